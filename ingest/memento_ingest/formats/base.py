@@ -1,0 +1,65 @@
+"""What a transcript format is: a name, a way to recognise it, and a parser that yields spans.
+
+Two families. A *line format* is fed line by line and can stop and resume anywhere (`LineParser`); a *document format*
+is one JSON value or archive, read as a stream from its beginning each time it changed (`DocumentFormat`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, Protocol
+
+from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
+
+
+class LineParser(Protocol):
+    """Parser of one line-based source.
+
+    Contract: any split of the same bytes into runs (feed some lines, `finish`, take `checkpoint`, start a new parser
+    there with that state) yields the same set of messages by (source, key), the longest text of each key winning.
+    """
+
+    def feed(self, line: Line) -> Iterable[Span]:
+        """Take the next line; yield every span that is complete now. Never raises on bad content."""
+        ...
+
+    def finish(self) -> Iterable[Span]:
+        """Yield what is still open at the end of the source. `checkpoint` must not move past those bytes."""
+        ...
+
+    def checkpoint(self) -> Checkpoint:
+        """Return offset and state from which everything not yet closed is read again; state is JSON-serialisable."""
+        ...
+
+
+class LineFormat(Protocol):
+    """A format whose sources are read line by line."""
+
+    name: str
+
+    def sniff(self, head: bytes, info: SourceInfo) -> bool:
+        """Tell whether a source that begins with `head` (up to 64 KiB) is of this format."""
+        ...
+
+    def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> LineParser:
+        """Return a parser that begins at the checkpoint, or at offset 0."""
+        ...
+
+
+class DocumentFormat(Protocol):
+    """A format whose sources are whole documents."""
+
+    name: str
+
+    def sniff(self, head: bytes, info: SourceInfo) -> bool:
+        """Tell whether a source that begins with `head` (up to 64 KiB) is of this format."""
+        ...
+
+    def read(self, stream: BinaryIO, info: SourceInfo) -> Iterator[Span]:
+        """Yield spans from the document's beginning, holding one conversation in memory at a time."""
+        ...
+
+
+Format = LineFormat | DocumentFormat
+
+StateDict = Mapping[str, Any]

@@ -1,0 +1,40 @@
+"""One message of a transcript: what every format produces and every policy judges.
+
+The type lives here because policies are the bottom of the dependency order (policies <- memory <- ingest).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+Role = Literal["user", "assistant", "tool", "system"]
+Kind = Literal["turn", "tool_call", "summary"]
+
+NO_META: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as its transcript states it, before any judgement.
+
+    `key` identifies the record globally within its `source`: two messages with the same source and key are the same
+    record, seen again (a copy, a fork, a re-read) or grown, whatever file and session they were found in. It must
+    never depend on a path.
+    """
+
+    role: Role
+    text: str
+    timestamp: int
+    """The event's own time, Unix milliseconds; 0 where the transcript gives none."""
+    source: str
+    """The name of the format it came from: `claude-code`, `chatgpt`, `generic-jsonl`, ..."""
+    session_id: str
+    key: str
+    project: str = ""
+    """The working directory or workspace the agent ran in, as the transcript states it."""
+    kind: Kind = "turn"
+    meta: Mapping[str, Any] = field(default=NO_META)
+    """JSON-serialisable facts from the transcript: model, tool, is_error, git_branch, agent_id, title, ..."""
