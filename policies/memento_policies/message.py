@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 Role = Literal["user", "assistant", "tool", "system"]
 Kind = Literal["turn", "tool_call", "summary"]
-
-NO_META: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +33,5 @@ class Message:
     project: str = ""
     """The working directory or workspace the agent ran in, as the transcript states it."""
     kind: Kind = "turn"
-    meta: Mapping[str, Any] = field(default=NO_META)
+    meta: Mapping[str, Any] = field(default_factory=dict)
     """JSON-serialisable facts from the transcript: model, tool, is_error, git_branch, agent_id, title, ..."""
