@@ -1,0 +1,71 @@
+"""Reading a source line by line, with flat memory.
+
+Invariant: the lines and long-line markers yielded tile the stream from `offset` to its end. Only b"\\n" ends a line:
+U+2028, a bare carriage return and NUL bytes are content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Final, NamedTuple
+
+from memento_ingest.span import Line
+
+MAX_LINE: Final = 128 * 1024 * 1024
+"""Bytes; a longer line is not held in memory."""
+
+_READ: Final = 1024 * 1024
+
+
+class LongLine(NamedTuple):
+    """A line too long to hold: only where it lies, so that it can be quarantined."""
+
+    offset: int
+    length: int
+    terminated: bool
+    """Whether a newline ended it; the last line of a growing source may still be going on."""
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte after the line."""
+        return self.offset + self.length
+
+
+def read_lines(stream: BinaryIO, offset: int = 0, *, max_line: int = MAX_LINE) -> Iterator[Line | LongLine]:
+    """Yield the lines of `stream`, which stands at byte `offset` of its source.
+
+    `Line.data` holds the newline that ended the line. The last line may lack it: it is yielded too, and the caller
+    decides whether to wait for the rest. A line of more than `max_line` bytes is yielded as a `LongLine`.
+    """
+    start = offset
+    held: list[bytes] = []
+    length = 0
+    while chunk := stream.read(_READ):
+        begin = 0
+        while newline := chunk.find(b"\n", begin) + 1:
+            piece = chunk[begin:newline]
+            begin = newline
+            if not length:
+                data = piece
+            else:
+                length += len(piece)
+                if length > max_line:
+                    yield LongLine(start, length, terminated=True)
+                    start += length
+                    held, length = [], 0
+                    continue
+                held.append(piece)
+                data = b"".join(held)
+                held, length = [], 0
+            yield Line(start, data)
+            start += len(data)
+        if begin < len(chunk):
+            length += len(chunk) - begin
+            if length > max_line:
+                held = []
+            else:
+                held.append(chunk[begin:])
+    if length > max_line:
+        yield LongLine(start, length, terminated=False)
+    elif length:
+        yield Line(start, b"".join(held))
