@@ -1,0 +1,52 @@
+"""Memento: a local memory for AI agents.
+
+    from memento import MemoryStore
+
+    with MemoryStore() as store:
+        store.remember("We deploy on Thursdays only.", tags=["deploy"])
+        for found in store.recall("when can I ship this?"):
+            print(found.score, found.text)
+
+Importing this package loads none of the heavy libraries; each is loaded by the first call that needs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from memento.auto import AutoMemory as AutoMemory
+    from memento.errors import MementoError as MementoError
+    from memento.memory import Found as Found
+    from memento.memory import Memory as Memory
+    from memento.memory import Recall as Recall
+    from memento.store import MemoryStore as MemoryStore
+    from memento.store import get_store as get_store
+    from memento.store import recall as recall
+    from memento.store import remember as remember
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AutoMemory": "memento.auto",
+    "Found": "memento.memory",
+    "MementoError": "memento.errors",
+    "Memory": "memento.memory",
+    "MemoryStore": "memento.store",
+    "Recall": "memento.memory",
+    "get_store": "memento.store",
+    "recall": "memento.store",
+    "remember": "memento.store",
+}
+
+__all__ = ["AutoMemory", "Found", "MementoError", "Memory", "MemoryStore", "Recall", "get_store", "recall", "remember"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'memento' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,115 @@
+"""The way in for an agent's own loop: every message is offered, the policy decides, nothing offered is lost.
+
+    memory = AutoMemory(session_id="build-42")
+    memory.observe("We deploy on Thursdays only.", role="user")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from memento_policies import Decision, Message, load_policy
+
+from memento import fallback
+from memento.config import Config, load_config
+from memento.errors import StoreError
+from memento.memory import NewMemory
+from memento.store import MemoryStore, When
+from memento.times import now_ms, to_ms
+from memento.writing import memory_of, require_role
+
+
+class Observation(NamedTuple):
+    """What became of a message."""
+
+    kept: bool
+    decision: Decision
+    id: str
+    """The memory's id; empty when it was skipped."""
+    deferred: bool = False
+    """True when the store could not be written and the memory waits in the fallback log."""
+
+
+class AutoMemory:
+    """Observes one agent session. When the store cannot be opened or written, kept messages go to a fallback log that
+    the next store replays.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        session_id: str = "",
+        source: str = "agent",
+        project: str = "",
+        config: Config | None = None,
+    ) -> None:
+        self.config = config or load_config()
+        self.path = Path(path).expanduser() if path else self.config.db_path
+        self._session, self._source, self._project = session_id, source, project
+        self._policy = load_policy(self.config.policy_dir)
+        self._store: MemoryStore | None = None
+
+    def observe(
+        self,
+        text: str,
+        role: str = "user",
+        *,
+        timestamp: When | None = None,
+        key: str = "",
+        meta: Mapping[str, Any] | None = None,
+    ) -> Observation:
+        """Offer one message; return the decision and, if it was kept, the memory's id.
+
+        `key` is the message's own id where it has one, so that a repeat is recognised; without it, the same text of
+        the same role in one session is one memory. Raises StoreError only when store and fallback log both fail.
+        """
+        own_key = key or blake2b(f"{role}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+        message = Message(
+            role=require_role(role),
+            text=text,
+            timestamp=now_ms() if timestamp is None else to_ms(timestamp),
+            source=self._source,
+            session_id=self._session,
+            key=f"{self._session}\0{own_key}",
+            project=self._project,
+            meta=meta or {},
+        )
+        decision = self._policy.decide(message)
+        if not decision.keep:
+            return Observation(False, decision, "")
+        memory = memory_of(message, decision, self._policy)
+        return Observation(True, decision, memory.id, deferred=not self._write(memory))
+
+    @property
+    def store(self) -> MemoryStore:
+        """The store, opened on first use. Raises StoreError."""
+        if self._store is None:
+            self._store = MemoryStore(self.path, config=self.config)
+        return self._store
+
+    def _write(self, memory: NewMemory) -> bool:
+        try:
+            self.store.write(memory)
+        except StoreError:
+            fallback.append(fallback.log_path(self.path), memory)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the store."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

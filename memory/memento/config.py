@@ -1,0 +1,193 @@
+"""Settings: flags > environment > ~/.memento/config.yaml > defaults, and where each value came from.
+
+This module is the one list of settings. A new one is a field of a section here, nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from memento.errors import ConfigError
+
+
+class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where memories lie."""
+
+    db_path: str = ""
+    """The database file; empty = memory.db in Memento's folder."""
+    backup_enabled: bool = True
+    backup_retention_days: int = 7
+
+
+class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How texts become vectors."""
+
+    model: str = "all-MiniLM-L6-v2"
+    use_onnx: bool = True
+    """False asks for sentence-transformers (extra `torch`)."""
+    precision: str = "int8"
+    """`int8` (fast, the default) or `fp32`."""
+    model_dir: str = ""
+    """The model's folder; empty = models/<model> in Memento's folder."""
+    threads: int = 1
+
+
+class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept to avoid embedding a text twice."""
+
+    lru_size: int = 1_000
+    """Query embeddings in the process."""
+    table_size: int = 10_000
+    """Query embeddings in the database."""
+
+
+class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How queries are answered."""
+
+    deadline_seconds: float = 5.0
+    limit: int = 10
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every setting, by section."""
+
+    storage: Storage = msgspec.field(default_factory=Storage)
+    embedding: Embedding = msgspec.field(default_factory=Embedding)
+    cache: Cache = msgspec.field(default_factory=Cache)
+    recall: Recall = msgspec.field(default_factory=Recall)
+    echo: bool = False
+    """Print every memory that is written, one line each, to standard error."""
+    rust: bool = False
+    """Demand the Rust engine."""
+
+
+_ENVIRONMENT: Final = {
+    "MEMORY_DB_PATH": "storage.db_path",
+    "MEMENTO_MODEL_DIR": "embedding.model_dir",
+    "MEMENTO_RUST": "rust",
+    "MEMORY_ECHO": "echo",
+}
+
+
+class Effective(NamedTuple):
+    """One setting's value and where it was set: `default`, `$NAME`, a flag, or file and key."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in force."""
+
+    settings: Settings
+    home: Path
+    """Memento's folder: $MEMENTO_HOME, else ~/.memento."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def db_path(self) -> Path:
+        """The database file."""
+        named = self.settings.storage.db_path
+        return Path(named).expanduser() if named else self.home / "memory.db"
+
+    @property
+    def model_dir(self) -> Path:
+        """The folder of the embedding model."""
+        named = self.settings.embedding.model_dir
+        return Path(named).expanduser() if named else self.home / "models" / self.settings.embedding.model
+
+    @property
+    def policy_dir(self) -> Path:
+        """The folder of the user's policy files."""
+        return self.home / "policies"
+
+    def effective(self) -> Iterator[Effective]:
+        """Yield every setting with its value and origin."""
+        for key, value in _flatten(msgspec.to_builtins(self.settings)):
+            yield Effective(key, value, self.origins.get(key, "default"))
+
+
+def load_config(flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Config:
+    """Read the settings; `flags` maps keys such as `storage.db_path` to values.
+
+    Raises ConfigError naming the place and, for an unknown key, the nearest one.
+    """
+    environment = os.environ if environment is None else environment
+    home = Path(environment.get("MEMENTO_HOME") or "~/.memento").expanduser()
+    values, origins = _read_file(home / "config.yaml")
+    for name, key in _ENVIRONMENT.items():
+        if environment.get(name):
+            values[key], origins[key] = _from_text(name, key, environment[name]), f"${name}"
+    for key, value in (flags or {}).items():
+        if value is not None:
+            values[key], origins[key] = value, "flag"
+    return Config(_convert(values, origins), home, origins)
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}, {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    import yaml
+
+    try:
+        content = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold sections such as `storage:`, not a {type(content).__name__}")
+    values = dict(_flatten(content))
+    return values, {key: f"{path}: {key}" for key in values}
+
+
+def _from_text(name: str, key: str, text: str) -> Any:
+    """Read an environment variable's text as its setting's type."""
+    if not isinstance(_DEFAULTS[key], bool):
+        return text
+    meaning = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in meaning:
+        raise ConfigError(f"${name}={text}: give 1 or 0")
+    return meaning[text.lower()]
+
+
+def _convert(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in _DEFAULTS:
+            near = difflib.get_close_matches(key, _DEFAULTS, n=1, cutoff=0.3)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            raise ConfigError(f"{origins[key].removesuffix(key)}unknown key `{key}`{hint}")
+        section, _, name = key.rpartition(".")
+        (tree.setdefault(section, {}) if section else tree)[name] = value
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        where = str(error).rpartition("at `$.")[2].rstrip("`")
+        raise ConfigError(f"{origins.get(where, where)}: {str(error).partition(' - at')[0]}") from None
+    if settings.embedding.precision not in ("int8", "fp32"):
+        origin = origins["embedding.precision"]
+        raise ConfigError(f"{origin}: embedding.precision is `int8` or `fp32`, not `{settings.embedding.precision}`")
+    return settings
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and not prefix:
+            yield from _flatten(value, f"{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+_DEFAULTS: Final = dict(_flatten(msgspec.to_builtins(Settings())))

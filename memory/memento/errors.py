@@ -1,0 +1,62 @@
+"""The exception tree, whole.
+
+    MementoError                    exit code 1
+    ├── ConfigError                 2   config.yaml, environment or flag that cannot be used
+    ├── UsageError                  2   an argument that makes no sense
+    ├── PolicyError                 1   a policy file that cannot be used
+    ├── ModelError                  1   the embedding model is damaged or cannot be had
+    │   └── ModelMissing            1   no model installed
+    └── StoreError                  1   the database cannot be used
+        ├── StoreTooNew             1   written by a newer Memento
+        ├── StoreCorrupt            1   SQLite or a hash says that the file is damaged
+        └── StoreBusy               1   another process held the write lock for too long
+
+Every message names the thing and the remedy. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial.
+"""
+
+from __future__ import annotations
+
+from memento_policies import MementoError, PolicyError
+
+from memento.embedding.errors import ModelError, ModelMissing
+
+__all__ = [
+    "ConfigError",
+    "MementoError",
+    "ModelError",
+    "ModelMissing",
+    "PolicyError",
+    "StoreBusy",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreTooNew",
+    "UsageError",
+]
+
+
+class ConfigError(MementoError):
+    """A setting cannot be used; the message names where it was set and the nearest valid key."""
+
+    exit_code = 2
+
+
+class UsageError(MementoError):
+    """An argument makes no sense; the message says what it takes."""
+
+    exit_code = 2
+
+
+class StoreError(MementoError):
+    """The database file cannot be opened, read or written."""
+
+
+class StoreTooNew(StoreError):
+    """The file was written by a newer Memento, or is not a Memento store at all."""
+
+
+class StoreCorrupt(StoreError):
+    """SQLite reports that the file is damaged."""
+
+
+class StoreBusy(StoreError):
+    """Another process held the write lock for longer than the busy timeout."""

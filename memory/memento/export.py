@@ -1,0 +1,40 @@
+"""Every memory as JSON, streamed: the export of a large store needs no more memory than one row."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from memento.errors import StoreError
+from memento.memory import Memory
+
+
+def json_text(memories: Iterable[Memory]) -> str:
+    """Return one JSON array."""
+    return "".join(_array(memories))
+
+
+def write_json(memories: Iterable[Memory], path: Path) -> str:
+    """Write one JSON array into a file (0600), replacing it only when it is whole; return its path."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            for part in _array(memories):
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write the export to {path}: {error.strerror}") from None
+    return str(path)
+
+
+def _array(memories: Iterable[Memory]) -> Iterator[str]:
+    separator = "[\n"
+    for memory in memories:
+        yield separator + json.dumps(memory.as_dict(), ensure_ascii=False)
+        separator = ",\n"
+    yield "[]\n" if separator == "[\n" else "\n]\n"

@@ -1,0 +1,141 @@
+"""The nouns of the store: a memory as it is written, as it is read, and as it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, overload
+
+from memento.times import iso
+
+Trust = Literal["user", "assistant", "tool", "import"]
+"""Who is behind a memory, from the channel it came through, never from what it says."""
+
+KNOWLEDGE = "knowledge"
+"""The collection `remember` writes to (semantic tier)."""
+EPISODIC = "episodic"
+"""The collection ingestion writes to (episodic tier)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMemory:
+    """A row to be written; `text` is already redacted."""
+
+    id: str
+    text: str
+    timestamp: int
+    """The event's own time, Unix milliseconds."""
+    source: str
+    session_id: str = ""
+    role: str = "user"
+    speaker: str = ""
+    trust: Trust = "user"
+    kind: str = "turn"
+    importance: float = 0.5
+    tags: tuple[str, ...] = ()
+    collection: str = KNOWLEDGE
+    project: str = ""
+    active: bool = True
+    """False on an abandoned branch of a conversation (a rewind, a fork)."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    why: Mapping[str, Any] = field(default_factory=dict)
+    """The decision that kept it: {"reason": str, "points": [[feature, points], ...]}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A stored memory."""
+
+    id: str
+    text: str
+    timestamp: int
+    source: str
+    session_id: str
+    role: str
+    speaker: str
+    trust: str
+    kind: str
+    importance: float
+    tags: tuple[str, ...]
+    collection: str
+    project: str
+    active: bool
+    ingested_at: int
+    superseded_by: str | None
+    meta: Mapping[str, Any]
+    why: Mapping[str, Any]
+
+    @property
+    def time(self) -> str:
+        """The event's time as ISO 8601 (UTC), empty when unknown."""
+        return iso(self.timestamp)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON-serialisable form that `--json` and `export_json` print."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**fields, "tags": list(self.tags), "meta": dict(self.meta), "why": dict(self.why), "time": self.time}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One result of a recall."""
+
+    memory: Memory
+    score: float
+    """In [0, 1], comparable within one recall only."""
+    dense: float | None
+    """Cosine similarity of the best passage with the query; None where the memory has no embedding yet."""
+    lexical: float | None
+    """BM25, higher is better; None where no word of the query occurs."""
+
+    @property
+    def text(self) -> str:
+        """The memory's text."""
+        return self.memory.text
+
+    @property
+    def id(self) -> str:
+        """The memory's id."""
+        return self.memory.id
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the memory's fields with the scores beside them."""
+        return {**self.memory.as_dict(), "score": self.score, "dense": self.dense, "lexical": self.lexical}
+
+
+@dataclass(frozen=True, slots=True)
+class Recall(Sequence[Found]):
+    """The answer to one query: results, best first, and what the reader must know about them."""
+
+    query: str
+    results: tuple[Found, ...] = ()
+    partial: bool = False
+    """True when the deadline passed: what was ready is here."""
+    notes: tuple[str, ...] = ()
+    """`no model installed: ...`, `120 memories wait for their embedding`, ..."""
+    seconds: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @overload
+    def __getitem__(self, index: int) -> Found: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Found, ...]: ...
+    def __getitem__(self, index: int | slice) -> Found | tuple[Found, ...]:
+        return self.results[index]
+
+    def __iter__(self) -> Iterator[Found]:
+        return iter(self.results)
+
+
+class Counts(NamedTuple):
+    """How a batch of memories met the store."""
+
+    stored: tuple[str, ...] = ()
+    """Ids that are new."""
+    extended: tuple[str, ...] = ()
+    """Ids known already, now with a longer text."""
+    duplicates: int = 0
+    forgotten: int = 0
+    """Left out because the user deleted them earlier."""

@@ -1,0 +1,1 @@
+"""Finding memories: by meaning (vector index), by words (FTS5), and the two fused."""

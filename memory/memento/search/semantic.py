@@ -1,0 +1,151 @@
+"""The way by meaning: query to vector, rows to vectors, vectors to rows. Everything here waits for a model to exist.
+
+Embedding never happens inside a transaction: rows are committed first, found by words at once, and embedded here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from memento.config import Config
+from memento.embedding import Embedder, find_model, load_embedder
+from memento.errors import ModelMissing
+from memento.search.index import NumpyIndex, VectorIndex
+from memento.storage import vectors
+from memento.storage.database import Database
+from memento.storage.filters import Filter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BATCH: Final = 64
+"""Rows embedded between two commits: a kill loses at most this much work."""
+
+Progress = Callable[[int], None]
+"""Called with the number of memories just embedded."""
+
+
+class Semantic:
+    """The embedder, the vector index and the query cache of one store. Safe for use from several threads."""
+
+    def __init__(self, database: Database, config: Config, embedder: Embedder | None = None) -> None:
+        self._database = database
+        self._config = config
+        self._embedder = embedder
+        self._index: VectorIndex | None = None
+        self._indexed_model = ""
+        self._seen = 0
+        self._deletions = 0
+        self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    @property
+    def model(self) -> str:
+        """The stamp of the model in use, known without loading it; empty when none is installed."""
+        if self._embedder is not None:
+            return self._embedder.model
+        files = find_model(self._config.model_dir)
+        return files.model if files else ""
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedder, loaded on first use. Raises ModelMissing or ModelError."""
+        with self._lock:
+            if self._embedder is None:
+                embedding = self._config.settings.embedding
+                self._embedder = load_embedder(
+                    self._config.model_dir,
+                    precision="fp32" if embedding.precision == "fp32" else "int8",
+                    threads=embedding.threads,
+                    torch=not embedding.use_onnx,
+                )
+            return self._embedder
+
+    def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
+        """Embed the rows that wait for it until none is left or `deadline` (time.monotonic()); return how many.
+
+        Raises ModelMissing.
+        """
+        if not self.pending():
+            return 0
+        embedder = self.embedder
+        done = 0
+        while deadline is None or time.monotonic() < deadline:
+            with self._database.read() as connection:
+                rows = vectors.pending(connection, embedder.model, BATCH)
+            if not rows:
+                break
+            embedded = embedder.embed([row.text for row in rows])
+            with self._database.write() as connection:
+                vectors.write(connection, embedder.model, list(zip(rows, embedded, strict=True)))
+            done += len(rows)
+            if progress:
+                progress(len(rows))
+        return done
+
+    def pending(self) -> int:
+        """Count the rows that the model in use has not embedded."""
+        with self._database.read() as connection:
+            return vectors.pending_count(connection, self.model)
+
+    def query_vector(self, text: str) -> NDArray[np.float32]:
+        """Return the query's unit vector, shape (dimensions,): from the process, from the database, or computed."""
+        model = self.model
+        if not model:
+            raise ModelMissing("no embedding model is installed: run `memento model pull`")
+        key = f"{model}\0{text}"
+        with self._lock:
+            if (vector := self._queries.get(key)) is None:
+                vector = self._stored_query(model, text)
+            self._queries[key] = vector
+            self._queries.move_to_end(key)
+            while len(self._queries) > max(1, self._config.settings.cache.lru_size):
+                self._queries.popitem(last=False)
+        return vector
+
+    def search(
+        self, query: NDArray[np.float32], k: int, filter_: Filter, also: list[int], deadline: float | None
+    ) -> dict[int, float]:
+        """Return {row number: cosine} of the k nearest memories that pass the filter, and of those in `also`."""
+        import numpy as np
+
+        with self._lock:
+            index = self._synced(len(query), deadline)
+            among = None
+            if not filter_.empty:
+                with self._database.read(deadline) as connection:
+                    among = np.array(vectors.passing(connection, filter_), dtype=np.int64)
+            nearest = dict(index.search(query, k, among))
+            return {**index.similarity(query, [num for num in also if num not in nearest]), **nearest}
+
+    def _stored_query(self, model: str, text: str) -> NDArray[np.float32]:
+        import numpy as np
+
+        with self._database.read() as connection:
+            blob = vectors.cached(connection, model, text)
+        if blob:
+            return np.frombuffer(blob, dtype=np.float32)
+        vector = self.embedder.embed_query(text)
+        with self._database.write() as connection:
+            vectors.cache(connection, model, text, vector.tobytes(), self._config.settings.cache.table_size)
+        return vector
+
+    def _synced(self, dimensions: int, deadline: float | None) -> VectorIndex:
+        """Return the index with every embedding in it that any process has committed."""
+        import numpy as np
+
+        model = self.model
+        with self._database.read(deadline) as connection:
+            deletions = vectors.deletions(connection)
+            if self._index is None or deletions != self._deletions or model != self._indexed_model:
+                self._index, self._seen = NumpyIndex(dimensions), 0
+                self._deletions, self._indexed_model = deletions, model
+            for row in vectors.since(connection, model, self._seen):
+                self._index.put(row.num, np.frombuffer(row.blob, dtype=np.float32).reshape(-1, dimensions))
+                self._seen = row.seq
+        return self._index

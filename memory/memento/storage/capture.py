@@ -1,0 +1,39 @@
+"""The one write of ingestion: rows, ledger, quarantine, titles and the offset they stand for, or none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from memento.memory import Counts, NewMemory
+from memento.storage import rows, sources
+from memento.storage.database import Database
+from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was read of one source between two offsets."""
+
+    source: SourceState
+    """Its state after the batch."""
+    memories: Sequence[NewMemory] = ()
+    ledger: Mapping[LedgerKey, Tally] = field(default_factory=dict)
+    defects: Sequence[Defect] = ()
+    titles: Sequence[SessionTitle] = ()
+    inactive: Sequence[str] = ()
+    """Ids of memories that lie on an abandoned branch."""
+    renamed_from: str = ""
+    """The path under which the source was known before."""
+
+
+def commit(database: Database, batch: Batch) -> Counts:
+    """Write a batch in one transaction and return how its memories met the store."""
+    with database.write() as connection:
+        counts = rows.put(connection, batch.memories)
+        rows.deactivate(connection, batch.inactive)
+        number = sources.save(connection, batch.source, batch.renamed_from)
+        sources.account(connection, number, batch.ledger)
+        sources.quarantine(connection, number, list(batch.defects))
+        sources.entitle(connection, batch.source.format, list(batch.titles))
+    return counts

@@ -1,0 +1,185 @@
+"""One SQLite file, opened through apsw only, from several threads and processes at once.
+
+Invariants: the library is 3.51.3 or newer (older ones can corrupt a WAL file); every connection waits for locks
+instead of failing; every write is one IMMEDIATE transaction; the file is 0600 in a folder that is 0700.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from memento.errors import StoreBusy, StoreCorrupt, StoreError
+from memento.storage.migrations import migrate, refuse_foreign
+
+MINIMUM_SQLITE: Final = (3, 51, 3)
+BUSY_TIMEOUT_MS: Final = 60_000
+_PROGRESS_STEPS: Final = 2_000
+"""Virtual machine steps between two looks at the clock: about 50 microseconds."""
+
+_PRAGMAS: Final = """
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+PRAGMA mmap_size = 0;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16000;
+PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = FAST;
+"""
+
+
+class DeadlineExceeded(Exception):
+    """A read was interrupted because its deadline passed; the caller answers with what it has."""
+
+
+class Database:
+    """A database file with one connection per thread.
+
+    Raises StoreError where the file or the SQLite library cannot be used, StoreTooNew for a newer schema.
+    """
+
+    def __init__(self, path: Path) -> None:
+        require_sqlite(apsw.sqlitelibversion())
+        self.path = path
+        self._local = threading.local()
+        self._connections: list[apsw.Connection] = []
+        self._guard = threading.Lock()
+        self._writing = threading.RLock()
+        self._closed = False
+        _create_private(path)
+        with translated(path):
+            migrate(self.connection)
+        path.chmod(0o600)
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The calling thread's connection, opened on first use."""
+        if self._closed:
+            raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            with translated(self.path):
+                connection = self._open()
+            self._local.connection = connection
+            with self._guard:
+                self._connections.append(connection)
+        return connection
+
+    def _open(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        refuse_foreign(connection)  # before the first pragma that would change the file
+        _use_wal(connection)
+        connection.execute(_PRAGMAS)
+        return connection
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[apsw.Connection]:
+        """Run the body in one IMMEDIATE transaction; roll back if it raises.
+
+        `durable` waits for the disk before it returns (351 us instead of 24): for what has no other copy. Tailed
+        files go without, since after a power cut their lines are read again.
+        """
+        with self._writing, translated(self.path):
+            connection = self.connection
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                with suppress(apsw.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def read(self, deadline: float | None = None) -> Iterator[apsw.Connection]:
+        """Lend the connection for reading; past `deadline` (time.monotonic()) SQLite itself stops the query.
+
+        Raises DeadlineExceeded.
+        """
+        connection = self.connection
+        with translated(self.path):
+            if deadline is None:
+                yield connection
+                return
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
+            try:
+                yield connection
+            except apsw.InterruptError:
+                raise DeadlineExceeded from None
+            finally:
+                connection.set_progress_handler(None)
+
+    def close(self) -> None:
+        """Close every thread's connection. Further use raises StoreError."""
+        with self._guard:
+            self._closed = True
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+
+def require_sqlite(version: str) -> None:
+    """Refuse a SQLite library with the WAL-reset corruption bug (fixed in 3.51.3)."""
+    if tuple(int(part) for part in version.split(".")) < MINIMUM_SQLITE:
+        needed = ".".join(str(part) for part in MINIMUM_SQLITE)
+        raise StoreError(
+            f"SQLite {version} can corrupt a database in WAL mode: Memento needs {needed} or newer. "
+            "Upgrade apsw: pip install --upgrade apsw"
+        )
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn apsw's errors into Memento's, naming the file and the remedy."""
+    try:
+        yield
+    except apsw.BusyError:
+        raise StoreBusy(
+            f"{path} stayed locked by another process for {BUSY_TIMEOUT_MS // 1000} s: "
+            "stop the process that holds it (`fuser` names it) and try again"
+        ) from None
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise StoreCorrupt(
+            f"{path} is damaged or is no SQLite database ({error}): move it aside, or restore a backup of it"
+        ) from None
+    except apsw.FullError:
+        raise StoreError(f"{path}: the disk is full. Free some space and try again; nothing was lost") from None
+    except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError) as error:
+        raise StoreError(f"{path} cannot be opened for writing ({error}): check its permissions") from None
+    except apsw.IOError as error:
+        raise StoreError(f"{path}: reading or writing failed ({error}): check the disk") from None
+
+
+def _create_private(path: Path) -> None:
+    """Create folder (0700) and file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, mode=0o700)
+            path.parent.chmod(0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"cannot open the store {path}: {error.strerror}. Name another with MEMORY_DB_PATH") from None
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """Switch to WAL; SQLite does not call the busy handler for this lock, so wait here."""
+    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except apsw.BusyError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -1,0 +1,65 @@
+"""Filters of a recall, as one SQL condition: they hold before top-k, never after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which memories may be found; a field left at its default does not filter."""
+
+    collection: str = ""
+    tags: Sequence[str] = ()
+    """All of them must be present."""
+    source: str = ""
+    session: str = ""
+    project: str = ""
+    """The whole path, or its last part."""
+    role: str = ""
+    trust: str = ""
+    since: int | None = None
+    """Unix milliseconds, inclusive."""
+    before: int | None = None
+    """Unix milliseconds, exclusive."""
+    min_importance: float = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """True when every memory passes."""
+        return self == Filter()
+
+
+def where(filter_: Filter) -> tuple[str, list[Any]]:
+    """Return the SQL condition on `memories` and its parameters."""
+    conditions: list[str] = []
+    parameters: list[Any] = []
+
+    def add(condition: str, *values: Any) -> None:
+        conditions.append(condition)
+        parameters.extend(values)
+
+    if filter_.collection:
+        add("memories.collection = ?", filter_.collection)
+    for tag in filter_.tags:
+        add("memories.num IN (SELECT num FROM memory_tags WHERE tag = ?)", tag)
+    if filter_.source:
+        add("memories.source = ?", filter_.source)
+    if filter_.session:
+        add("memories.session_id = ?", filter_.session)
+    if filter_.project:
+        suffix = "/" + filter_.project
+        add("(memories.project = ? OR substr(memories.project, ?) = ?)", filter_.project, -len(suffix), suffix)
+    if filter_.role:
+        add("memories.role = ?", filter_.role)
+    if filter_.trust:
+        add("memories.trust = ?", filter_.trust)
+    if filter_.since is not None:
+        add("memories.timestamp >= ?", filter_.since)
+    if filter_.before is not None:
+        add("memories.timestamp < ?", filter_.before)
+    if filter_.min_importance > 0:
+        add("memories.importance >= ?", filter_.min_importance)
+    return " AND ".join(conditions) or "TRUE", parameters

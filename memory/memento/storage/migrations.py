@@ -1,0 +1,175 @@
+"""The schema, as ordered migrations: each runs in one transaction together with the version it reaches.
+
+`application_id` marks the file as ours and `user_version` counts the migrations it has seen. A file of another
+program, or of a newer Memento, is refused untouched.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+from memento.errors import StoreTooNew
+
+APPLICATION_ID: Final = 0x4D_6D_74_6F
+"""`Mmto` in ASCII."""
+
+_V1: Final = """
+CREATE TABLE memories (
+    num           INTEGER PRIMARY KEY,      -- an explicit rowid: VACUUM would renumber an implicit one under the FTS
+    id            TEXT NOT NULL UNIQUE,
+    text          TEXT NOT NULL,
+    timestamp     INTEGER NOT NULL,         -- the event's own time, Unix ms; 0 = unknown
+    source        TEXT NOT NULL,
+    session_id    TEXT NOT NULL,
+    role          TEXT NOT NULL,
+    speaker       TEXT NOT NULL,
+    trust         TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    importance    REAL NOT NULL,
+    tags          TEXT NOT NULL,            -- JSON array of strings
+    collection    TEXT NOT NULL DEFAULT 'knowledge',
+    project       TEXT NOT NULL,
+    active        INTEGER NOT NULL,         -- 0 on an abandoned branch
+    ingested_at   INTEGER NOT NULL,
+    superseded_by TEXT,
+    meta          TEXT NOT NULL,            -- JSON object
+    why           TEXT NOT NULL,            -- JSON: the decision that kept it
+    content_hash  BLOB NOT NULL,            -- identity.row_hash of the columns in rows.HASHED
+    model         TEXT,                     -- which embedder made the vectors; NULL = not embedded yet
+    embedding_seq INTEGER,                  -- grows with every embedding written: what an index has not seen yet
+    embedding_hash BLOB,
+    embedding     BLOB                      -- k x dimensions float32, one unit vector per passage
+) STRICT;
+CREATE INDEX memories_time ON memories (timestamp);
+CREATE INDEX memories_session ON memories (session_id, timestamp);
+CREATE INDEX memories_project ON memories (project);
+CREATE INDEX memories_embedding ON memories (model, embedding_seq);
+
+CREATE TABLE memory_tags (
+    tag TEXT NOT NULL,
+    num INTEGER NOT NULL REFERENCES memories (num) ON DELETE CASCADE,
+    PRIMARY KEY (tag, num)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX memory_tags_num ON memory_tags (num);
+
+CREATE VIRTUAL TABLE memories_fts USING fts5 (
+    text, tags, content = 'memories', content_rowid = 'num', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+
+CREATE TRIGGER memories_inserted AFTER INSERT ON memories BEGIN
+    INSERT INTO memories_fts (rowid, text, tags) VALUES (new.num, new.text, new.tags);
+    INSERT INTO memory_tags (tag, num) SELECT DISTINCT value, new.num FROM json_each(new.tags);
+END;
+CREATE TRIGGER memories_deleted AFTER DELETE ON memories BEGIN
+    INSERT INTO memories_fts (memories_fts, rowid, text, tags) VALUES ('delete', old.num, old.text, old.tags);
+END;
+CREATE TRIGGER memories_updated AFTER UPDATE OF text, tags ON memories BEGIN
+    INSERT INTO memories_fts (memories_fts, rowid, text, tags) VALUES ('delete', old.num, old.text, old.tags);
+    INSERT INTO memories_fts (rowid, text, tags) VALUES (new.num, new.text, new.tags);
+    DELETE FROM memory_tags WHERE num = old.num;
+    INSERT INTO memory_tags (tag, num) SELECT DISTINCT value, new.num FROM json_each(new.tags);
+END;
+
+CREATE TABLE embedding_cache (
+    text_hash BLOB PRIMARY KEY,             -- of model and text
+    embedding BLOB NOT NULL,
+    timestamp INTEGER NOT NULL              -- when it was put, Unix ms
+) STRICT;
+CREATE INDEX embedding_cache_time ON embedding_cache (timestamp);
+
+CREATE TABLE sources (
+    num         INTEGER PRIMARY KEY,
+    path        TEXT NOT NULL UNIQUE,
+    format      TEXT NOT NULL,
+    device      INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
+    head_length INTEGER NOT NULL,           -- bytes under head_hash: grows with the file up to its limit
+    head_hash   BLOB NOT NULL,
+    marker_hash BLOB NOT NULL,              -- of the bytes just before `offset`
+    offset      INTEGER NOT NULL,           -- everything before it is accounted for in the ledger
+    open_bytes  INTEGER NOT NULL,           -- read and stored behind `offset`, and read again next time
+    size        INTEGER NOT NULL,
+    modified    INTEGER NOT NULL,           -- nanoseconds, as the filesystem states it
+    state       TEXT NOT NULL,              -- JSON: the parser's state at `offset`
+    last_read   INTEGER NOT NULL,
+    error       TEXT
+) STRICT;
+
+CREATE TABLE ledger (
+    source   INTEGER NOT NULL REFERENCES sources (num) ON DELETE CASCADE,
+    outcome  TEXT NOT NULL,                 -- stored, skipped, quarantined
+    reason   TEXT NOT NULL,
+    messages INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    PRIMARY KEY (source, outcome, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quarantine (
+    num    INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL REFERENCES sources (num) ON DELETE CASCADE,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    sample TEXT NOT NULL,                   -- the first bytes, redacted
+    at     INTEGER NOT NULL,
+    UNIQUE (source, offset, length, reason)
+) STRICT;
+
+CREATE TABLE sessions (
+    source     TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    title      TEXT NOT NULL,
+    title_rank INTEGER NOT NULL,
+    PRIMARY KEY (source, session_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tombstones (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (name TEXT PRIMARY KEY, last_success INTEGER, last_error TEXT) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final = (_V1,)
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Bring the file to the newest schema.
+
+    Raises StoreTooNew for a file of a newer Memento or of another program.
+    """
+    if _pragma(connection, "user_version") == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        refuse_foreign(connection)
+        for version in range(_pragma(connection, "user_version"), len(MIGRATIONS)):
+            connection.execute(MIGRATIONS[version])
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def refuse_foreign(connection: apsw.Connection) -> None:
+    """Raise StoreTooNew unless the file is empty, or a store of a schema this version knows."""
+    name = connection.filename
+    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+    has_tables = connection.execute("SELECT count(*) FROM sqlite_schema").get > 0
+    if application != APPLICATION_ID and (application or version or has_tables):
+        raise StoreTooNew(f"{name} is a SQLite database of another program: name another file with MEMORY_DB_PATH")
+    if version > len(MIGRATIONS):
+        raise StoreTooNew(
+            f"{name} has schema {version}, this Memento knows {len(MIGRATIONS)}: upgrade memento-memory to open it"
+        )
+
+
+def _pragma(connection: apsw.Connection, name: str) -> int:
+    value = connection.pragma(name)
+    return int(value) if isinstance(value, int | str) else 0

@@ -1,0 +1,68 @@
+"""Figures over the whole store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import apsw
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a store holds."""
+
+    path: str
+    memories: int
+    embedded: int
+    """Memories with an embedding, of whatever model."""
+    by_collection: Mapping[str, int]
+    by_source: Mapping[str, int]
+    by_role: Mapping[str, int]
+    sessions: int
+    first: int
+    """Time of the oldest memory whose time is known, Unix milliseconds; 0 = none."""
+    last: int
+    sources: int
+    """Files read so far."""
+    skipped: int
+    quarantined: int
+    cached_queries: int
+    bytes: int
+    """Size of the database file."""
+    model: str
+    """The embedding model in use; empty = none installed."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON-serialisable form."""
+        return asdict(self)
+
+
+def stats(connection: apsw.Connection, path: str, model: str) -> Stats:
+    """Count everything."""
+
+    def number(sql: str) -> int:
+        return int(connection.execute(sql).get or 0)
+
+    def groups(column: str) -> dict[str, int]:
+        sql = f"SELECT {column}, count(*) FROM memories GROUP BY 1 ORDER BY 2 DESC"  # noqa: S608
+        return dict(connection.execute(sql))
+
+    return Stats(
+        path=path,
+        memories=number("SELECT count(*) FROM memories"),
+        embedded=number("SELECT count(*) FROM memories WHERE model IS NOT NULL"),
+        by_collection=groups("collection"),
+        by_source=groups("source"),
+        by_role=groups("role"),
+        sessions=number("SELECT count(DISTINCT session_id) FROM memories WHERE session_id <> ''"),
+        first=number("SELECT min(timestamp) FROM memories WHERE timestamp > 0"),
+        last=number("SELECT max(timestamp) FROM memories"),
+        sources=number("SELECT count(*) FROM sources"),
+        skipped=number("SELECT sum(messages) FROM ledger WHERE outcome = 'skipped'"),
+        quarantined=number("SELECT count(*) FROM quarantine"),
+        cached_queries=number("SELECT count(*) FROM embedding_cache"),
+        bytes=number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
+        model=model,
+    )

@@ -1,0 +1,164 @@
+"""Rows of `memories`: written once per id, grown in place, read back as Memory.
+
+The rule that makes every order, split and repeat of ingestion converge: the id names the record, and of two texts
+under one id the longer one stays (of equal length, the greater). It is a maximum, so it does not matter who came first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import apsw
+
+from memento.identity import row_hash
+from memento.memory import Counts, Memory, NewMemory
+from memento.times import now_ms
+
+HASHED: Final = (
+    "id", "text", "timestamp", "source", "session_id", "role", "speaker", "trust", "kind", "importance", "tags",
+    "collection", "project", "meta", "why",
+)  # fmt: skip
+"""The columns under `content_hash`: what an answer is made of and no job ever changes."""
+
+_READ: Final = (
+    "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, "
+    "active, ingested_at, superseded_by, meta, why"
+)
+_INSERT: Final = f"""
+INSERT INTO memories ({", ".join(HASHED)}, active, ingested_at, content_hash)
+VALUES ({", ".join("?" * (len(HASHED) + 3))}) ON CONFLICT (id) DO NOTHING
+"""  # noqa: S608 - column names of this module
+_GROW: Final = f"""
+UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash)
+    = ({", ".join("?" * (len(HASHED) + 2))}), model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL
+WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text < ?))
+"""  # noqa: S608
+_CHUNK: Final = 500
+"""Bound parameters per statement, well under SQLite's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a query found: the row's number beside the memory."""
+
+    num: int
+    memory: Memory
+
+
+def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: bool = False) -> Counts:
+    """Write memories inside the caller's transaction.
+
+    What the user deleted stays out, unless `revive`: an explicit `remember` of the same thing lifts the tombstone.
+    """
+    forgets = connection.execute("SELECT EXISTS (SELECT 1 FROM tombstones)").get
+    now = now_ms()
+    stored: list[str] = []
+    extended: list[str] = []
+    duplicates = forgotten = 0
+    for memory in memories:
+        if forgets and _tombstoned(connection, memory.id, revive):
+            forgotten += 1
+            continue
+        columns = _columns(memory)
+        rest = (int(memory.active), now, row_hash(columns))
+        connection.execute(_INSERT, (*columns, *rest))
+        if connection.changes():
+            stored.append(memory.id)
+            continue
+        text = memory.text
+        connection.execute(_GROW, (*columns[1:], *rest, memory.id, text, text, text))
+        if connection.changes():
+            extended.append(memory.id)
+        else:
+            duplicates += 1
+    return Counts(tuple(stored), tuple(extended), duplicates, forgotten)
+
+
+def by_ids(connection: apsw.Connection, ids: Sequence[str]) -> dict[str, Memory]:
+    """Return the memories of these ids that exist."""
+    return {row.memory.id: row.memory for row in _select(connection, "id", ids)}
+
+
+def by_nums(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Memory]:
+    """Return the memories of these row numbers that exist."""
+    return {row.num: row.memory for row in _select(connection, "num", nums)}
+
+
+def by_prefix(connection: apsw.Connection, prefix: str) -> list[Memory]:
+    """Return up to two memories whose id begins with `prefix`: enough to tell one from ambiguous."""
+    low, high = prefix, prefix + "g"  # ids are hexadecimal, `g` follows every digit
+    rows = connection.execute(f"SELECT num, {_READ} FROM memories WHERE id >= ? AND id < ? LIMIT 2", (low, high))  # noqa: S608
+    return [_row(row).memory for row in rows]
+
+
+def select(connection: apsw.Connection, where: str, parameters: Sequence[Any], order: str, limit: int) -> list[Memory]:
+    """Return memories by a condition of `filters.where` and an ORDER BY clause."""
+    sql = f"SELECT num, {_READ} FROM memories WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+    return [_row(row).memory for row in connection.execute(sql, (*parameters, limit))]
+
+
+def every(connection: apsw.Connection) -> Iterator[Memory]:
+    """Yield all memories, oldest first."""
+    return (_row(row).memory for row in connection.execute(f"SELECT num, {_READ} FROM memories ORDER BY timestamp, num"))  # noqa: S608
+
+
+def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
+    """Delete memories inside the caller's transaction, leaving tombstones; return how many there were."""
+    deleted = 0
+    now = now_ms()
+    for memory in ids:
+        connection.execute("DELETE FROM memories WHERE id = ?", (memory,))
+        if connection.changes():
+            deleted += 1
+            connection.execute("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", (memory, now))
+    if deleted:
+        connection.execute(
+            "INSERT INTO meta (key, value) VALUES ('deletions', '1') "
+            "ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
+        )
+    return deleted
+
+
+def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
+    """Mark memories as lying on an abandoned branch."""
+    connection.executemany("UPDATE memories SET active = 0 WHERE id = ?", [(memory,) for memory in ids])
+
+
+def _tombstoned(connection: apsw.Connection, memory: str, revive: bool) -> bool:
+    if revive:
+        connection.execute("DELETE FROM tombstones WHERE id = ?", (memory,))
+        return False
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM tombstones WHERE id = ?)", (memory,)).get)
+
+
+def _select(connection: apsw.Connection, column: str, keys: Sequence[Any]) -> list[Row]:
+    found: list[Row] = []
+    for start in range(0, len(keys), _CHUNK):
+        part = keys[start : start + _CHUNK]
+        marks = ", ".join("?" * len(part))
+        sql = f"SELECT num, {_READ} FROM memories WHERE {column} IN ({marks})"  # noqa: S608
+        found += [_row(row) for row in connection.execute(sql, part)]
+    return found
+
+
+def _columns(memory: NewMemory) -> tuple[Any, ...]:
+    return (
+        memory.id, memory.text, memory.timestamp, memory.source, memory.session_id, memory.role, memory.speaker,
+        memory.trust, memory.kind, memory.importance, json.dumps(memory.tags, ensure_ascii=False), memory.collection,
+        memory.project, _json(memory.meta), _json(memory.why),
+    )  # fmt: skip
+
+
+def _json(value: Any) -> str:
+    return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":")) if value else "{}"
+
+
+def _row(row: tuple[Any, ...]) -> Row:
+    num, *columns = row
+    columns[10] = tuple(json.loads(columns[10]))
+    columns[13] = bool(columns[13])
+    columns[16], columns[17] = json.loads(columns[16]), json.loads(columns[17])
+    return Row(num, Memory(*columns))

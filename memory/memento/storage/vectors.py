@@ -1,0 +1,118 @@
+"""Embeddings in the database: which rows wait for one, what was written since an index last looked, and the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import apsw
+
+from memento.identity import HASH_BYTES, text_hash
+from memento.storage.filters import Filter, where
+from memento.times import now_ms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Pending(NamedTuple):
+    """A row without an embedding of the current model."""
+
+    num: int
+    text: str
+
+
+class Stored(NamedTuple):
+    """A row's embedding as it lies in the database: k x dimensions float32, row-major, native byte order."""
+
+    num: int
+    seq: int
+    blob: bytes
+
+
+def pending(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
+    """Return rows that this model has not embedded, the newest first: they are asked for soonest."""
+    rows = connection.execute(
+        "SELECT num, text FROM memories WHERE model IS NULL AND embedding_seq IS NULL ORDER BY num DESC LIMIT ?",
+        (limit,),
+    ).fetchall()
+    if len(rows) < limit:
+        rows += connection.execute(
+            "SELECT num, text FROM memories WHERE model < ? OR model > ? LIMIT ?", (model, model, limit - len(rows))
+        ).fetchall()
+    return [Pending(*row) for row in rows]
+
+
+def pending_count(connection: apsw.Connection, model: str) -> int:
+    """Count the rows that this model has not embedded."""
+    return int(
+        connection.execute(
+            "SELECT (SELECT count(*) FROM memories WHERE model IS NULL) "
+            "+ (SELECT count(*) FROM memories WHERE model < ?) + (SELECT count(*) FROM memories WHERE model > ?)",
+            (model, model),
+        ).get
+    )
+
+
+def write(
+    connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, NDArray[np.float32]]]
+) -> None:
+    """Write vectors inside the caller's transaction; a row whose text changed meanwhile keeps waiting."""
+    seq = int(connection.execute("SELECT ifnull(max(embedding_seq), 0) FROM memories WHERE model = ?", (model,)).get)
+    for position, (row, vectors) in enumerate(done, 1):
+        blob = vectors.tobytes()
+        connection.execute(
+            "UPDATE memories SET model = ?, embedding_seq = ?, embedding_hash = ?, embedding = ? "
+            "WHERE num = ? AND text = ?",
+            (model, seq + position, blake2b(blob, digest_size=HASH_BYTES).digest(), blob, row.num, row.text),
+        )
+
+
+def since(connection: apsw.Connection, model: str, seq: int) -> Iterable[Stored]:
+    """Yield the model's embeddings written after `seq`, in the order they were written."""
+    rows = connection.execute(
+        "SELECT num, embedding_seq, embedding FROM memories WHERE model = ? AND embedding_seq > ? "
+        "ORDER BY embedding_seq",
+        (model, seq),
+    )
+    return (Stored(*row) for row in rows)
+
+
+def deletions(connection: apsw.Connection) -> int:
+    """Return the generation of deletions: while it stands still, no row an index knows has gone."""
+    return int(connection.execute("SELECT value FROM meta WHERE key = 'deletions'").get or 0)
+
+
+def passing(connection: apsw.Connection, filter_: Filter) -> list[int]:
+    """Return the row numbers of embedded memories that pass the filter, ascending."""
+    condition, parameters = where(filter_)
+    sql = f"SELECT num FROM memories WHERE model IS NOT NULL AND {condition} ORDER BY num"  # noqa: S608
+    return [num for (num,) in connection.execute(sql, parameters)]
+
+
+def cached(connection: apsw.Connection, model: str, text: str) -> bytes | None:
+    """Return the cached embedding of a text, as it was put."""
+    blob: bytes | None = connection.execute(
+        "SELECT embedding FROM embedding_cache WHERE text_hash = ?", (_cache_key(model, text),)
+    ).get
+    return blob
+
+
+def cache(connection: apsw.Connection, model: str, text: str, blob: bytes, keep: int) -> None:
+    """Put one embedding into the cache and let the oldest beyond `keep` go."""
+    connection.execute(
+        "INSERT INTO embedding_cache (text_hash, embedding, timestamp) VALUES (?, ?, ?) "
+        "ON CONFLICT (text_hash) DO UPDATE SET timestamp = excluded.timestamp",
+        (_cache_key(model, text), blob, now_ms()),
+    )
+    connection.execute(
+        "DELETE FROM embedding_cache WHERE timestamp < "
+        "(SELECT timestamp FROM embedding_cache ORDER BY timestamp DESC LIMIT 1 OFFSET ?)",
+        (keep,),
+    )
+
+
+def _cache_key(model: str, text: str) -> bytes:
+    return text_hash(f"{model}\0{text}")

@@ -1,0 +1,313 @@
+"""The store: what a program does with its memory.
+
+`remember` returns once the row is on the disk; it is found by words at once and by meaning when the call returns.
+Safe for use from several threads and several processes at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+
+from memento.config import Config, load_config
+from memento.errors import ModelError, UsageError
+from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
+from memento.search.recall import recall as search
+from memento.search.semantic import Progress, Semantic
+from memento.storage import capture, overview, rows, sources
+from memento.storage.capture import Batch
+from memento.storage.database import Database
+from memento.storage.filters import Filter, where
+from memento.storage.overview import Stats
+from memento.storage.sources import SourceState
+from memento.times import now_ms, to_ms
+
+if TYPE_CHECKING:
+    from memento_policies import Policy
+
+    from memento.embedding import Embedder
+
+When = datetime | float | str
+
+
+class Filters(TypedDict, total=False):
+    """What `recall`, `batch_recall` and `get_recent` take to narrow a search; all of them hold before top-k."""
+
+    collection: str
+    tags: Sequence[str]
+    source: str
+    session: str
+    project: str
+    role: str
+    trust: str
+    since: When | None
+    """A datetime, Unix seconds or milliseconds, an ISO 8601 text, or an age such as `7d`."""
+    before: When | None
+    min_importance: float
+
+
+class MemoryStore:
+    """A memory in one SQLite file.
+
+    `path` defaults to the configured one (MEMORY_DB_PATH, config.yaml, ~/.memento/memory.db). An `embedder` of your
+    own replaces the configured model. Raises StoreError where the file cannot be used, StoreTooNew for a file of a
+    newer Memento.
+    """
+
+    def __init__(
+        self, path: str | Path | None = None, *, config: Config | None = None, embedder: Embedder | None = None
+    ) -> None:
+        self.config = config or load_config()
+        self.path = Path(path).expanduser() if path else self.config.db_path
+        self._database = Database(self.path)
+        self._semantic = Semantic(self._database, self.config, embedder)
+        self._policy: Policy | None = None
+        self._replay_fallback()
+
+    def remember(
+        self,
+        text: str,
+        *,
+        source: str = "api",
+        session_id: str = "",
+        role: str = "user",
+        speaker: str = "",
+        importance: float | None = None,
+        tags: Sequence[str] = (),
+        collection: str = KNOWLEDGE,
+        timestamp: When | None = None,
+        project: str = "",
+        meta: Mapping[str, Any] | None = None,
+        embed: bool = True,
+    ) -> str:
+        """Keep a text and return its id; the same text of the same source and session keeps the same id.
+
+        Secrets are redacted first. `importance` in [0, 1] and tags come from the policy unless given. `embed=False`
+        leaves the embedding to the next recall. Raises UsageError for an empty text or an importance out of range.
+        """
+        memory = self._remembered(
+            text, source, session_id, role, speaker, importance, tags, collection, timestamp, project, meta
+        )
+        self.write(memory, revive=True)
+        if embed:
+            with suppress(ModelError):  # found by words until a model is there
+                self.embed_pending()
+        return memory.id
+
+    def recall(
+        self, query: str, k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
+    ) -> Recall:
+        """Return the k memories that answer the query best, by meaning and by words.
+
+        `deadline` in seconds: past it, what is ready comes back with `partial` set. Raises UsageError for k < 1.
+        """
+        limit = self.config.settings.recall.limit if k is None else k
+        if limit < 1:
+            raise UsageError(f"k must be 1 or more, not {limit}")
+        seconds = self.config.settings.recall.deadline_seconds if deadline is None else deadline
+        return search(self._database, self._semantic, query, _filter(filters), limit, seconds)
+
+    def batch_recall(
+        self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
+    ) -> list[Recall]:
+        """Answer several queries, in their order; the deadline is each query's own."""
+        return [self.recall(query, k, deadline=deadline, **filters) for query in queries]
+
+    def get(self, memory_id: str) -> Memory | None:
+        """Return the memory with this id, or whose id alone begins with it; None when there is none.
+
+        Raises UsageError when several ids begin with it.
+        """
+        with self._database.read() as connection:
+            found = rows.by_prefix(connection, memory_id.lower()) if memory_id else []
+        if len(found) > 1:
+            raise UsageError(f"several memories' ids begin with {memory_id!r}: give more of it")
+        return found[0] if found else None
+
+    def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
+        """Return the latest memories by the time of their event, latest first."""
+        condition, parameters = where(_filter(filters))
+        with self._database.read() as connection:
+            return rows.select(connection, condition, parameters, "timestamp DESC, num DESC", limit)
+
+    def delete(self, memory_id: str) -> bool:
+        """Forget one memory, by its id or an unambiguous beginning; ingestion will not bring it back.
+
+        Returns False when there is no such memory.
+        """
+        memory = self.get(memory_id)
+        if memory is None:
+            return False
+        with self._database.write(durable=True) as connection:
+            return rows.delete(connection, [memory.id]) == 1
+
+    def stats(self) -> Stats:
+        """Return figures over the whole store."""
+        with self._database.read() as connection:
+            return overview.stats(connection, str(self.path), self._semantic.model)
+
+    def export_json(self, path: str | Path | None = None) -> str:
+        """Write every memory as one JSON array, oldest first, to a new file (0600), and return its path.
+
+        Without a path, return the JSON text itself.
+        """
+        from memento.export import json_text, write_json
+
+        with self._database.read() as connection:
+            memories = rows.every(connection)
+            return json_text(memories) if path is None else write_json(memories, Path(path).expanduser())
+
+    def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
+        """Embed what no model has seen yet, until done or `deadline` (time.monotonic()); return how many.
+
+        Raises ModelMissing when no model is installed.
+        """
+        return self._semantic.embed_pending(deadline, progress)
+
+    def pending(self) -> int:
+        """Count the memories that wait for their embedding."""
+        return self._semantic.pending()
+
+    def write(self, memory: NewMemory, *, revive: bool = False) -> Counts:
+        """Write one finished row and wait for the disk; `revive` lifts the tombstone of a forgotten one."""
+        with self._database.write(durable=True) as connection:
+            counts = rows.put(connection, [memory], revive=revive)
+        self._echo([memory], counts)
+        return counts
+
+    def commit(self, batch: Batch) -> Counts:
+        """Write what was read of a source, with its new offset, in one transaction."""
+        counts = capture.commit(self._database, batch)
+        self._echo(batch.memories, counts)
+        return counts
+
+    def source(self, path: str, device: int = 0, inode: int = 0) -> SourceState | None:
+        """Return how far a file has been read, known by its path or, after a rename, by its identity."""
+        with self._database.read() as connection:
+            return sources.find(connection, path, device, inode)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force, loaded on first use. Raises PolicyError."""
+        if self._policy is None:
+            from memento_policies import load_policy
+
+            self._policy = load_policy(self.config.policy_dir)
+        return self._policy
+
+    def close(self) -> None:
+        """Close the database; further use raises StoreError."""
+        self._database.close()
+        _forget_singleton(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _remembered(
+        self,
+        text: str,
+        source: str,
+        session_id: str,
+        role: str,
+        speaker: str,
+        importance: float | None,
+        tags: Sequence[str],
+        collection: str,
+        timestamp: When | None,
+        project: str,
+        meta: Mapping[str, Any] | None,
+    ) -> NewMemory:
+        from memento_policies import Message
+
+        from memento.writing import remembered, require_role
+
+        if not text.strip():
+            raise UsageError("there is nothing to remember: the text is empty")
+        if importance is not None and not 0 <= importance <= 1:
+            raise UsageError(f"importance lies in [0, 1], not {importance}")
+        key = blake2b(f"{session_id}\0{role}\0{speaker}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+        message = Message(
+            role=require_role(role),
+            text=text,
+            timestamp=now_ms() if timestamp is None else to_ms(timestamp),
+            source=source,
+            session_id=session_id,
+            key=key,
+            project=project,
+            meta={**(meta or {}), **({"speaker": speaker} if speaker else {})},
+        )
+        return remembered(message, self.policy, importance=importance, tags=tuple(tags), collection=collection)
+
+    def _replay_fallback(self) -> None:
+        from memento.fallback import log_path, replay
+
+        replay(log_path(self.path), self.commit)
+
+    def _echo(self, memories: Sequence[NewMemory], counts: Counts) -> None:
+        if not self.config.settings.echo:
+            return
+        new = {*counts.stored, *counts.extended}
+        for memory in memories:
+            if memory.id in new:
+                line = " ".join(memory.text.split())[:200]
+                sys.stderr.write(f"[memento] {memory.id[:8]} {memory.importance:.2f} {memory.role}: {line}\n")
+
+
+_stores: dict[Path, MemoryStore] = {}
+_stores_lock = threading.Lock()
+
+
+def get_store(path: str | Path | None = None) -> MemoryStore:
+    """Return the process's one open store for this path (default: the configured one)."""
+    config = load_config()
+    wanted = (Path(path).expanduser() if path else config.db_path).absolute()
+    with _stores_lock:
+        if wanted not in _stores:
+            _stores[wanted] = MemoryStore(wanted, config=config)
+        return _stores[wanted]
+
+
+def remember(text: str, **options: Any) -> str:
+    """Keep a text in the default store and return its id; see MemoryStore.remember."""
+    return get_store().remember(text, **options)
+
+
+def recall(query: str, k: int | None = None, **options: Any) -> Recall:
+    """Search the default store; see MemoryStore.recall."""
+    return get_store().recall(query, k, **options)
+
+
+def _forget_singleton(store: MemoryStore) -> None:
+    with _stores_lock:
+        for path, known in list(_stores.items()):
+            if known is store:
+                del _stores[path]
+
+
+def _filter(filters: Filters) -> Filter:
+    since, before = filters.get("since"), filters.get("before")
+    tags = filters.get("tags", ())
+    return Filter(
+        collection=filters.get("collection", ""),
+        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        source=filters.get("source", ""),
+        session=filters.get("session", ""),
+        project=filters.get("project", ""),
+        role=filters.get("role", ""),
+        trust=filters.get("trust", ""),
+        since=None if since is None else to_ms(since),
+        before=None if before is None else to_ms(before),
+        min_importance=filters.get("min_importance", 0.0),
+    )

@@ -1,0 +1,55 @@
+"""Times: everything inside is Unix milliseconds, UTC; this module is where other notations enter and leave."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from memento.errors import UsageError
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
+_AGE: Final = re.compile(r"(\d+)\s*([smhdwy])", re.ASCII)
+_MILLISECONDS_FROM: Final = 100_000_000_000
+"""Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138."""
+
+
+def now_ms() -> int:
+    """Return the current time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def to_ms(value: datetime | float | str) -> int:
+    """Turn a datetime (naive = local), Unix seconds or milliseconds, or an ISO 8601 text into Unix milliseconds.
+
+    Raises UsageError for a text that is no date.
+    """
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, int | float):
+        return int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000)
+    return parse_when(value)
+
+
+def parse_when(text: str) -> int:
+    """Turn `7d`, `12h`, `2026-11-01` or an ISO 8601 time into Unix milliseconds; an age counts back from now."""
+    stripped = text.strip()
+    if age := _AGE.fullmatch(stripped):
+        return now_ms() - int(age[1]) * _UNITS[age[2]] * 1000
+    try:
+        return round(datetime.fromisoformat(stripped).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"cannot read {text!r} as a time: give an age such as 7d or 12h, or a date such as 2026-11-01"
+        ) from None
+
+
+def iso(milliseconds: int) -> str:
+    """Return the ISO 8601 text, UTC, to the second; empty for 0, which means unknown."""
+    if milliseconds == 0:
+        return ""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return ""

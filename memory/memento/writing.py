@@ -1,0 +1,88 @@
+"""From a message and its decision to the row that is written: the one place where a memory comes into being."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, cast, get_args
+
+from memento_policies import Decision, Message, Policy, Role
+
+from memento.errors import UsageError
+from memento.identity import memory_id
+from memento.memory import EPISODIC, NewMemory, Trust
+
+_ROLE_TRUST: Final[Mapping[str, Trust]] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "import"}
+_UNATTESTED: Final = ("generic", "markdown")
+"""Formats anyone can write by hand: who spoke is claimed by the file, not attested by an agent's own log."""
+
+
+def require_role(role: str) -> Role:
+    """Return the role. Raises UsageError for one that does not exist."""
+    for known in get_args(Role):
+        if role == known:
+            return cast("Role", known)
+    raise UsageError(f"role is one of {', '.join(get_args(Role))}, not {role!r}")
+
+
+def trust_of(message: Message) -> Trust:
+    """Return whose word a message is, from the channel it came through; nothing in its text can raise it."""
+    if message.source.startswith(_UNATTESTED) or message.meta.get("sidechain"):
+        return "import" if message.role == "user" else _ROLE_TRUST[message.role]
+    return _ROLE_TRUST[message.role]
+
+
+def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory:
+    """Return the row for a kept message. Only redacted text goes into it, its meta included."""
+    meta = {name: value for name, value in message.meta.items() if name not in ("speaker", "active")}
+    if decision.redactions:
+        meta["redacted"] = dict(decision.redactions)
+    return NewMemory(
+        id=memory_id(message.source, message.key),
+        text=decision.text,
+        timestamp=message.timestamp,
+        source=message.source,
+        session_id=message.session_id,
+        role=message.role,
+        speaker=str(message.meta.get("speaker", "")),
+        trust=trust_of(message),
+        kind=message.kind,
+        importance=round(decision.importance, 4),
+        tags=decision.tags,
+        collection=EPISODIC,
+        project=message.project,
+        active=message.meta.get("active") is not False,
+        meta=_redacted(meta, policy),
+        why={"reason": decision.reason, "points": [[name, round(points, 3)] for name, points in decision.reasons]},
+    )
+
+
+def remembered(
+    message: Message, policy: Policy, *, importance: float | None, tags: tuple[str, ...], collection: str
+) -> NewMemory:
+    """Return the row for a text someone explicitly asked to remember: it is kept whatever the policy thinks."""
+    decision = policy.decide(message)
+    memory = memory_of(message, decision, policy)
+    return replace(
+        memory,
+        text=decision.text or policy.redact(message.text).text,
+        importance=memory.importance if importance is None else importance,
+        tags=tuple(dict.fromkeys((*tags, *decision.tags))),
+        collection=collection,
+        why={"reason": "remembered", "points": memory.why["points"]},
+    )
+
+
+def _redacted(meta: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
+    if not meta:
+        return {}
+    plain = json.dumps(dict(meta), ensure_ascii=True)
+    redacted = policy.redact(plain)
+    if not redacted.counts:
+        return meta
+    try:
+        cleaned: dict[str, Any] = json.loads(redacted.text)
+    except ValueError:  # the secret reached over the JSON's own punctuation
+        return {"redacted": dict(redacted.counts)}
+    return cleaned
