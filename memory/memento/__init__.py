@@ -17,13 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memento.auto import AutoMemory as AutoMemory
     from memento.errors import MementoError as MementoError
-    from memento.memory import Found as Found
-    from memento.memory import Memory as Memory
-    from memento.memory import Recall as Recall
-    from memento.store import MemoryStore as MemoryStore
-    from memento.store import get_store as get_store
-    from memento.store import recall as recall
-    from memento.store import remember as remember
+    from memento.memory import Found as Found, Memory as Memory, Recall as Recall
+    from memento.store import MemoryStore as MemoryStore, get_store as get_store, recall as recall, remember as remember
 
 __version__ = "0.1.0"
 

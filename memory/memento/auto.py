@@ -1,7 +1,7 @@
 """The way in for an agent's own loop: every message is offered, the policy decides, nothing offered is lost.
 
-    memory = AutoMemory(session_id="build-42")
-    memory.observe("We deploy on Thursdays only.", role="user")
+memory = AutoMemory(session_id="build-42")
+memory.observe("We deploy on Thursdays only.", role="user")
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from memento_policies import Decision, Message, load_policy
-
 from memento import fallback
 from memento.config import Config, load_config
 from memento.errors import StoreError
@@ -21,6 +19,7 @@ from memento.memory import NewMemory
 from memento.store import MemoryStore, When
 from memento.times import now_ms, to_ms
 from memento.writing import memory_of, require_role
+from memento_policies import Decision, Message, load_policy
 
 
 class Observation(NamedTuple):

@@ -16,9 +16,8 @@ Every message names the thing and the remedy. Exit codes: 0 done, 1 failed, 2 us
 
 from __future__ import annotations
 
-from memento_policies import MementoError, PolicyError
-
 from memento.embedding.errors import ModelError, ModelMissing
+from memento_policies import MementoError, PolicyError
 
 __all__ = [
     "ConfigError",

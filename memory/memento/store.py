@@ -30,9 +30,8 @@ from memento.storage.sources import SourceState
 from memento.times import now_ms, to_ms
 
 if TYPE_CHECKING:
-    from memento_policies import Policy
-
     from memento.embedding import Embedder
+    from memento_policies import Policy
 
 When = datetime | float | str
 
@@ -229,9 +228,8 @@ class MemoryStore:
         project: str,
         meta: Mapping[str, Any] | None,
     ) -> NewMemory:
-        from memento_policies import Message
-
         from memento.writing import remembered, require_role
+        from memento_policies import Message
 
         if not text.strip():
             raise UsageError("there is nothing to remember: the text is empty")

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, cast, get_args
 
-from memento_policies import Decision, Message, Policy, Role
-
 from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import EPISODIC, NewMemory, Trust
+from memento_policies import Decision, Message, Policy, Role
 
 _ROLE_TRUST: Final[Mapping[str, Trust]] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "import"}
 _UNATTESTED: Final = ("generic", "markdown")

@@ -52,6 +52,7 @@ class NumpyIndex(VectorIndex):
         return len(self._rows)
 
     def put(self, num: int, vectors: NDArray[np.float32]) -> None:
+        """Append the vectors; those they replace stay in the matrix, belonging to nobody."""
         for row in self._rows.pop(num, ()):
             self._nums[row] = -1
         end = self._used + len(vectors)
@@ -66,6 +67,7 @@ class NumpyIndex(VectorIndex):
     def search(
         self, query: NDArray[np.float32], k: int, among: NDArray[np.int64] | None = None
     ) -> list[tuple[int, float]]:
+        """Score every vector, then walk down from the best until k memories are found."""
         np = self._np
         nums = self._nums[: self._used]
         rows = np.flatnonzero(nums >= 0 if among is None else np.isin(nums, among))
@@ -83,4 +85,5 @@ class NumpyIndex(VectorIndex):
             wanted = min(len(rows), 4 * wanted)  # many passages of few memories: look further down
 
     def similarity(self, query: NDArray[np.float32], nums: Sequence[int]) -> dict[int, float]:
+        """Score only the vectors of these memories."""
         return {num: float((self._vectors[rows] @ query).max()) for num in nums if (rows := self._rows.get(num))}

@@ -97,7 +97,7 @@ class Semantic:
         """Return the query's unit vector, shape (dimensions,): from the process, from the database, or computed."""
         model = self.model
         if not model:
-            raise ModelMissing("no embedding model is installed: run `memento model pull`")
+            raise ModelMissing(self._config.model_dir)
         key = f"{model}\0{text}"
         with self._lock:
             if (vector := self._queries.get(key)) is None:

@@ -15,8 +15,8 @@ from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState
 class Batch:
     """What was read of one source between two offsets."""
 
-    source: SourceState
-    """Its state after the batch."""
+    source: SourceState | None
+    """Its state after the batch; None writes the rows alone and leaves no trace of how far was read."""
     memories: Sequence[NewMemory] = ()
     ledger: Mapping[LedgerKey, Tally] = field(default_factory=dict)
     defects: Sequence[Defect] = ()
@@ -25,6 +25,8 @@ class Batch:
     """Ids of memories that lie on an abandoned branch."""
     renamed_from: str = ""
     """The path under which the source was known before."""
+    restart: bool = False
+    """The source is read from its beginning again: what was accounted for it so far is void."""
 
 
 def commit(database: Database, batch: Batch) -> Counts:
@@ -32,8 +34,11 @@ def commit(database: Database, batch: Batch) -> Counts:
     with database.write() as connection:
         counts = rows.put(connection, batch.memories)
         rows.deactivate(connection, batch.inactive)
-        number = sources.save(connection, batch.source, batch.renamed_from)
-        sources.account(connection, number, batch.ledger)
-        sources.quarantine(connection, number, list(batch.defects))
-        sources.entitle(connection, batch.source.format, list(batch.titles))
+        if batch.source is not None:
+            number = sources.save(connection, batch.source, batch.renamed_from)
+            if batch.restart:
+                sources.void(connection, number)
+            sources.account(connection, number, batch.ledger)
+            sources.quarantine(connection, number, batch.defects)
+            sources.entitle(connection, batch.source.format, batch.titles)
     return counts

@@ -46,7 +46,7 @@ def stats(connection: apsw.Connection, path: str, model: str) -> Stats:
         return int(connection.execute(sql).get or 0)
 
     def groups(column: str) -> dict[str, int]:
-        sql = f"SELECT {column}, count(*) FROM memories GROUP BY 1 ORDER BY 2 DESC"  # noqa: S608
+        sql = f"SELECT {column}, count(*) FROM memories GROUP BY 1 ORDER BY 2 DESC"
         return dict(connection.execute(sql))
 
     return Stats(

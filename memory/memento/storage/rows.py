@@ -30,12 +30,13 @@ _READ: Final = (
 _INSERT: Final = f"""
 INSERT INTO memories ({", ".join(HASHED)}, active, ingested_at, content_hash)
 VALUES ({", ".join("?" * (len(HASHED) + 3))}) ON CONFLICT (id) DO NOTHING
-"""  # noqa: S608 - column names of this module
+"""
 _GROW: Final = f"""
 UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash)
-    = ({", ".join("?" * (len(HASHED) + 2))}), model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL
+    = ({", ".join("?" * (len(HASHED) + 2))}),
+    model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL
 WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text < ?))
-"""  # noqa: S608
+"""
 _CHUNK: Final = 500
 """Bound parameters per statement, well under SQLite's limit."""
 
@@ -90,19 +91,21 @@ def by_nums(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Memor
 def by_prefix(connection: apsw.Connection, prefix: str) -> list[Memory]:
     """Return up to two memories whose id begins with `prefix`: enough to tell one from ambiguous."""
     low, high = prefix, prefix + "g"  # ids are hexadecimal, `g` follows every digit
-    rows = connection.execute(f"SELECT num, {_READ} FROM memories WHERE id >= ? AND id < ? LIMIT 2", (low, high))  # noqa: S608
+    rows = connection.execute(f"SELECT num, {_READ} FROM memories WHERE id >= ? AND id < ? LIMIT 2", (low, high))
     return [_row(row).memory for row in rows]
 
 
 def select(connection: apsw.Connection, where: str, parameters: Sequence[Any], order: str, limit: int) -> list[Memory]:
     """Return memories by a condition of `filters.where` and an ORDER BY clause."""
-    sql = f"SELECT num, {_READ} FROM memories WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+    sql = f"SELECT num, {_READ} FROM memories WHERE {where} ORDER BY {order} LIMIT ?"
     return [_row(row).memory for row in connection.execute(sql, (*parameters, limit))]
 
 
 def every(connection: apsw.Connection) -> Iterator[Memory]:
     """Yield all memories, oldest first."""
-    return (_row(row).memory for row in connection.execute(f"SELECT num, {_READ} FROM memories ORDER BY timestamp, num"))  # noqa: S608
+    return (
+        _row(row).memory for row in connection.execute(f"SELECT num, {_READ} FROM memories ORDER BY timestamp, num")
+    )
 
 
 def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
@@ -139,7 +142,7 @@ def _select(connection: apsw.Connection, column: str, keys: Sequence[Any]) -> li
     for start in range(0, len(keys), _CHUNK):
         part = keys[start : start + _CHUNK]
         marks = ", ".join("?" * len(part))
-        sql = f"SELECT num, {_READ} FROM memories WHERE {column} IN ({marks})"  # noqa: S608
+        sql = f"SELECT num, {_READ} FROM memories WHERE {column} IN ({marks})"
         found += [_row(row) for row in connection.execute(sql, part)]
     return found
 

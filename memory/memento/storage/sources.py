@@ -1,19 +1,21 @@
 """Sources: how far each file has been read, and the ledger that says what became of every byte.
 
-Invariant: for each source, the ledger's bytes add up to the bytes read; `offset` and the rows it stands for commit in
+Invariant: for each source, the ledger's bytes add up to `offset`; `offset` and the rows it stands for commit in
 one transaction (`capture.commit`), so a kill at any moment loses nothing and repeats nothing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import apsw
 
 from memento.times import now_ms
+
+INCOMPLETE_LINE: Final = "incomplete_line"
 
 Outcome = Literal["stored", "skipped", "quarantined"]
 
@@ -59,6 +61,17 @@ class Defect(NamedTuple):
     sample: str
 
 
+class Quarantined(NamedTuple):
+    """An entry of the quarantine, with the file it came from."""
+
+    path: str
+    offset: int
+    length: int
+    reason: str
+    sample: str
+    at: int
+
+
 class SessionTitle(NamedTuple):
     """A session's title; of two the higher rank stays, among equals the later one."""
 
@@ -67,23 +80,21 @@ class SessionTitle(NamedTuple):
     rank: int
 
 
-_COLUMNS = (
-    "path, format, device, inode, head_length, head_hash, marker_hash, offset, open_bytes, size, modified, state"
-)
+_COLUMNS = "path, format, device, inode, head_length, head_hash, marker_hash, offset, open_bytes, size, modified, state"
 
 
 def find(connection: apsw.Connection, path: str, device: int, inode: int) -> SourceState | None:
     """Return what is known of a file, by its path, else by its identity: it may have been renamed."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM sources WHERE path = ?", (path,)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {_COLUMNS} FROM sources WHERE path = ?", (path,)).fetchone()
     if row is None and inode:
         row = connection.execute(
-            f"SELECT {_COLUMNS} FROM sources WHERE device = ? AND inode = ?",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM sources WHERE device = ? AND inode = ?",
             (device, inode),
         ).fetchone()
     if row is None:
         return None
-    *columns, state = row
-    return SourceState(*columns, state=json.loads(state))
+    *known, state = row
+    return SourceState(**dict(zip(_COLUMNS.split(", "), (*known, json.loads(state)), strict=True)))
 
 
 def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "") -> int:
@@ -96,9 +107,10 @@ def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "
         source.marker_hash, source.offset, source.open_bytes, source.size, source.modified,
         json.dumps(dict(source.state)), now_ms(),
     )  # fmt: skip
+    marks = ", ".join("?" * len(values))
     number: int = connection.execute(
-        f"INSERT INTO sources ({_COLUMNS}, last_read) VALUES ({', '.join('?' * 13)}) "  # noqa: S608
-        f"ON CONFLICT (path) DO UPDATE SET ({_COLUMNS}, last_read, error) = ({', '.join('?' * 13)}, NULL) RETURNING num",
+        f"INSERT INTO sources ({_COLUMNS}, last_read) VALUES ({marks}) "
+        f"ON CONFLICT (path) DO UPDATE SET ({_COLUMNS}, last_read, error) = ({marks}, NULL) RETURNING num",
         (*values, *values),
     ).get
     return number
@@ -114,16 +126,36 @@ def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey,
     )
 
 
-def quarantine(connection: apsw.Connection, source: int, defects: list[Defect]) -> None:
-    """Keep unreadable bytes inside the caller's transaction, once each."""
+def void(connection: apsw.Connection, source: int) -> None:
+    """Forget what was accounted for a source, inside the caller's transaction: it is read from the start again."""
+    connection.execute("DELETE FROM ledger WHERE source = ?", (source,))
+    connection.execute("DELETE FROM quarantine WHERE source = ?", (source,))
+
+
+def quarantine(connection: apsw.Connection, source: int, defects: Sequence[Defect]) -> None:
+    """Keep unreadable bytes inside the caller's transaction, once each.
+
+    An incomplete last line is kept only until the source is read again: by then it may be whole.
+    """
     now = now_ms()
+    connection.execute("DELETE FROM quarantine WHERE source = ? AND reason = ?", (source, INCOMPLETE_LINE))
     connection.executemany(
         "INSERT OR IGNORE INTO quarantine (source, offset, length, reason, sample, at) VALUES (?, ?, ?, ?, ?, ?)",
         [(source, *defect, now) for defect in defects],
     )
 
 
-def entitle(connection: apsw.Connection, source: str, titles: list[SessionTitle]) -> None:
+def quarantined(connection: apsw.Connection, limit: int) -> list[Quarantined]:
+    """Return the latest entries of the quarantine, latest first."""
+    rows = connection.execute(
+        "SELECT path, q.offset, q.length, q.reason, q.sample, q.at FROM quarantine AS q "
+        "JOIN sources ON sources.num = q.source ORDER BY q.num DESC LIMIT ?",
+        (limit,),
+    )
+    return [Quarantined(*row) for row in rows]
+
+
+def entitle(connection: apsw.Connection, source: str, titles: Sequence[SessionTitle]) -> None:
     """Keep each session's best title inside the caller's transaction."""
     connection.executemany(
         "INSERT INTO sessions (source, session_id, title, title_rank) VALUES (?, ?, ?, ?) "

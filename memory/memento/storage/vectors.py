@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
 
@@ -34,7 +34,7 @@ class Stored(NamedTuple):
 
 def pending(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
     """Return rows that this model has not embedded, the newest first: they are asked for soonest."""
-    rows = connection.execute(
+    rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT num, text FROM memories WHERE model IS NULL AND embedding_seq IS NULL ORDER BY num DESC LIMIT ?",
         (limit,),
     ).fetchall()
@@ -56,9 +56,7 @@ def pending_count(connection: apsw.Connection, model: str) -> int:
     )
 
 
-def write(
-    connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, NDArray[np.float32]]]
-) -> None:
+def write(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, NDArray[np.float32]]]) -> None:
     """Write vectors inside the caller's transaction; a row whose text changed meanwhile keeps waiting."""
     seq = int(connection.execute("SELECT ifnull(max(embedding_seq), 0) FROM memories WHERE model = ?", (model,)).get)
     for position, (row, vectors) in enumerate(done, 1):
@@ -88,7 +86,7 @@ def deletions(connection: apsw.Connection) -> int:
 def passing(connection: apsw.Connection, filter_: Filter) -> list[int]:
     """Return the row numbers of embedded memories that pass the filter, ascending."""
     condition, parameters = where(filter_)
-    sql = f"SELECT num FROM memories WHERE model IS NOT NULL AND {condition} ORDER BY num"  # noqa: S608
+    sql = f"SELECT num FROM memories WHERE model IS NOT NULL AND {condition} ORDER BY num"
     return [num for (num,) in connection.execute(sql, parameters)]
 
 
