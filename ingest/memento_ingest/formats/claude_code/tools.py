@@ -1,0 +1,118 @@
+"""A tool call and its result as one text: `Bash: git status`, then an arrow and the output."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import msgspec
+
+from memento_ingest.formats.claude_code.entry import Block, Content, content_of
+from memento_ingest.jsonl import decode
+
+MAX_INPUT: Final = 2_000
+"""Characters of a call's input that are kept."""
+MAX_OUTPUT: Final = 16_000
+"""Characters of a result that are kept, from its head and its tail."""
+
+# The inputs that say what a call is about; the rest (a file's new content, flags) is left out. Other tools: all JSON.
+_TELLING: Final = {
+    "Bash": ("command",),
+    "Read": ("file_path",),
+    "Write": ("file_path",),
+    "Edit": ("file_path",),
+    "MultiEdit": ("file_path",),
+    "NotebookEdit": ("notebook_path",),
+    "Grep": ("pattern", "path", "glob"),
+    "Glob": ("pattern", "path"),
+    "LS": ("path",),
+    "WebFetch": ("url", "prompt"),
+    "WebSearch": ("query",),
+    "Task": ("description", "prompt"),
+    "Agent": ("description", "prompt"),
+    "Skill": ("skill", "args"),
+}
+_MEDIA: Final = {"image": "[image]", "document": "[document]"}
+_SEAM: Final = 512
+
+
+class _Telling(msgspec.Struct, gc=False):
+    command: str = ""
+    file_path: str = ""
+    notebook_path: str = ""
+    pattern: str = ""
+    path: str = ""
+    glob: str = ""
+    url: str = ""
+    prompt: str = ""
+    query: str = ""
+    description: str = ""
+    skill: str = ""
+    args: str = ""
+
+
+_telling: Final = msgspec.json.Decoder(_Telling).decode
+
+
+def input_text(name: str, raw: msgspec.Raw) -> str:
+    """Return the telling part of a call's input, at most about `MAX_INPUT` characters."""
+    data = bytes(raw)
+    if fields := _TELLING.get(name):
+        try:
+            telling = _telling(data)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if text := " ".join(part for field in fields if (part := getattr(telling, field))):
+                return cut(text, MAX_INPUT)
+    if data.strip() in (b"", b"{}", b"null"):
+        return ""
+    return cut(_plain_json(data), MAX_INPUT)
+
+
+def _plain_json(data: bytes) -> str:
+    """Return the JSON text with its letters unescaped, so that its words can be found."""
+    if b"\\u" in data:
+        value, defect = decode(data)
+        try:
+            return data.decode("utf-8", "replace") if defect else json.dumps(value, ensure_ascii=False)
+        except RecursionError:
+            pass
+    return data.decode("utf-8", "replace")
+
+
+def output_text(raw: msgspec.Raw) -> str:
+    """Return a tool result's text, at most about `MAX_OUTPUT` characters."""
+    return cut(content_text(content_of(raw), "\n").strip(), MAX_OUTPUT)
+
+
+def content_text(content: Content, joint: str) -> str:
+    """Return the text of a message's content, with a placeholder for each picture and document."""
+    if isinstance(content, str):
+        return content
+    return joint.join(text for block in content or () if (text := _block_text(block)))
+
+
+def _block_text(block: Block) -> str:
+    return block.text or "" if block.type == "text" else _MEDIA.get(block.type, "")
+
+
+def pair_text(name: str, given: str, output: str) -> str:
+    """Return call and result as one text; what is not known is left out."""
+    call = f"{name}: {given}" if name and given else name or given
+    return f"{call}\n→ {output}".lstrip() if output else call
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the text, or three quarters of `limit` from its head and the rest from its tail, saying what is missing.
+
+    The seams lie at white space where there is any near, so that a secret is not cut in two and thus past recognition.
+    """
+    if len(text) <= limit:
+        return text
+    head = limit * 3 // 4
+    tail = len(text) - (limit - head)
+    before = [place for mark in "\n " if (place := text.rfind(mark, head - _SEAM, head)) >= 0]
+    after = [place for mark in "\n " if (place := text.find(mark, tail, tail + _SEAM)) >= 0]
+    head, tail = max(before, default=head), min(after, default=tail)
+    return f"{text[:head]}\n… [{tail - head:,} characters left out] …\n{text[tail:].lstrip()}"
