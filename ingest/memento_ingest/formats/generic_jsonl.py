@@ -1,0 +1,70 @@
+"""Generic transcripts line by line: each line a message or a whole conversation, of any shape, export shapes included.
+
+A line says all there is to say about itself; only its place in its conversation is carried from line to line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from memento_ingest.formats.base import LineParser
+from memento_ingest.formats.generic_json import read_any
+from memento_ingest.formats.sniffing import is_foreign, names_lines, object_lines
+from memento_ingest.formats.thread import Thread
+from memento_ingest.jsonl import records
+from memento_ingest.span import SAMPLE_BYTES, Checkpoint, Line, SourceInfo, Span
+
+
+class GenericJsonl:
+    """Role/content, `messages`, ShareGPT, LangChain, ChatGPT or Claude.ai records, one a line."""
+
+    name = "generic-jsonl"
+
+    def sniff(self, head: bytes, info: SourceInfo) -> bool:
+        """Tell whether the first record and nearly all others of the head are of a known shape."""
+        if is_foreign(info):
+            return False
+        values = object_lines(head)
+        if not values or (len(values) == 1 and not names_lines(info)):
+            return False
+        known = sum(read_any(value) is not None for value in values)
+        return read_any(values[0]) is not None and known >= 0.8 * len(values)
+
+    def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> LineParser:
+        """Return a parser that begins at the checkpoint, or at offset 0."""
+        return _Parser(self.name, info, checkpoint or Checkpoint(0, {}))
+
+
+class _Parser:
+    def __init__(self, source: str, info: SourceInfo, checkpoint: Checkpoint) -> None:
+        self._source = source
+        self._info = info
+        self._offset = checkpoint.offset
+        self._thread = Thread(source, info, read_any, checkpoint.state)
+
+    def feed(self, line: Line) -> Iterator[Span]:
+        thread = self._thread
+        if line.data.endswith(b"\n"):
+            self._offset = line.end
+        else:
+            # The last line, perhaps not complete: it is read again when it has grown, from the state before it.
+            thread = Thread(self._source, self._info, read_any, thread.state())
+        return _spans(line, thread)
+
+    def finish(self) -> Iterable[Span]:
+        return ()
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(self._offset, self._thread.state())
+
+
+def _spans(line: Line, thread: Thread) -> Iterator[Span]:
+    for record in records(line):
+        if record.defect:
+            start = record.offset - line.offset
+            sample = line.data[start : start + min(record.length, SAMPLE_BYTES)]
+            yield Span(record.offset, record.length, defect=record.defect, sample=sample)
+        elif record.blank:
+            yield Span(record.offset, record.length, skipped="blank")
+        else:
+            yield from thread.spans(record.offset, record.length, record.value)
