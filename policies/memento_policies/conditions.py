@@ -1,0 +1,68 @@
+"""Which rules of a stage fire for a message: the patterns of all of them in one scan, the rest by table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, get_args
+
+from memento_policies.message import Kind, Role
+from memento_policies.patterns import PatternSet
+from memento_policies.schema import Condition, Derived
+
+_NO_LIMIT = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What rules may look at: `scanned` is the redacted text in UTF-8, of a huge text its head and tail."""
+
+    role: Role
+    kind: Kind
+    scanned: bytes
+    chars: int
+    meta: Mapping[str, Any]
+
+
+class RuleMatcher:
+    """The conditions of one stage's rules, compiled. Rules are known by their index."""
+
+    def __init__(self, rules: Sequence[Condition]) -> None:
+        patterned = [index for index, rule in enumerate(rules) if rule.patterns]
+        self._set = PatternSet([_alternatives(rules[index]) for index in patterned])
+        self._patterned = patterned
+        self._limits = [(r.min_chars, _NO_LIMIT if r.max_chars is None else r.max_chars, r.meta) for r in rules]
+        self._by_signal = _by_signal(rules)
+        unconditional = [i for i, r in enumerate(rules) if not r.patterns and not (isinstance(r, Derived) and r.when)]
+        self._in_scope: dict[tuple[Role, Kind], frozenset[int]] = {}
+        self._always: dict[tuple[Role, Kind], list[int]] = {}
+        for role, kind in product(get_args(Role), get_args(Kind)):
+            scope = {i for i, r in enumerate(rules) if role in (r.roles or (role,)) and kind in (r.kinds or (kind,))}
+            self._in_scope[role, kind] = frozenset(scope)
+            self._always[role, kind] = [index for index in unconditional if index in scope]
+
+    def fired(self, facts: Facts, signals: Collection[str] = ()) -> list[int]:
+        """Return the indexes of the rules that fire, ascending; `signals` are the significance signals that fired."""
+        key = facts.role, facts.kind
+        candidates = [*self._always[key], *(self._patterned[hit] for hit in self._set.matches(facts.scanned))]
+        for signal in signals:
+            candidates += self._by_signal.get(signal, ())
+        scope = self._in_scope[key]
+        return sorted({index for index in candidates if index in scope and self._within_limits(index, facts)})
+
+    def _within_limits(self, index: int, facts: Facts) -> bool:
+        least, most, meta = self._limits[index]
+        return least <= facts.chars <= most and (meta is None or bool(facts.meta.get(meta)))
+
+
+def _alternatives(rule: Condition) -> str:
+    return "(?im)(?:" + "|".join(f"(?:{pattern})" for pattern in rule.patterns) + ")"
+
+
+def _by_signal(rules: Sequence[Condition]) -> dict[str, list[int]]:
+    dependents: dict[str, list[int]] = {}
+    for index, rule in enumerate(rules):
+        for signal in rule.when if isinstance(rule, Derived) else ():
+            dependents.setdefault(signal, []).append(index)
+    return dependents

@@ -1,0 +1,102 @@
+"""The policy: a pure function from a message to a decision.
+
+The steps run in one order: strip Memento's own recall, redact, judge significance, tag, weigh importance. A step drops
+the message by naming the reason; whatever happens, the decision's text has been redacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from memento_policies.conditions import Facts
+from memento_policies.decision import Decision, Reason
+from memento_policies.diagnostics import nearest
+from memento_policies.importance import Importance
+from memento_policies.loading import Document, check_overrides, load_document
+from memento_policies.message import Message
+from memento_policies.own_recall import strip_recall
+from memento_policies.redaction import Redaction, Redactor
+from memento_policies.schema import (
+    Derived,
+    ImportanceFile,
+    RedactionFile,
+    SignificanceFile,
+    TagsFile,
+)
+from memento_policies.significance import Significance
+from memento_policies.tagging import Tagger
+from memento_policies.text import encode, head_and_tail
+
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class Policy:
+    """Decides what to keep. Immutable, shared freely between threads; build it with `load_policy`."""
+
+    def __init__(
+        self, redaction: RedactionFile, significance: SignificanceFile, tags: TagsFile, importance: ImportanceFile
+    ) -> None:
+        self._redactor = Redactor(redaction)
+        self._significance = Significance(significance)
+        self._tagger = Tagger(tags)
+        self._importance = Importance(importance)
+        self._head, self._tail = significance.scan_head, significance.scan_tail
+
+    def decide(self, message: Message) -> Decision:
+        """Judge one message. Deterministic, and never raises on any text."""
+        stripped = strip_recall(message.text)
+        text, data = encode(stripped)
+        if not text.strip():
+            return _dropped("own_recall" if message.text.strip() else "empty", "", _NOTHING)
+        data, redactions = self._redactor.redact_bytes(data)
+        if redactions:
+            text = data.decode()
+        scanned = head_and_tail(data, self._head, self._tail)
+        facts = Facts(message.role, message.kind, scanned, len(text), message.meta)
+        verdict = self._significance.judge(facts)
+        if not verdict.keep:
+            return _dropped(verdict.reason, text, redactions, verdict.reasons)
+        tags = self._tagger.tags(facts, verdict.signals)
+        importance = self._importance.score(facts, verdict.signals)
+        return Decision(True, verdict.reason, verdict.reasons, text, tags, importance, redactions)
+
+    def redact(self, text: str) -> Redaction:
+        """Replace the secrets in any text that is about to be written: logs, quarantine, spool."""
+        return self._redactor.redact(text)
+
+
+def load_policy(overrides: Path | None = None) -> Policy:
+    """Load the shipped policy, with the YAML files in the folder `overrides` merged over it.
+
+    A folder that does not exist overrides nothing. Raises PolicyError, naming file, line and key, for anything in it
+    that cannot be used.
+    """
+    if overrides is not None:
+        check_overrides(overrides)
+    significance = load_document(SignificanceFile, overrides)
+    tags = load_document(TagsFile, overrides)
+    importance = load_document(ImportanceFile, overrides)
+    signals = [signal.name for signal in significance.model.signals]
+    _check_signals(tags, "tags", tags.model.tags, signals)
+    _check_signals(importance, "features", importance.model.features, signals)
+    redaction = load_document(RedactionFile, overrides)
+    return Policy(redaction.model, significance.model, tags.model, importance.model)
+
+
+def _check_signals(
+    document: Document[TagsFile] | Document[ImportanceFile], key: str, rules: Sequence[Derived], signals: Sequence[str]
+) -> None:
+    """Raise PolicyError where `when` names a signal that significance.yaml does not define."""
+    for index, rule in enumerate(rules):
+        for position, signal in enumerate(rule.when):
+            if signal not in signals:
+                problem = f"no signal '{signal}' in significance.yaml{nearest(signal, signals)}"
+                raise document.error((key, index, "when", position), problem)
+
+
+def _dropped(
+    reason: str, text: str, redactions: Mapping[str, int], reasons: tuple[Reason, ...] = ()
+) -> Decision:
+    return Decision(False, reason, reasons, text, (), 0.0, redactions)

@@ -1,0 +1,201 @@
+"""Secrets are replaced by `[REDACTED:kind]` before anything is written anywhere.
+
+One scan tells which rules can match at all; only those run. Redacting a redacted text changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from re import compile as compile_marker
+from typing import Any, NamedTuple
+
+import re2
+
+from memento_policies.checks import CHECKS
+from memento_policies.patterns import PatternSet, compile_pattern
+from memento_policies.schema import Placeholders, RedactionFile, RedactionRule
+from memento_policies.text import encode
+
+# JSON inside a transcript is often escaped once more, so `\n` before a token is a letter that must not hide it.
+_TOKEN = r"(?:\b|\\[nrt])({token})"
+# What stands between a name and its value: `NAME=v`, `"name": "v"`, `name := v`, `name => v`, `<name>v`, `("name", "v")`.
+_ASSIGNED = (
+    r"(?i:{near})[ \tA-Za-z0-9_.-]{{0,32}}[\"'\x60\s\])\\]{{0,4}}(?:=>|:=|[=:>,])[\"'\x60\s\\]{{0,4}}"
+    r"({value})(?:[^A-Za-z0-9_/+-]|\z)"
+)
+# The same without bounds and without the value: a superset that costs the one scan a quarter of the states.
+_ASSIGNED_CANDIDATE = r"(?i:{near})[ \tA-Za-z0-9_.-]*[\"'\x60\s\])\\]*[=:>,]"
+_MARKER = compile_marker(rb"\[REDACTED:[a-z0-9][a-z0-9_+-]{0,39}\]")
+# A replacement can put a word boundary where none was, so the scan is repeated until nothing is found. The cap keeps
+# a text that was built to need one pass per secret linear.
+_MAX_PASSES = 8
+
+
+class Redaction(NamedTuple):
+    """A text without its secrets, and how many of each kind were replaced."""
+
+    text: str
+    counts: Mapping[str, int]
+
+
+class _Span(NamedTuple):
+    """A secret at `data[start:end]`; of overlapping secrets the one of the earliest rule gives the kind."""
+
+    start: int
+    end: int
+    rule: int
+
+
+class Redactor:
+    """The rules of `redaction.yaml`, compiled."""
+
+    def __init__(self, file: RedactionFile) -> None:
+        rules = [rule for rule in file.rules if rule.enabled]
+        self._rules = [_CompiledRule(rule) for rule in rules]
+        self._set = PatternSet([_candidate_pattern(rule) for rule in rules])
+        self._placeholders = _PlaceholderTest(file.placeholders)
+
+    def redact(self, text: str) -> Redaction:
+        """Replace every secret in `text`. Never raises; lone surrogates and NULs become U+FFFD."""
+        text, data = encode(text)
+        redacted, counts = self.redact_bytes(data)
+        return Redaction(redacted.decode() if counts else text, counts)
+
+    def redact_bytes(self, data: bytes) -> tuple[bytes, Mapping[str, int]]:
+        """Do the same for a text already in UTF-8 and without NUL."""
+        counts: Counter[str] = Counter()
+        for _ in range(_MAX_PASSES):
+            spans = self._secrets(data)
+            if not spans:
+                break
+            counts.update(self._rules[span.rule].kind for span in spans)
+            data = self._replace(data, spans)
+        return data, dict(counts)
+
+    def _secrets(self, data: bytes) -> list[_Span]:
+        """Return the spans to replace, in order, no two overlapping."""
+        hits = self._set.matches(data)
+        if not hits:
+            return []
+        found = (
+            _Span(start, end, index)
+            for index in hits
+            for start, end in self._rules[index].find(data)
+            if not self._placeholders.covers(data[start:end])
+        )
+        return _disjoint(_outside_markers(data, found))
+
+    def _replace(self, data: bytes, spans: Sequence[_Span]) -> bytes:
+        pieces: list[bytes] = []
+        position = 0
+        for span in spans:
+            pieces += data[position : span.start], b"[REDACTED:%s]" % self._rules[span.rule].kind.encode()
+            position = span.end
+        return b"".join((*pieces, data[position:]))
+
+
+class _CompiledRule:
+    """One rule; its own pattern is compiled when it first becomes a candidate."""
+
+    def __init__(self, rule: RedactionRule) -> None:
+        self.kind = rule.kind
+        self._pattern = rule_pattern(rule)
+        self._entropy = rule.entropy
+        self._check = CHECKS[rule.check] if rule.check else None
+        self._allow = [compile_pattern(pattern) for pattern in rule.allow]
+        self._compiled: tuple[Any, int] | None = None
+
+    def find(self, data: bytes) -> Iterable[tuple[int, int]]:
+        """Yield (start, end) of each secret that has enough entropy, passes the check and is not allowed."""
+        pattern, group = self._compiled or self._compile()
+        for match in pattern.finditer(data):
+            start, end = match.span(group)
+            if start < end and self._is_secret(data[start:end]):
+                yield start, end
+
+    def _compile(self) -> tuple[Any, int]:
+        pattern = compile_pattern(self._pattern)
+        group = pattern.groupindex.get(b"secret", min(pattern.groups, 1))
+        self._compiled = pattern, group
+        return self._compiled
+
+    def _is_secret(self, secret: bytes) -> bool:
+        return (
+            shannon_entropy(secret) >= self._entropy
+            and (self._check is None or self._check(secret))
+            and not any(allowed.fullmatch(secret) for allowed in self._allow)
+        )
+
+
+class _PlaceholderTest:
+    """Tells an obvious placeholder from a secret."""
+
+    def __init__(self, placeholders: Placeholders) -> None:
+        self._exact = frozenset(word.lower().encode() for word in placeholders.exact)
+        self._words = [word.lower().encode() for word in placeholders.words]
+        self._patterns = [compile_pattern(f"(?i:{pattern})") for pattern in placeholders.patterns]
+
+    def covers(self, secret: bytes) -> bool:
+        lowered = secret.lower()
+        return (
+            len(set(lowered)) <= 2
+            or lowered in self._exact
+            or any(word in lowered for word in self._words)
+            or any(pattern.fullmatch(secret) for pattern in self._patterns)
+        )
+
+
+def rule_pattern(rule: RedactionRule) -> str:
+    """Return the whole pattern of a rule, whichever of its three forms it is written in."""
+    if rule.token is not None:
+        return _TOKEN.format(token=rule.token)
+    if rule.near is not None:
+        return _ASSIGNED.format(near=rule.near, value=rule.value)
+    return rule.pattern or ""
+
+
+def shannon_entropy(secret: bytes) -> float:
+    """Bits per byte of the secret's own byte distribution (Shannon 1948): 0 for one repeated byte."""
+    size = len(secret)
+    return math.log2(size) - sum(n * math.log2(n) for n in Counter(secret).values()) / size
+
+
+def _candidate_pattern(rule: RedactionRule) -> str:
+    """Return what the one scan looks for: something that occurs in every text in which the rule can match."""
+    if rule.keywords:
+        return "(?i:" + "|".join(map(re2.escape, rule.keywords)) + ")"
+    if rule.near is not None:
+        return _ASSIGNED_CANDIDATE.format(near=rule.near)
+    return rule_pattern(rule)
+
+
+def _outside_markers(data: bytes, spans: Iterable[_Span]) -> list[_Span]:
+    """Drop spans inside an earlier replacement and widen those that touch one, so that no marker is ever cut."""
+    markers = [match.span() for match in _MARKER.finditer(data)] if b"[REDACTED:" in data else []
+    if not markers:
+        return list(spans)
+    starts = [start for start, _ in markers]
+    kept: list[_Span] = []
+    for span in spans:
+        first = markers[max(bisect_right(starts, span.start) - 1, 0)]
+        last = markers[max(bisect_right(starts, span.end - 1) - 1, 0)]
+        start = first[0] if first[0] <= span.start < first[1] else span.start
+        end = last[1] if last[0] < span.end <= last[1] else span.end
+        if not (first == last and (start, end) == first):
+            kept.append(_Span(start, end, span.rule))
+    return kept
+
+
+def _disjoint(spans: Iterable[_Span]) -> list[_Span]:
+    """Unite overlapping spans, so that nothing of either stays."""
+    united: list[_Span] = []
+    for span in sorted(spans):
+        if united and span.start < united[-1].end:
+            last = united[-1]
+            united[-1] = _Span(last.start, max(last.end, span.end), min(last.rule, span.rule))
+        else:
+            united.append(span)
+    return united

@@ -1,0 +1,136 @@
+"""The shape of the four policy files, checked by pydantic.
+
+Patterns are RE2. Those of redaction respect case; those of signals, tags and importance ignore it and treat `^` and
+`$` as line ends (`(?-i)` and `(?-m)` switch that off inside a pattern).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from memento_policies.message import Kind, Role
+from memento_policies.patterns import check_pattern
+
+
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(check_pattern)]
+Word = Annotated[str, StringConstraints(min_length=1)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]{0,39}$")]
+Points = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+CheckName = Literal["base58check", "base64_digits", "base64_key", "jwt", "mixed"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RedactionRule(_Strict):
+    """One secret shape, in one of three forms: `token`, `pattern`, or `near` with `value`.
+
+    `token` is a self-identifying secret, `near` + `value` a bare value assigned to a name that contains `near`, and
+    `pattern` a whole expression whose group `secret`, or first group, or whole match, is the secret.
+    """
+
+    name: Slug
+    kind: Slug
+    enabled: bool = True
+    token: Pattern | None = None
+    pattern: Pattern | None = None
+    near: Pattern | None = None
+    value: Pattern | None = None
+    keywords: tuple[Word, ...] = ()
+    entropy: Annotated[float, Field(ge=0, le=8)] = 2.5
+    check: CheckName | None = None
+    allow: tuple[Pattern, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        forms = (self.token is not None, self.pattern is not None, self.near is not None or self.value is not None)
+        if sum(forms) != 1 or (self.near is None) != (self.value is None):
+            raise ValueError("needs exactly one of `token`, `pattern`, or `near` together with `value`")
+        return self
+
+
+class Placeholders(_Strict):
+    """What looks like a secret and is none: `exact` values, values containing one of `words`, values like `patterns`."""
+
+    exact: tuple[Word, ...] = ()
+    words: tuple[Word, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+
+
+class RedactionFile(_Strict):
+    """`redaction.yaml`."""
+
+    placeholders: Placeholders
+    rules: tuple[RedactionRule, ...]
+
+
+class Condition(_Strict):
+    """When a rule fires: all that is stated must hold, and one of the `patterns`."""
+
+    name: Slug
+    enabled: bool = True
+    roles: tuple[Role, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    meta: Word | None = None
+    min_chars: Count = 0
+    max_chars: Count | None = None
+
+
+class Derived(Condition):
+    """A condition that may rest on the signals of significance: `when` needs one of them to have fired."""
+
+    when: tuple[Slug, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_trigger(self) -> Self:
+        if self.patterns and self.when:
+            raise ValueError("`patterns` and `when` exclude each other: write two rules")
+        return self
+
+
+class Signal(Condition):
+    """A feature that speaks for or against keeping a message."""
+
+    points: Points = 0.0
+    always: Literal["keep", "skip"] | None = None
+
+
+class SignificanceFile(_Strict):
+    """`significance.yaml`."""
+
+    threshold: Points
+    scan_head: Annotated[int, Field(ge=256)]
+    scan_tail: Count
+    signals: tuple[Signal, ...]
+
+
+class TagRule(Derived):
+    """A tag, named by the rule; with `extract`, one tag `name:<group 1>` per distinct match."""
+
+    extract: Pattern | None = None
+    limit: Annotated[int, Field(ge=1, le=8)] = 1
+
+
+class TagsFile(_Strict):
+    """`tags.yaml`."""
+
+    max_tags: Annotated[int, Field(ge=0, le=64)]
+    tags: tuple[TagRule, ...]
+
+
+class ImportanceRule(Derived):
+    """A feature that raises or lowers importance, in log-odds."""
+
+    points: Points
+
+
+class ImportanceFile(_Strict):
+    """`importance.yaml`."""
+
+    bias: Points
+    features: tuple[ImportanceRule, ...]
