@@ -1,0 +1,11 @@
+"""Text to vectors: the model's files, and the engines that run it.
+
+Importing this package loads neither numpy nor onnxruntime; loading an embedder does.
+"""
+
+from memento.embedding.engine import Embedder, load_embedder
+from memento.embedding.errors import ModelError, ModelMissing
+from memento.embedding.model_files import ModelFiles, find_model, installed
+from memento.embedding.pull import pull
+
+__all__ = ["Embedder", "ModelError", "ModelFiles", "ModelMissing", "find_model", "installed", "load_embedder", "pull"]

@@ -1,0 +1,69 @@
+"""What an embedding engine is, and the one place where an engine is chosen.
+
+Invariant: engines of one `model` stamp are interchangeable. Their vectors may be stored and compared side by side.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from memento.embedding.errors import ModelMissing
+from memento.embedding.model_files import find_model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Precision = Literal["int8", "fp32"]
+
+
+class Embedder(ABC):
+    """Turns texts into unit vectors; a text longer than the model's window becomes several, one per chunk."""
+
+    model: str
+    """The stamp stored beside each vector: the model's name and the first 8 hex digits of its weights' SHA-256."""
+    engine: str
+    """What runs it: `onnxruntime-int8`, `onnxruntime-fp32` or `sentence-transformers`."""
+    dimensions: int
+
+    @abstractmethod
+    def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return for each text an array of shape (chunks, dimensions): one unit vector per chunk, at least one."""
+
+    @abstractmethod
+    def passages(self, text: str) -> list[tuple[int, int]]:
+        """Return the (start, end) character spans of the text's chunks; in order, they tile the whole text."""
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """Return one unit vector of shape (dimensions,); of a long text, the normalised mean of its chunks."""
+        import numpy as np
+
+        chunks = self.embed([text])[0]
+        if len(chunks) == 1:
+            first: NDArray[np.float32] = chunks[0]
+            return first
+        mean = chunks.mean(axis=0)
+        return np.asarray(mean / np.linalg.norm(mean), np.float32)
+
+
+def load_embedder(
+    folder: Path, *, precision: Precision = "int8", threads: int | None = None, torch: bool = False
+) -> Embedder:
+    """Load the model installed in `folder`: onnxruntime, or sentence-transformers where `torch` asks for it.
+
+    `threads` bounds the cores of one call; None takes two, or one where there is only one. Raises ModelMissing when
+    the folder holds no complete model, ModelError when it cannot be loaded.
+    """
+    files = find_model(folder)
+    if files is None:
+        raise ModelMissing(folder)
+    if torch:
+        from memento.embedding.torch_engine import TorchEmbedder
+
+        return TorchEmbedder(files, threads)
+    from memento.embedding.onnx_engine import OnnxEmbedder
+
+    return OnnxEmbedder(files, precision, threads)

@@ -1,0 +1,101 @@
+"""The default engine: ONNX Runtime on the CPU.
+
+Invariant: with int8 weights a text's vector depends on the text alone. The runtime derives one quantisation scale from
+all activations of a call, so texts that share a call change each other's vectors (mean cosine 0.99 between the same
+text alone and in a batch of eight); each is given a call of its own, which is no slower.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memento.embedding.engine import Embedder, Precision
+from memento.embedding.errors import ModelError
+from memento.embedding.model_files import DIMENSIONS, FP32, INT8, TOKENIZER, ModelFiles
+from memento.embedding.passages import Chunker
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+BATCH_TEXTS: dict[Precision, int] = {"int8": 1, "fp32": 8}
+BATCH_TOKENS = 512
+"""Padding included. Larger batches are slower: a core is busy with far less, and padding is computed too."""
+
+
+class OnnxEmbedder(Embedder):
+    """all-MiniLM-L6-v2 in int8 or fp32; safe to use from several threads."""
+
+    def __init__(self, files: ModelFiles, precision: Precision, threads: int | None = None) -> None:
+        self.model = files.model
+        self.engine = f"onnxruntime-{precision}"
+        self.dimensions = DIMENSIONS
+        self._batch_texts = BATCH_TEXTS[precision]
+        self._chunker = Chunker(files.folder / TOKENIZER)
+        self._session = _session(files.folder / (INT8 if precision == "int8" else FP32), threads or _default_threads())
+
+    def passages(self, text: str) -> list[tuple[int, int]]:
+        """Return the (start, end) character spans of the text's chunks."""
+        return [(chunk.start, chunk.end) for chunk in self._chunker.chunks(text)]
+
+    def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return per text its chunks' unit vectors, shape (chunks, 384)."""
+        import numpy as np
+
+        chunked = [[chunk.ids for chunk in self._chunker.chunks(text)] for text in texts]
+        rows = [ids for chunks in chunked for ids in chunks]
+        vectors = np.empty((len(rows), DIMENSIONS), np.float32)
+        for batch in batches([len(ids) for ids in rows], self._batch_texts):
+            vectors[batch] = self._run([rows[index] for index in batch])
+        ends = accumulate((len(chunks) for chunks in chunked), initial=0)
+        return [vectors[start:end] for start, end in pairwise(ends)]
+
+    def _run(self, rows: list[list[int]]) -> NDArray[np.float32]:
+        """One call of the model: rows of token ids to unit vectors, padded to the longest row."""
+        import numpy as np
+
+        lengths = np.array([len(row) for row in rows])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.zeros(mask.shape, np.int32)
+        ids[mask] = np.concatenate([np.array(row, np.int32) for row in rows])
+        outputs = self._session.run(None, {"input_ids": ids, "attention_mask": mask.astype(np.int32)})
+        return np.asarray(outputs[0], np.float32)
+
+
+def batches(lengths: Sequence[int], texts: int) -> Iterator[list[int]]:
+    """Yield the indices of `lengths`, the short first, in groups of `texts` and BATCH_TOKENS at most."""
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if group and (len(group) == texts or (len(group) + 1) * lengths[index] > BATCH_TOKENS):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+def _default_threads() -> int:
+    """Two at most: the model is small, and the sidecar is a guest on the machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2, cores)
+
+
+def _session(path: Path, threads: int) -> InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Memory patterns are kept per input shape, and every text has its own length.
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # The runtime's own exceptions have no common base that it exports.
+        raise ModelError(f"{path} cannot be loaded ({error}): run `memento model pull`") from error

