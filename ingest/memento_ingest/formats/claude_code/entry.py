@@ -106,13 +106,10 @@ def entry_from(value: Mapping[str, Any]) -> Entry:
 
 def content_of(raw: msgspec.Raw) -> Content:
     """Return the content of a tool result."""
-    data = bytes(raw)
-    if not data:
-        return None
     try:
-        content: Content = _content(data)
+        content: Content = _content(raw)
     except (ValueError, RecursionError):
-        content = _content_from(decode(data)[0])
+        content = _content_from(decode(bytes(raw))[0])
     return content
 
 

@@ -74,24 +74,18 @@ class ClaudeCodeParser:
 
     def feed(self, line: Line) -> Iterable[Span]:
         """Return the spans that are complete with this line."""
-        entry = decode_entry(line.data)
-        items = [_Item(line.offset, len(line.data), entry)] if entry else _items(line)
         self._offset = line.offset
-        spans: list[Span | None] = []
-        # Several records in a line share one mark, the line's: nothing older may be open across it.
-        if self._group and (len(items) > 1 or self._is_far(self._group.mark.line, self._group.mark.offset)):
-            spans.append(self._close())
-        mark = self._mark() if len(items) > 1 else None
-        for item in items:
-            if item.entry is None:
-                spans.append(item.span)
-                continue
-            if self._group and self._ends_group(item.entry, self._group):
-                spans.append(self._close())
-            spans.append(self._read(item, item.entry, mark))
+        spans: list[Span] = []
+        if self._group and self._is_far(self._group.mark.line, self._group.mark.offset):
+            self._close(spans)
+        entry = decode_entry(line.data)
+        if entry:
+            self._read(_Item(line.offset, len(line.data), entry), entry, None, spans)
+        else:
+            self._salvage(line, spans)
         self._state.line += 1
-        self._offset = line.end
-        return [span for span in spans if span is not None]
+        self._offset = line.offset + len(line.data)
+        return spans
 
     def finish(self) -> Iterable[Span]:
         """Return the open message as far as it was said; a later run may read more of it."""
@@ -119,24 +113,47 @@ class ClaudeCodeParser:
             return _message_id(entry.message) != group.message_id
         return entry.type == "user" or _is_queued(entry)
 
-    def _close(self) -> Span | None:
-        group, self._group = self._group, None
-        if group is None:
-            return None
-        self._state.close(group.message_id, group.blocks)
-        return group.span()
+    def _close(self, spans: list[Span]) -> None:
+        if self._group:
+            self._state.close(self._group.message_id, self._group.blocks)
+            spans.append(self._group.span())
+            self._group = None
 
-    def _read(self, item: _Item, entry: Entry, mark: Mark | None) -> Span | None:
+    def _salvage(self, line: Line, spans: list[Span]) -> None:
+        """Read a line that is not one well-formed record."""
+        items = _items(line)
+        mark = None
+        if len(items) > 1:  # they share one mark, the line's, so nothing older may stay open across it
+            self._close(spans)
+            mark = self._mark()
+        for item in items:
+            if item.entry:
+                self._read(item, item.entry, mark, spans)
+            elif item.span:
+                spans.append(item.span)
+
+    def _read(self, item: _Item, entry: Entry, mark: Mark | None, spans: list[Span]) -> None:
+        """Read one record; `mark` is where it must be read from again, its own line if none is given."""
+        if self._group and self._ends_group(entry, self._group):
+            self._close(spans)
+        state = self._state
         if entry.type == "assistant":
             mark = mark or self._mark()
-        self._state.carry(entry.cwd, entry.sessionId, entry.timestamp)
-        if entry.type == "assistant" and mark:
-            return self._assistant(item, entry, mark)
+            state.carry(entry.cwd, entry.sessionId, entry.timestamp)
+            if span := self._assistant(item, entry, mark):
+                spans.append(span)
+            return
+        state.carry(entry.cwd, entry.sessionId, entry.timestamp)
         if entry.type == "user":
-            return self._user(item, entry)
-        if _is_queued(entry):
-            return self._prompt(item, entry, entry.attachment.prompt if entry.attachment else None)
-        self._state.link(entry.uuid, entry.parentUuid, "")
+            spans.append(self._user(item, entry))
+        elif entry.attachment and _is_queued(entry):
+            spans.append(self._prompt(item, entry, entry.attachment.prompt))
+        else:
+            state.link(entry.uuid, entry.parentUuid, "")
+            spans.append(self._notice(item, entry))
+
+    def _notice(self, item: _Item, entry: Entry) -> Span:
+        """Return the span of a record that is nobody's message."""
         if entry.type in _TITLES:
             return self._title(item, entry)
         if entry.type == "attachment":
@@ -227,7 +244,7 @@ class ClaudeCodeParser:
 
     def _answered(self, call_id: str) -> tuple[str, str]:
         """Return name and input of the call with this id, as far as they are known, and forget it."""
-        call = self._state.calls.pop(call_id, None)
+        call = self._state.answered(call_id)
         given, _ = self._inputs.pop(call_id, ("", None))
         if call is None:
             return "", ""
@@ -272,7 +289,7 @@ class ClaudeCodeParser:
         """Return what every message of the record has in common."""
         in_file = "" if entry.isSidechain else self._file_session
         return {
-            "timestamp": self._state.time or self._info.modified,
+            "timestamp": self._state.milliseconds() or self._info.modified,
             "source": SOURCE,
             "session_id": in_file or self._state.session or self._file_session or file_session(self._info),
             "project": self._state.cwd,

@@ -7,7 +7,7 @@ ids, digests, times, tool names and the working directory. All of it is bounded.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -21,7 +21,9 @@ MAX_MESSAGES: Final = 64
 """Assistant messages whose blocks are remembered, so that a copy of a block is recognised."""
 WINDOW: Final = 256
 """Records among which an abandoned branch is recognised."""
-_MAX_ID: Final = 128
+MAX_ID: Final = 128
+"""Characters; of a longer id only the digest is kept."""
+_ISO_LENGTH: Final = 24
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
@@ -39,45 +41,43 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     blocks: tuple[str, ...] = ()
 
 
-class Link(msgspec.Struct, frozen=True, array_like=True):
-    """A record's place in the tree of records, and the key of its message if it has one."""
-
-    uuid: str
-    parent: str
-    key: str
+Link = tuple[str, str, str]
+"""A record's place in the tree of records: its uuid, its parent's, and the key of its message if it has one."""
 
 
 class State(msgspec.Struct, omit_defaults=True):
-    """The state before one line."""
+    """The state before one line.
+
+    The containers are shared between copies: `calls` and `said` are replaced when they change, `links` only grows
+    and each copy knows its own length of it. So a copy costs next to nothing, and one is taken at every other line.
+    """
 
     line: int = 0
     """How many lines lie before it."""
     cwd: str = ""
     session: str = ""
-    time: int = 0
-    """Unix milliseconds of the latest record that states its time."""
+    time: str | int = 0
+    """Unix milliseconds of the latest record that states its time; read from its text only when it is needed."""
     chain: str = ""
     """Key of the latest message without any id of its own."""
     calls: dict[str, Call] = {}
     said: dict[str, Said] = {}
     links: list[Link] = []
+    linked: int = 0
 
     def copy(self) -> State:
         """Return a copy that later lines don't change."""
         return State(
-            self.line,
-            self.cwd,
-            self.session,
-            self.time,
-            self.chain,
-            self.calls.copy(),
-            self.said.copy(),
-            self.links[-WINDOW:],
+            self.line, self.cwd, self.session, self.time, self.chain, self.calls, self.said, self.links, self.linked
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
+        state = self.copy()
+        state.time = self.milliseconds()
+        state.links = self._window()
+        state.linked = len(state.links)
+        plain: dict[str, Any] = msgspec.to_builtins(state)
         return plain
 
     def carry(self, cwd: str | None, session: str | None, timestamp: str | float | None) -> None:
@@ -85,23 +85,45 @@ class State(msgspec.Struct, omit_defaults=True):
         if cwd:
             self.cwd = cwd
         if session:
-            self.session = short_id(session)
-        if timestamp is not None and (time := _milliseconds(timestamp)):
+            self.session = session if len(session) <= MAX_ID else digest(session)
+        if timestamp is None:
+            return
+        if isinstance(timestamp, str) and len(timestamp) == _ISO_LENGTH and timestamp[-1] == "Z":
+            self.time = timestamp
+        elif time := to_unix_ms(timestamp):
             self.time = time
+
+    def milliseconds(self) -> int:
+        """Return the time of the latest record that states it, 0 if none did."""
+        if isinstance(self.time, str):
+            self.time = _milliseconds(self.time)
+        return self.time
 
     def call(self, call_id: str, call: Call) -> None:
         """Remember a tool call."""
-        self.calls[call_id] = call
-        if len(self.calls) > MAX_CALLS:
-            del self.calls[next(iter(self.calls))]
+        calls = {**self.calls, call_id: call}
+        if len(calls) > MAX_CALLS:
+            del calls[next(iter(calls))]
+        self.calls = calls
+
+    def answered(self, call_id: str) -> Call | None:
+        """Return a call that waited for its result, and forget it."""
+        if call_id not in self.calls:
+            return None
+        calls = self.calls.copy()
+        call = calls.pop(call_id)
+        self.calls = calls
+        return call
 
     def close(self, message_id: str, blocks: list[str]) -> None:
         """Remember what a group of an assistant message has said."""
-        said = self.said.pop(message_id, _NOTHING)
+        closed = self.said.copy()
+        said = closed.pop(message_id, _NOTHING)
         digests = dict.fromkeys((*said.blocks, *map(digest, blocks)))
-        self.said[message_id] = Said(said.groups + 1, tuple(digests)[-MAX_MESSAGES:])
-        if len(self.said) > MAX_MESSAGES:
-            del self.said[next(iter(self.said))]
+        closed[message_id] = Said(said.groups + 1, tuple(digests)[-MAX_MESSAGES:])
+        if len(closed) > MAX_MESSAGES:
+            del closed[next(iter(closed))]
+        self.said = closed
 
     def is_copy(self, message_id: str, block: str) -> bool:
         """Tell whether an earlier group of the message has said this block."""
@@ -116,9 +138,16 @@ class State(msgspec.Struct, omit_defaults=True):
         """Remember a record's place in the tree."""
         if not uuid:
             return
-        self.links.append(Link(short_id(uuid), short_id(parent or ""), key))
-        if len(self.links) > 4 * WINDOW:
-            del self.links[:-WINDOW]
+        if len(self.links) > self.linked or self.linked >= 8 * WINDOW:  # another copy's, or long enough
+            self.links = self._window()
+        parent = parent or ""
+        if len(uuid) > MAX_ID or len(parent) > MAX_ID:
+            uuid, parent = short_id(uuid), short_id(parent)
+        self.links.append((uuid, parent, key))
+        self.linked = len(self.links)
+
+    def _window(self) -> list[Link]:
+        return self.links[max(self.linked - WINDOW, 0) : self.linked]
 
     def abandoned(self, uuid: str | None, parent: str | None) -> tuple[str, ...]:
         """Return the keys of the messages that a new human turn leaves on an abandoned branch.
@@ -127,18 +156,18 @@ class State(msgspec.Struct, omit_defaults=True):
         that parent is abandoned. Siblings are not, for parallel tool calls have results side by side.
         """
         parent, uuid = short_id(parent or ""), short_id(uuid or "")
-        if not parent or not self.links or self.links[-1].uuid == parent:
+        window = self._window()
+        if not parent or not window or window[-1][0] == parent:
             return ()
-        window = self.links[-WINDOW:]
-        places = {link.uuid: place for place, link in enumerate(window)}
+        places = {link[0]: place for place, link in enumerate(window)}
         if parent not in places or uuid in places:  # a record seen before is a copy and starts nothing
             return ()
         branch = {parent}
         keys: dict[str, None] = {}
-        for link in window[places[parent] + 1 :]:
-            if link.parent in branch:
-                branch.add(link.uuid)
-                keys[link.key] = None
+        for child, above, key in window[places[parent] + 1 :]:
+            if above in branch:
+                branch.add(child)
+                keys[key] = None
         keys.pop("", None)
         return tuple(keys)
 
@@ -149,14 +178,16 @@ _NOTHING: Final = Said()
 def restore(state: Any) -> State:
     """Return the state of a checkpoint; one written by a version that kept another state begins anew."""
     try:
-        return msgspec.convert(state, State)
+        restored = msgspec.convert(state, State)
     except msgspec.ValidationError:
         return State()
+    restored.linked = min(restored.linked, len(restored.links))
+    return restored
 
 
 def short_id(value: str) -> str:
     """Return an id as it is, or the digest of one that is too long to be an id."""
-    return value if len(value) <= _MAX_ID else digest(value)
+    return value if len(value) <= MAX_ID else digest(value)
 
 
 def digest(text: str) -> str:
@@ -164,15 +195,9 @@ def digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-def _milliseconds(value: str | float) -> int | None:
-    """Return Unix milliseconds, fast for the form Claude Code writes: 2026-09-01T00:00:00.000Z."""
-    if isinstance(value, str) and len(value) == 24 and value[16] == ":" and value[19] == "." and value[23] == "Z":
-        second, fraction = value[17:19], value[20:23]
-        if second.isdecimal() and fraction.isdecimal() and (minute := _minute(value[:16])):
-            return minute + 1000 * int(second) + int(fraction)
-    return to_unix_ms(value)
-
-
-@lru_cache(maxsize=256)
-def _minute(text: str) -> int | None:
-    return to_unix_ms(f"{text}:00Z")
+def _milliseconds(value: str) -> int:
+    """Return Unix milliseconds of a time in the form Claude Code writes, 2026-09-01T00:00:00.000Z; 0 if it is none."""
+    try:
+        return max(round(datetime.fromisoformat(value).timestamp() * 1000), 0)
+    except (ValueError, OverflowError):
+        return to_unix_ms(value) or 0

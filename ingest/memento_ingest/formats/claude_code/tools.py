@@ -56,15 +56,15 @@ _telling: Final = msgspec.json.Decoder(_Telling).decode
 
 def input_text(name: str, raw: msgspec.Raw) -> str:
     """Return the telling part of a call's input, at most about `MAX_INPUT` characters."""
-    data = bytes(raw)
     if fields := _TELLING.get(name):
         try:
-            telling = _telling(data)
+            telling = _telling(raw)
         except (ValueError, RecursionError):
             pass
         else:
             if text := " ".join(part for field in fields if (part := getattr(telling, field))):
                 return cut(text, MAX_INPUT)
+    data = bytes(raw)
     if data.strip() in (b"", b"{}", b"null"):
         return ""
     return cut(_plain_json(data), MAX_INPUT)
