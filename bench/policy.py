@@ -1,4 +1,4 @@
-"""Measure the policy stage on one core: messages per second of `decide`, microseconds per 2 KB of `redact` without a hit.
+"""Measure the policy stage on one core: messages per second of `decide`, microseconds per 2 KB of `redact`.
 
 Run `python bench/policy.py --help` for the options. Texts are generated from a seed, so a run can be repeated.
 """
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from memento_policies import Message, Role, load_policy
 
 PROSE = (
-    "the retry loop in the ingest worker reads one batch at a time and commits it with its offset so that a crash never "
-    "loses a line we decided to keep the queue small because the disk was the bottleneck yesterday Melanie said the "
-    "support group helped her a lot should we use Postgres or stay with SQLite for now please run the tests again before "
-    "the release on Friday it failed with a timeout in store.py and I fixed it by raising the limit to 30 seconds"
+    "the retry loop in the ingest worker reads one batch at a time and commits it with its offset so that a crash "
+    "never loses a line we decided to keep the queue small because the disk was the bottleneck yesterday Melanie said "
+    "the support group helped her a lot should we use Postgres or stay with SQLite for now please run the tests again "
+    "before the release on Friday it failed with a timeout in store.py and I fixed it by raising the limit to 30 s"
 ).split()
-CODE = "def feed(self, line: Line) -> Iterable[Span]:\n    if line.offset != self.offset:\n        raise ValueError(line)\n"
+CODE = "def feed(self, line: Line) -> Iterable[Span]:\n    if line.offset != self.offset:\n        return ()\n"
 ROLES: tuple[Role, ...] = ("user", "assistant", "assistant", "tool")
 
 

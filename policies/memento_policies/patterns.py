@@ -51,13 +51,19 @@ class PatternSet:
         self._set = re2.Set.SearchSet(options(_SET_MEMORY))
         for pattern in (*patterns, _CANARY_PATTERN):
             self._set.Add(pattern.encode())
-        self._set.Compile()
-        # An automaton that does not fit in its memory reports "no match" for everything: that must never pass silently.
-        if not self._set.Match(_CANARY):
+        if not self._compile():
             raise PolicyError(
                 f"{len(patterns)} patterns are too large to scan at once in {_SET_MEMORY >> 20} MB: "
                 "disable some rules, or shorten counted repetitions such as {1,1000}"
             )
+
+    def _compile(self) -> bool:
+        try:
+            self._set.Compile()
+        except re2.error:
+            return False
+        # An automaton that does not fit in its memory reports "no match" for everything: that must never pass silently.
+        return bool(self._set.Match(_CANARY))
 
     def matches(self, data: bytes) -> list[int]:
         """Return the indexes of the patterns that occur in `data` (UTF-8 without NUL), ascending."""

@@ -96,7 +96,5 @@ def _check_signals(
                 raise document.error((key, index, "when", position), problem)
 
 
-def _dropped(
-    reason: str, text: str, redactions: Mapping[str, int], reasons: tuple[Reason, ...] = ()
-) -> Decision:
+def _dropped(reason: str, text: str, redactions: Mapping[str, int], reasons: tuple[Reason, ...] = ()) -> Decision:
     return Decision(False, reason, reasons, text, (), 0.0, redactions)

@@ -20,8 +20,8 @@ from memento_policies.schema import Placeholders, RedactionFile, RedactionRule
 from memento_policies.text import encode
 
 # JSON inside a transcript is often escaped once more, so `\n` before a token is a letter that must not hide it.
-_TOKEN = r"(?:\b|\\[nrt])({token})"
-# What stands between a name and its value: `NAME=v`, `"name": "v"`, `name := v`, `name => v`, `<name>v`, `("name", "v")`.
+_STANDALONE = r"(?:\b|\\[nrt])({token})"
+# What stands between a name and its value: `NAME=v`, `"name": "v"`, `name := v`, `name => v`, `("name", "v")`.
 _ASSIGNED = (
     r"(?i:{near})[ \tA-Za-z0-9_.-]{{0,32}}[\"'\x60\s\])\\]{{0,4}}(?:=>|:=|[=:>,])[\"'\x60\s\\]{{0,4}}"
     r"({value})(?:[^A-Za-z0-9_/+-]|\z)"
@@ -55,7 +55,7 @@ class Redactor:
     def __init__(self, file: RedactionFile) -> None:
         rules = [rule for rule in file.rules if rule.enabled]
         self._rules = [_CompiledRule(rule) for rule in rules]
-        self._set = PatternSet([_candidate_pattern(rule) for rule in rules])
+        self._set = PatternSet([candidate_pattern(rule) for rule in rules])
         self._placeholders = _PlaceholderTest(file.placeholders)
 
     def redact(self, text: str) -> Redaction:
@@ -151,7 +151,7 @@ class _PlaceholderTest:
 def rule_pattern(rule: RedactionRule) -> str:
     """Return the whole pattern of a rule, whichever of its three forms it is written in."""
     if rule.token is not None:
-        return _TOKEN.format(token=rule.token)
+        return _STANDALONE.format(token=rule.token)
     if rule.near is not None:
         return _ASSIGNED.format(near=rule.near, value=rule.value)
     return rule.pattern or ""
@@ -163,7 +163,7 @@ def shannon_entropy(secret: bytes) -> float:
     return math.log2(size) - sum(n * math.log2(n) for n in Counter(secret).values()) / size
 
 
-def _candidate_pattern(rule: RedactionRule) -> str:
+def candidate_pattern(rule: RedactionRule) -> str:
     """Return what the one scan looks for: something that occurs in every text in which the rule can match."""
     if rule.keywords:
         return "(?i:" + "|".join(map(re2.escape, rule.keywords)) + ")"

@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from memento_policies.message import Kind, Role
 from memento_policies.patterns import check_pattern
 
-
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(check_pattern)]
 Word = Annotated[str, StringConstraints(min_length=1)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]{0,39}$")]
@@ -54,7 +53,7 @@ class RedactionRule(_Strict):
 
 
 class Placeholders(_Strict):
-    """What looks like a secret and is none: `exact` values, values containing one of `words`, values like `patterns`."""
+    """What looks like a secret and is none: a value in `exact`, with one of `words` in it, or like `patterns`."""
 
     exact: tuple[Word, ...] = ()
     words: tuple[Word, ...] = ()

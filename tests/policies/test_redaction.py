@@ -1,0 +1,191 @@
+"""How secrets are replaced: placeholders, overlaps, context, linear time; and what must be left alone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import random
+import time
+import uuid
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from memento_policies import Policy, Redaction, load_policy
+
+Fake = Callable[[str, int], str]
+POLICY = load_policy()
+
+BENIGN = """
+The password is required. Your token expired, please log in again.
+I forgot my password yesterday, and the secret to good bread is time.
+password: str = Field(min_length=8)
+def login(user: str, password: str | None = None) -> Token: ...
+token = get_token(request.headers["Authorization"])
+api_key = os.environ["OPENAI_API_KEY"]
+apiKey: process.env.STRIPE_SECRET_KEY,
+const secret = config.get("auth.secret");
+PASSWORD=${DB_PASSWORD}
+export GITHUB_TOKEN=$(gh auth token)
+TOKEN=<your-token>
+API_KEY=changeme
+AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE
+AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+Authorization: Bearer <token>
+Authorization: Bearer $TOKEN
+curl -H "Authorization: Bearer ${ACCESS_TOKEN}" https://api.internal/v1/users
+postgresql://user:password@localhost:5432/db
+postgres://postgres:postgres@localhost/test
+mysql://root:${MYSQL_ROOT_PASSWORD}@db/app
+https://example.com:8080/path?user=a@b.c
+See https://docs.python.org/3/library/secrets.html#secrets.token_hex for tokens.
+max_tokens: 4096, total_tokens=18234, prompt_tokens: 912
+MAX_TOKENS=4096
+TOKEN_LIMIT=200000
+PASSWORD_MIN_LENGTH=12
+SECRET_KEY_FILE=/run/secrets/django_key
+tokenizer = AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2")
+private_key_path: ~/.ssh/id_ed25519
+ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEx7 ann@laptop
+secretKeyRef: {name: db-credentials, key: password}
+"credentials": "include"
+the token bucket refills at 10 per second
+passwd:x:1000:1000::/home/ann:/bin/bash
+if password == confirm_password:
+assert response.json()["access_token"] is not None
+secrets.compare_digest(token, expected_token)
+class PasswordResetTokenGenerator(BaseTokenGenerator):
+from django.contrib.auth.hashers import make_password, check_password
+git commit -m "Rotate the signing key" && git push origin feature/auth-token-refresh
+sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+-rw-r--r-- 1 ann ann 1679 Nov 22 10:02 server.key
+error: invalid value 'foo' for '--token <TOKEN>'
+Usage: tool --password <PASSWORD> --user <USER>
+docker run -e POSTGRES_PASSWORD=postgres -p 5432:5432 postgres:16
+Set-Cookie: theme=dark; Path=/; HttpOnly
+"integrity": "sha512-+4pzqhXJ6sGGvgkCFoS1tnIpk7sGGvgkCFoS1tnIpk7w4xq0zqkKQ=="
+npm_config_registry=https://registry.npmjs.org/
+The key-value store keeps key-1 and key-2; sk-learn and task-list are not secrets.
+Use pytest -p no:cacheprovider and mysql -u root -p
+keyboard shortcuts: Ctrl+K, secret menu: hold shift
+""".strip().splitlines()
+
+
+def generated_benign(rng: random.Random) -> list[str]:
+    """Hashes, identifiers and encoded files: random, and no secrets."""
+    lines = []
+    for _ in range(60):
+        raw = rng.randbytes(600)
+        lines += [
+            f"commit {hashlib.sha1(raw).hexdigest()}",
+            f"Merge {hashlib.sha1(raw).hexdigest()[:7]} into main, see {uuid.UUID(bytes=raw[:16])}",
+            f"request_id={uuid.UUID(bytes=raw[16:32])} took {raw[0]} ms",
+            f"sha256sum: {hashlib.sha256(raw).hexdigest()}  dist/memento.whl",
+            f'md5 {hashlib.md5(raw).hexdigest()} etag W/"{hashlib.md5(raw).hexdigest()}"',
+            f"![shot](data:image/png;base64,{base64.b64encode(raw).decode()})",
+            f"v{raw[0]}.{raw[1]}.{raw[2]} built at 2026-11-{raw[3] % 28 + 1:02d}T10:00:00Z by runner-{raw[4]}",
+        ]
+    return lines
+
+
+def test_benign_text_is_left_alone(policy: Policy) -> None:
+    lines = BENIGN + generated_benign(random.Random(3))
+    wrong = [line for line in lines if policy.redact(line).counts]
+    assert len(lines) > 450
+    assert len(wrong) <= len(lines) * 0.005, wrong
+
+
+def test_hand_written_benign_lines_are_all_left_alone(policy: Policy) -> None:
+    assert {line: policy.redact(line).text for line in BENIGN} == {line: line for line in BENIGN}
+
+
+def test_context_stays_readable(policy: Policy, fake: Fake) -> None:
+    token = fake("github_token", 0)
+    redacted = policy.redact(f"Use `{token}` for the CI, and {token} again.")
+    assert redacted == Redaction("Use `[REDACTED:github]` for the CI, and [REDACTED:github] again.", {"github": 2})
+
+
+def test_only_the_password_of_a_connection_string_goes(policy: Policy) -> None:
+    redacted = policy.redact("DATABASE_URL=postgres://app:" + "h7Gq" + "p2Zx@db.internal:5432/orders?sslmode=require")
+    assert (
+        redacted.text
+        == "DATABASE_URL=postgres://app:[REDACTED:connection_password]@db.internal:5432/orders?sslmode=require"
+    )
+
+
+def test_overlapping_secrets_become_one_of_the_more_specific_kind(policy: Policy, fake: Fake) -> None:
+    redacted = policy.redact(f"Authorization: Bearer {fake('jwt', 0)}\nGITHUB_TOKEN={fake('github_token', 0)}")
+    assert redacted.text == "Authorization: Bearer [REDACTED:jwt]\nGITHUB_TOKEN=[REDACTED:github]"
+
+
+def test_private_key_without_its_end(policy: Policy, fake: Fake) -> None:
+    whole = fake("private_key_block", 0)
+    cut = whole[: len(whole) // 2]
+    assert policy.redact(f"my key:\n{cut}").text == "my key:\n[REDACTED:private_key]"
+    numbered = "\n".join(f"{n:6d}\t{line}" for n, line in enumerate(whole.splitlines(), 1))
+    assert policy.redact(numbered + "\nThen restart it.").text == "     1\t[REDACTED:private_key]\nThen restart it."
+    assert policy.redact(f"a\n{whole}\nb").text == "a\n[REDACTED:private_key]\nb"
+    diff = "\n".join(f"+{line}" for line in whole.splitlines())
+    assert policy.redact(diff).text == "+[REDACTED:private_key]"
+
+
+def test_public_key_and_certificate_stay(policy: Policy) -> None:
+    body = base64.b64encode(random.Random(1).randbytes(300)).decode()
+    text = f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n-----BEGIN PUBLIC KEY-----\n{body}"
+    assert policy.redact(text).counts == {}
+
+
+def test_checksum_decides(policy: Policy, fake: Fake) -> None:
+    wif = fake("bitcoin_wif", 0)
+    flipped = wif[:-1] + ("a" if wif[-1] != "a" else "b")
+    assert policy.redact(wif).counts == {"private_key": 1}
+    assert policy.redact(flipped).counts == {}
+
+
+@pytest.mark.parametrize("token", ["ghp_" + "a" * 36, "AKIA" + "A" * 16, "ghp_" + "your-token-here" * 3])
+def test_placeholders_stay(policy: Policy, token: str) -> None:
+    assert policy.redact(token).counts == {}
+
+
+def test_unclean_text_is_made_writable(policy: Policy) -> None:
+    assert policy.redact("a\0b\ud800c\ud83d\ude00").text == "a\ufffdb\ufffdc\U0001f600"
+
+
+def test_everything_is_scanned_and_time_is_linear(policy: Policy, fake: Fake) -> None:
+    filler = "lorem ipsum dolor sit amet, consectetur 12345 adipiscing elit.\n" * 16384
+    text = filler + fake("slack_token", 0) + filler
+    assert policy.redact(text).counts == {"slack": 1}
+    hostile = ["-----BEGIN PRIVATE KEY-----" * 20000, "a=password=" * 50000, "://a:" * 100000, "curl -u a" * 60000]
+    started = time.perf_counter()
+    for part in hostile:
+        policy.redact(part)
+    assert time.perf_counter() - started < 5
+
+
+PIECES = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ["password=", "token: ", "Bearer ", '"', "'", "\\n", "[REDACTED:github]", "[REDACTED:", "]", "://a:", "@h"]
+    ),
+    st.builds(lambda seed: "ghp_" + random.Random(seed).randbytes(18).hex(), st.integers(0, 9)),
+    st.builds(lambda seed: "AKIA" + "".join(random.Random(seed).choices("QZXWVKJY234567", k=16)), st.integers(0, 9)),
+    st.builds(lambda seed: base64.b64encode(random.Random(seed).randbytes(15)).decode(), st.integers(0, 9)),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(PIECES, max_size=10).map("".join))
+def test_redacting_twice_changes_nothing(text: str) -> None:
+    once = POLICY.redact(text)
+    twice = POLICY.redact(once.text)
+    assert twice == Redaction(once.text, {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=200))
+def test_any_text_becomes_valid_utf8_without_nul(text: str) -> None:
+    redacted = POLICY.redact(text).text
+    assert "\0" not in redacted.encode().decode()
