@@ -51,7 +51,7 @@ def records(line: Line) -> list[Record]:
 
     A line with one JSON value of any type is one record. Any other line is searched for complete JSON objects; the
     bytes between them become records with a defect. Invalid UTF-8 and lone surrogates become U+FFFD, NaN and Infinity
-    are accepted, a UTF-8 byte order mark is passed over, and a line of a UTF-16 file is decoded as such.
+    are accepted, a UTF-8 byte order mark is passed over, and a line of a little-endian UTF-16 file is decoded as such.
     """
     data = line.data
     try:
@@ -65,7 +65,10 @@ def records(line: Line) -> list[Record]:
         value, defect = decode(wide)
     if not defect:
         return [Record(line.offset, len(data), value, "")]
-    return [Record(line.offset + start, end - start, value, defect) for start, end, value, defect in _salvage(data)]
+    pieces = _salvage(data)
+    if len(pieces) == 1 and defect == "too_deep":
+        return [Record(line.offset, len(data), None, defect)]
+    return [Record(line.offset + start, end - start, value, defect) for start, end, value, defect in pieces]
 
 
 def decode(data: bytes) -> tuple[Any, Defect]:
@@ -111,17 +114,15 @@ _LENIENT: Final = json.JSONDecoder(parse_int=_integer)
 
 
 def _from_utf16(data: bytes) -> bytes:
-    """Return the line as UTF-8 if it looks like one of a UTF-16 file, else b"".
+    """Return the line as UTF-8 if it looks like one of a little-endian UTF-16 file, else b"".
 
-    Splitting at b"\\n" leaves the newline's other byte at the next line's head (little endian) or this line's tail.
+    Such files come from redirections in Windows shells. Splitting at b"\\n" leaves the newline's second byte at the
+    next line's head.
     """
-    head = data.lstrip(b"\xff\xfe\0")[:4]
-    little = len(head) == 4 and head[0] in b"{[" and head[1] == 0 and head[3] == 0
-    if not little and not (data.removeprefix(b"\xfe\xff")[:1] == b"\0" and data[-2:] == b"\0\n"):
+    body = data.removeprefix(b"\xff\xfe").removeprefix(b"\0").removesuffix(b"\n")
+    if len(body) < 4 or body[0] not in b"{[" or body[1] or body[3]:
         return b""
-    start = len(data) - len(data.lstrip(b"\xff\xfe\0")) if little else 2 * data.startswith(b"\xfe\xff")
-    body = data[start:].removesuffix(b"\n") if little else data[start:]
-    return body.decode("utf-16-le" if little else "utf-16-be", "replace").encode("utf-8", "replace")
+    return body.decode("utf-16-le", "replace").encode("utf-8", "replace")
 
 
 # One step over what JSON allows between brackets, then a bracket if one follows. Without one the walk ends there: at a
@@ -134,8 +135,8 @@ _OBJECT: Final = re.compile(rb'\{[ \t\r]*["}]')
 _MAX_DEPTH: Final = 1_000_000
 _MAX_OBJECTS: Final = 100_000
 """Objects taken out of one broken line; it bounds the memory that garbage can claim."""
-_EFFORT: Final = 8
-"""Bytes of balanced but invalid objects that are searched again, for each byte of the line; it bounds the time."""
+_EFFORT: Final = 4 * 1024 * 1024
+"""Bytes of balanced but invalid objects that are searched again, in one line; it bounds the time."""
 
 _Piece = tuple[int, int, Any, str]
 
@@ -143,7 +144,7 @@ _Piece = tuple[int, int, Any, str]
 def _salvage(data: bytes) -> list[_Piece]:
     """Tile a broken line: the complete objects, leftmost and outermost first, and the stretches between them."""
     found: list[_Piece] = []
-    effort = _EFFORT * len(data)
+    effort = _EFFORT
     position = 0
     while len(found) < _MAX_OBJECTS and (match := _OBJECT.search(data, position)):
         closed, position = _walk(data, match.start())

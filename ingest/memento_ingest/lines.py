@@ -45,20 +45,13 @@ def read_lines(stream: BinaryIO, offset: int = 0, *, max_line: int = MAX_LINE) -
         while newline := chunk.find(b"\n", begin) + 1:
             piece = chunk[begin:newline]
             begin = newline
-            if not length:
-                data = piece
+            length += len(piece)
+            if length > max_line:
+                yield LongLine(start, length, terminated=True)
             else:
-                length += len(piece)
-                if length > max_line:
-                    yield LongLine(start, length, terminated=True)
-                    start += length
-                    held, length = [], 0
-                    continue
-                held.append(piece)
-                data = b"".join(held)
-                held, length = [], 0
-            yield Line(start, data)
-            start += len(data)
+                yield Line(start, b"".join((*held, piece)) if held else piece)
+            start += length
+            held, length = [], 0
         if begin < len(chunk):
             length += len(chunk) - begin
             if length > max_line:
