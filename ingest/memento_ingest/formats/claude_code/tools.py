@@ -106,13 +106,15 @@ def pair_text(name: str, given: str, output: str) -> str:
 def cut(text: str, limit: int) -> str:
     """Return the text, or three quarters of `limit` from its head and the rest from its tail, saying what is missing.
 
-    The seams lie at white space where there is any near, so that a secret is not cut in two and thus past recognition.
+    The seams lie at line ends or else at spaces where such are near: a secret cut in two would be past recognition.
     """
     if len(text) <= limit:
         return text
     head = limit * 3 // 4
     tail = len(text) - (limit - head)
-    before = [place for mark in "\n " if (place := text.rfind(mark, head - _SEAM, head)) >= 0]
-    after = [place for mark in "\n " if (place := text.find(mark, tail, tail + _SEAM)) >= 0]
-    head, tail = max(before, default=head), min(after, default=tail)
+    for space in "\n ":
+        before, after = text.rfind(space, head - _SEAM, head), text.find(space, tail, tail + _SEAM)
+        if before >= 0 and after >= 0:
+            head, tail = before, after
+            break
     return f"{text[:head]}\n… [{tail - head:,} characters left out] …\n{text[tail:].lstrip()}"
