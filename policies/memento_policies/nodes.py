@@ -45,18 +45,17 @@ def construct(node: Node) -> Any:
 
 
 def merge(base: Node, over: Node) -> Node:
-    """Lay `over` on `base`: mappings by key, lists of named rules by name, anything else is replaced."""
+    """Lay `over` on `base`: mappings by key, lists of named rules by name (new ones first), the rest is replaced."""
     if isinstance(base, MappingNode) and isinstance(over, MappingNode):
-        known = {key.value: (key, value) for key, value in base.value}
+        pairs = {key.value: (key, value) for key, value in base.value}
         for key, value in over.value:
-            known[key.value] = (key, merge(known[key.value][1], value) if key.value in known else value)
-        return _like(over, list(known.values()))
+            pairs[key.value] = (key, merge(pairs[key.value][1], value) if key.value in pairs else value)
+        return _like(over, list(pairs.values()))
     if isinstance(base, SequenceNode) and isinstance(over, SequenceNode) and _all_named(base) and _all_named(over):
-        rules = {rule_name(rule): rule for rule in base.value}
-        for rule in over.value:
-            name = rule_name(rule)
-            rules[name] = merge(rules[name], rule) if name in rules else rule
-        return _like(over, list(rules.values()))
+        known = {rule_name(rule): rule for rule in base.value}
+        changed = {rule_name(rule): rule for rule in over.value}
+        new = [rule for name, rule in changed.items() if name not in known]
+        return _like(over, new + [merge(r, changed[n]) if n in changed else r for n, r in known.items()])
     return over
 
 

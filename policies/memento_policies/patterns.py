@@ -12,6 +12,7 @@ import re2
 
 from memento_policies.errors import PolicyError
 
+# The cached states of the redaction rules over varied text need about 30 MB; with 16 MB the scan is 15 times slower.
 _SET_MEMORY = 32 << 20
 # No judged text holds a NUL (see `text.py`), so this pattern never fires on one: it only proves that the set works.
 _CANARY_PATTERN, _CANARY = r"\x00canary\x00", b"\x00canary\x00"

@@ -70,13 +70,13 @@ def test_a_rule_can_be_disabled(tmp_path: Path, policy: Policy, fake: Callable[[
     assert off.redact(token).counts == {}
 
 
-def test_new_rules_are_added(tmp_path: Path) -> None:
+def test_new_rules_come_first(tmp_path: Path) -> None:
     override(tmp_path, "redaction.yaml", "rules:\n  - {name: acme_key, kind: acme, token: 'acme_[a-z0-9]{20}'}\n")
     override(tmp_path, "tags.yaml", "tags:\n  - {name: acme, patterns: ['\\bacme\\b']}\n")
     policy = load_policy(tmp_path)
-    decision = policy.decide(user("The acme key is acme_" + "q7w2e9r4t1y8u3i6o5p0" + " for now"))
+    decision = policy.decide(user("We decided: ACME_TOKEN=acme_" + "q7w2e9r4t1y8u3i6o5p0" + " for now"))
     assert decision.redactions == {"acme": 1}
-    assert "acme" in decision.tags
+    assert decision.tags[0] == "acme"
 
 
 def test_lists_of_plain_values_replace(tmp_path: Path) -> None:
