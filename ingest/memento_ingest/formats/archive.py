@@ -19,7 +19,7 @@ from memento_ingest.formats import registry
 from memento_ingest.formats.base import Format, LineFormat
 from memento_ingest.formats.documents import HEAD
 from memento_ingest.lines import LongLine, read_lines
-from memento_ingest.span import Checkpoint, SourceInfo, Span
+from memento_ingest.span import SourceInfo, Span
 
 MAX_MEMBER: Final = 2 * 1024**3
 """Uncompressed bytes of one member."""

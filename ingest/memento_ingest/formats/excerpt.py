@@ -51,7 +51,7 @@ Reader = Callable[[object], Excerpt | None]
 
 
 def tool_call(name: object, arguments: object) -> str:
-    """Return a tool call as text, `name(arguments)`, with the arguments as JSON and cut to `MAX_ARGUMENTS`."""
+    """Return a tool call as text, `name: arguments`, with the arguments as JSON and cut to `MAX_ARGUMENTS`."""
     if not isinstance(arguments, str):
         try:
             arguments = json.dumps(arguments, ensure_ascii=False, separators=(", ", ": "))
@@ -59,7 +59,7 @@ def tool_call(name: object, arguments: object) -> str:
             arguments = "..."
     if len(arguments) > MAX_ARGUMENTS:
         arguments = arguments[:MAX_ARGUMENTS] + "..."
-    return f"{name if isinstance(name, str) and name else 'tool'}({arguments})"
+    return f"{string(name) or 'tool'}: {arguments}"
 
 
 def string(value: object) -> str:

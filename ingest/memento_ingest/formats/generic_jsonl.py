@@ -49,7 +49,7 @@ class _Parser:
         else:
             # The last line, perhaps not complete: it is read again when it has grown, from the state before it.
             thread = Thread(self._source, self._info, read_any, thread.state())
-        return _spans(line, thread)
+        yield from _spans(line, thread)
 
     def finish(self) -> Iterable[Span]:
         return ()
@@ -59,7 +59,13 @@ class _Parser:
 
 
 def _spans(line: Line, thread: Thread) -> Iterator[Span]:
-    for record in records(line):
+    found = records(line)
+    if len(found) > 1 and not line.data.endswith(b"\n"):
+        # Nothing is salvaged from half a line: the messages of half a conversation would pass for messages by
+        # themselves, with other keys than they have when the line is complete.
+        yield Span(line.offset, len(line.data), defect="broken_json", sample=line.data[:SAMPLE_BYTES])
+        return
+    for record in found:
         if record.defect:
             start = record.offset - line.offset
             sample = line.data[start : start + min(record.length, SAMPLE_BYTES)]

@@ -7,6 +7,7 @@ that was said before and of the message's first line.
 
 from __future__ import annotations
 
+import codecs
 import copy
 import re
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,7 @@ _BOLD: Final = re.compile(
     re.IGNORECASE,
 )
 _PLAIN: Final = re.compile(rf"{_NAME}{_STAMP}:(?=\s|$)[ \t]*(?P<rest>.*)", re.IGNORECASE)
-_BEGUN: Final = re.compile(rf"[#*_ \t]*(?:{_NAME}[*_ \t]*(?:[\[(].{{0,40}})?)?", re.IGNORECASE)
+_STAMP_BEGUN: Final = re.compile(rf"{_NAME}[*_ \t]*[\[(][^\])]{{0,40}}[\])]?[*_]*", re.IGNORECASE)
 _FENCE: Final = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<info>.*)")
 
 
@@ -123,8 +124,16 @@ def _read_marker(text: str) -> _Marker | None:
     return _Marker(SPEAKERS[named["name"].lower()], time, named["rest"], plain=match.re is _PLAIN)
 
 
+def _may_become_marker(text: str) -> bool:
+    core = text.lstrip("#*_ \t").rstrip("*_")
+    begun = any(f"{name} said".startswith(core.lower()) for name in SPEAKERS)
+    return begun or _STAMP_BEGUN.fullmatch(core) is not None
+
+
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace").removeprefix("\ufeff").replace("\0", "").rstrip("\r\n")
+    # Not final: a character that the end of a growing source cuts in two is left for the next reading.
+    text, _ = codecs.utf_8_decode(raw, "replace", False)
+    return text.removeprefix("\ufeff").replace("\0", "").rstrip("\r\n")
 
 
 class _Open(NamedTuple):
@@ -165,7 +174,7 @@ class _Parser:
             ahead._open = self._open._replace(lines=[*self._open.lines])
         tail = self._tail
         # Half a marker is not yet part of a message: the message would be shorter once the marker is complete.
-        begun = tail is not None and _BEGUN.fullmatch(_text(tail.data)) is not None
+        begun = tail is not None and _may_become_marker(_text(tail.data))
         if tail is not None and not begun:
             yield from ahead._take(tail)
         yield from ahead._close()

@@ -12,8 +12,13 @@ from memento_ingest.span import SourceInfo
 
 _MAX_LINES: Final = 50
 _LINE_SUFFIXES: Final = frozenset({".jsonl", ".ndjson"})
-# Files of agents that have formats of their own, in shapes that cannot be told from the generic ones.
-_FOREIGN_NAMES: Final = ("api_conversation_history.json", ".messages.json", "ui_messages.json")
+# Files of agents that have formats of their own, whose shapes can pass for generic ones.
+_FOREIGN_NAMES: Final = (
+    "api_conversation_history.json",
+    ".messages.json",
+    "ui_messages.json",
+    ".aider.chat.history.md",
+)
 _JSON_SPACE: Final = b" \t\r\n"
 
 
