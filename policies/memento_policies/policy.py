@@ -52,7 +52,8 @@ class Policy:
             return _dropped("own_recall" if message.text.strip() else "empty", "", _NOTHING)
         data, redactions = self._redactor.redact_bytes(data)
         if redactions:
-            text = data.decode()
+            # RE2's `\C` lets a user's pattern end inside a character.
+            text = data.decode(errors="replace")
         scanned = head_and_tail(data, self._head, self._tail)
         facts = Facts(message.role, message.kind, scanned, len(text), message.meta)
         verdict = self._significance.judge(facts)

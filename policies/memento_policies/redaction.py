@@ -19,8 +19,9 @@ from memento_policies.patterns import PatternSet, compile_pattern
 from memento_policies.schema import Placeholders, RedactionFile, RedactionRule
 from memento_policies.text import encode
 
-# JSON inside a transcript is often escaped once more, so `\n` before a token is a letter that must not hide it.
-_STANDALONE = r"(?:\b|\\[nrt])({token})"
+# Where a word can start although a letter or digit is right before it: after an escape of JSON, a byte of a URL, a
+# terminal's colour.
+_START = r"(?:\b|\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\[[0-9;]{1,8}m)"
 # What stands between a name and its value: `NAME=v`, `"name": "v"`, `name := v`, `name => v`, `("name", "v")`.
 _ASSIGNED = (
     r"(?i:{near})[ \tA-Za-z0-9_.-]{{0,32}}[\"'\x60\s\])\\]{{0,4}}(?:=>|:=|[=:>,])[\"'\x60\s\\]{{0,4}}"
@@ -28,6 +29,7 @@ _ASSIGNED = (
 )
 # The same without bounds and without the value: a superset that costs the one scan a quarter of the states.
 _ASSIGNED_CANDIDATE = r"(?i:{near})[ \tA-Za-z0-9_.-]*[\"'\x60\s\])\\]*[=:>,]"
+_UNSET = (-1, -1)
 _MARKER = compile_marker(rb"\[REDACTED:[a-z0-9][a-z0-9_+-]{0,39}\]")
 # A replacement can put a word boundary where none was, so the scan is repeated until nothing is found. The cap keeps
 # a text that was built to need one pass per secret linear.
@@ -62,7 +64,7 @@ class Redactor:
         """Replace every secret in `text`. Never raises; lone surrogates and NULs become U+FFFD."""
         text, data = encode(text)
         redacted, counts = self.redact_bytes(data)
-        return Redaction(redacted.decode() if counts else text, counts)
+        return Redaction(redacted.decode(errors="replace") if counts else text, counts)
 
     def redact_bytes(self, data: bytes) -> tuple[bytes, Mapping[str, int]]:
         """Do the same for a text already in UTF-8 and without NUL."""
@@ -112,7 +114,7 @@ class _CompiledRule:
         """Yield (start, end) of each secret that has enough entropy, passes the check and is not allowed."""
         pattern, group = self._compiled or self._compile()
         for match in pattern.finditer(data):
-            start, end = match.span(group)
+            start, end = match.span(group) if match.span(group) != _UNSET else match.span()
             if start < end and self._is_secret(data[start:end]):
                 yield start, end
 
@@ -151,10 +153,12 @@ class _PlaceholderTest:
 def rule_pattern(rule: RedactionRule) -> str:
     """Return the whole pattern of a rule, whichever of its three forms it is written in."""
     if rule.token is not None:
-        return _STANDALONE.format(token=rule.token)
-    if rule.near is not None:
-        return _ASSIGNED.format(near=rule.near, value=rule.value)
-    return rule.pattern or ""
+        pattern = f"{{start}}({rule.token})"
+    elif rule.near is not None:
+        pattern = _ASSIGNED.format(near=rule.near, value=rule.value)
+    else:
+        pattern = rule.pattern or ""
+    return pattern.replace("{start}", _START)
 
 
 def shannon_entropy(secret: bytes) -> float:
@@ -168,7 +172,7 @@ def candidate_pattern(rule: RedactionRule) -> str:
     if rule.keywords:
         return "(?i:" + "|".join(map(re2.escape, rule.keywords)) + ")"
     if rule.near is not None:
-        return _ASSIGNED_CANDIDATE.format(near=rule.near)
+        return _ASSIGNED_CANDIDATE.format(near=rule.near).replace("{start}", _START)
     return rule_pattern(rule)
 
 

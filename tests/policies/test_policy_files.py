@@ -79,6 +79,14 @@ def test_new_rules_come_first(tmp_path: Path) -> None:
     assert decision.tags[0] == "acme"
 
 
+def test_odd_patterns_of_a_user_neither_raise_nor_leak(tmp_path: Path) -> None:
+    rules = "rules:\n  - {name: half, kind: half, entropy: 0, pattern: 'k=a\\C'}\n"
+    rules += "  - {name: either, kind: either, entropy: 0, pattern: 'one(x9z)|two[0-9]+'}\n"
+    policy = load_policy(override(tmp_path, "redaction.yaml", rules))
+    assert policy.decide(user("k=aé k=aé")).redactions == {"half": 2}
+    assert policy.redact("two471 onex9z").text == "[REDACTED:either] one[REDACTED:either]"
+
+
 def test_lists_of_plain_values_replace(tmp_path: Path) -> None:
     text = "signals:\n  - name: opt_out\n    patterns: ['\\bforget me\\b']\n"
     policy = load_policy(override(tmp_path, "significance.yaml", text))
