@@ -186,6 +186,20 @@ def test_a_result_farther_off_than_the_lookback_is_joined_with_the_name_only() -
     assert said(start, *far, end)[0].text == "Bash\n→ done"
 
 
+def test_what_is_open_holds_the_checkpoint_back_but_not_for_ever() -> None:
+    parser = ClaudeCode().parser(SourceInfo("x"))
+    notices = [{"type": "progress", "n": n} for n in range(2 * parser_module.LOOKBACK_LINES)]
+    data = dump(user("go"), assistant("m", text("Wait.")), assistant("m", call("t", command="make")), *notices)
+    behind = []
+    for number, line in enumerate(read_lines(io.BytesIO(data))):
+        assert isinstance(line, Line)
+        parser.feed(line)
+        behind.append(number + 1 - data[: parser.checkpoint().offset].count(b"\n"))
+    assert behind[:4] == [0, 1, 2, 3]
+    assert max(behind) <= 2 * parser_module.LOOKBACK_LINES
+    assert behind[-1] == 0
+
+
 @pytest.mark.parametrize(
     ("written", "prompt"),
     [

@@ -61,7 +61,8 @@ def dirty_file(rng: random.Random) -> tuple[bytes, list[str]]:
         if damage < 0.3:
             parts.append(b"\0" * rng.randint(1, 600) + b"\n" * rng.randint(0, 1))
         elif damage < 0.4:
-            parts.append(b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n")
+            depth = rng.choice([2_000] * 19 + [100_000])
+            parts.append(b'{"a":' * depth + b"1" + b"}" * depth + b"\n")
         elif damage < 0.5:
             parts.append(rng.choice([b"\r\n", b"\n\n", b" \n", b'\n"text"\n42\n[1]\n', b"\n}\n", b"\n\xff\xfe\n"]))
         elif damage < 0.85:

@@ -57,7 +57,45 @@ RECORDS: st.SearchStrategy[Any] = st.one_of(
     st.fixed_dictionaries({"type": TYPES}, optional={name: st.integers() for name in (*ENVELOPE, "message")}),
     st.sampled_from([5, "text", [], None]),
 )
-LINES = st.lists(RECORDS, max_size=24).map(lambda found: [json.dumps(record).encode() + b"\n" for record in found])
+
+
+def said(message_id: str, *blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "assistant", "message": {"id": message_id, "content": list(blocks)}}
+
+
+def call(call_id: str) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call_id, "name": "Bash", "input": {"command": f"run {call_id}"}}
+
+
+def result(call_id: str) -> dict[str, Any]:
+    return {"type": "user", "message": {"content": [{"type": "tool_result", "tool_use_id": call_id, "content": "ok"}]}}
+
+
+# The records that depend on one another, few enough that they meet.
+USUAL: list[dict[str, Any]] = [
+    *(said("m1", {"type": "text", "text": text}) for text in ("one", "one two", "three")),
+    *(said("m1", call(name)) for name in ("t1", "t2")),
+    said("m1", {"type": "text", "text": "three"}, call("t3")),
+    said("m2", {"type": "text", "text": "four"}),
+    said("m2", call("t1")),
+    said("", {"type": "text", "text": "five"}),
+    *(result(name) for name in ("t1", "t2", "t3")),
+    {"type": "user", "message": {"content": "go"}},
+    {"type": "progress", "cwd": "/a", "timestamp": "2026-09-01T00:00:00.000Z"},
+    {"type": "progress", "sessionId": "s2"},
+]
+# Turns that hang on a few earlier ones, so that there are branches.
+TREE = st.builds(
+    lambda uuid, parent: {"type": "user", "uuid": uuid, "parentUuid": parent, "message": {"content": "go"}},
+    st.integers(0, 30).map(str),
+    st.integers(0, 3).map(str),
+)
+MIXED = st.sampled_from(USUAL) | st.sampled_from(USUAL) | RECORDS
+LINES = st.one_of(
+    st.lists(MIXED, max_size=8),
+    st.lists(MIXED, min_size=12, max_size=30),
+    st.lists(TREE | st.sampled_from(USUAL), min_size=6, max_size=20),
+).map(lambda found: [json.dumps(record).encode() + b"\n" for record in found])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -119,31 +157,36 @@ def check_tiling(spans: list[Span], start: int, end: int) -> None:
     assert not spans or spans[0].offset == start
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(sources(), st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=8))
 def test_any_split_gives_the_same_messages_and_tiles_the_bytes(data: bytes, splits: list[tuple[int, bool]]) -> None:
     lines = [line for line in read_lines(io.BytesIO(data)) if isinstance(line, Line)]
     whole, _ = run(lines, None, finish=True)
     check_tiling(whole, 0, len(data))
 
+    for cuts in (splits, [(size, False) for size in range(len(lines))]):
+        parts = in_runs(lines, len(data), cuts)
+        assert best(messages_of(parts)) == best(messages_of(whole))
+        assert {key for span in parts for key in span.inactive} == {key for span in whole for key in span.inactive}
+
+
+def in_runs(lines: list[Line], size: int, cuts: list[tuple[int, bool]]) -> list[Span]:
+    """Read ever more lines, each run from the checkpoint of the one before, with or without ending the source."""
     parts: list[Span] = []
     checkpoint: Checkpoint | None = None
-    read = 0
-    for size, finish in [*sorted(splits), (len(lines), True)]:
+    for count, finish in [*sorted(cuts), (len(lines), True)]:
         start = checkpoint.offset if checkpoint else 0
-        fed = [line for line in lines[: max(size, read)] if line.offset >= start]
+        fed = [line for line in lines[:count] if line.offset >= start]
         spans, ended = run(fed, checkpoint, finish=finish)
         end = fed[-1].end if fed else start
         if finish:
             check_tiling(spans, start, end)
         assert start <= ended.offset <= end
-        assert ended.offset in {line.offset for line in lines} | {len(data)}
+        assert ended.offset in {line.offset for line in lines} | {size}
         assert SECRET not in json.dumps(ended.state)
         parts += spans
         checkpoint = ended
-        read = max(size, read)
-    assert best(messages_of(parts)) == best(messages_of(whole))
-    assert {key for span in parts for key in span.inactive} == {key for span in whole for key in span.inactive}
+    return parts
 
 
 @settings(max_examples=100, deadline=None)

@@ -48,8 +48,9 @@ Link = tuple[str, str, str]
 class State(msgspec.Struct, omit_defaults=True):
     """The state before one line.
 
-    The containers are shared between copies: `calls` and `said` are replaced when they change, `links` only grows
-    and each copy knows its own length of it. So a copy costs next to nothing, and one is taken at every other line.
+    The containers are shared between copies: `calls` and `said` are replaced when they change; `links` only grows,
+    each copy knows its own length of it, and only the newest copy is added to. So a copy costs next to nothing, and
+    one is taken at every other line.
     """
 
     line: int = 0
@@ -138,7 +139,7 @@ class State(msgspec.Struct, omit_defaults=True):
         """Remember a record's place in the tree."""
         if not uuid:
             return
-        if len(self.links) > self.linked or self.linked >= 8 * WINDOW:  # another copy's, or long enough
+        if self.linked >= 8 * WINDOW:  # a new list, for the copies hold the old one
             self.links = self._window()
         parent = parent or ""
         if len(uuid) > MAX_ID or len(parent) > MAX_ID:
