@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import PurePath
 from typing import Any, Final
 
 from memento_ingest.formats.generic_messages import is_message
+from memento_ingest.formats.json_prefix import first_value
 from memento_ingest.jsonl import decode, mend
 from memento_ingest.span import SourceInfo
 
@@ -68,24 +68,6 @@ def first_object(head: bytes) -> object:
 def is_wrapped(head: bytes) -> bool:
     """Tell whether the document is an object with conversations under `conversations` rather than one of them."""
     return _holds_conversations(first_value(head))
-
-
-def first_value(head: bytes) -> Any:
-    """Return the JSON value that begins the head, as far as it goes; of an array, no more than the first object."""
-    import ijson  # here, since the command line must start without it
-
-    builder = ijson.ObjectBuilder()
-    depth = 0
-    try:
-        # Small reads, so that nothing is parsed beyond the first object.
-        for event, value in ijson.basic_parse(io.BytesIO(mend(head)), buf_size=2048):
-            builder.event(event, value)
-            depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
-            if event == "end_map" and depth <= isinstance(builder.value, list):
-                break
-    except (ijson.JSONError, ValueError, ArithmeticError):
-        pass
-    return getattr(builder, "value", None)
 
 
 def _holds_conversations(value: object) -> bool:
