@@ -51,11 +51,12 @@ def records(line: Line) -> list[Record]:
 
     A line with one JSON value of any type is one record. Any other line is searched for complete JSON objects; the
     bytes between them become records with a defect. Invalid UTF-8 and lone surrogates become U+FFFD, NaN and Infinity
-    are accepted, a UTF-8 byte order mark is passed over, and a line of a little-endian UTF-16 file is decoded as such.
+    are accepted, very long strings of a long line lose their middle (`shrink`), a UTF-8 byte order mark is passed
+    over, and a line of a little-endian UTF-16 file is decoded as such.
     """
     data = line.data
     try:
-        return [Record(line.offset, len(data), _decode(data), "")]
+        return [Record(line.offset, len(data), _decode(shrink(data)), "")]
     except (ValueError, RecursionError):
         pass
     if not data.strip():
@@ -73,6 +74,7 @@ def records(line: Line) -> list[Record]:
 
 def decode(data: bytes) -> tuple[Any, Defect]:
     """Return the one JSON value in `data` and no defect, or None and the defect. Never raises."""
+    data = shrink(data)
     try:
         return _decode(data), ""
     except RecursionError:
@@ -85,6 +87,34 @@ def decode(data: bytes) -> tuple[Any, Defect]:
         return None, "too_deep"
     except ValueError:
         return None, "nul_bytes" if b"\0" in data else "broken_json"
+
+
+LONG_LINE: Final = 4 * 1024 * 1024
+"""Bytes; in a longer line, strings of more than `LONG_STRING` bytes lose their middle."""
+LONG_STRING: Final = 1024 * 1024
+_STRING: Final = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"')
+_KEPT: Final = 64 * 1024
+
+
+def shrink(data: bytes) -> bytes:
+    """Return the JSON text of a long line with `… [N bytes left out] …` in the middle of its very long strings.
+
+    A decoded string may take four times its bytes, so a line of 64 MB would need 256 MB more. The seams lie at
+    spaces, which are part of no escape and of no longer character; a string without any is left out whole.
+    """
+    if len(data) <= LONG_LINE:
+        return data
+    parts = []
+    done = 0
+    for match in _STRING.finditer(data):
+        start, end = match.start() + 1, match.end() - 1
+        if end - start > LONG_STRING:
+            head = data.rfind(b" ", start, start + _KEPT)
+            tail = data.find(b" ", end - _KEPT, end)
+            head, tail = (start if head < 0 else head), (end if tail < 0 else tail)
+            parts += [data[done:head], f" … [{tail - head:,} bytes left out] … ".encode()]
+            done = tail
+    return b"".join((*parts, data[done:])) if parts else data
 
 
 _UTF8_BOM: Final = b"\xef\xbb\xbf"

@@ -112,6 +112,22 @@ def test_depth_100_000_is_a_defect_and_the_record_after_it_is_kept(opening: byte
     assert not values(opening * 100_000 + b"\n")
 
 
+def test_very_long_strings_of_a_long_line_lose_their_middle() -> None:
+    long = 'wörd 🎉 \\ " ' * 400_000
+    data = json.dumps({"a": long, "b": "x" * 2_000_000, "c": "short"}, ensure_ascii=False).encode() + b"\n"
+    (record,) = read(data + b"")
+    assert record.length == len(data)
+    assert record.value["c"] == "short"
+    head, _, tail = record.value["a"].partition("left out]")
+    assert long.startswith(head.split(" … [")[0])
+    assert long.endswith(tail.removeprefix(" … "))
+    assert len(head) + len(tail) < 200_000
+    assert record.value["b"] == " … [2,000,000 bytes left out] … "
+    spliced = read(data.strip() + data)
+    assert [r.value["c"] for r in spliced] == ["short", "short"]
+    assert values(b'{"a":"' + b"x" * 3_000_000 + b'"}\n') == [{"a": "x" * 3_000_000}]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_tiled(data: bytes) -> None:
     read(data)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from memento_ingest.jsonl import decode
+from memento_ingest.jsonl import decode, shrink
 
 
 class Block(msgspec.Struct, gc=False):
@@ -84,7 +84,7 @@ _content: Final = msgspec.json.Decoder(Content).decode
 def decode_entry(data: bytes) -> Entry | None:
     """Return the record in a line, or None where it is not one well-formed object of the expected types."""
     try:
-        return _entry(data)
+        return _entry(shrink(data))
     except (ValueError, RecursionError):
         return None
 

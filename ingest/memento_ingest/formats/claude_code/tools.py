@@ -117,4 +117,5 @@ def cut(text: str, limit: int) -> str:
         if before >= 0 and after >= 0:
             head, tail = before, after
             break
-    return f"{text[:head]}\n… [{tail - head:,} characters left out] …\n{text[tail:].lstrip()}"
+    more = "more than " if "bytes left out]" in text[head:tail] else ""  # the line itself was cut before
+    return f"{text[:head]}\n… [{more}{tail - head:,} characters left out] …\n{text[tail:].lstrip()}"
