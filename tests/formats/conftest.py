@@ -33,7 +33,18 @@ class Reading:
         else:
             spans.extend(found.read(io.BytesIO(data), info))
         self.check_tiling(spans, len(data))
+        for message in self.messages(spans):
+            self.check_message(message)
         return spans
+
+    def check_message(self, message: Message) -> None:
+        assert message.text.strip()
+        assert message.key
+        assert message.session_id
+        for text in (message.text, message.key, message.session_id):
+            assert "\0" not in text
+            text.encode()
+        json.dumps(message.meta)
 
     def check_tiling(self, spans: Iterable[Span], size: int) -> None:
         position = 0

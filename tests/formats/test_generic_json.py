@@ -111,8 +111,6 @@ def test_hostile_values_cost_at_most_their_own_conversation(reading: Reading, in
         FORMAT, b"[" + b'{"messages":[{"role":"user","content":"x","e":' + inner + b"}]}," + good + b"]"
     )
     assert reading.said(spans)[-2:] == SAID
-    for message in reading.messages(spans):
-        message.text.encode()
 
 
 def test_texts_hold_no_nul_and_no_lone_surrogate(reading: Reading) -> None:

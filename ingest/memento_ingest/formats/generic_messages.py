@@ -108,8 +108,10 @@ def _turns(value: Mapping[str, Any]) -> list[Turn]:
     text, tool_texts = _read_content(body["content"] if "content" in body else body.get("value"))
     tool_texts += _openai_calls(body.get("tool_calls"))
     said: list[tuple[Role, str]] = [(role, text), *(("tool", each) for each in tool_texts)]
-    own_id = _own_id(value) or _own_id(body)
-    time = _time(value) or _time(body)
+    own_id = _own_id(value)
+    time = _time(value)
+    if body is not value:
+        own_id, time = own_id or _own_id(body), time or _time(body)
     name = string(body.get("name"))
     return [
         Turn(
@@ -171,7 +173,7 @@ def _own_id(value: Mapping[str, Any]) -> str:
 
 
 def _time(value: Mapping[str, Any]) -> int | None:
-    return next((time for name in _TIMES if (time := to_unix_ms(value.get(name)))), None)
+    return next((time for name in _TIMES if name in value and (time := to_unix_ms(value[name]))), None)
 
 
 def _first_string(value: Mapping[str, Any], names: Iterable[str]) -> str:
@@ -179,4 +181,4 @@ def _first_string(value: Mapping[str, Any], names: Iterable[str]) -> str:
 
 
 def _strings(value: Mapping[str, Any], names: Iterable[str]) -> Iterable[str]:
-    return (str(found) for name in names if isinstance(found := value.get(name), str | int))
+    return (str(value[name]) for name in names if name in value and type(value[name]) in (str, int))

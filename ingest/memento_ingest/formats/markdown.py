@@ -44,9 +44,12 @@ MAX_MESSAGE: Final = 4 * 1024 * 1024
 _SUFFIXES: Final = frozenset({"", ".md", ".markdown", ".txt", ".text"})
 _MARKER_WITHIN: Final = 30
 """Lines that are not blank, among which a transcript's first marker is expected."""
+# Possessive wherever two runs of blanks meet, so that a long blank line costs linear time.
 _NAME: Final = rf"(?P<name>{'|'.join(SPEAKERS)})(?: said)?"
-_STAMP: Final = r"(?:[ \t]*[\[(](?P<time>[^\])]{1,40})[\])])?"
-_HEADING: Final = re.compile(rf"#{{1,6}}[ \t]+[^\w\s]{{0,4}}[ \t]*{_NAME}{_STAMP}[*_: \t]*(?P<rest>)", re.IGNORECASE)
+_STAMP: Final = r"(?:[ \t]*+[\[(](?P<time>[^\])]{1,40})[\])])?"
+_HEADING: Final = re.compile(
+    rf"#{{1,6}}[ \t]++(?:[^\w\s]{{1,4}}[ \t]*+)?{_NAME}{_STAMP}[*_: \t]*+(?P<rest>)", re.IGNORECASE
+)
 _BOLD: Final = re.compile(
     rf"(?P<bold>\*\*|__){_NAME}{_STAMP}:?(?P=bold){_STAMP.replace('time', 'late')}"
     r"(?:(?<=:\*\*|:__)|:|(?=[ \t]*$))[ \t]*(?P<rest>.*)",

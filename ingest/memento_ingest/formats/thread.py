@@ -45,7 +45,8 @@ class Thread:
 
     def __init__(self, source: str, info: SourceInfo, reader: Reader, state: Mapping[str, Any] | None = None) -> None:
         self._source = source
-        self._info = info
+        self._modified = info.modified
+        self._file_session = file_session(info)
         self._reader = reader
         self._places: dict[str, _Place] = {
             str(name): (str(key), int(time)) for name, (key, time) in (state or {}).items()
@@ -66,12 +67,13 @@ class Thread:
             # Named after its `type`, so that drift in a format is seen.
             kind = value.get("type") if isinstance(value, dict) else None
             name = kind if isinstance(kind, str) else type(value).__name__
-            yield Span(offset, length, skipped="unknown_type", unknown_type=name[:64])
+            yield Span(offset, length, skipped="unknown_type", unknown_type=_clean(name[:64]))
         else:
             yield from _share(offset, length, excerpt, self._messages(excerpt))
 
     def _messages(self, excerpt: Excerpt) -> list[Message]:
-        turns = [turn._replace(text=_clean(turn.text)) for turn in excerpt.turns]
+        cleaned = [turn._replace(text=_clean(turn.text)) for turn in excerpt.turns]
+        turns = [turn for turn in cleaned if turn.text.strip()]
         if excerpt.whole:
             messages, _ = self._chain(excerpt, turns, ("", excerpt.started or 0))
             session = _clean(excerpt.session_id) or (messages[0].key if messages else "")
@@ -83,10 +85,8 @@ class Thread:
             del self._places[next(iter(self._places))]
         return messages
 
-    def _chain(
-        self, excerpt: Excerpt, turns: list[Turn], place: tuple[str, int]
-    ) -> tuple[list[Message], tuple[str, int]]:
-        session = _clean(excerpt.session_id) or file_session(self._info)
+    def _chain(self, excerpt: Excerpt, turns: list[Turn], place: _Place) -> tuple[list[Message], _Place]:
+        session = _clean(excerpt.session_id) or self._file_session
         key, time = place
         messages = []
         for turn in turns:
@@ -96,12 +96,12 @@ class Thread:
                 Message(
                     role=turn.role,
                     text=turn.text,
-                    timestamp=time or self._info.modified,
+                    timestamp=time or self._modified,
                     source=excerpt.source or self._source,
                     session_id=session,
                     key=key,
                     kind=turn.kind,
-                    meta=turn.meta,
+                    meta=dict(turn.meta),
                 )
             )
         return messages, (key, time)
@@ -112,7 +112,9 @@ def _share(offset: int, length: int, excerpt: Excerpt, messages: list[Message]) 
 
     The latter have equal shares of the bytes, after the messages, since their true places are not known.
     """
-    reasons = list(excerpt.skipped) or ([] if messages else ["empty"])
+    reasons = [*excerpt.skipped, *["empty"] * (len(excerpt.turns) - len(messages))]
+    if not messages and not reasons:
+        reasons = ["empty"]
     share = length // (len(messages) + len(reasons))
     if messages:
         first = length - share * len(reasons)
