@@ -125,6 +125,13 @@ def test_what_gives_no_message_is_counted_by_reason(reading: Reading) -> None:
     assert [s.sample for s in spans if s.defect] == [b"{broken\n"]
 
 
+def test_complete_records_are_recovered_from_a_broken_line(reading: Reading) -> None:
+    one, two = (json.dumps(said("user", text)) for text in "ab")
+    spans = reading.spans(FORMAT, f'{one}{two}{{"role":"user","meta":{{"n":1}},"cont\n{one}\n'.encode())
+    assert reading.said(spans) == [("user", "a"), ("user", "b"), ("user", "a")]
+    assert {span.defect for span in spans if not span.messages} == {"broken_json"}
+
+
 def test_tool_turns_are_marked_and_named(reading: Reading) -> None:
     (message,) = reading.messages(reading.spans(FORMAT, lines(said("tool", "out", name="ls"))))
     assert (message.kind, message.meta) == ("tool_call", {"name": "ls"})

@@ -66,10 +66,12 @@ def _spans(line: Line, thread: Thread) -> Iterator[Span]:
         yield Span(line.offset, len(line.data), defect="broken_json", sample=line.data[:SAMPLE_BYTES])
         return
     for record in found:
-        if record.defect:
+        # In a broken line an object of no known shape is a part of one that was cut.
+        is_part = len(found) > 1 and not record.defect and read_any(record.value) is None
+        if record.defect or is_part:
             start = record.offset - line.offset
             sample = line.data[start : start + min(record.length, SAMPLE_BYTES)]
-            yield Span(record.offset, record.length, defect=record.defect, sample=sample)
+            yield Span(record.offset, record.length, defect=record.defect or "broken_json", sample=sample)
         elif record.blank:
             yield Span(record.offset, record.length, skipped="blank")
         else:
