@@ -2,7 +2,7 @@
 
     python bench/embedding.py [--model-dir DIR] [--texts FILE] [--rounds N]
 
-Engines take turns inside every round, so that a busy machine slows all of them; medians of the rounds are shown, and
+Engines take turns inside every round, so that a busy machine slows all of them; medians are shown, and
 ratios are over sentence-transformers (left out where it is not installed: `pip install memento-memory[torch]`).
 """
 
@@ -22,7 +22,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")}
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
 os.environ |= THREADS | {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,9 +70,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
-    with tempfile.TemporaryDirectory() as checkpoint:
+    with tempfile.TemporaryDirectory() as checkpoint, tempfile.TemporaryDirectory() as bytecode:
+        os.environ["PYTHONPYCACHEPREFIX"] = bytecode
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         engines = load_engines(arguments.model_dir, Path(checkpoint))
-        print("one core; medians of", arguments.rounds, "rounds; engines take turns")
+        print(f"one core; medians over {arguments.rounds} rounds; engines take turns")
         print_queries(engines, arguments.rounds)
         print_throughput(engines, arguments.model_dir, arguments.texts, max(3, arguments.rounds // 5))
         print_cold_start(arguments.model_dir, Path(checkpoint), BASELINE in engines)
@@ -101,16 +103,16 @@ def load_engines(folder: Path, checkpoint: Path) -> dict[str, Embed]:
     return engines
 
 
-def median_seconds(engines: dict[str, Embed], texts: Sequence[str], rounds: int) -> dict[str, float]:
-    """Time each engine on `texts` once a round, in turn, after a warm-up."""
-    for embed in engines.values():
-        embed(texts[:8])
+def median_seconds(engines: dict[str, Embed], texts: Sequence[str], rounds: int, calls: int) -> dict[str, float]:
+    """Let each engine embed `texts` `calls` times a round, in turn; its first call warms the caches and is left out."""
     times: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(rounds):
         for name, embed in engines.items():
-            started = time.perf_counter()
-            embed(texts)
-            times[name].append(time.perf_counter() - started)
+            embed(texts[:8])
+            for _ in range(calls):
+                started = time.perf_counter()
+                embed(texts)
+                times[name].append(time.perf_counter() - started)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -122,11 +124,12 @@ def print_row(label: str, seconds: dict[str, float], show: Callable[[float], str
 
 
 def print_queries(engines: dict[str, Embed], rounds: int) -> None:
-    """One text, hot, tokenising included."""
+    """One text, hot (ten calls in a row), tokenising included."""
     print("\none text, ms")
     for tokens in (8, 16, 64, 256):
         text = " ".join(islice(cycle(WORDS), tokens - 2))
-        print_row(f"{tokens} tokens", median_seconds(engines, [text], rounds), lambda value: f"{value * 1000:.2f}")
+        seconds = median_seconds(engines, [text], rounds, calls=10)
+        print_row(f"{tokens} tokens", seconds, lambda value: f"{value * 1000:.2f}")
 
 
 def print_throughput(engines: dict[str, Embed], folder: Path, file: Path | None, rounds: int) -> None:
@@ -137,20 +140,23 @@ def print_throughput(engines: dict[str, Embed], folder: Path, file: Path | None,
     chunker = Chunker(folder / "tokenizer.json")
     lengths = [len(chunk.ids) for text in texts for chunk in chunker.chunks(text)]
     print(f"\nthroughput, texts/s: {len(texts)} texts, {statistics.mean(lengths):.0f} tokens in the mean")
-    print_row("all in one call", median_seconds(engines, texts, rounds), lambda value: f"{len(texts) / value:.0f}")
+    print_row(
+        "all in one call", median_seconds(engines, texts, rounds, calls=1), lambda value: f"{len(texts) / value:.0f}"
+    )
 
 
 def realistic_chunks(count: int) -> list[str]:
-    """Return one to three of the test sentences at a time, from a fixed seed: about 34 tokens in the mean."""
+    """Return one or two of the test sentences at a time, from a fixed seed: about 34 tokens in the mean."""
     sentences = (ROOT / "tests" / "embedding" / "sentences.txt").read_text("utf-8").split("\n")[:-1]
     draw = random.Random(1)
-    return [" ".join(draw.sample(sentences, draw.choice((1, 1, 1, 2)))) for _ in range(count)]
+    return [" ".join(draw.sample(sentences, draw.choice((1, 1, 2)))) for _ in range(count)]
 
 
 def print_cold_start(folder: Path, checkpoint: Path, with_baseline: bool) -> None:
     """Time new processes: their parts from inside, their whole from outside."""
-    print("\ncold start, ms (new process each time, medians)")
+    print("\ncold start, ms (new process each time, medians; bytecode compiled before, as in any used installation)")
     rounds = 7
+    run(COLD_PARTS, folder)
     parts: dict[str, list[float]] = {}
     for _ in range(rounds):
         for line in run(COLD_PARTS, folder).splitlines():
@@ -168,6 +174,7 @@ def print_cold_start(folder: Path, checkpoint: Path, with_baseline: bool) -> Non
 def wall(rounds: int, code: str, *arguments: object) -> float:
     """Return the median milliseconds from the start of a new Python to its end."""
     times = []
+    run(code, *arguments)
     for _ in range(rounds):
         started = time.perf_counter()
         run(code, *arguments)

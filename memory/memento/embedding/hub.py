@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import cast
-from urllib.error import HTTPError
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 from memento.embedding.errors import ModelError
 from memento.embedding.model_files import PINNED, Pinned, matches, sync
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what is being done), in bytes while something is downloaded; total 0 marks a message."""
@@ -63,6 +63,9 @@ def download(url: str, target: Path, pinned: Pinned, progress: Progress) -> None
 
 def _complete(url: str, part: Path, size: int, progress: Progress) -> None:
     """Fetch what `part` lacks of `size` bytes; a broken connection is resumed as long as each one brought something."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
     for _ in range(MAX_RESUMES):
         before = _size(part)
         if before >= size:
@@ -80,9 +83,11 @@ def _complete(url: str, part: Path, size: int, progress: Progress) -> None:
 
 def _append(url: str, part: Path, size: int, progress: Progress) -> None:
     """Read one response into `part`; it starts over when the server ignores the range."""
+    from urllib.request import Request, urlopen
+
     done = _size(part)
     headers = {"Accept-Encoding": "identity", "User-Agent": "memento"} | ({"Range": f"bytes={done}-"} if done else {})
-    with cast(HTTPResponse, urlopen(Request(url, headers=headers), timeout=TIMEOUT)) as response:  # noqa: S310 - scheme checked
+    with cast("HTTPResponse", urlopen(Request(url, headers=headers), timeout=TIMEOUT)) as response:  # noqa: S310 - scheme checked
         resumes = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
         with part.open("ab" if resumes else "wb") as file:
             done = file.tell()
