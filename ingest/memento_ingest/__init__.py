@@ -1,0 +1,1 @@
+"""Ingestion: reading what agents wrote, live or in bulk, into a store."""

@@ -26,7 +26,7 @@ from memento.storage.capture import Batch
 from memento.storage.database import Database
 from memento.storage.filters import Filter, where
 from memento.storage.overview import Stats
-from memento.storage.sources import SourceState
+from memento.storage.sources import Quarantined, SourceState
 from memento.times import now_ms, to_ms
 
 if TYPE_CHECKING:
@@ -191,6 +191,11 @@ class MemoryStore:
         """Return how far a file has been read, known by its path or, after a rename, by its identity."""
         with self._database.read() as connection:
             return sources.find(connection, path, device, inode)
+
+    def quarantined(self, limit: int = 20) -> list[Quarantined]:
+        """Return the latest records that could not be read, latest first."""
+        with self._database.read() as connection:
+            return sources.quarantined(connection, limit)
 
     @property
     def policy(self) -> Policy:

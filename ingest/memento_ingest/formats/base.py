@@ -7,7 +7,7 @@ is one JSON value or archive, read as a stream from its beginning each time it c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
 
@@ -32,6 +32,7 @@ class LineParser(Protocol):
         ...
 
 
+@runtime_checkable
 class LineFormat(Protocol):
     """A format whose sources are read line by line."""
 
@@ -46,6 +47,7 @@ class LineFormat(Protocol):
         ...
 
 
+@runtime_checkable
 class DocumentFormat(Protocol):
     """A format whose sources are whole documents."""
 

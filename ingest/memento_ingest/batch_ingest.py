@@ -1,0 +1,154 @@
+"""`memento ingest`: every source that was named, one after the other, into the store."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from memento.memory import Counts, NewMemory
+from memento.storage.capture import Batch
+from memento.storage.sources import SourceState
+from memento.store import MemoryStore
+from memento_ingest.batching import Judge
+from memento_ingest.discovery import discover
+from memento_ingest.formats.base import Format
+from memento_ingest.formats.registry import detect, get
+from memento_ingest.pipeline import OnBytes, Source, ingest
+from memento_ingest.report import Report
+from memento_ingest.source import SourceFile, open_regular
+from memento_ingest.span import SourceInfo
+from memento_policies import Policy
+
+HEAD_BYTES: Final = 64 * 1024
+AUTO: Final = "auto"
+_STDIN: Final = "<stdin>"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run reads: which format, from which time on, and whether it writes."""
+
+    format: str = AUTO
+    since: int | None = None
+    """Unix milliseconds."""
+
+
+class Ingestion:
+    """One run over the named sources.
+
+    Without a store nothing is written: a dry run, in which every kept message counts as new. `on_kept` gets every
+    memory that is new or has grown, after it was committed.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        options: Options,
+        store: MemoryStore | None,
+        on_bytes: OnBytes = lambda _: None,
+        on_kept: Callable[[NewMemory], None] | None = None,
+    ) -> None:
+        self._policy, self._options, self._store = policy, options, store
+        self._on_bytes, self._on_kept = on_bytes, on_kept
+        self._forced: Format | None = None if options.format == AUTO else get(options.format)
+        self.report = Report()
+
+    def run(self, names: Sequence[str], on_total: Callable[[int], None] = lambda _: None) -> Report:
+        """Ingest files, folders, globs and `-`; what cannot be read becomes a problem of the report.
+
+        `on_total` gets the number of bytes ahead. Raises StoreError when the store cannot be written.
+        """
+        started = time.monotonic()
+        found = discover(names)
+        self.report.problems += found.problems
+        self.report.ignored = found.ignored
+        on_total(sum(_size(path) for path in found.files))
+        for path in found.files:
+            try:
+                self._file(path)
+            except OSError as error:
+                self.report.problems.append((str(path), error.strerror or str(error)))
+        if found.standard_input:
+            self._standard_input()
+        self.report.seconds = time.monotonic() - started
+        return self.report
+
+    def _file(self, path: Path) -> None:
+        with open_regular(path) as stream:
+            status = os.fstat(stream.fileno())
+            where = str(path.absolute())
+            known = self._known(where, status)
+            file = SourceFile(stream, where, status, known)
+            if file.unchanged and self._options.since is None:
+                self.report.unchanged += 1
+                self._on_bytes(status.st_size)
+                return
+            info = SourceInfo(path.name, where, status.st_mtime_ns // 1_000_000)
+            head = os.pread(stream.fileno(), HEAD_BYTES, 0)
+            self._source(stream, head, info, file if self._options.since is None else None)
+
+    def _standard_input(self) -> None:
+        stream = sys.stdin.buffer
+        head = stream.read(HEAD_BYTES)
+        info = SourceInfo(_STDIN, modified=time.time_ns() // 1_000_000)
+        self._source(io.BufferedReader(_Rejoined(head, stream)), head, info, None)
+
+    def _source(self, stream: BinaryIO, head: bytes, info: SourceInfo, file: SourceFile | None) -> None:
+        where = info.path or info.name
+        format_ = self._forced or detect(head, info)
+        if not head:
+            self.report.problems.append((where, "empty"))
+        elif format_ is None:
+            self.report.problems.append((where, "no transcript format recognises it: name one with --format"))
+        else:
+            self.report.sources += 1
+            judge = Judge(self._policy, self.report, format_.name, self._options.since)
+            ingest(Source(stream, info, judge, self._commit, self._on_bytes, file), format_, self.report)
+
+    def _known(self, path: str, status: os.stat_result) -> SourceState | None:
+        return self._store.source(path, status.st_dev, status.st_ino) if self._store else None
+
+    def _commit(self, batch: Batch) -> Counts:
+        if self._store is None:
+            counts = Counts(stored=tuple({memory.id for memory in batch.memories}))
+        else:
+            counts = self._store.commit(batch)
+        if self._on_kept:
+            new = {*counts.stored, *counts.extended}
+            for memory in batch.memories:
+                if memory.id in new:
+                    self._on_kept(memory)
+        return counts
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose head was read to recognise it, put back together."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head, self._rest = memoryview(head), rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._head:
+            taken = min(len(buffer), len(self._head))
+            buffer[:taken] = self._head[:taken]
+            self._head = self._head[taken:]
+            return taken
+        chunk = self._rest.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

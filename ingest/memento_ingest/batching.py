@@ -1,0 +1,138 @@
+"""From spans to batches: every span is judged, counted and gathered until there is enough for one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from memento.identity import memory_id
+from memento.memory import NewMemory
+from memento.storage.capture import Batch
+from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally
+from memento.writing import memory_of
+from memento_ingest.report import Report
+from memento_ingest.span import Span
+from memento_policies import Message, Policy
+
+BATCH_MESSAGES: Final = 1_000
+BATCH_BYTES: Final = 8 * 1024 * 1024
+
+
+class Outcome(NamedTuple):
+    """What became of a span that ends at `end`: one entry for the ledger."""
+
+    end: int
+    key: LedgerKey
+    tally: Tally
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What the next transaction will write."""
+
+    memories: list[NewMemory] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Also those behind the checkpoint that is committed: they stay here until one passes them."""
+    defects: list[Defect] = field(default_factory=list)
+    titles: list[SessionTitle] = field(default_factory=list)
+    inactive: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+    @property
+    def full(self) -> bool:
+        """True when it is time to commit."""
+        return len(self.memories) >= BATCH_MESSAGES or self.bytes >= BATCH_BYTES
+
+    def flush(self, source: SourceState | None, *, renamed_from: str = "", restart: bool = False) -> Batch:
+        """Return it as a batch that brings the source to this state, and begin anew.
+
+        The ledger takes what lies before the state's offset, and nothing that will be read again.
+        """
+        batch = Batch(
+            source,
+            self.memories,
+            self._settle(source.offset if source else 0),
+            self.defects,
+            self.titles,
+            self.inactive,
+            renamed_from,
+            restart,
+        )
+        self.memories, self.defects, self.titles, self.inactive, self.bytes = [], [], [], [], 0
+        return batch
+
+    def _settle(self, offset: int) -> dict[LedgerKey, Tally]:
+        ledger: dict[LedgerKey, Tally] = {}
+        for end, key, tally in self.outcomes:
+            if end <= offset:
+                known = ledger.get(key, Tally(0, 0))
+                ledger[key] = Tally(known.messages + tally.messages, known.bytes + tally.bytes)
+        self.outcomes = [outcome for outcome in self.outcomes if outcome.end > offset]
+        return ledger
+
+
+class Judge:
+    """Judges the spans of one source and counts them in the run's report.
+
+    `since` (Unix milliseconds) skips older messages.
+    """
+
+    def __init__(self, policy: Policy, report: Report, source: str, since: int | None = None) -> None:
+        self._policy, self._report, self._source, self._since = policy, report, source, since
+
+    def take(self, spans: Iterable[Span], into: Gathered) -> None:
+        """Judge spans and gather what they lead to."""
+        for span in spans:
+            into.bytes += span.length
+            if span.messages:
+                tallies = self._messages(span, into)
+            elif span.defect:
+                tallies = self._defect(span, into)
+            else:
+                tallies = self._skipped(span)
+            end = span.offset + span.length
+            into.outcomes += [Outcome(end, key, tally) for key, tally in tallies]
+            into.inactive += [memory_id(self._source, key) for key in span.inactive]
+            for title in span.titles:
+                text = self._policy.redact(title.text).text
+                into.titles.append(SessionTitle(title.session_id, text, title.rank))
+
+    def _messages(self, span: Span, into: Gathered) -> list[tuple[LedgerKey, Tally]]:
+        outcomes: list[LedgerKey] = []
+        for message in span.messages:
+            self._report.seen += 1
+            outcomes.append(self._judge(message, into))
+        # One span's bytes are one outcome's: stored if anything of it was, else those of its first skip.
+        main = next((key for key in outcomes if key.outcome == "stored"), outcomes[0])
+        if main.outcome == "stored":
+            self._report.bytes_stored += span.length
+        else:
+            self._report.bytes_skipped += span.length
+        return [(main, Tally(0, span.length)), *((key, Tally(1, 0)) for key in outcomes)]
+
+    def _judge(self, message: Message, into: Gathered) -> LedgerKey:
+        if self._since is not None and message.timestamp < self._since:
+            self._report.skipped["before_since"] += 1
+            return LedgerKey("skipped", "before_since")
+        decision = self._policy.decide(message)
+        if not decision.keep:
+            self._report.skipped[decision.reason] += 1
+            return LedgerKey("skipped", decision.reason)
+        self._report.kept += 1
+        into.memories.append(memory_of(message, decision, self._policy))
+        return LedgerKey("stored", decision.reason)
+
+    def _defect(self, span: Span, into: Gathered) -> list[tuple[LedgerKey, Tally]]:
+        sample = self._policy.redact(span.sample.decode("utf-8", "replace").replace("\0", "\ufffd")).text
+        into.defects.append(Defect(span.offset, span.length, span.defect, sample))
+        self._report.quarantined[span.defect] += 1
+        self._report.bytes_quarantined += span.length
+        return [(LedgerKey("quarantined", span.defect), Tally(1, span.length))]
+
+    def _skipped(self, span: Span) -> list[tuple[LedgerKey, Tally]]:
+        self._report.skipped[span.skipped] += 1
+        self._report.bytes_skipped += span.length
+        if span.unknown_type:
+            self._report.unknown_types[span.unknown_type] += 1
+        return [(LedgerKey("skipped", span.skipped), Tally(1, span.length))]

@@ -1,0 +1,119 @@
+"""One source, from its bytes to committed rows.
+
+    file bytes -> Line -> Span -> Decision -> NewMemory -> Batch -> rows and offset in one transaction
+
+Invariant: the offset that is committed never passes bytes that are still open (an unfinished last line, a message
+that may yet grow). They are stored all the same, and read again next time; ids make that converge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from memento.memory import Counts
+from memento.storage.capture import Batch
+from memento.storage.sources import INCOMPLETE_LINE
+from memento_ingest.batching import Gathered, Judge
+from memento_ingest.formats.base import DocumentFormat, Format, LineFormat, LineParser
+from memento_ingest.lines import LongLine, read_lines
+from memento_ingest.report import Report
+from memento_ingest.source import SourceFile
+from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
+
+Commit = Callable[[Batch], Counts]
+OnBytes = Callable[[int], None]
+"""Called with the number of bytes just read."""
+
+
+@dataclass(slots=True)
+class Source:
+    """One source on its way into the store."""
+
+    stream: BinaryIO
+    info: SourceInfo
+    judge: Judge
+    commit: Commit
+    on_bytes: OnBytes
+    file: SourceFile | None = None
+    """None where how far was read is not remembered: standard input, a run with `--since`."""
+
+
+def ingest(source: Source, format_: Format, report: Report) -> None:
+    """Read a source from where it was left, or from its start, and commit it in batches.
+
+    Raises OSError when reading fails; what was committed until then stays, and the next run goes on behind it.
+    """
+    batches = _lines(source, format_) if isinstance(format_, LineFormat) else _document(source, format_)
+    for batch in batches:
+        report.add_counts(source.commit(batch))
+
+
+def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:
+    start = _resume(source.file, format_.name)
+    parser = format_.parser(source.info, start)
+    if start and start.offset:
+        source.stream.seek(start.offset)
+    checkpoint = start or Checkpoint(0, {})
+    gathered, end, restart = Gathered(), checkpoint.offset, start is None
+    for line in read_lines(source.stream, checkpoint.offset):
+        end = line.end
+        source.on_bytes(end - line.offset)
+        source.judge.take(_spans(parser, line), gathered)
+        if _terminated(line):
+            checkpoint = parser.checkpoint()
+        if gathered.full:
+            yield _batch(source, gathered, format_.name, checkpoint, restart)
+            restart = False
+    source.judge.take(parser.finish(), gathered)
+    yield _batch(source, gathered, format_.name, checkpoint, restart, complete_at=end)
+
+
+def _document(source: Source, format_: DocumentFormat) -> Iterator[Batch]:
+    gathered, end, restart = Gathered(), 0, True
+    for span in format_.read(source.stream, source.info):
+        end = span.offset + span.length
+        source.on_bytes(span.length)
+        source.judge.take([span], gathered)
+        if gathered.full:
+            yield _batch(source, gathered, format_.name, Checkpoint(end, {}), restart)
+            restart = False
+    yield _batch(source, gathered, format_.name, Checkpoint(end, {}), restart, complete_at=end)
+
+
+def _resume(file: SourceFile | None, format_name: str) -> Checkpoint | None:
+    """Return where the source was left, if its bytes are still those that were read."""
+    if file is None or file.known is None or file.known.format != format_name or not file.resumable:
+        return None
+    return Checkpoint(file.known.offset, file.known.state)
+
+
+def _spans(parser: LineParser, line: Line | LongLine) -> Iterable[Span]:
+    if isinstance(line, LongLine):
+        return [Span(line.offset, line.length, defect="line_too_long")]
+    if _terminated(line):
+        return parser.feed(line)
+    # The last line may still be being written: what cannot be read of it is not broken, only not there yet.
+    return [replace(span, defect=INCOMPLETE_LINE) if span.defect else span for span in parser.feed(line)]
+
+
+def _terminated(line: Line | LongLine) -> bool:
+    return line.terminated if isinstance(line, LongLine) else line.data.endswith(b"\n")
+
+
+def _batch(
+    source: Source,
+    gathered: Gathered,
+    format_name: str,
+    checkpoint: Checkpoint,
+    restart: bool,
+    complete_at: int | None = None,
+) -> Batch:
+    file = source.file
+    if file is None:
+        return gathered.flush(None)
+    state = file.state(format_name, checkpoint.offset, checkpoint.state)
+    if complete_at is not None:
+        state = file.complete(state, complete_at)
+    return gathered.flush(state, renamed_from=file.renamed_from, restart=restart)

@@ -1,0 +1,95 @@
+"""One source file: who it is, and whether reading can go on where it stopped.
+
+A file is the same as before when its head still has the bytes it had, and the bytes just before the offset are still
+those that were read. Otherwise (rotated, rewritten, truncated, another file under the old name) it is read from its
+start; ids make that harmless.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from memento.storage.sources import SourceState
+
+HEAD_BYTES: Final = 4096
+MARKER_BYTES: Final = 256
+
+
+@dataclass(slots=True)
+class SourceFile:
+    """An open source and what was known of it."""
+
+    stream: BinaryIO
+    path: str
+    status: os.stat_result
+    known: SourceState | None
+
+    @property
+    def unchanged(self) -> bool:
+        """True when size, time and identity are those of the last complete read."""
+        known, status = self.known, self.status
+        return known is not None and (known.device, known.inode, known.size, known.modified) == (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+        )
+
+    @property
+    def resumable(self) -> bool:
+        """True when the bytes read last time are still there, so that reading can go on behind them."""
+        known = self.known
+        if known is None or self.status.st_size < known.offset:
+            return False
+        if _hash(self._at(0, known.head_length)) != known.head_hash:
+            return False
+        length = min(MARKER_BYTES, known.offset)
+        return _hash(self._at(known.offset - length, length)) == known.marker_hash
+
+    @property
+    def renamed_from(self) -> str:
+        """The path it was known under, where that differs."""
+        return self.known.path if self.known and self.known.path != self.path else ""
+
+    def state(self, format_name: str, offset: int, state: Mapping[str, Any]) -> SourceState:
+        """Return what is to be known of it while it is being read: not yet complete."""
+        head = self._at(0, min(HEAD_BYTES, offset))
+        length = min(MARKER_BYTES, offset)
+        return SourceState(
+            path=self.path,
+            format=format_name,
+            device=self.status.st_dev,
+            inode=self.status.st_ino,
+            head_length=len(head),
+            head_hash=_hash(head),
+            marker_hash=_hash(self._at(offset - length, length)),
+            offset=offset,
+            state=state,
+        )
+
+    def complete(self, state: SourceState, end: int) -> SourceState:
+        """Return the state after the file was read to `end`, its last byte at that time."""
+        status = self.status
+        return replace(state, open_bytes=end - state.offset, size=status.st_size, modified=status.st_mtime_ns)
+
+    def _at(self, offset: int, length: int) -> bytes:
+        return os.pread(self.stream.fileno(), length, offset)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, never blocking on a pipe that took its place. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "not a regular file")
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def _hash(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()

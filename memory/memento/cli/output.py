@@ -1,0 +1,50 @@
+"""What every command shares in the way it speaks: JSON for programs, tables for people, notes on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from memento.config import Config
+
+Db = Annotated[
+    str | None, typer.Option("--db", metavar="FILE", help="The store's file. [default: $MEMORY_DB_PATH, config]")
+]
+AsJson = Annotated[
+    bool | None, typer.Option("--json/--table", help="JSON or a table. [default: a table on a terminal, else JSON]")
+]
+
+
+def wants_json(flag: bool | None) -> bool:
+    """Tell whether to print JSON: as the flag says, else when the output is no terminal."""
+    return not sys.stdout.isatty() if flag is None else flag
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def note(text: str) -> None:
+    """Tell the user something that is not the answer."""
+    typer.echo(f"memento: {text}", err=True)
+
+
+def console() -> Console:
+    """Return the console of tables; markup is off, since stored text may hold brackets."""
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+def configured(db: str | None) -> Config:
+    """Return the settings in force, with the `--db` flag above the rest."""
+    from memento.config import load_config
+
+    return load_config({"storage.db_path": db})

@@ -1,0 +1,205 @@
+"""`remember`, `recall`, `delete` and `recent`: the memory itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
+
+if TYPE_CHECKING:
+    from memento.memory import Memory, Recall
+
+NOTHING_FOUND = 3
+PARTIAL = 4
+_SNIPPET = 400
+"""Characters of a memory that a table shows."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(remember)
+    app.command()(recall)
+    app.command()(recent)
+    app.command()(delete)
+
+
+Tags = Annotated[list[str] | None, typer.Option("--tag", "-t", metavar="TAG", help="May be given several times.")]
+Collection = Annotated[str, typer.Option(metavar="NAME", help="knowledge (remembered) or episodic (ingested).")]
+SourceName = Annotated[str, typer.Option("--source", metavar="NAME", help="claude-code, chatgpt, generic-jsonl, ...")]
+Session = Annotated[str, typer.Option("--session", metavar="ID", help="One session.")]
+Project = Annotated[str, typer.Option(metavar="DIR", help="The working directory, whole or its last part.")]
+Role = Annotated[str, typer.Option(metavar="ROLE", help="user, assistant, tool or system.")]
+Trust = Annotated[str, typer.Option(metavar="TRUST", help="user, assistant, tool or import.")]
+Since = Annotated[str | None, typer.Option(metavar="WHEN", help="From then on: 7d, 12h or a date.")]
+Before = Annotated[str | None, typer.Option(metavar="WHEN", help="Before then: 7d, 12h or a date.")]
+MinImportance = Annotated[float, typer.Option(min=0.0, max=1.0, help="At least this important.")]
+
+
+def remember(
+    text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to keep; `-` reads standard input.")],
+    tag: Tags = None,
+    importance: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="In [0, 1]. [default: judged]")] = None,
+    collection: Collection = "knowledge",
+    session: Session = "",
+    project: Project = "",
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Keep a text, whatever the policy thinks of it. Secrets in it are redacted first."""
+    from memento.store import MemoryStore
+
+    content = sys.stdin.read() if text == ["-"] else " ".join(text)
+    with MemoryStore(config=configured(db)) as store:
+        memory = store.remember(
+            content,
+            source="cli",
+            session_id=session,
+            project=project,
+            tags=tag or (),
+            importance=importance,
+            collection=collection,
+            embed=False,
+        )
+        if wants_json(json_):
+            print_json({"id": memory})
+        else:
+            typer.echo(f"remembered as {memory[:8]}")
+
+
+def recall(
+    query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to look for, in plain words.")],
+    limit: Annotated[int | None, typer.Option("--limit", "-k", min=1, help="How many results.")] = None,
+    tag: Tags = None,
+    collection: Collection = "",
+    source: SourceName = "",
+    session: Session = "",
+    project: Project = "",
+    role: Role = "",
+    trust: Trust = "",
+    since: Since = None,
+    before: Before = None,
+    min_importance: MinImportance = 0.0,
+    deadline: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Answer by then.")] = None,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Find memories by meaning and by words. Exit code 3: nothing found; 4: the deadline passed, this is a part."""
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store:
+        answer = store.recall(
+            " ".join(query),
+            limit,
+            deadline=deadline,
+            collection=collection,
+            tags=tag or (),
+            source=source,
+            session=session,
+            project=project,
+            role=role,
+            trust=trust,
+            since=since,
+            before=before,
+            min_importance=min_importance,
+        )
+    _print_answer(answer, wants_json(json_))
+    if answer.partial:
+        raise typer.Exit(PARTIAL)
+    if not answer:
+        raise typer.Exit(NOTHING_FOUND)
+
+
+def recent(
+    limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="How many.")] = 10,
+    tag: Tags = None,
+    collection: Collection = "",
+    source: SourceName = "",
+    session: Session = "",
+    project: Project = "",
+    since: Since = None,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Show the latest memories by the time of their event."""
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store:
+        memories = store.get_recent(
+            limit,
+            tags=tag or (),
+            collection=collection,
+            source=source,
+            session=session,
+            project=project,
+            since=since,
+        )
+    if wants_json(json_):
+        print_json([memory.as_dict() for memory in memories])
+    elif memories:
+        _print_table([(memory, "") for memory in memories])
+    if not memories:
+        note("nothing is stored that fits")
+        raise typer.Exit(NOTHING_FOUND)
+
+
+def delete(
+    memory: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or beginnings that fit one memory each.")],
+    db: Db = None,
+) -> None:
+    """Forget memories by id; ingestion will not bring them back."""
+    from memento.store import MemoryStore
+
+    missing = 0
+    with MemoryStore(config=configured(db)) as store:
+        for one in memory:
+            if store.delete(one):
+                typer.echo(f"forgot {one}")
+            else:
+                missing += 1
+                note(f"there is no memory {one}")
+    if missing:
+        raise typer.Exit(NOTHING_FOUND)
+
+
+def _print_answer(answer: Recall, as_json: bool) -> None:
+    for text in answer.notes:
+        note(text)
+    if as_json:
+        results: list[Any] = [found.as_dict() for found in answer]
+        print_json({**answer_fields(answer), "results": results})
+    elif answer:
+        _print_table([(found.memory, f"{found.score:.2f}") for found in answer])
+    else:
+        note("nothing found")
+
+
+def answer_fields(answer: Recall) -> dict[str, Any]:
+    """Return what is to be said of an answer beside its results."""
+    return {
+        "query": answer.query,
+        "partial": answer.partial,
+        "notes": list(answer.notes),
+        "seconds": round(answer.seconds, 4),
+    }
+
+
+def _print_table(memories: Sequence[tuple[Memory, str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    scored = any(score for _, score in memories)
+    for title in (*(["score"] if scored else []), "id", "when", "who", "what"):
+        table.add_column(title, no_wrap=title != "what", overflow="fold", style="" if title == "what" else "dim")
+    for memory, score in memories:
+        text = " ".join(memory.text.split())
+        snippet = Text(text[:_SNIPPET] + ("…" if len(text) > _SNIPPET else ""))
+        if memory.tags:
+            snippet.append("  " + " ".join(f"#{tag}" for tag in memory.tags), style="cyan")
+        who = memory.speaker or memory.role
+        table.add_row(*([score] if scored else []), memory.id[:8], memory.time[:10] or "-", who, snippet)
+    console().print(table)

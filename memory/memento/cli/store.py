@@ -1,0 +1,94 @@
+"""`stats`, `quarantine` and `export`: the store as a whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(stats)
+    app.command()(quarantine)
+    app.command()(export)
+
+
+def stats(db: Db = None, json_: AsJson = None) -> None:
+    """Show what the store holds."""
+    from memento.store import MemoryStore
+    from memento.times import iso
+
+    with MemoryStore(config=configured(db)) as store:
+        figures = store.stats()
+    if wants_json(json_):
+        print_json(figures.as_dict())
+        return
+    _print_pairs(
+        [
+            ("store", f"{figures.path} ({figures.bytes / 1e6:.1f} MB)"),
+            ("memories", f"{figures.memories:,} in {figures.sessions:,} sessions, {figures.embedded:,} embedded"),
+            ("collections", _groups(figures.by_collection)),
+            ("sources", _groups(figures.by_source)),
+            ("roles", _groups(figures.by_role)),
+            ("from, to", f"{iso(figures.first)[:10] or '-'}, {iso(figures.last)[:10] or '-'}"),
+            ("files read", f"{figures.sources:,}"),
+            ("skipped", f"{figures.skipped:,} records"),
+            ("quarantined", f"{figures.quarantined:,} records (memento quarantine lists them)"),
+            ("model", figures.model or "none: recall works by words only. Get one with `memento model pull`"),
+        ]
+    )
+
+
+def quarantine(
+    limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="How many, the latest first.")] = 20,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """List the records that could not be read, with file, offset and reason."""
+    from memento.store import MemoryStore
+    from memento.times import iso
+
+    with MemoryStore(config=configured(db)) as store:
+        entries = store.quarantined(limit)
+    if wants_json(json_):
+        print_json([entry._asdict() for entry in entries])
+    elif entries:
+        for entry in entries:
+            typer.echo(f"{iso(entry.at)}  {entry.path}:{entry.offset} ({entry.length} bytes)  {entry.reason}")
+    else:
+        note("the quarantine is empty")
+
+
+def export(
+    path: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="A new file; without one, standard output.")
+    ] = None,
+    db: Db = None,
+) -> None:
+    """Write every memory as one JSON array."""
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store:
+        written = store.export_json(path)
+    if path is None:
+        typer.echo(written, nl=False)
+    else:
+        note(f"wrote {written}")
+
+
+def _groups(groups: Any) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in groups.items()) or "-"
+
+
+def _print_pairs(pairs: list[tuple[str, str]]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, value)
+    console().print(table)
