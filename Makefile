@@ -1,0 +1,55 @@
+# Everything a fresh clone needs: `make demo` and `make test`. Both are idempotent, and fast the second time.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.installed
+MODEL := .model/manifest.json
+export MEMENTO_MODEL_DIR := $(CURDIR)/.model
+
+.PHONY: help setup model demo test lint types lock bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(SETUP)  ## make the virtual environment with the pinned versions
+
+# Hashes are required for everything that comes from a registry; our own package is installed from this folder.
+# Bytecode is compiled now: it is the larger part of a first start otherwise.
+$(SETUP): constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip -q
+	@echo "installing the pinned dependencies"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q $(VENV)/lib memory ingest policies 2>/dev/null || true
+	@touch $@
+
+model: $(MODEL)  ## get and build the embedding model
+
+$(MODEL): | $(SETUP)
+	@$(BIN)/memento model pull
+
+demo: $(SETUP) $(MODEL)  ## ingest samples/ and answer three recalls
+	@sh samples/demo.sh $(BIN)/memento
+
+lint: $(SETUP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(SETUP)
+	@$(BIN)/mypy
+
+test: lint types $(MODEL)  ## lint, types and the whole suite
+	@$(BIN)/python -m pytest
+
+lock: $(SETUP)  ## resolve the newest versions into constraints.txt (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--group dev --upgrade pyproject.toml --output-file constraints.txt
+
+bench: $(SETUP) $(MODEL)  ## print the tables of bench/
+	@$(BIN)/python bench/run.py
+
+clean:  ## remove what the other targets made
+	@rm -rf $(VENV) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
