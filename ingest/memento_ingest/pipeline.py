@@ -55,17 +55,20 @@ def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:
     parser = format_.parser(source.info, start)
     if start and start.offset:
         source.stream.seek(start.offset)
-    checkpoint = start or Checkpoint(0, {})
-    gathered, end, restart = Gathered(), checkpoint.offset, start is None
-    for line in read_lines(source.stream, checkpoint.offset):
+        source.on_bytes(start.offset)
+    end = start.offset if start else 0
+    gathered, restart = Gathered(), start is None
+    unterminated: Checkpoint | None = None
+    for line in read_lines(source.stream, end):
         end = line.end
         source.on_bytes(end - line.offset)
+        if not _terminated(line):
+            unterminated = parser.checkpoint()
         source.judge.take(_spans(parser, line), gathered)
-        if _terminated(line):
-            checkpoint = parser.checkpoint()
         if gathered.full:
-            yield _batch(source, gathered, format_.name, checkpoint, restart)
+            yield _batch(source, gathered, format_.name, unterminated or parser.checkpoint(), restart)
             restart = False
+    checkpoint = unterminated or parser.checkpoint()
     source.judge.take(parser.finish(), gathered)
     yield _batch(source, gathered, format_.name, checkpoint, restart, complete_at=end)
 
@@ -91,7 +94,7 @@ def _resume(file: SourceFile | None, format_name: str) -> Checkpoint | None:
 
 def _spans(parser: LineParser, line: Line | LongLine) -> Iterable[Span]:
     if isinstance(line, LongLine):
-        return [Span(line.offset, line.length, defect="line_too_long")]
+        return [Span(line.offset, line.length, defect="line_too_long" if line.terminated else INCOMPLETE_LINE)]
     if _terminated(line):
         return parser.feed(line)
     # The last line may still be being written: what cannot be read of it is not broken, only not there yet.

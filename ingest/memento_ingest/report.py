@@ -36,9 +36,13 @@ class Report:
     bytes_skipped: int = 0
     bytes_quarantined: int = 0
     embedded: int = 0
+    seconds_embedding: float = 0.0
     seconds: float = 0.0
+    """Reading, judging and storing; embedding comes after and is counted apart."""
     problems: list[tuple[str, str]] = field(default_factory=list)
-    """Files that could not be read, and why."""
+    """What was named and could not be read, and what in the named folders could not be opened; and why."""
+    unrecognised: list[str] = field(default_factory=list)
+    """Files in the named folders that no format recognises, or that are empty."""
     ignored: int = 0
     """Files in the named folders that no format could read by their name."""
     notes: list[str] = field(default_factory=list)
@@ -64,5 +68,9 @@ class Report:
         """Return the JSON-serialisable form."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         problems = [{"path": path, "problem": problem} for path, problem in self.problems]
-        rounded = {"seconds": round(self.seconds, 3), "megabytes_per_second": round(self.megabytes_per_second, 2)}
+        rounded = {
+            "seconds": round(self.seconds, 3),
+            "seconds_embedding": round(self.seconds_embedding, 3),
+            "megabytes_per_second": round(self.megabytes_per_second, 2),
+        }
         return {**fields, **rounded, "bytes_read": self.bytes_read, "problems": problems}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -116,10 +117,12 @@ def _progress(what: str, *, of_bytes: bool) -> Iterator[Bar]:
 def _embed(store: MemoryStore, report: Report) -> None:
     with _progress("embedding", of_bytes=False) as bar:
         bar.total(store.pending())
+        started = time.monotonic()
         try:
             report.embedded = store.embed_pending(progress=bar.advance)
         except ModelError as error:
             report.notes.append(f"stored, and found by words only for now: {error}")
+        report.seconds_embedding = time.monotonic() - started
 
 
 def _print_kept(memory: NewMemory) -> None:

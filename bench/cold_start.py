@@ -1,0 +1,96 @@
+"""`memento recall` from process start to printed answer, and its parts; wall time, medians of fresh processes.
+
+Usage: python bench/cold_start.py [--memories N] [--runs N]   (MEMENTO_MODEL_DIR names the model)
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from memento.config import load_config
+from memento.memory import NewMemory
+from memento.storage import rows, vectors
+from memento.storage.database import Database
+from memento.storage.vectors import Pending
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from bench.embedding import realistic_chunks
+
+MEMENTO = str(Path(sys.executable).with_name("memento"))
+PARTS = {
+    "python": "pass",
+    "+ import the command line": "import memento.cli",
+    "+ numpy": "import memento.cli, numpy",
+    "+ onnxruntime, tokenizers": "import memento.cli, numpy, onnxruntime, tokenizers",
+    "+ load the model": "import memento.cli, os, pathlib; from memento.embedding import load_embedder; "
+    "load_embedder(pathlib.Path(os.environ['MEMENTO_MODEL_DIR'])).embed_query('x')",
+}
+
+
+def fill(database: Database, count: int) -> None:
+    """Store generated memories with unit vectors: what a search scans, without an hour of embedding."""
+    import numpy as np
+
+    rng, texts = random.Random(1), realistic_chunks(min(count, 5_000))
+    numbers = np.random.default_rng(1)
+    model = "all-MiniLM-L6-v2@53aa5117"
+    with database.write() as connection:
+        texts = [f"{text} {rng.randrange(10**6)}" for text in texts]
+        start = 1_700_000_000_000
+        rows.put(
+            connection,
+            [NewMemory(f"{n:032x}", texts[n % len(texts)], start + n, "bench") for n in range(count)],
+        )
+    with database.write() as connection:
+        stored = [Pending(*row) for row in connection.execute("SELECT num, text FROM memories")]
+        found = numbers.standard_normal((count, 1, 384), dtype=np.float32)
+        found /= np.linalg.norm(found, axis=2, keepdims=True)
+        vectors.write(connection, model, list(zip(stored, found, strict=True)))
+
+
+def median_ms(command: list[str], environment: dict[str, str], runs: int, vary: bool = False) -> float:
+    """Return the median wall time of fresh processes; `vary` appends a new word to each: no query is cached."""
+    times = []
+    for n in range(runs):
+        varied = [*command, f"word{n}{random.randrange(10**9)}"] if vary else command
+        start = time.perf_counter()
+        subprocess.run(varied, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        times.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--memories", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=11)
+    options = parser.parse_args()
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment.setdefault("MEMENTO_MODEL_DIR", str(load_config().model_dir))
+    compileall.compile_dir(Path(sys.prefix) / "lib", quiet=2)
+    with tempfile.TemporaryDirectory() as folder:
+        environment["MEMENTO_HOME"] = folder
+        environment["MEMORY_DB_PATH"] = str(Path(folder, "memory.db"))
+        database = Database(Path(folder, "memory.db"))
+        fill(database, options.memories)
+        database.close()
+        print(f"medians of {options.runs} fresh processes, ms")
+        for name, code in PARTS.items():
+            print(f"  {name:<44} {median_ms([sys.executable, '-c', code], environment, options.runs):>7.0f}")
+        recall = [MEMENTO, "recall", "which port was slow"]
+        new = median_ms(recall, environment, options.runs, vary=True)
+        print(f"  {f'memento recall, {options.memories:,} memories, a new query':<44} {new:>7.0f}")
+        print(f"  {'the same query again (cached embedding)':<44} {median_ms(recall, environment, options.runs):>7.0f}")
+
+
+if __name__ == "__main__":
+    main()
