@@ -67,16 +67,16 @@ class Thread:
             # Named after its `type`, so that drift in a format is seen.
             kind = value.get("type") if isinstance(value, dict) else None
             name = kind if isinstance(kind, str) else type(value).__name__
-            yield Span(offset, length, skipped="unknown_type", unknown_type=_clean(name[:64]))
+            yield Span(offset, length, skipped="unknown_type", unknown_type=clean(name[:64]))
         else:
             yield from _share(offset, length, excerpt, self._messages(excerpt))
 
     def _messages(self, excerpt: Excerpt) -> list[Message]:
-        cleaned = [turn._replace(text=_clean(turn.text)) for turn in excerpt.turns]
+        cleaned = [turn._replace(text=clean(turn.text)) for turn in excerpt.turns]
         turns = [turn for turn in cleaned if turn.text.strip()]
         if excerpt.whole:
             messages, _ = self._chain(excerpt, turns, ("", excerpt.started or 0))
-            session = _clean(excerpt.session_id) or (messages[0].key if messages else "")
+            session = clean(excerpt.session_id) or (messages[0].key if messages else "")
             return [replace(message, session_id=session) for message in messages]
         name = blake2b(excerpt.session_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
         messages, place = self._chain(excerpt, turns, self._places.pop(name, ("", 0)))
@@ -86,11 +86,11 @@ class Thread:
         return messages
 
     def _chain(self, excerpt: Excerpt, turns: list[Turn], place: _Place) -> tuple[list[Message], _Place]:
-        session = _clean(excerpt.session_id) or self._file_session
+        session = clean(excerpt.session_id) or self._file_session
         key, time = place
         messages = []
         for turn in turns:
-            key = _clean(turn.key) or chain_key(key, turn.role, turn.text)
+            key = clean(turn.key) or chain_key(key, turn.role, turn.text)
             time = turn.timestamp or time
             messages.append(
                 Message(
@@ -118,7 +118,7 @@ def _share(offset: int, length: int, excerpt: Excerpt, messages: list[Message]) 
     share = length // (len(messages) + len(reasons))
     if messages:
         first = length - share * len(reasons)
-        titles = (Title(messages[0].session_id, _clean(excerpt.title)),) if excerpt.title else ()
+        titles = (Title(messages[0].session_id, clean(excerpt.title)),) if excerpt.title else ()
         inactive = tuple(message.key for message in messages if message.meta.get("active") is False)
         yield Span(offset, first, messages=messages, titles=titles, inactive=inactive)
     else:
@@ -128,6 +128,6 @@ def _share(offset: int, length: int, excerpt: Excerpt, messages: list[Message]) 
         yield Span(offset + first + number * share, share, skipped=reason)
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Drop NULs, which hide the text after them from SQL; decoding has already replaced lone surrogates."""
     return text.replace("\0", "") if "\0" in text else text

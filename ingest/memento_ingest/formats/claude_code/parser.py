@@ -17,9 +17,11 @@ from typing import Any, Final, NamedTuple
 from memento_ingest.formats.claude_code.entry import Block, Body, Content, Entry, decode_entry, entry_from
 from memento_ingest.formats.claude_code.envelopes import Prompt, read_prompt
 from memento_ingest.formats.claude_code.group import Group, Mark, Stretch
-from memento_ingest.formats.claude_code.state import MAX_CALLS, Call, State, restore, short_id
-from memento_ingest.formats.claude_code.tools import content_text, input_text, output_text, pair_text
+from memento_ingest.formats.claude_code.state import MAX_CALLS, Call, State, restore
+from memento_ingest.formats.claude_code.tools import content_text, input_text, output_text
+from memento_ingest.formats.ids import short_id
 from memento_ingest.formats.thread import chain_key, file_session
+from memento_ingest.formats.tool_text import pair_text
 from memento_ingest.jsonl import Record, records
 from memento_ingest.span import SAMPLE_BYTES, Checkpoint, Line, SourceInfo, Span, Title
 from memento_policies import Message

@@ -8,11 +8,13 @@ ids, digests, times, tool names and the working directory. All of it is bounded.
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
+from memento_ingest.formats import branches
+from memento_ingest.formats.branches import Link
+from memento_ingest.formats.ids import MAX_ID, digest, short_id
 from memento_ingest.times import to_unix_ms
 
 MAX_CALLS: Final = 64
@@ -21,8 +23,6 @@ MAX_MESSAGES: Final = 64
 """Assistant messages whose blocks are remembered, so that a copy of a block is recognised."""
 WINDOW: Final = 256
 """Records among which an abandoned branch is recognised."""
-MAX_ID: Final = 128
-"""Characters; of a longer id only the digest is kept."""
 _ISO_LENGTH: Final = 24
 
 
@@ -39,10 +39,6 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
 
     groups: int = 0
     blocks: tuple[str, ...] = ()
-
-
-Link = tuple[str, str, str]
-"""A record's place in the tree of records: its uuid, its parent's, and the key of its message if it has one."""
 
 
 class State(msgspec.Struct, omit_defaults=True):
@@ -151,26 +147,8 @@ class State(msgspec.Struct, omit_defaults=True):
         return self.links[max(self.linked - WINDOW, 0) : self.linked]
 
     def abandoned(self, uuid: str | None, parent: str | None) -> tuple[str, ...]:
-        """Return the keys of the messages that a new human turn leaves on an abandoned branch.
-
-        A turn whose parent is an earlier record than the latest one starts a new branch there: what descends from
-        that parent is abandoned. Siblings are not, for parallel tool calls have results side by side.
-        """
-        parent, uuid = short_id(parent or ""), short_id(uuid or "")
-        window = self._window()
-        if not parent or not window or window[-1][0] == parent:
-            return ()
-        places = {link[0]: place for place, link in enumerate(window)}
-        if parent not in places or uuid in places:  # a record seen before is a copy and starts nothing
-            return ()
-        branch = {parent}
-        keys: dict[str, None] = {}
-        for child, above, key in window[places[parent] + 1 :]:
-            if above in branch:
-                branch.add(child)
-                keys[key] = None
-        keys.pop("", None)
-        return tuple(keys)
+        """Return the keys of the messages that a new human turn leaves on an abandoned branch."""
+        return branches.abandoned(self._window(), short_id(uuid or ""), short_id(parent or ""))
 
 
 _NOTHING: Final = Said()
@@ -184,16 +162,6 @@ def restore(state: Any) -> State:
         return State()
     restored.linked = min(restored.linked, len(restored.links))
     return restored
-
-
-def short_id(value: str) -> str:
-    """Return an id as it is, or the digest of one that is too long to be an id."""
-    return value if len(value) <= MAX_ID else digest(value)
-
-
-def digest(text: str) -> str:
-    """Return BLAKE2b-64 of the text, in hex."""
-    return blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def _milliseconds(value: str) -> int:

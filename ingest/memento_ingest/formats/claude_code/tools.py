@@ -1,4 +1,4 @@
-"""A tool call and its result as one text: `Bash: git status`, then an arrow and the output."""
+"""What a tool call was given and what it returned, out of the raw JSON of their blocks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from typing import Final
 import msgspec
 
 from memento_ingest.formats.claude_code.entry import Block, Content, content_of
+from memento_ingest.formats.tool_text import MAX_INPUT, MAX_OUTPUT, cut
 from memento_ingest.jsonl import decode
-
-MAX_INPUT: Final = 2_000
-"""Characters of a call's input that are kept."""
-MAX_OUTPUT: Final = 16_000
-"""Characters of a result that are kept, from its head and its tail."""
 
 # The inputs that say what a call is about; the rest (a file's new content, flags) is left out. Other tools: all JSON.
 _TELLING: Final = {
@@ -33,7 +29,6 @@ _TELLING: Final = {
     "Skill": ("skill", "args"),
 }
 _MEDIA: Final = {"image": "[image]", "document": "[document]"}
-_SEAM: Final = 512
 
 
 class _Telling(msgspec.Struct, gc=False):
@@ -95,27 +90,3 @@ def content_text(content: Content, joint: str) -> str:
 
 def _block_text(block: Block) -> str:
     return block.text or "" if block.type == "text" else _MEDIA.get(block.type, "")
-
-
-def pair_text(name: str, given: str, output: str) -> str:
-    """Return call and result as one text; what is not known is left out."""
-    call = f"{name}: {given}" if name and given else name or given
-    return f"{call}\n→ {output}".lstrip() if output else call
-
-
-def cut(text: str, limit: int) -> str:
-    """Return the text, or three quarters of `limit` from its head and the rest from its tail, saying what is missing.
-
-    The seams lie at line ends or else at spaces where such are near: a secret cut in two would be past recognition.
-    """
-    if len(text) <= limit:
-        return text
-    head = limit * 3 // 4
-    tail = len(text) - (limit - head)
-    for space in "\n ":
-        before, after = text.rfind(space, head - _SEAM, head), text.find(space, tail, tail + _SEAM)
-        if before >= 0 and after >= 0:
-            head, tail = before, after
-            break
-    more = "more than " if "bytes left out]" in text[head:tail] else ""  # the line itself was cut before
-    return f"{text[:head]}\n… [{more}{tail - head:,} characters left out] …\n{text[tail:].lstrip()}"
