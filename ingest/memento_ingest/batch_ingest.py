@@ -6,7 +6,8 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -16,9 +17,9 @@ from memento.storage.capture import Batch
 from memento.storage.sources import SourceState
 from memento.store import MemoryStore
 from memento_ingest.batching import Judge
-from memento_ingest.discovery import discover
+from memento_ingest.discovery import File, discover, readable
 from memento_ingest.formats.base import Format
-from memento_ingest.formats.registry import detect, get
+from memento_ingest.formats.registry import detect, get, names
 from memento_ingest.pipeline import OnBytes, Source, ingest
 from memento_ingest.report import Report
 from memento_ingest.source import SourceFile, open_regular
@@ -27,16 +28,20 @@ from memento_policies import Policy
 
 HEAD_BYTES: Final = 64 * 1024
 AUTO: Final = "auto"
-_STDIN: Final = "<stdin>"
+STDIN: Final = "<stdin>"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a run reads: which format, from which time on, and whether it writes."""
+    """How a run reads: which format, and from which time on. Raises UnknownFormat."""
 
     format: str = AUTO
     since: int | None = None
     """Unix milliseconds."""
+
+    def __post_init__(self) -> None:
+        if self.format != AUTO:
+            get(self.format)
 
 
 class Ingestion:
@@ -68,48 +73,66 @@ class Ingestion:
         found = discover(names)
         self.report.problems += found.problems
         self.report.ignored = found.ignored
-        on_total(sum(_size(path) for path in found.files))
-        for path in found.files:
-            try:
-                self._file(path)
-            except OSError as error:
-                self.report.problems.append((str(path), error.strerror or str(error)))
+        on_total(sum(_size(file.path) for file in found.files))
+        for file in found.files:
+            with self._reported(readable(file.path)):
+                self._file(file)
         if found.standard_input:
-            self._standard_input()
+            with self._reported(STDIN):
+                self._standard_input()
         self.report.seconds = time.monotonic() - started
         return self.report
 
-    def _file(self, path: Path) -> None:
-        with open_regular(path) as stream:
+    @contextmanager
+    def _reported(self, where: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.report.problems.append((where, error.strerror or str(error)))
+
+    def _file(self, found: File) -> None:
+        with open_regular(found.path) as stream:
             status = os.fstat(stream.fileno())
-            where = str(path.absolute())
-            known = self._known(where, status)
-            file = SourceFile(stream, where, status, known)
-            if file.unchanged and self._options.since is None:
+            where = readable(found.path.absolute())
+            file = SourceFile(stream, where, status, self._known(where, status))
+            if self._options.since is None and self._is_unchanged(file):
                 self.report.unchanged += 1
                 self._on_bytes(status.st_size)
                 return
-            info = SourceInfo(path.name, where, status.st_mtime_ns // 1_000_000)
+            info = SourceInfo(readable(found.path.name), where, status.st_mtime_ns // 1_000_000)
             head = os.pread(stream.fileno(), HEAD_BYTES, 0)
-            self._source(stream, head, info, file if self._options.since is None else None)
+            format_ = self._forced or _known_format(file) or detect(head, info)
+            if head and format_:
+                self._source(stream, format_, info, file if self._options.since is None else None)
+            elif found.named:
+                self._unread(where, head)
+            else:
+                self.report.unrecognised.append(where)
+
+    def _is_unchanged(self, file: SourceFile) -> bool:
+        known = file.known
+        return file.unchanged and known is not None and (self._forced is None or self._forced.name == known.format)
 
     def _standard_input(self) -> None:
+        if sys.stdin is None:
+            raise OSError(0, "standard input is closed")
         stream = sys.stdin.buffer
         head = stream.read(HEAD_BYTES)
-        info = SourceInfo(_STDIN, modified=time.time_ns() // 1_000_000)
-        self._source(io.BufferedReader(_Rejoined(head, stream)), head, info, None)
-
-    def _source(self, stream: BinaryIO, head: bytes, info: SourceInfo, file: SourceFile | None) -> None:
-        where = info.path or info.name
+        info = SourceInfo(STDIN, modified=time.time_ns() // 1_000_000)
         format_ = self._forced or detect(head, info)
-        if not head:
-            self.report.problems.append((where, "empty"))
-        elif format_ is None:
-            self.report.problems.append((where, "no transcript format recognises it: name one with --format"))
+        if head and format_:
+            self._source(io.BufferedReader(_Rejoined(head, stream)), format_, info, None)
         else:
-            self.report.sources += 1
-            judge = Judge(self._policy, self.report, format_.name, self._options.since)
-            ingest(Source(stream, info, judge, self._commit, self._on_bytes, file), format_, self.report)
+            self._unread(STDIN, head)
+
+    def _unread(self, where: str, head: bytes) -> None:
+        problem = "no transcript format recognises it: name one with --format" if head else "empty"
+        self.report.problems.append((where, problem))
+
+    def _source(self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None) -> None:
+        self.report.sources += 1
+        judge = Judge(self._policy, self.report, format_.name, self._options.since)
+        ingest(Source(stream, info, judge, self._commit, self._on_bytes, file), format_, self.report)
 
     def _known(self, path: str, status: os.stat_result) -> SourceState | None:
         return self._store.source(path, status.st_dev, status.st_ino) if self._store else None
@@ -125,6 +148,12 @@ class Ingestion:
                 if memory.id in new:
                     self._on_kept(memory)
         return counts
+
+
+def _known_format(file: SourceFile) -> Format | None:
+    """Return the format a source was read with, as long as its bytes are still those: one file, one format."""
+    known = file.known
+    return get(known.format) if known and known.offset and known.format in names() and file.resumable else None
 
 
 class _Rejoined(io.RawIOBase):

@@ -11,67 +11,84 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 STANDARD_INPUT: Final = "-"
 SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json", ".md", ".markdown", ".txt", ".log", ".zip"})
 """What is looked at inside a folder; a file named by itself is always looked at."""
 
 
+class File(NamedTuple):
+    """A regular file to be looked at."""
+
+    path: Path
+    named: bool
+    """Whether the user named this very file, rather than a folder it lies in."""
+
+
 @dataclass(slots=True)
 class Found:
     """What discovery came upon."""
 
-    files: list[Path] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
     """Oldest change first, so that a conversation's beginning precedes its continuation."""
     standard_input: bool = False
     problems: list[tuple[str, str]] = field(default_factory=list)
     """What could not be looked at, and why."""
     ignored: int = 0
-    """Files in the named folders that no format could read by their name."""
+    """Files in the named folders that no format could read by their name, and what is no regular file there."""
+
+
+def readable(path: str | os.PathLike[str]) -> str:
+    """Return a path as valid text; bytes of a file name that are no UTF-8 become escapes such as `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def discover(names: Iterable[str]) -> Found:
     """Resolve names to files; a name that leads nowhere becomes a problem, never an exception."""
     found = Found()
     seen: set[tuple[int, int]] = set()
-    dated: list[tuple[int, Path]] = []
+    dated: list[tuple[int, File]] = []
     for name in names:
         if name == STANDARD_INPUT:
             found.standard_input = True
             continue
-        for path in _expand(name, found):
+        for file in _expand(name, found):
             try:
-                status = path.stat()
-            except OSError as error:
-                found.problems.append((str(path), error.strerror or str(error)))
+                status = file.path.stat()
+            except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+                found.problems.append((readable(file.path), getattr(error, "strerror", None) or str(error)))
                 continue
             if not stat.S_ISREG(status.st_mode):
-                found.problems.append((str(path), "not a regular file"))
+                if file.named:
+                    found.problems.append((readable(file.path), "not a regular file"))
+                else:
+                    found.ignored += 1
             elif (identity := (status.st_dev, status.st_ino)) not in seen:
                 seen.add(identity)
-                dated.append((status.st_mtime_ns, path))
-    found.files = [path for _, path in sorted(dated)]
+                dated.append((status.st_mtime_ns, file))
+    found.files = [file for _, file in sorted(dated)]
     return found
 
 
-def _expand(name: str, found: Found) -> Iterator[Path]:
-    path = Path(name).expanduser()
-    if path.is_dir():
+def _expand(name: str, found: Found) -> Iterator[File]:
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's raises for a user that does not exist
+    # os.path, since pathlib's own `is_dir` and `exists` raise for names too long and folders closed to us.
+    if os.path.isdir(path):  # noqa: PTH112
         yield from _walk(path, found)
-    elif path.exists() or not glob.has_magic(name):
-        yield path
+    elif os.path.lexists(path) or not glob.has_magic(name):
+        yield File(path, named=True)
     else:
         matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - pathlib refuses absolute patterns
         if not matches:
-            found.problems.append((name, "no file matches"))
-        for match in matches:
-            yield from _walk(Path(match), found) if Path(match).is_dir() else [Path(match)]
+            found.problems.append((readable(name), "no file matches"))
+        for match in map(Path, matches):
+            yield from _walk(match, found) if os.path.isdir(match) else [File(match, named=True)]  # noqa: PTH112
 
 
-def _walk(folder: Path, found: Found) -> Iterator[Path]:
+def _walk(folder: Path, found: Found) -> Iterator[File]:
     def unreadable(error: OSError) -> None:
-        found.problems.append((str(error.filename), error.strerror or str(error)))
+        found.problems.append((readable(error.filename), error.strerror or str(error)))
 
     for root, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
@@ -80,4 +97,4 @@ def _walk(folder: Path, found: Found) -> Iterator[Path]:
             if path.suffix.lower() not in SUFFIXES or path.is_symlink():
                 found.ignored += 1
             else:
-                yield path
+                yield File(path, named=False)

@@ -19,7 +19,7 @@ from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.source import open_regular
 from memento_ingest.span import SourceInfo, Span
 
-_PLACE: Final = re.compile(r"(?P<path>.+):(?P<line>[1-9]\d*)")
+_PLACE: Final = re.compile(r"(?P<path>.+):(?P<line>[1-9]\d{0,15})", re.ASCII | re.DOTALL)
 _LOOK_AHEAD: Final = 10_000
 """Lines read behind the one in question: an open message is closed by what follows it."""
 

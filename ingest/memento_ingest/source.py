@@ -54,8 +54,8 @@ class SourceFile:
 
     @property
     def renamed_from(self) -> str:
-        """The path it was known under, where that differs."""
-        return self.known.path if self.known and self.known.path != self.path else ""
+        """The path it was known under, where that differs: another file may have got the inode of a deleted one."""
+        return self.known.path if self.known and self.known.path != self.path and self.resumable else ""
 
     def state(self, format_name: str, offset: int, state: Mapping[str, Any]) -> SourceState:
         """Return what is to be known of it while it is being read: not yet complete."""

@@ -26,6 +26,8 @@ FORMATS: Final[dict[str, str]] = {
 class UnknownFormat(MementoError):
     """No format has this name; the message names the nearest one and lists all."""
 
+    exit_code = 2
+
     def __init__(self, name: str) -> None:
         near = get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""

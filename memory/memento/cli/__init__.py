@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from memento import __version__
 from memento.cli import ingestion, model, recall, settings, store
+from memento.cli.output import note
 from memento.errors import MementoError
 
 INTERRUPTED = 130
@@ -27,10 +28,14 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except MementoError as error:
-            typer.echo(f"memento: {error}", err=True)
+            note(str(error))
             raise typer.Exit(error.exit_code) from None
+        except UnicodeEncodeError:  # transcripts are mended when they are read: only an argument can hold such bytes
+            note("an argument is not valid UTF-8")
+            raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            typer.echo("memento: interrupted; what was committed stays, the next run goes on from there", err=True)
+            goes_on = ctx.invoked_subcommand == "ingest"
+            note("interrupted" + ("; what was committed stays, the next run goes on from there" if goes_on else ""))
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # the reader of our output has gone: `memento recall x | head -1`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, wants_json
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
     from memento.memory import NewMemory
     from memento.store import MemoryStore
     from memento_ingest.report import Report
+
+
+NOTHING_FOUND = 3
+_RATED_FROM = 0.1
+"""Seconds."""
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +46,7 @@ def ingest(
 ) -> None:
     """Read transcripts into the store. What was read before is not stored again; what grew is read from where it ended.
 
-    Exit code 1: some files could not be read (they are listed); 3: nothing could be read at all.
+    Exit code 1: some files could not be read (they are listed); 3: there was nothing to read.
     """
     from memento.store import MemoryStore
     from memento.times import parse_when
@@ -56,6 +61,8 @@ def ingest(
         with _progress("reading", of_bytes=True) as bar:
             run = Ingestion(policy, options, store, bar.advance, _print_kept if verbose else None)
             report = run.run(paths, bar.total)
+        if report.quarantined and store and options.since is None and paths != ["-"]:
+            report.notes.append("`memento quarantine` lists what could not be read")
         if store and embed:
             _embed(store, report)
     finally:
@@ -64,9 +71,17 @@ def ingest(
     if wants_json(json_):
         print_json(report.as_dict())
     else:
-        _print_report(report, dry_run)
-    if report.problems:
-        raise typer.Exit(1 if report.sources or report.unchanged else 3)
+        _print_report(report, dry_run, verbose)
+    if code := _exit_code(report, paths):
+        raise typer.Exit(code)
+
+
+def _exit_code(report: Report, paths: list[str]) -> int:
+    if report.sources or report.unchanged:
+        return 1 if report.problems else 0
+    if not report.problems:
+        note(f"there is no transcript in {', '.join(paths)}")
+    return NOTHING_FOUND
 
 
 def why(
@@ -82,13 +97,16 @@ def why(
     with MemoryStore(config=configured(db)) as store:
         explained = explain_line(store, what, format_) if is_place(what) else explain_memory(store, what)
     if not explained:
-        note(f"there is no memory {what}, and it is not FILE:LINE either")
-        raise typer.Exit(3)
+        is_line = is_place(what)
+        note(
+            f"the record on {what} has no end yet" if is_line else f"there is no memory {what}, and it is no FILE:LINE"
+        )
+        raise typer.Exit(NOTHING_FOUND)
     if wants_json(json_):
         print_json([one.as_dict() for one in explained])
         return
     for one in explained:
-        typer.echo("\n".join(one.lines()))
+        typer.echo(plain("\n".join(one.lines())))
 
 
 class Bar(NamedTuple):
@@ -126,12 +144,12 @@ def _embed(store: MemoryStore, report: Report) -> None:
 
 
 def _print_kept(memory: NewMemory) -> None:
-    text = " ".join(memory.text.split())[:100]
+    text = one_line(memory.text)[:100]
     reason = memory.why.get("reason", "")
     typer.echo(f"  kept {memory.importance:.2f} {memory.role:<9} {reason:<16} {text}", err=True)
 
 
-def _print_report(report: Report, dry_run: bool) -> None:
+def _print_report(report: Report, dry_run: bool, verbose: bool) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -139,35 +157,50 @@ def _print_report(report: Report, dry_run: bool) -> None:
     table.add_column(overflow="fold")
     for name, value in _report_lines(report, dry_run):
         table.add_row(name, value)
-    console().print(table)
+    if table.row_count:
+        console().print(table)
     for path, problem in report.problems:
         note(f"{path}: {problem}")
+    if verbose:
+        for path in report.unrecognised:
+            note(f"{path}: no transcript format recognises it")
     for text in report.notes:
         note(text)
 
 
 def _report_lines(report: Report, dry_run: bool) -> Iterator[tuple[str, str]]:
-    unchanged = f", {report.unchanged:,} unchanged" if report.unchanged else ""
-    yield "sources", f"{report.sources:,} read{unchanged}"
-    yield "messages", f"{report.seen:,} seen, {report.kept:,} kept"
-    met = {"new": report.stored, "grown": report.extended, "known": report.duplicates, "forgotten": report.forgotten}
-    yield ("would store" if dry_run else "stored"), _counts(met) or "nothing"
-    if report.skipped:
-        yield "skipped", _counts(report.skipped)
-    if report.unknown_types:
-        yield "unknown types", _counts(report.unknown_types)
-    if report.quarantined:
-        yield "quarantined", _counts(report.quarantined) + ("" if dry_run else " (memento quarantine lists them)")
-    yield (
-        "read",
-        f"{report.bytes_read / 1e6:,.2f} MB in {report.seconds:.2f} s ({report.megabytes_per_second:,.1f} MB/s)",
-    )
+    if report.sources or report.unchanged:
+        yield "sources", _counts({"read": report.sources, "unchanged": report.unchanged})
+    if report.sources:
+        yield from _message_lines(report, dry_run)
+    if report.bytes_read:
+        amount = f"{report.bytes_read / 1e6:,.2f} MB in {report.seconds:.2f} s"
+        # A rate over a few milliseconds says nothing.
+        rate = f" ({report.megabytes_per_second:,.1f} MB/s)" if report.seconds >= _RATED_FROM else ""
+        yield "bytes", amount + rate
     if report.embedded:
         yield "embedded", f"{report.embedded:,}"
+    if report.unrecognised:
+        yield "no transcript", f"{len(report.unrecognised):,} files that no format recognises (--verbose lists them)"
     if report.ignored:
         yield "ignored", f"{report.ignored:,} files that are no transcripts by their name"
 
 
-def _counts(counts: dict[str, int] | Any) -> str:
+def _message_lines(report: Report, dry_run: bool) -> Iterator[tuple[str, str]]:
+    yield "messages", f"{report.seen:,} seen, {report.kept:,} kept"
+    if dry_run:
+        yield "would store", f"{report.stored:,} at most: a dry run does not look into the store"
+    else:
+        met = {"new": report.stored, "grown": report.extended, "known": report.duplicates}
+        yield "stored", _counts({**met, "forgotten before": report.forgotten}) or "nothing"
+    if report.skipped:
+        yield "skipped", _counts(report.skipped)
+    if report.unknown_types:
+        yield "unknown types", one_line(_counts(report.unknown_types))
+    if report.quarantined:
+        yield "quarantined", _counts(report.quarantined)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {count:,}" for name, count in ordered if count)

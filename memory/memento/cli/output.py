@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,7 +34,19 @@ def print_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """Tell the user something that is not the answer."""
-    typer.echo(f"memento: {text}", err=True)
+    typer.echo(f"memento: {plain(text)}", err=True)
+
+
+def plain(text: str) -> str:
+    """Return the text without control and bidirectional characters: what was stored must not steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cf", "Cs"))
+
+
+def one_line(text: str) -> str:
+    """Return the text for a person, on one line."""
+    return plain(" ".join(text.split()))
 
 
 def console() -> Console:

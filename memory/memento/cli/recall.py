@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
 
 if TYPE_CHECKING:
     from memento.memory import Memory, Recall
 
 NOTHING_FOUND = 3
 PARTIAL = 4
+_MOST = 10_000
+"""Results that can be asked for."""
 _SNIPPET = 400
 """Characters of a memory that a table shows."""
 
@@ -52,7 +54,7 @@ def remember(
     """Keep a text, whatever the policy thinks of it. Secrets in it are redacted first."""
     from memento.store import MemoryStore
 
-    content = sys.stdin.read() if text == ["-"] else " ".join(text)
+    content = _standard_input() if text == ["-"] else _words(text)
     with MemoryStore(config=configured(db)) as store:
         memory = store.remember(
             content,
@@ -72,7 +74,9 @@ def remember(
 
 def recall(
     query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to look for, in plain words.")],
-    limit: Annotated[int | None, typer.Option("--limit", "-k", min=1, help="How many results.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-k", min=1, max=_MOST, help="How many results. [default: config, 10]")
+    ] = None,
     tag: Tags = None,
     collection: Collection = "",
     source: SourceName = "",
@@ -92,7 +96,7 @@ def recall(
 
     with MemoryStore(config=configured(db)) as store:
         answer = store.recall(
-            " ".join(query),
+            _words(query),
             limit,
             deadline=deadline,
             collection=collection,
@@ -114,7 +118,7 @@ def recall(
 
 
 def recent(
-    limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="How many.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=_MOST, help="How many.")] = 10,
     tag: Tags = None,
     collection: Collection = "",
     source: SourceName = "",
@@ -165,6 +169,15 @@ def delete(
         raise typer.Exit(NOTHING_FOUND)
 
 
+def _words(arguments: Sequence[str]) -> str:
+    """Join what the shell split; bytes that are no UTF-8 become U+FFFD."""
+    return " ".join(arguments).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _standard_input() -> str:
+    return sys.stdin.buffer.read().decode("utf-8", "replace") if sys.stdin else ""
+
+
 def _print_answer(answer: Recall, as_json: bool) -> None:
     for text in answer.notes:
         note(text)
@@ -196,10 +209,10 @@ def _print_table(memories: Sequence[tuple[Memory, str]]) -> None:
     for title in (*(["score"] if scored else []), "id", "when", "who", "what"):
         table.add_column(title, no_wrap=title != "what", overflow="fold", style="" if title == "what" else "dim")
     for memory, score in memories:
-        text = " ".join(memory.text.split())
+        text = one_line(memory.text)
         snippet = Text(text[:_SNIPPET] + ("…" if len(text) > _SNIPPET else ""))
         if memory.tags:
-            snippet.append("  " + " ".join(f"#{tag}" for tag in memory.tags), style="cyan")
-        who = memory.speaker or memory.role
+            snippet.append("  " + one_line(" ".join(f"#{tag}" for tag in memory.tags)), style="cyan")
+        who = one_line(memory.speaker)[:20] or memory.role
         table.add_row(*([score] if scored else []), memory.id[:8], memory.time[:10] or "-", who, snippet)
     console().print(table)

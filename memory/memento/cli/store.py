@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +43,7 @@ def stats(db: Db = None, json_: AsJson = None) -> None:
 
 
 def quarantine(
-    limit: Annotated[int, typer.Option("--limit", "-k", min=1, help="How many, the latest first.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=10_000, help="How many, the latest first.")] = 20,
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
@@ -57,7 +57,8 @@ def quarantine(
         print_json([entry._asdict() for entry in entries])
     elif entries:
         for entry in entries:
-            typer.echo(f"{iso(entry.at)}  {entry.path}:{entry.offset} ({entry.length} bytes)  {entry.reason}")
+            where = f"{entry.length:,} bytes at offset {entry.offset:,} of {one_line(entry.path)}"
+            typer.echo(f"{iso(entry.at)}  {entry.reason:<15}  {where}")
     else:
         note("the quarantine is empty")
 
