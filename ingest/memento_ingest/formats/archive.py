@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from memento_ingest.formats import registry
-from memento_ingest.formats.base import Format, LineFormat
+from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, LineFormat
 from memento_ingest.formats.documents import HEAD
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.span import SourceInfo, Span
@@ -100,7 +100,7 @@ def _member(archive: zipfile.ZipFile, region: _Region, info: SourceInfo) -> Iter
     try:
         with archive.open(region.member) as stream:
             found = registry.detect(stream.read(HEAD), member_info)
-        if found is None or found.name == Archive.name:
+        if found is None or isinstance(found, Archive | DatabaseFormat):
             yield Span(offset, length, skipped="not_a_transcript")
             return
         with archive.open(region.member) as stream:
@@ -117,7 +117,7 @@ def _refusal(region: _Region) -> tuple[str, str]:
     """Return the reason to skip the member, or the defect for which it is not opened; both empty if it may be."""
     member = region.member
     suffix = PurePosixPath(member.filename).suffix.lower()
-    if member.is_dir():
+    if member.filename.endswith("/"):  # not `is_dir`, which fails for an empty name
         return "directory", ""
     if suffix not in _TRANSCRIPT_SUFFIXES:
         return "nested_archive" if suffix in _ARCHIVE_SUFFIXES else "not_a_transcript", ""
@@ -134,7 +134,7 @@ def _refusal(region: _Region) -> tuple[str, str]:
     return "", ""
 
 
-def _read(found: Format, stream: BinaryIO, info: SourceInfo) -> Iterator[Span]:
+def _read(found: LineFormat | DocumentFormat, stream: BinaryIO, info: SourceInfo) -> Iterator[Span]:
     if not isinstance(found, LineFormat):
         yield from found.read(stream, info)
         return

@@ -1,7 +1,8 @@
 """What a transcript format is: a name, a way to recognise it, and a parser that yields spans.
 
-Two families. A *line format* is fed line by line and can stop and resume anywhere (`LineParser`); a *document format*
-is one JSON value or archive, read as a stream from its beginning each time it changed (`DocumentFormat`).
+Three families. A *line format* is fed line by line and can stop and resume anywhere (`LineParser`); a *document format*
+is one JSON value or archive, read as a stream from its beginning each time it changed (`DocumentFormat`); a *database
+format* is a SQLite file of which the rows are read that are new or have changed (`DatabaseReader`).
 """
 
 from __future__ import annotations
@@ -62,6 +63,38 @@ class DocumentFormat(Protocol):
         ...
 
 
-Format = LineFormat | DocumentFormat
+class DatabaseReader(Protocol):
+    """Reader of one database.
+
+    Contract: runs that each begin at the checkpoint of the one before yield, in the end, every row and its longest
+    text, whatever was written in between; a row may be yielded more than once. Offsets count the bytes of records in
+    the order of reading, since a database has no bytes that spans could tile.
+    """
+
+    def spans(self) -> Iterator[Span]:
+        """Yield the spans of what is new or has changed. Raises OSError, with the reason, where it cannot be read."""
+        ...
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the bytes of records read so far and the state with which a later run skips what is read."""
+        ...
+
+
+@runtime_checkable
+class DatabaseFormat(Protocol):
+    """A format whose sources are SQLite databases, opened by their path and read only."""
+
+    name: str
+
+    def sniff(self, head: bytes, info: SourceInfo) -> bool:
+        """Tell whether the file that begins with `head` (up to 64 KiB) is of this format; it may look at its tables."""
+        ...
+
+    def reader(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> DatabaseReader:
+        """Return a reader of what the checkpoint does not cover yet."""
+        ...
+
+
+Format = LineFormat | DocumentFormat | DatabaseFormat
 
 StateDict = Mapping[str, Any]

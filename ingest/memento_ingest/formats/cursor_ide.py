@@ -1,0 +1,143 @@
+"""Cursor's chats in `state.vscdb`, a key-value table that VS Code and its extensions share. Reverse-engineered.
+
+The same table holds access tokens: only the values of `composerData:*` and `bubbleId:*` keys are ever read. A bubble
+is one message, `bubbleId:<composer>:<bubble>`; the composer has the conversation's name and time. Old composers hold
+their bubbles themselves, under `conversation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from memento_ingest.formats.excerpt import string
+from memento_ingest.formats.ids import short_id
+from memento_ingest.formats.rows import Convert, Query, Reading, Row, RowsReader
+from memento_ingest.formats.sqlite import Database, has_columns
+from memento_ingest.formats.thread import clean
+from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text
+from memento_ingest.span import Checkpoint, SourceInfo, Title
+from memento_ingest.times import to_unix_ms
+from memento_policies import Message, Role
+
+SOURCE: Final = "cursor-ide"
+
+_ROLES: Final[Mapping[int, Role]] = {1: "user", 2: "assistant"}
+_QUERY: Final = Query(
+    table="cursorDiskKV",
+    id=("key",),
+    data="value",
+    # The plus keeps SQLite from walking the keys' index, which would not give the rows in their order.
+    where=(
+        "((+t.key >= 'bubbleId:' AND +t.key < 'bubbleId;') OR (+t.key >= 'composerData:' AND +t.key < 'composerData;'))"
+    ),
+)
+_STARTED: Final = """
+SELECT CAST(json_extract(value, '$.createdAt') AS TEXT) FROM cursorDiskKV
+WHERE key = 'composerData:' || :composer AND json_valid(value)
+"""
+
+
+class CursorIDE:
+    """The chats of the Cursor editor."""
+
+    name = SOURCE
+
+    def sniff(self, head: bytes, info: SourceInfo) -> bool:
+        """Tell whether it is a database with Cursor's table."""
+        return has_columns(head, info, {_QUERY.table: "value"})
+
+    def reader(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> RowsReader:
+        """Return a reader of the new and changed bubbles and composers."""
+
+        def choose(database: Database) -> Sequence[tuple[Query, Convert]]:
+            @lru_cache(maxsize=256)
+            def started(composer: str) -> int:
+                row = database.first(_STARTED, {"composer": composer})
+                return (row and to_unix_ms(row[0])) or info.modified
+
+            def convert(row: Row) -> Reading:
+                kind, _, rest = row.id.partition(":")
+                composer, _, bubble = rest.partition(":")
+                if kind != "bubbleId":
+                    return _composer(composer, row.value, info)
+                reading = Reading()
+                _bubble(reading, composer, bubble, row.value, lambda: started(composer))
+                return reading
+
+            return [(_QUERY, convert)]
+
+        return RowsReader(info, checkpoint, choose)
+
+
+def _composer(composer: str, value: object, info: SourceInfo) -> Reading:
+    if not isinstance(value, dict):
+        return Reading(skipped=[("not_an_object", "")])
+    name = clean(string(value.get("name"))).strip()
+    reading = Reading(title=Title(composer, name) if name else None)
+    time = to_unix_ms(value.get("createdAt")) or info.modified
+    bubbles = value.get("conversation")
+    for number, bubble in enumerate(bubbles if isinstance(bubbles, list) else []):
+        own_id = string(bubble.get("bubbleId")) if isinstance(bubble, dict) else ""
+        _bubble(reading, composer, own_id or f"#{number}", bubble, lambda: time)
+    if not reading.messages:
+        reading.skip("metadata")
+    return reading
+
+
+def _bubble(reading: Reading, composer: str, bubble_id: str, value: object, started: Callable[[], int]) -> None:
+    """Read a bubble; an assistant's may hold a text, a tool call, or only its thoughts."""
+    if not isinstance(value, dict):
+        reading.skip("not_an_object")
+        return
+    kind = value.get("type")
+    role = _ROLES.get(kind) if isinstance(kind, int) else None
+    if role is None:
+        reading.skip("unknown_type", f"bubble {kind}" if isinstance(kind, int) else "bubble")
+        return
+    text = clean(string(value.get("text"))).strip()
+    tool = value.get("toolFormerData")
+    tool_text = _tool_text(tool) if isinstance(tool, dict) else ""
+    said: list[tuple[Role, str, str]] = [(role, text, ""), ("tool", tool_text, "/tool")]
+    time = to_unix_ms(value.get("createdAt")) or _client_time(value) or started()
+    for speaker, words, suffix in said:
+        if words:
+            reading.messages.append(
+                Message(
+                    role=speaker,
+                    text=words,
+                    timestamp=time,
+                    source=SOURCE,
+                    session_id=short_id(composer),
+                    key=clean(short_id(f"{composer}/{bubble_id}{suffix}")),
+                    kind="tool_call" if speaker == "tool" else "turn",
+                    meta=_tool_meta(tool) if speaker == "tool" and isinstance(tool, dict) else {},
+                )
+            )
+    if not text and not tool_text:
+        reading.skip("tool_use" if isinstance(tool, dict) and tool else "reasoning" if _thinks(value) else "no_text")
+
+
+def _tool_text(tool: Mapping[str, Any]) -> str:
+    """Return a tool call with its result; nothing while it waits for one."""
+    name = string(tool.get("name"))
+    output = string(tool.get("result"))
+    if not name or (not output and tool.get("status") in ("loading", "running", "pending")):
+        return ""
+    given = given_text(tool.get("rawArgs") or tool.get("params"))
+    return clean(pair_text(name, given, cut(output.strip(), MAX_OUTPUT))).strip()
+
+
+def _tool_meta(tool: Mapping[str, Any]) -> dict[str, Any]:
+    failed = {"is_error": True} if tool.get("status") == "error" else {}
+    return {"tool": clean(string(tool.get("name"))), **failed}
+
+
+def _client_time(value: Mapping[str, Any]) -> int | None:
+    timing = value.get("timingInfo")
+    return to_unix_ms(timing.get("clientStartTime")) if isinstance(timing, dict) else None
+
+
+def _thinks(value: Mapping[str, Any]) -> bool:
+    return bool(value.get("thinking") or value.get("allThinkingBlocks"))
