@@ -1,7 +1,8 @@
 """One SQLite file, opened through apsw only, from several threads and processes at once.
 
 Invariants: the library is 3.51.3 or newer (older ones can corrupt a WAL file); every connection waits for locks
-instead of failing; every write is one IMMEDIATE transaction; the file is 0600 in a folder that is 0700.
+instead of failing; every write is one IMMEDIATE transaction; the file is 0600 in a folder that is 0700; the file is
+opened by SQLite alone (closing any other descriptor of it would drop the process's POSIX locks).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ from memento.errors import StoreBusy, StoreCorrupt, StoreError
 from memento.storage.migrations import migrate, refuse_foreign
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
-BUSY_TIMEOUT_MS: Final = 60_000
+BUSY_SECONDS: Final = 60.0
 _PROGRESS_STEPS: Final = 2_000
 """Virtual machine steps between two looks at the clock: about 50 microseconds."""
 
@@ -50,55 +52,73 @@ class Database:
         require_sqlite(apsw.sqlitelibversion())
         self.path = path
         self._local = threading.local()
-        self._connections: list[apsw.Connection] = []
+        self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._guard = threading.Lock()
         self._writing = threading.RLock()
         self._closed = False
+        self._process = os.getpid()
         _create_private(path)
         with translated(path):
             migrate(self.connection)
-        path.chmod(0o600)
+        _make_private(path)
 
     @property
     def connection(self) -> apsw.Connection:
         """The calling thread's connection, opened on first use."""
-        if self._closed:
-            raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
+        if self._process != os.getpid():
+            raise StoreError(f"the store {self.path} was opened before a fork: close it first, or open it in the child")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            with translated(self.path):
-                connection = self._open()
-            self._local.connection = connection
-            with self._guard:
-                self._connections.append(connection)
+        if connection is None or self._closed:
+            with self._guard, translated(self.path):
+                if self._closed:
+                    raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
+                connection = self._local.connection = self._open()
+                self._connections.add(connection)  # weakly: a connection goes with its thread
         return connection
 
     def _open(self) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        refuse_foreign(connection)  # before the first pragma that would change the file
+        connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        refuse_foreign(connection)  # before anything that would change the file, a checkpoint on closing included
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         _use_wal(connection)
         connection.execute(_PRAGMAS)
         return connection
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[apsw.Connection]:
+    def write(self, *, durable: bool = False, within: float = BUSY_SECONDS) -> Iterator[apsw.Connection]:
         """Run the body in one IMMEDIATE transaction; roll back if it raises.
 
         `durable` waits for the disk before it returns (351 us instead of 24): for what has no other copy. Tailed
-        files go without, since after a power cut their lines are read again.
+        files go without, since after a power cut their lines are read again. Raises StoreBusy when the lock is not
+        free `within` so many seconds.
         """
-        with self._writing, translated(self.path):
-            connection = self.connection
+        connection = self.connection
+        with translated(self.path), self._turn(within):
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.execute("BEGIN IMMEDIATE")
+            connection.set_busy_timeout(int(within * 1000))
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
                 with suppress(apsw.Error):
                     connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
+            finally:
+                with suppress(apsw.Error):  # closed by another thread meanwhile
+                    connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+
+    @contextmanager
+    def _turn(self, within: float) -> Iterator[None]:
+        """Let the threads of this process write one after the other."""
+        if not self._writing.acquire(timeout=within):
+            raise apsw.BusyError("another thread is writing")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def read(self, deadline: float | None = None) -> Iterator[apsw.Connection]:
@@ -117,14 +137,17 @@ class Database:
             except apsw.InterruptError:
                 raise DeadlineExceeded from None
             finally:
-                connection.set_progress_handler(None)
+                with suppress(apsw.Error):  # closed by another thread meanwhile
+                    connection.set_progress_handler(None)
 
     def close(self) -> None:
-        """Close every thread's connection. Further use raises StoreError."""
-        with self._guard:
+        """Close every thread's connection: writes end first, reads are stopped. Further use raises StoreError."""
+        if self._process != os.getpid():
+            return
+        with self._writing, self._guard:
             self._closed = True
-            for connection in self._connections:
-                connection.close()
+            for connection in list(self._connections):
+                _close(connection)
             self._connections.clear()
 
 
@@ -145,8 +168,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except apsw.BusyError:
         raise StoreBusy(
-            f"{path} stayed locked by another process for {BUSY_TIMEOUT_MS // 1000} s: "
-            "stop the process that holds it (`fuser` names it) and try again"
+            f"{path} stayed locked by another process: stop the one that holds it (`fuser` names it) and try again"
         ) from None
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise StoreCorrupt(
@@ -158,22 +180,50 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be opened for writing ({error}): check its permissions") from None
     except apsw.IOError as error:
         raise StoreError(f"{path}: reading or writing failed ({error}): check the disk") from None
+    except apsw.ConnectionClosedError:
+        raise StoreError(f"the store {path} was closed while it was in use") from None
+    except apsw.Error as error:
+        raise StoreError(f"{path} cannot be used ({error})") from error
+
+
+def _close(connection: apsw.Connection) -> None:
+    while True:
+        try:
+            connection.close()
+        except apsw.ThreadingViolationError:  # another thread is inside a query
+            connection.interrupt()
+            time.sleep(0.001)
+        else:
+            return
+
+
+_creating = threading.Lock()
 
 
 def _create_private(path: Path) -> None:
     """Create folder (0700) and file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
     try:
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True, mode=0o700)
-            path.parent.chmod(0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if path.is_dir():
+            raise StoreError(f"cannot open the store {path}: it is a folder. Name a file with MEMORY_DB_PATH")
+        with _creating:
+            for folder in reversed([parent for parent in path.parents if not parent.exists()]):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(f"cannot open the store {path}: {error.strerror}. Name another with MEMORY_DB_PATH") from None
 
 
+def _make_private(path: Path) -> None:
+    """Take a file that was there already away from others, where it is ours."""
+    for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):
+            name.chmod(0o600)
+
+
 def _use_wal(connection: apsw.Connection) -> None:
     """Switch to WAL; SQLite does not call the busy handler for this lock, so wait here."""
-    give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")

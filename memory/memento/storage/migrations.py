@@ -160,9 +160,13 @@ def migrate(connection: apsw.Connection) -> None:
 def refuse_foreign(connection: apsw.Connection) -> None:
     """Raise StoreTooNew unless the file is empty, or a store of a schema this version knows."""
     name = connection.filename
-    application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
-    has_tables = connection.execute("SELECT count(*) FROM sqlite_schema").get > 0
-    if application != APPLICATION_ID and (application or version or has_tables):
+    # One statement, so one snapshot: another process may be creating the store right now.
+    row = connection.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
+        "FROM pragma_application_id, pragma_user_version"
+    ).get
+    application, version, tables = row
+    if application != APPLICATION_ID and (application or version or tables):
         raise StoreTooNew(f"{name} is a SQLite database of another program: name another file with MEMORY_DB_PATH")
     if version > len(MIGRATIONS):
         raise StoreTooNew(

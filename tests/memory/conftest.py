@@ -1,0 +1,127 @@
+"""A store of its own for every test, and an embedder that needs no model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from memento.config import Config, load_config
+from memento.embedding import Embedder
+from memento.identity import memory_id
+from memento.memory import NewMemory
+from memento.store import MemoryStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+StoreMaker = Callable[..., MemoryStore]
+RowMaker = Callable[..., NewMemory]
+
+
+class WordEmbedder(Embedder):
+    """A deterministic fake: each word is a direction, a text the sum of its words; a blank line begins a new passage.
+
+    `same` maps a word to the one whose direction it shares, so that a test can have two words that mean the same.
+    """
+
+    engine = "fake"
+    dimensions = 64
+
+    def __init__(self, model: str = "words@1", same: dict[str, str] | None = None) -> None:
+        self.model = model
+        self.same = same or {}
+        self.embedded: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        import numpy as np
+
+        self.embedded += texts
+        return [np.stack([self._vector(text[start:end]) for start, end in self.passages(text)]) for text in texts]
+
+    def passages(self, text: str) -> list[tuple[int, int]]:
+        cuts = [0, *(match.end() for match in re.finditer(r"\n\n", text)), len(text)]
+        return list(pairwise(cuts))
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        import numpy as np
+
+        total = np.full(self.dimensions, 1e-3, np.float32)
+        for word in re.findall(r"\w+", text.lower()):
+            seed = hashlib.blake2b(self.same.get(word, word).encode(), digest_size=8).digest()
+            total += np.random.default_rng(int.from_bytes(seed, "big")).standard_normal(self.dimensions)
+        return np.asarray(total / np.linalg.norm(total), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test its own folder of Memento, without a model and without the machine's settings."""
+    folder = tmp_path / "home"
+    for name in ("MEMORY_DB_PATH", "MEMENTO_RUST", "MEMORY_ECHO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MEMENTO_HOME", str(folder))
+    monkeypatch.setenv("MEMENTO_MODEL_DIR", str(tmp_path / "no-model"))
+    return folder
+
+
+@pytest.fixture
+def config(home: Path) -> Config:
+    return load_config()
+
+
+@pytest.fixture
+def open_store(tmp_path: Path) -> Iterator[StoreMaker]:
+    """Return a function that opens a store (`store.db` unless named) and see to it that it is closed."""
+    opened: list[MemoryStore] = []
+
+    def make(name: str = "store.db", embedder: Embedder | None = None) -> MemoryStore:
+        store = MemoryStore(tmp_path / name, embedder=embedder)
+        opened.append(store)
+        return store
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: StoreMaker) -> MemoryStore:
+    """A store whose embedder is WordEmbedder."""
+    return open_store(embedder=WordEmbedder())
+
+
+@pytest.fixture
+def bare(open_store: StoreMaker) -> MemoryStore:
+    """A store without any model."""
+    return open_store("bare.db")
+
+
+@pytest.fixture
+def real(model_dir: Path, monkeypatch: pytest.MonkeyPatch, open_store: StoreMaker) -> MemoryStore:
+    """A store with the real model."""
+    monkeypatch.setenv("MEMENTO_MODEL_DIR", str(model_dir))
+    return open_store("real.db")
+
+
+@pytest.fixture
+def words() -> type[WordEmbedder]:
+    """The fake embedder's class."""
+    return WordEmbedder
+
+
+@pytest.fixture
+def row() -> RowMaker:
+    """Return a function that makes the row of a record from its key and text."""
+
+    def make(key: str, text: str, **fields: object) -> NewMemory:
+        template = NewMemory(memory_id("test", key), text, 1_750_000_000_000, "test", collection="episodic")
+        return replace(template, **fields)  # type: ignore[arg-type]
+
+    return make
