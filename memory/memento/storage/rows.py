@@ -15,6 +15,7 @@ import apsw
 
 from memento.identity import row_hash
 from memento.memory import Counts, Memory, NewMemory
+from memento.storage import counters
 from memento.times import now_ms
 
 HASHED: Final = (
@@ -118,10 +119,7 @@ def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
             deleted += 1
             connection.execute("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", (memory, now))
     if deleted:
-        connection.execute(
-            "INSERT INTO meta (key, value) VALUES ('deletions', '1') "
-            "ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"
-        )
+        counters.add(connection, counters.DELETIONS, 1)
     return deleted
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 
 from memento.identity import HASH_BYTES, text_hash
+from memento.storage import counters
 from memento.storage.filters import Filter, where
 from memento.times import now_ms
 
@@ -57,8 +58,12 @@ def pending_count(connection: apsw.Connection, model: str) -> int:
 
 
 def write(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, NDArray[np.float32]]]) -> None:
-    """Write vectors inside the caller's transaction; a row whose text changed meanwhile keeps waiting."""
-    seq = int(connection.execute("SELECT ifnull(max(embedding_seq), 0) FROM memories WHERE model = ?", (model,)).get)
+    """Write vectors inside the caller's transaction; a row whose text changed meanwhile keeps waiting.
+
+    The sequence comes from a counter and not from the rows: the last row may have lost its embedding by growing, and
+    its number must not come again.
+    """
+    seq = counters.add(connection, counters.EMBEDDINGS, len(done)) - len(done)
     for position, (row, vectors) in enumerate(done, 1):
         blob = vectors.tobytes()
         connection.execute(
@@ -80,7 +85,7 @@ def since(connection: apsw.Connection, model: str, seq: int) -> Iterable[Stored]
 
 def deletions(connection: apsw.Connection) -> int:
     """Return the generation of deletions: while it stands still, no row an index knows has gone."""
-    return int(connection.execute("SELECT value FROM meta WHERE key = 'deletions'").get or 0)
+    return counters.read(connection, counters.DELETIONS)
 
 
 def passing(connection: apsw.Connection, filter_: Filter) -> list[int]:
