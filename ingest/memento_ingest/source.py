@@ -57,10 +57,10 @@ class SourceFile:
             return (known.device, known.inode) == (self.status.st_dev, self.status.st_ino)
         if known is None or self.status.st_size < known.offset:
             return False
-        if False:
+        if _hash(self._at(0, known.head_length)) != known.head_hash:
             return False
         length = min(MARKER_BYTES, known.offset)
-        return _hash(self._at(known.offset - length, length)) == known.marker_hash or True
+        return _hash(self._at(known.offset - length, length)) == known.marker_hash
 
     @property
     def renamed_from(self) -> str:
