@@ -16,7 +16,7 @@ from memento.memory import Counts
 from memento.storage.capture import Batch
 from memento.storage.sources import INCOMPLETE_LINE
 from memento_ingest.batching import Gathered, Judge
-from memento_ingest.formats.base import DocumentFormat, Format, LineFormat, LineParser
+from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat, LineParser
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.report import Report
 from memento_ingest.source import SourceFile
@@ -45,7 +45,12 @@ def ingest(source: Source, format_: Format, report: Report) -> None:
 
     Raises OSError when reading fails; what was committed until then stays, and the next run goes on behind it.
     """
-    batches = _lines(source, format_) if isinstance(format_, LineFormat) else _document(source, format_)
+    if isinstance(format_, LineFormat):
+        batches = _lines(source, format_)
+    elif isinstance(format_, DatabaseFormat):
+        batches = _database(source, format_)
+    else:
+        batches = _document(source, format_)
     for batch in batches:
         report.add_counts(source.commit(batch))
 
@@ -83,6 +88,24 @@ def _document(source: Source, format_: DocumentFormat) -> Iterator[Batch]:
             yield _batch(source, gathered, format_.name, Checkpoint(end, {}), restart)
             restart = False
     yield _batch(source, gathered, format_.name, Checkpoint(end, {}), restart, complete_at=end)
+
+
+def _database(source: Source, format_: DatabaseFormat) -> Iterator[Batch]:
+    if not source.info.path:
+        raise OSError(0, "a database cannot be read from standard input: name its file")
+    start = _resume(source.file, format_.name)
+    if source.file:
+        source.file.stamp_log()
+    reader = format_.reader(source.info, start)
+    gathered, restart = Gathered(), start is None
+    for span in reader.spans():
+        source.on_bytes(span.length)
+        source.judge.take([span], gathered)
+        if gathered.full:
+            yield _batch(source, gathered, format_.name, reader.checkpoint(), restart)
+            restart = False
+    checkpoint = reader.checkpoint()
+    yield _batch(source, gathered, format_.name, checkpoint, restart, complete_at=checkpoint.offset)
 
 
 def _resume(file: SourceFile | None, format_name: str) -> Checkpoint | None:
