@@ -1,0 +1,78 @@
+"""Help and usage: every command and option says what it does, and a wrong one ends with exit code 2 and a way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from memento.cli import app
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+
+def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every command with the words that call it."""
+    command = command or typer.main.get_command(app)
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*path, name))
+
+
+ALL = dict(commands())
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_and_option_is_described(path: tuple[str, ...]) -> None:
+    command = ALL[path]
+    assert command.help
+    for parameter in command.params:
+        assert parameter.help, (path, parameter.name)
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if len(path) < 2], ids=" ".join)
+def test_help_lists_every_option(path: tuple[str, ...], memento: Cli) -> None:
+    shown = memento(*path, "-h").out
+    for parameter in ALL[path].params:
+        for flag in parameter.opts:
+            assert not flag.startswith("-") or flag in shown, (path, flag)
+    for name in getattr(ALL[path], "commands", {}):
+        assert name in shown
+    assert not memento.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ingest"], "Missing argument"),
+        (["ingest", "--nope", "x"], "No such option"),
+        (["ingest", "x", "--since", "someday"], "give an age such as 7d"),
+        (["recal", "x"], "No such command"),
+        (["recall"], "Missing argument"),
+        (["recall", "x", "-k", "0"], "-k"),
+        (["recall", "x", "-k", "9" * 30], "-k"),
+        (["recall", "x", "-k", "many"], "-k"),
+        (["recall", "x", "--since", "9" * 30 + "d"], "time"),
+        (["recall", "x", "--min-importance", "2"], "min-importance"),
+        (["remember"], "Missing argument"),
+        (["remember", "x", "--importance", "nan"], "importance"),
+        (["delete"], "Missing argument"),
+        (["recent", "-k", "-1"], "-k"),
+        (["model", "push"], "No such command"),
+        ([], "Usage"),
+        (["model"], "Usage"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], says: str, memento: Cli) -> None:
+    ran = memento(*arguments, code=2)
+    assert says in ran.err + ran.out
+
+
+def test_version(memento: Cli) -> None:
+    from memento import __version__
+
+    assert memento("--version").out == f"memento {__version__}\n"

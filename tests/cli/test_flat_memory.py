@@ -1,0 +1,55 @@
+"""Memory does not grow with the size of what is ingested."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+LOG: Final = Path(__file__).resolve().parents[2] / "bench" / "claude_code_log.py"
+LIMIT_MB: Final = 300
+
+
+def peak(cli: Cli, *paths: Path) -> float:
+    """Return the peak resident size of an ingestion, MB."""
+    process = cli.start("ingest", *paths, "--no-embed")
+    assert process.stdout
+    out = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, out
+    process.communicate()
+    return usage.ru_maxrss / 1024
+
+
+@pytest.fixture(scope="module")
+def piece(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("piece") / "log.jsonl"
+    runpy.run_path(str(LOG))["write_log"](path, 15)
+    return path.read_bytes()
+
+
+def test_ten_times_the_size_takes_no_more_memory(memento: Cli, piece: bytes, tmp_path: Path) -> None:
+    """150 MB: fifteen megabytes of records ten times, each time with ids of their own."""
+    small, large = tmp_path / "small.jsonl", tmp_path / "large.jsonl"
+    small.write_bytes(piece)
+    with large.open("wb") as file:
+        for number in range(10):
+            file.write(piece.replace(b'"msg_', b'"msg_%d' % number).replace(b'"uuid":"', b'"uuid":"%d' % number))
+    before, after = peak(memento, small), peak(memento, large)
+    assert after < LIMIT_MB
+    assert after < before + 20
+
+
+def test_a_line_of_forty_megabytes(memento: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    short = b'{"role": "user", "content": "We decided to log everything."}\n'
+    path.write_bytes(short + b'{"role": "user", "content": "We decided' + b" on words" * 4_444_444 + b'."}\n' + short)
+    assert peak(memento, path) < LIMIT_MB
+    assert memento.accounts() == [(path.stat().st_size, path.stat().st_size)]

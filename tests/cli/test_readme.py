@@ -1,0 +1,89 @@
+"""The README is a test: its Python runs, its commands exist with the options it gives them, and none is left out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import typer
+
+from memento.cli import app
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+README: Final = ROOT / "README.md"
+DOCUMENTS: Final = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(path: Path, *languages: str) -> list[str]:
+    """Return the fenced blocks of these languages."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [text for language, text in found if language in languages]
+
+
+def command_lines(path: Path) -> Iterator[str]:
+    """Yield what follows `memento` on each line that calls it, without comments."""
+    for block in blocks(path, "sh", "console", "bash"):
+        console = "$ " in block
+        for line in block.replace("\\\n", " ").splitlines():
+            if console and not line.startswith("$ "):
+                continue
+            for part in re.split(r"\s*(?:\||&&|;)\s+", line.removeprefix("$ ")):
+                words = shlex.split(part, comments=True)
+                if words and words[0] == "memento":
+                    yield shlex.join(words[1:])
+
+
+LINES: Final = [(path.name, line) for path in DOCUMENTS for line in command_lines(path)]
+GROUP: Final[Any] = typer.main.get_command(app)
+
+
+def called(words: list[str]) -> tuple[Any, list[str]]:
+    """Return the command that the words call, and its arguments."""
+    command = GROUP
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize(("document", "line"), LINES, ids=[f"{name}: {line}" for name, line in LINES])
+def test_documented_commands_parse(document: str, line: str) -> None:
+    command, arguments = called(shlex.split(line))
+    assert not getattr(command, "commands", None) or arguments[:1] in (["--version"], ["-h"], ["--help"]), document
+    assert not command.allow_extra_args
+    command.make_context("memento", arguments, resilient_parsing=False).close()
+
+
+def names(command: Any = GROUP, path: tuple[str, ...] = ()) -> Iterator[str]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield " ".join(path)
+    else:
+        for name in below:
+            yield from names(below[name], (*path, name))
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_every_command_is_documented(name: str) -> None:
+    assert any(f"memento {name}" in path.read_text("utf-8") for path in DOCUMENTS)
+
+
+def test_the_readme_has_snippets() -> None:
+    assert blocks(README, "python")
+    assert sum(name == "README.md" for name, _ in LINES) > 5
+
+
+@pytest.mark.parametrize(("path", "snippet"), [(path, one) for path in DOCUMENTS for one in blocks(path, "python")])
+def test_python_snippets_run(
+    path: Path, snippet: str, tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMENTO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MEMENTO_MODEL_DIR", str(model_dir))
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(snippet, f"{path.name}", "exec"), {"__name__": "__main__"})
