@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -55,6 +55,15 @@ class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: int = 10
 
 
+class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `memento watch` follows and how much it may use."""
+
+    paths: list[str] = []
+    """Folders and files watched beside the agents' own places."""
+    embed_cpu_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    """Share of one CPU that embedding may use, in (0, 1]."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting, by section."""
 
@@ -62,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     embedding: Embedding = msgspec.field(default_factory=Embedding)
     cache: Cache = msgspec.field(default_factory=Cache)
     recall: Recall = msgspec.field(default_factory=Recall)
+    sidecar: Sidecar = msgspec.field(default_factory=Sidecar)
     echo: bool = False
     """Print every memory that is written, one line each, to standard error."""
     rust: bool = False
@@ -148,6 +158,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold sections such as `storage:`, not a {type(content).__name__}")
+    content = {key: value for key, value in content.items() if value is not None or key not in _SECTIONS}
     values = dict(_flatten(content))
     return values, {key: f"{path}: {key}" for key in values}
 
@@ -168,7 +179,7 @@ def _convert(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
         if key not in _DEFAULTS:
             near = difflib.get_close_matches(key, _DEFAULTS, n=1, cutoff=0.3)
             hint = f"; did you mean `{near[0]}`?" if near else ""
-            raise ConfigError(f"{origins[key].removesuffix(key)}unknown key `{key}`{hint}")
+            raise ConfigError(f"{origins[key].removesuffix(f': {key}')}: unknown key `{key}`{hint}")
         section, _, name = key.rpartition(".")
         (tree.setdefault(section, {}) if section else tree)[name] = value
     try:
@@ -191,3 +202,4 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 _DEFAULTS: Final = dict(_flatten(msgspec.to_builtins(Settings())))
+_SECTIONS: Final = frozenset(key.partition(".")[0] for key in _DEFAULTS if "." in key)

@@ -6,34 +6,39 @@ Safe for use from several threads and several processes at once.
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 
 from memento.config import Config, load_config
-from memento.errors import ModelError, UsageError
+from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
-from memento.search.recall import recall as search
+from memento.search.recall import CATCH_UP_SECONDS, recall as search
 from memento.search.semantic import Progress, Semantic
 from memento.storage import capture, overview, rows, sources
 from memento.storage.capture import Batch
 from memento.storage.database import Database
 from memento.storage.filters import Filter, where
 from memento.storage.overview import Stats
-from memento.storage.sources import Quarantined, SourceState
+from memento.storage.sources import Quarantined, SourceAccount, SourceState
 from memento.times import now_ms, to_ms
+from memento_policies.text import encode
 
 if TYPE_CHECKING:
     from memento.embedding import Embedder
     from memento_policies import Policy
 
 When = datetime | float | str
+_ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
 class Filters(TypedDict, total=False):
@@ -96,8 +101,8 @@ class MemoryStore:
         )
         self.write(memory, revive=True)
         if embed:
-            with suppress(ModelError):  # found by words until a model is there
-                self.embed_pending()
+            with suppress(ModelError, StoreError):  # found by words until a model is there, and space to write
+                self.embed_pending(time.monotonic() + CATCH_UP_SECONDS)
         return memory.id
 
     def recall(
@@ -107,11 +112,9 @@ class MemoryStore:
 
         `deadline` in seconds: past it, what is ready comes back with `partial` set. Raises UsageError for k < 1.
         """
-        limit = self.config.settings.recall.limit if k is None else k
-        if limit < 1:
-            raise UsageError(f"k must be 1 or more, not {limit}")
+        limit = _at_least_one("k", self.config.settings.recall.limit if k is None else k)
         seconds = self.config.settings.recall.deadline_seconds if deadline is None else deadline
-        return search(self._database, self._semantic, query, _filter(filters), limit, seconds)
+        return search(self._database, self._semantic, encode(query)[0], _filter(filters), limit, seconds)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
@@ -124,17 +127,20 @@ class MemoryStore:
 
         Raises UsageError when several ids begin with it.
         """
+        if not _ID_PREFIX.fullmatch(memory_id):
+            return None
         with self._database.read() as connection:
-            found = rows.by_prefix(connection, memory_id.lower()) if memory_id else []
+            found = rows.by_prefix(connection, memory_id.lower())
         if len(found) > 1:
             raise UsageError(f"several memories' ids begin with {memory_id!r}: give more of it")
         return found[0] if found else None
 
     def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
-        """Return the latest memories by the time of their event, latest first."""
+        """Return the latest memories by the time of their event, latest first. Raises UsageError for limit < 1."""
         condition, parameters = where(_filter(filters))
+        count = _at_least_one("limit", limit)
         with self._database.read() as connection:
-            return rows.select(connection, condition, parameters, "timestamp DESC, num DESC", limit)
+            return rows.select(connection, condition, parameters, "timestamp DESC, num DESC", count)
 
     def delete(self, memory_id: str) -> bool:
         """Forget one memory, by its id or an unambiguous beginning; ingestion will not bring it back.
@@ -155,13 +161,16 @@ class MemoryStore:
     def export_json(self, path: str | Path | None = None) -> str:
         """Write every memory as one JSON array, oldest first, to a new file (0600), and return its path.
 
-        Without a path, return the JSON text itself.
+        Without a path, return the JSON text itself. Raises UsageError for the path of the store itself.
         """
         from memento.export import json_text, write_json
 
+        target = Path(path).expanduser() if path else None
+        if target and target.resolve() == self.path.resolve():
+            raise UsageError(f"{target} is the store itself: name another file for the export")
         with self._database.read() as connection:
             memories = rows.every(connection)
-            return json_text(memories) if path is None else write_json(memories, Path(path).expanduser())
+            return json_text(memories) if target is None else write_json(memories, target)
 
     def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
         """Embed what no model has seen yet, until done or `deadline` (time.monotonic()); return how many.
@@ -169,6 +178,10 @@ class MemoryStore:
         Raises ModelMissing when no model is installed.
         """
         return self._semantic.embed_pending(deadline, progress)
+
+    def release_model(self) -> None:
+        """Let the embedding model go; the next use loads it again."""
+        self._semantic.release()
 
     def pending(self) -> int:
         """Count the memories that wait for their embedding."""
@@ -192,6 +205,11 @@ class MemoryStore:
         with self._database.read() as connection:
             return sources.find(connection, path, device, inode)
 
+    def accounts(self) -> list[SourceAccount]:
+        """Return every source read so far with its ledger, the one read last first."""
+        with self._database.read() as connection:
+            return sources.accounts(connection)
+
     def quarantined(self, limit: int = 20) -> list[Quarantined]:
         """Return the latest records that could not be read, latest first."""
         with self._database.read() as connection:
@@ -208,8 +226,8 @@ class MemoryStore:
 
     def close(self) -> None:
         """Close the database; further use raises StoreError."""
-        self._database.close()
         _forget_singleton(self)
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -251,12 +269,14 @@ class MemoryStore:
             project=project,
             meta={**(meta or {}), **({"speaker": speaker} if speaker else {})},
         )
-        return remembered(message, self.policy, importance=importance, tags=tuple(tags), collection=collection)
+        given = _strings(tags)
+        return remembered(message, self.policy, importance=importance, tags=given, collection=collection)
 
     def _replay_fallback(self) -> None:
         from memento.fallback import log_path, replay
 
-        replay(log_path(self.path), self.commit)
+        with suppress(StoreError, OSError):  # a full disk: the log waits for the next start, reading goes on
+            replay(log_path(self.path), self.source, self.commit)
 
     def _echo(self, memories: Sequence[NewMemory], counts: Counts) -> None:
         if not self.config.settings.echo:
@@ -275,7 +295,7 @@ _stores_lock = threading.Lock()
 def get_store(path: str | Path | None = None) -> MemoryStore:
     """Return the process's one open store for this path (default: the configured one)."""
     config = load_config()
-    wanted = (Path(path).expanduser() if path else config.db_path).absolute()
+    wanted = (Path(path).expanduser() if path else config.db_path).resolve()
     with _stores_lock:
         if wanted not in _stores:
             _stores[wanted] = MemoryStore(wanted, config=config)
@@ -300,17 +320,31 @@ def _forget_singleton(store: MemoryStore) -> None:
 
 
 def _filter(filters: Filters) -> Filter:
+    for name in filters:
+        if name not in Filters.__annotations__:
+            near = get_close_matches(name, Filters.__annotations__, n=1)
+            raise UsageError(f"there is no filter `{name}`" + (f": did you mean `{near[0]}`?" if near else ""))
     since, before = filters.get("since"), filters.get("before")
-    tags = filters.get("tags", ())
     return Filter(
-        collection=filters.get("collection", ""),
-        tags=(tags,) if isinstance(tags, str) else tuple(tags),
-        source=filters.get("source", ""),
-        session=filters.get("session", ""),
-        project=filters.get("project", ""),
-        role=filters.get("role", ""),
-        trust=filters.get("trust", ""),
+        collection=encode(filters.get("collection", ""))[0],
+        tags=_strings(filters.get("tags", ())),
+        source=encode(filters.get("source", ""))[0],
+        session=encode(filters.get("session", ""))[0],
+        project=encode(filters.get("project", ""))[0],
+        role=encode(filters.get("role", ""))[0],
+        trust=encode(filters.get("trust", ""))[0],
         since=None if since is None else to_ms(since),
         before=None if before is None else to_ms(before),
         min_importance=filters.get("min_importance", 0.0),
     )
+
+
+def _strings(given: Sequence[str]) -> tuple[str, ...]:
+    """Return tags as they are stored; one string is one tag."""
+    return tuple(encode(tag)[0] for tag in ((given,) if isinstance(given, str) else given))
+
+
+def _at_least_one(name: str, count: int) -> int:
+    if count < 1:
+        raise UsageError(f"{name} must be 1 or more, not {count}")
+    return min(count, sys.maxsize)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from memento.config import Config
 from memento.embedding import Embedder, find_model, load_embedder
-from memento.errors import ModelMissing
+from memento.errors import ModelMissing, StoreError
 from memento.search.index import NumpyIndex, VectorIndex
 from memento.storage import vectors
-from memento.storage.database import Database
+from memento.storage.database import BUSY_SECONDS, Database
 from memento.storage.filters import Filter
 
 if TYPE_CHECKING:
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 
 BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
+BATCH_CHARACTERS: Final = 20_000
+"""Text embedded between two looks at a deadline: about 20 chunks, a fifth of a second."""
+QUERY_CHARACTERS: Final = 10_000
+"""What is embedded of a query: a pasted log must not take the whole deadline."""
+CACHE_WAIT_SECONDS: Final = 0.05
+"""How long a query waits for the write lock to cache its embedding; the cache is not worth more."""
 
 Progress = Callable[[int], None]
 """Called with the number of memories just embedded."""
@@ -36,7 +45,7 @@ class Semantic:
     def __init__(self, database: Database, config: Config, embedder: Embedder | None = None) -> None:
         self._database = database
         self._config = config
-        self._embedder = embedder
+        self._given = self._embedder = embedder
         self._index: VectorIndex | None = None
         self._indexed_model = ""
         self._seen = 0
@@ -66,10 +75,16 @@ class Semantic:
                 )
             return self._embedder
 
+    def release(self) -> None:
+        """Let the loaded model go; one that the caller gave stays."""
+        with self._lock:
+            if self._given is None:
+                self._embedder = None
+
     def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
         """Embed the rows that wait for it until none is left or `deadline` (time.monotonic()); return how many.
 
-        Raises ModelMissing.
+        Raises ModelMissing, and StoreBusy when a deadline passes while another process writes.
         """
         if not self.pending():
             return 0
@@ -80,8 +95,11 @@ class Semantic:
                 rows = vectors.pending(connection, embedder.model, BATCH)
             if not rows:
                 break
+            if deadline is not None:
+                rows = _head(rows)
             embedded = embedder.embed([row.text for row in rows])
-            with self._database.write() as connection:
+            within = BUSY_SECONDS if deadline is None else max(CACHE_WAIT_SECONDS, deadline - time.monotonic())
+            with self._database.write(within=within) as connection:
                 vectors.write(connection, embedder.model, list(zip(rows, embedded, strict=True)))
             done += len(rows)
             if progress:
@@ -95,7 +113,7 @@ class Semantic:
 
     def query_vector(self, text: str) -> NDArray[np.float32]:
         """Return the query's unit vector, shape (dimensions,): from the process, from the database, or computed."""
-        model = self.model
+        model, text = self.model, text[:QUERY_CHARACTERS]
         if not model:
             raise ModelMissing(self._config.model_dir)
         key = f"{model}\0{text}"
@@ -131,7 +149,7 @@ class Semantic:
         if blob:
             return np.frombuffer(blob, dtype=np.float32)
         vector = self.embedder.embed_query(text)
-        with self._database.write() as connection:
+        with suppress(StoreError), self._database.write(within=CACHE_WAIT_SECONDS) as connection:
             vectors.cache(connection, model, text, vector.tobytes(), self._config.settings.cache.table_size)
         return vector
 
@@ -149,3 +167,9 @@ class Semantic:
                 self._index.put(row.num, np.frombuffer(row.blob, dtype=np.float32).reshape(-1, dimensions))
                 self._seen = row.seq
         return self._index
+
+
+def _head(rows: list[vectors.Pending]) -> list[vectors.Pending]:
+    """Return the first rows whose texts are BATCH_CHARACTERS together, one row at least."""
+    lengths = accumulate(len(row.text) for row in rows)
+    return rows[: max(1, bisect_right(list(lengths), BATCH_CHARACTERS))]

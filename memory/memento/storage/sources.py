@@ -99,7 +99,7 @@ def find(connection: apsw.Connection, path: str, device: int, inode: int) -> Sou
 
 def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "") -> int:
     """Write a source's state inside the caller's transaction; return its row number."""
-    if renamed_from:
+    if renamed_from not in ("", source.path):
         connection.execute("DELETE FROM sources WHERE path = ?", (source.path,))
         connection.execute("UPDATE sources SET path = ? WHERE path = ?", (source.path, renamed_from))
     values = (
@@ -162,4 +162,42 @@ def entitle(connection: apsw.Connection, source: str, titles: Sequence[SessionTi
         "ON CONFLICT (source, session_id) DO UPDATE SET title = excluded.title, title_rank = excluded.title_rank "
         "WHERE excluded.title_rank >= title_rank",
         [(source, *title) for title in titles],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAccount:
+    """One source with its ledger."""
+
+    path: str
+    format: str
+    size: int
+    """Bytes it had when it was last read to its end; 0 while a first read is not complete."""
+    offset: int
+    open_bytes: int
+    last_read: int
+    """Unix milliseconds."""
+    stored: int
+    skipped: Mapping[str, int]
+    """Messages and records not kept, by reason."""
+    quarantined: int
+
+
+def accounts(connection: apsw.Connection) -> list[SourceAccount]:
+    """Return every source with its ledger, the one read last first."""
+    ledgers: dict[int, dict[LedgerKey, int]] = {}
+    for number, outcome, reason, messages in connection.execute("SELECT source, outcome, reason, messages FROM ledger"):
+        ledgers.setdefault(number, {})[LedgerKey(outcome, reason)] = messages
+    rows = connection.execute(
+        "SELECT num, path, format, size, offset, open_bytes, last_read FROM sources ORDER BY last_read DESC, num"
+    )
+    return [_account(known, ledgers.get(number, {})) for number, *known in rows]
+
+
+def _account(known: Sequence[Any], ledger: Mapping[LedgerKey, int]) -> SourceAccount:
+    return SourceAccount(
+        *known,
+        stored=sum(count for key, count in ledger.items() if key.outcome == "stored"),
+        skipped={key.reason: count for key, count in ledger.items() if key.outcome == "skipped" and count},
+        quarantined=sum(count for key, count in ledger.items() if key.outcome == "quarantined"),
     )

@@ -1,0 +1,75 @@
+"""The embed worker: one thread that turns committed rows into vectors, within a share of one CPU.
+
+It never holds a transaction while it computes, and lets the model go when there was nothing to do for a while.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from memento.errors import MementoError, ModelError
+from memento.store import MemoryStore
+
+IDLE_SECONDS: Final = 120.0
+"""After which the model is dropped: the sidecar is idle most of the day."""
+RETRY_SECONDS: Final = 30.0
+_SLICE: Final = 0.5
+"""Seconds of work between two looks at the stop flag."""
+
+
+class EmbedWorker:
+    """Embeds in the background; `wake` tells it that rows were committed."""
+
+    def __init__(self, store: MemoryStore, cpu_share: float, say: Callable[[str], None]) -> None:
+        self._store, self._share, self._say = store, cpu_share, say
+        self._event, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="memento-embed", daemon=True)
+        self._model_missing = False
+
+    def start(self) -> None:
+        """Begin with what an earlier run left."""
+        self._event.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for rows to embed."""
+        self._event.set()
+
+    def stop(self, seconds: float) -> None:
+        """Stop after the slice in hand, waiting at most this long; what is not embedded stays found by words."""
+        self._stopping.set()
+        self._event.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        idle_since = time.monotonic()
+        while not self._stopping.is_set():
+            woken = self._event.wait(RETRY_SECONDS if self._model_missing else IDLE_SECONDS)
+            self._event.clear()
+            if woken or self._model_missing:
+                self._drain()
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since >= IDLE_SECONDS:
+                self._store.release_model()
+
+    def _drain(self) -> None:
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                done = self._store.embed_pending(deadline=started + _SLICE)
+            except ModelError as error:
+                if not self._model_missing:
+                    self._say(f"capture goes on, found by words only: {error}")
+                self._model_missing = True
+                return
+            except MementoError as error:
+                self._say(f"embedding failed and is tried again: {error}")
+                return
+            self._model_missing = False
+            if not done:
+                return
+            worked = time.monotonic() - started
+            self._stopping.wait(worked * (1 / self._share - 1))

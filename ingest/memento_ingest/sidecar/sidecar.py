@@ -1,0 +1,140 @@
+"""`memento watch`: composes the sweep, the events, the ingest worker and the embed worker, and answers signals.
+
+SIGTERM and SIGINT finish the batch in hand and stop; SIGHUP reads config and policies again, and an error in them keeps
+what was in force and says so.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from memento.config import Config, load_config
+from memento.errors import MementoError, StoreError
+from memento.store import MemoryStore
+from memento_ingest.batch_ingest import Ingestion, Options
+from memento_ingest.discovery import SUFFIXES
+from memento_ingest.sidecar.capture import CaptureWorker
+from memento_ingest.sidecar.embedding import EmbedWorker
+from memento_ingest.sidecar.lock import sole_instance
+from memento_ingest.sidecar.sweep import Sweep
+from memento_ingest.sidecar.wake import Wake
+from memento_policies import load_policy
+
+SWEEP_SECONDS: Final = 2.0
+SLOWEST_SWEEP_SECONDS: Final = 5.0
+_SWEEP_SHARE: Final = 0.02
+"""A sweep of many files comes less often, so that looking stays under this share of one CPU."""
+COALESCE_SECONDS: Final = 0.01
+"""After an event: agents write a message in several small writes."""
+SIGNAL_SECONDS: Final = 0.5
+"""Signals only set flags (a handler must not take the lock that the wait holds); this is how soon they are seen."""
+RETRY_SECONDS: Final = 1.0
+DRAIN_SECONDS: Final = 2.0
+
+
+class Sidecar:
+    """Follows every source into one store until it is told to stop."""
+
+    def __init__(
+        self, config: Config, roots: Sequence[Path], flags: dict[str, object], say: Callable[[str], None]
+    ) -> None:
+        self._config, self._flags, self._say = config, flags, say
+        self._given = [root.expanduser().absolute() for root in roots]
+        self._stopping = self._reload = False
+        self._wake = Wake()
+        self._store_failed = ""
+
+    def run(self) -> None:
+        """Watch until SIGTERM or SIGINT. Raises AlreadyRunning, StoreError, PolicyError."""
+        with MemoryStore(config=self._config) as store, sole_instance(store.path):
+            self._catch_signals()
+            sweep = Sweep(self._roots(), _may_be_transcript)
+            capture = CaptureWorker(Ingestion(store.policy, Options(), store), sweep, self._say)
+            embed = EmbedWorker(store, self._config.settings.sidecar.embed_cpu_share, self._say)
+            self._say(f"watching {len(sweep.roots)} places for {store.path}")
+            embed.start()
+            try:
+                self._follow(store, sweep, capture, embed)
+            finally:
+                self._wake.stop()
+                embed.stop(DRAIN_SECONDS)
+        self._say("stopped")
+
+    def _follow(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker) -> None:
+        next_sweep = 0.0
+        while not self._stopping:
+            if self._reload:
+                self._reloaded(store, sweep, capture)
+                next_sweep = 0.0
+            named = self._wake.take()
+            if named is None or time.monotonic() >= next_sweep:
+                started = time.monotonic()
+                self._wake.watch(sweep.roots)
+                capture.add(sweep.changed())
+                took = time.monotonic() - started
+                next_sweep = time.monotonic() + min(SLOWEST_SWEEP_SECONDS, max(SWEEP_SECONDS, took / _SWEEP_SHARE))
+            elif named:
+                capture.add(sweep.changed_among(named))
+            if self._step(capture):
+                embed.wake()
+            else:
+                self._wake.wait(min(SIGNAL_SECONDS, max(0.0, next_sweep - time.monotonic())))
+                time.sleep(COALESCE_SECONDS)
+
+    def _step(self, capture: CaptureWorker) -> bool:
+        """Commit one batch; return whether there was one. A store that cannot be written is tried again."""
+        try:
+            worked = capture.step()
+        except StoreError as error:
+            if str(error) != self._store_failed:
+                self._say(f"{error}; nothing is lost, it is tried again")
+            self._store_failed = str(error)
+            capture.forget_queue()
+            time.sleep(RETRY_SECONDS)
+            return False
+        self._store_failed = ""
+        return worked
+
+    def _reloaded(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker) -> None:
+        self._reload = False
+        try:
+            config = load_config(self._flags)
+            policy = load_policy(config.policy_dir)
+        except MementoError as error:
+            self._say(f"kept the settings in force: {error}")
+            return
+        self._config = config
+        sweep.roots[:] = self._roots()
+        capture.forget_queue()
+        capture.ingestion = Ingestion(policy, Options(), store)
+        self._say("read config and policies again")
+
+    def _roots(self) -> list[Path]:
+        if self._given:
+            return list(self._given)
+        from memento_ingest.locations import watched_roots
+
+        own = [Path(path).expanduser().absolute() for path in self._config.settings.sidecar.paths]
+        return [*(self._given or watched_roots()), *own]
+
+    def _catch_signals(self) -> None:
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._stopping = True
+
+        def reload(_number: int, _frame: FrameType | None) -> None:
+            self._reload = True
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        if sys.platform != "win32":
+            signal.signal(signal.SIGHUP, reload)
+
+
+def _may_be_transcript(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES

@@ -1,0 +1,114 @@
+"""File events, reduced to a hint: which paths to look at now. What they say of a path is never believed.
+
+watchdog loses events in bursts and its threads can die; the sweep behind makes both harmless. Here they are only
+counted and mended.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from watchdog.events import FileSystemEvent
+    from watchdog.observers.api import BaseObserver
+
+LIMIT: Final = 10_000
+"""Paths remembered between two looks; beyond it a full sweep is cheaper, and memory stays bounded."""
+_POLLED: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "vboxsf", "drvfs"})
+"""File systems that do not report changes made by others: only the sweep sees those."""
+
+
+class Wake:
+    """Watches folders and wakes the worker; `take` returns what events named since the last time."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._paths: set[Path] = set()
+        self._overflowed = False
+        self._observer: BaseObserver | None = None
+        self._scheduled: set[Path] = set()
+        self.overflows = 0
+        self.restarts = 0
+
+    def watch(self, roots: Iterable[Path]) -> None:
+        """Watch the folders among the roots that exist; call it again when some may have appeared."""
+        wanted = {root if root.is_dir() else root.parent for root in roots if root.exists()}
+        wanted = {folder for folder in wanted if not _is_polled(folder)}
+        if self._observer is not None and not self._observer.is_alive():
+            self.restarts += 1
+            self.stop()
+        if wanted - self._scheduled and self._observer is not None:
+            self.stop()  # a folder that was deleted and made again needs a fresh watch too
+        if self._observer is None and wanted:
+            self._start(wanted)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something happens, at most this long."""
+        self._event.wait(seconds)
+
+    def take(self) -> set[Path] | None:
+        """Return the paths named since the last call; None when there were too many to remember."""
+        with self._lock:
+            self._event.clear()
+            paths, self._paths = self._paths, set()
+            overflowed, self._overflowed = self._overflowed, False
+        return None if overflowed else paths
+
+    def stop(self) -> None:
+        """Stop watching."""
+        if self._observer is not None:
+            self._observer.stop()
+            if self._observer.is_alive():
+                self._observer.join(1)
+        self._observer, self._scheduled = None, set()
+
+    def _start(self, folders: set[Path]) -> None:
+        from watchdog.events import FileSystemEventHandler
+        from watchdog.observers import Observer
+
+        class Handler(FileSystemEventHandler):
+            dispatch = staticmethod(self.named)
+
+        observer = Observer()
+        for folder in folders:
+            try:
+                observer.schedule(Handler(), os.fspath(folder), recursive=True)
+            except OSError:
+                continue  # no inotify watches left, or the folder has gone: the sweep covers it
+            self._scheduled.add(folder)
+        observer.daemon = True
+        observer.start()
+        self._observer = observer
+
+    def named(self, event: FileSystemEvent) -> None:
+        """Take note of one event. Called from watchdog's thread."""
+        if event.event_type in ("opened", "closed_no_write"):  # our own reading causes these
+            return
+        with self._lock:
+            for name in (event.src_path, event.dest_path):
+                if name and len(self._paths) < LIMIT:
+                    self._paths.add(Path(os.fsdecode(name)))
+                elif name and not self._overflowed:
+                    self._overflowed = True
+                    self.overflows += 1
+            self._event.set()
+
+
+def _is_polled(folder: Path) -> bool:
+    """Tell whether the folder lies on a file system whose events do not come."""
+    best, kind = "", ""
+    try:
+        mounts = Path("/proc/mounts").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    for line in mounts.splitlines():
+        _, point, filesystem, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if (os.fspath(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
+            best, kind = point, filesystem
+    return kind in _POLLED

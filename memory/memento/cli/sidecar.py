@@ -1,0 +1,146 @@
+"""`watch`, `sources` and `status`: the background process, what it follows, and what became of it all."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
+
+if TYPE_CHECKING:
+    from memento.storage.sources import SourceAccount
+
+STALLED_SECONDS = 60
+"""Bytes that have waited this long should have been read."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(watch)
+    app.command()(sources)
+    app.command()(status)
+
+
+def watch(
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH...]", help="Folders and files. [default: every agent's places]")
+    ] = None,
+    db: Db = None,
+) -> None:
+    """Follow transcripts live until stopped: first what is there, then every change. One per store."""
+    from memento_ingest.sidecar.sidecar import Sidecar
+
+    def say(text: str) -> None:
+        note(f"{time.strftime('%H:%M:%S')} {text}")
+
+    Sidecar(configured(db), [Path(path) for path in paths or ()], {"storage.db_path": db}, say).run()
+
+
+def sources(db: Db = None, json_: AsJson = None) -> None:
+    """List the agents whose transcripts were found on this machine, and how far each has been read."""
+    from memento.store import MemoryStore
+    from memento_ingest.locations import places
+
+    with MemoryStore(config=configured(db)) as store:
+        known = {account.path: account for account in store.accounts()}
+    found: list[dict[str, Any]] = []
+    for place in places():
+        files = [path for path in place.files() if path.is_file()]
+        read = [known[str(path)] for path in files if str(path) in known]
+        found.append(
+            {
+                "agent": place.agent,
+                "place": str(place.root),
+                "exists": place.root.exists(),
+                "files": len(files),
+                "bytes": sum(path.stat().st_size for path in files),
+                "files_read": len(read),
+                "bytes_read": sum(account.offset + account.open_bytes for account in read),
+            }
+        )
+    if wants_json(json_):
+        print_json(found)
+        return
+    present = [one for one in found if one["exists"]]
+    if not present:
+        note("no agent's transcripts were found in their usual places; name a folder: memento watch PATH")
+        raise typer.Exit(3)
+    for one in present:
+        read = f"{one['files_read']:,} of {one['files']:,} files, {one['bytes_read'] / 1e6:,.1f} of "
+        typer.echo(f"{one['agent']:<12} {read}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
+
+
+def status(db: Db = None, json_: AsJson = None) -> None:
+    """Say whether the sidecar runs, and for every source what was kept, skipped, quarantined and is still unread.
+
+    Exit code 1 when a source is stalled: bytes of it have waited for over a minute.
+    """
+    from memento.store import MemoryStore
+    from memento_ingest.sidecar.lock import holder
+
+    with MemoryStore(config=configured(db)) as store:
+        accounts = store.accounts()
+        pending = store.pending()
+        process = holder(store.path)
+    described = [_described(account) for account in accounts]
+    stalled = [one for one in described if one["stalled"]]
+    if wants_json(json_):
+        print_json({"sidecar": process, "waiting_for_embedding": pending, "sources": described})
+    else:
+        typer.echo(f"sidecar: {f'running, process {process}' if process else 'not running (memento watch starts it)'}")
+        typer.echo(f"waiting for their embedding: {pending:,}")
+        _print_sources(described)
+    for one in stalled:
+        note(f"stalled: {one['unread']:,} bytes of {one['path']} have not been read for over a minute")
+    if stalled:
+        raise typer.Exit(1)
+
+
+def _described(account: SourceAccount) -> dict[str, Any]:
+    unread, waited = 0, 0.0
+    try:
+        found = Path(account.path).stat()
+        unread = max(0, found.st_size - account.offset - account.open_bytes)
+        waited = time.time() - found.st_mtime
+    except OSError:
+        pass  # a deleted source is no problem: what was read of it stays
+    return {
+        "path": account.path,
+        "format": account.format,
+        "seen": account.stored + sum(account.skipped.values()) + account.quarantined,
+        "kept": account.stored,
+        "skipped": dict(account.skipped),
+        "quarantined": account.quarantined,
+        "bytes": account.offset + account.open_bytes,
+        "unread": unread,
+        "stalled": unread > 0 and waited > STALLED_SECONDS,
+        "last_read": account.last_read,
+    }
+
+
+def _print_sources(described: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    from memento.times import iso
+
+    if not described:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("kept", "skipped", "quarantined", "unread", "last read"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("source", overflow="fold")
+    for one in described:
+        skipped = sum(one["skipped"].values())
+        unread = f"{one['unread']:,}" + (" !" if one["stalled"] else "")
+        table.add_row(
+            f"{one['kept']:,}",
+            f"{skipped:,}",
+            f"{one['quarantined']:,}",
+            unread,
+            iso(one["last_read"])[:16].replace("T", " "),
+            one["path"],
+        )
+    console().print(table)
