@@ -13,8 +13,9 @@ from typing import Any, Final
 import pytest
 import typer
 
-from memento.cli import app
+from memento.cli import app as _found
 
+APP: Final[Any] = getattr(_found, "app", _found)
 ROOT: Final = Path(__file__).resolve().parents[2]
 README: Final = ROOT / "README.md"
 DOCUMENTS: Final = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -40,7 +41,7 @@ def command_lines(path: Path) -> Iterator[str]:
 
 
 LINES: Final = [(path.name, line) for path in DOCUMENTS for line in command_lines(path)]
-GROUP: Final[Any] = typer.main.get_command(app)
+GROUP: Final[Any] = typer.main.get_command(APP)
 
 
 def called(words: list[str]) -> tuple[Any, list[str]]:

@@ -50,8 +50,7 @@ def test_exact_counts(name: str, memento: Cli) -> None:
 def test_every_other_file_is_counted_or_named(memento: Cli) -> None:
     files = [path for path in FIXTURES.rglob("*") if path.is_file() and str(path.relative_to(FIXTURES)) not in SEEN]
     assert files
-    arguments = ["ingest", *files, "--no-embed"]
-    done = memento.start(*arguments)
+    done = memento.start("ingest", *files, "--no-embed")
     out, err = done.communicate(timeout=60)
     assert b"Traceback" not in err
     assert done.returncode in (0, 1, 3), err
