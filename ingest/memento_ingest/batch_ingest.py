@@ -111,7 +111,9 @@ class Ingestion:
 
     def _is_unchanged(self, file: SourceFile) -> bool:
         known = file.known
-        return file.unchanged and known is not None and (self._forced is None or self._forced.name == known.format)
+        if known is None or not file.unchanged or known.path != file.path:  # a new name is written down
+            return False
+        return self._forced is None or self._forced.name == known.format
 
     def _standard_input(self) -> None:
         if sys.stdin is None:
