@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from memento_ingest.formats import markdown
+from memento_ingest.formats import growing_text
 from memento_ingest.formats.markdown import Markdown
 from memento_ingest.span import Line, SourceInfo
 
@@ -90,7 +90,7 @@ def test_a_file_without_a_marker_is_skipped_whole(reading: Reading) -> None:
 
 
 def test_a_message_without_end_is_cut(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(markdown, "MAX_MESSAGE", 20)
+    monkeypatch.setattr(growing_text, "MAX_MESSAGE", 20)
     spans = reading.spans(FORMAT, b"User: a\n" + b"0123456789\n" * 5 + b"Assistant: b\n")
     assert reading.said(spans) == [("user", "a\n0123456789"), ("assistant", "b")]
     assert [s.skipped for s in spans if s.skipped] == ["too_long"] * 4

@@ -42,6 +42,8 @@ class Excerpt:
     source: str = ""
     """The export format it is of, wherever it was found; empty for generic shapes."""
     title: str = ""
+    project: str = ""
+    """The working directory, where the record or its surroundings state it."""
     started: int | None = None
     """Unix milliseconds."""
 

@@ -100,6 +100,7 @@ class Thread:
                     source=excerpt.source or self._source,
                     session_id=session,
                     key=key,
+                    project=clean(excerpt.project),
                     kind=turn.kind,
                     meta=dict(turn.meta),
                 )

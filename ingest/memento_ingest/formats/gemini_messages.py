@@ -1,0 +1,94 @@
+"""One message of Gemini CLI: `{id, timestamp, type, content, toolCalls?}`, the same in all of its formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from memento_ingest.formats.excerpt import Turn, string
+from memento_ingest.formats.ids import short_id
+from memento_ingest.formats.thread import chain_key, clean
+from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text
+from memento_ingest.times import to_unix_ms
+from memento_policies import Role
+
+_ROLES: Final[dict[str, Role]] = {"user": "user", "gemini": "assistant"}
+_NOTICES: Final = frozenset({"info", "error", "warning", "help", "stats"})
+_SESSION_CONTEXT: Final = (
+    "<session_context>",
+    "This is the Gemini CLI. We are setting up the context for our chat.",
+)
+
+
+def read_message(value: Mapping[str, Any], session: str, *, sidechain: bool = False) -> tuple[list[Turn], str]:
+    """Return a message's text and tool calls as turns, or none and the reason.
+
+    The key is the session's id with the message's and, for a tool call, the call's.
+    """
+    kind = string(value.get("type"))
+    if kind in _NOTICES:
+        return [], "system"
+    if kind not in _ROLES:
+        return [], "unknown_type"
+    role = _ROLES[kind]
+    text = _text(value.get("content"))
+    if role == "user":
+        # What was typed, without the files that `@path` brought in.
+        text = _text(value.get("displayContent")) or text
+        if text.lstrip().startswith(_SESSION_CONTEXT):
+            return [], "session_context"
+    timestamp = to_unix_ms(value.get("timestamp"))
+    meta = {"model": clean(string(value.get("model"))), "sidechain": sidechain}
+    meta = {name: fact for name, fact in meta.items() if fact}
+    own = _record_id(value, session)
+    turns = [Turn(role, text.strip(), timestamp, key=own, meta=meta)] if text.strip() else []
+    calls = value.get("toolCalls")
+    for number, call in enumerate(calls if isinstance(calls, list) else []):
+        if isinstance(call, dict) and (turn := _tool(call, number, own, timestamp)):
+            turns.append(turn)
+    if turns:
+        return turns, ""
+    return [], "tool_use" if calls else "thinking" if value.get("thoughts") else "no_text"
+
+
+def _record_id(value: Mapping[str, Any], session: str) -> str:
+    message_id = short_id(str(value.get("id", "")))
+    if session and message_id:
+        return f"{short_id(session)}/{message_id}"
+    return chain_key(session or string(value.get("timestamp")), message_id, "" if message_id else str(value))
+
+
+def _tool(call: Mapping[str, Any], number: int, message_key: str, timestamp: int | None) -> Turn | None:
+    """Return a tool call with its result, or None while it has none: it comes again with it."""
+    results = call.get("result")
+    output, failed = "", call.get("status") == "error"
+    for part in results if isinstance(results, list) else [results]:
+        response = part.get("functionResponse") if isinstance(part, dict) else None
+        found = response.get("response") if isinstance(response, dict) else part
+        if isinstance(found, dict):
+            failed = failed or "error" in found
+            found = found.get("output") or found.get("error") or found.get("content") or found.get("text")
+        output += _text(found)
+    if not output.strip() and isinstance(shown := call.get("resultDisplay"), str):
+        output = shown
+    if not output.strip() and call.get("status") not in ("success", "error"):
+        return None
+    name = clean(short_id(string(call.get("name")))) or "tool"
+    text = pair_text(name, given_text(call.get("args")), cut(output.strip(), MAX_OUTPUT))
+    call_id = short_id(str(call.get("id") or number))
+    meta = {"tool": name, **({"is_error": True} if failed else {})}
+    time = to_unix_ms(call.get("timestamp")) or timestamp
+    return Turn("tool", text, time, key=f"{message_key}/{call_id}", kind="tool_call", meta=meta)
+
+
+def _text(content: object) -> str:
+    """Return the text of a Part, a list of them, or a string; a model's thoughts are parts as well."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else [content]
+    texts = [part if isinstance(part, str) else _part(part) for part in parts]
+    return "\n".join(text for text in texts if text)
+
+
+def _part(part: object) -> str:
+    return string(part.get("text")) if isinstance(part, dict) and not part.get("thought") else ""
