@@ -159,6 +159,9 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold sections such as `storage:`, not a {type(content).__name__}")
     content = {key: value for key, value in content.items() if value is not None or key not in _SECTIONS}
+    for key in _SECTIONS & content.keys():
+        if not isinstance(content[key], dict):
+            raise ConfigError(f"{path}: {key} is a section: give its settings on the lines below it")
     values = dict(_flatten(content))
     return values, {key: f"{path}: {key}" for key in values}
 

@@ -28,6 +28,7 @@ def write_json(memories: Iterable[Memory], path: Path) -> str:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise StoreError(f"cannot write the export to {path}: {error.strerror}") from None
     return str(path)
 

@@ -15,10 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
+from memento.embedding.model_files import sync
 from memento.errors import StoreError
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.sources import Defect, LedgerKey, SourceState, Tally
+from memento.times import storable
 
 FORMAT = "fallback"
 
@@ -34,48 +38,63 @@ def append(path: Path, memory: NewMemory) -> None:
     try:
         path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
         with _locked(path) as log:
-            log.seek(0, os.SEEK_END)
-            log.write(line)
+            end = log.seek(0, os.SEEK_END)
+            log.write(_after_torn_line(log, end) + line)
             log.flush()
             os.fsync(log.fileno())
+        if not end:
+            sync(path.parent)
     except OSError as error:
         raise StoreError(f"neither the store nor its fallback log {path} can be written: {error.strerror}") from None
 
 
-def replay(path: Path, commit: Callable[[Batch], object]) -> None:
-    """Commit what the log holds and empty it; a line that cannot be read goes to the quarantine."""
+def replay(path: Path, known: Callable[[str], SourceState | None], commit: Callable[[Batch], object]) -> None:
+    """Commit what the log holds and empty it; a line that cannot be read goes to the quarantine.
+
+    `known` returns what the store knows of the log as a source: its offset counts all bytes replayed so far.
+    """
     if not path.exists() or not path.stat().st_size:
         return
     with _locked(path) as log:
-        content = log.read()
-        commit(_batch(path, content))
-        log.truncate(0)
-        os.fsync(log.fileno())
+        if content := log.read():
+            earlier = known(str(path))
+            commit(_batch(path, content, earlier.offset if earlier else 0))
+            log.truncate(0)
+            os.fsync(log.fileno())
 
 
-def _batch(path: Path, content: bytes) -> Batch:
+def _batch(path: Path, content: bytes, offset: int) -> Batch:
     memories: list[NewMemory] = []
     defects: list[Defect] = []
-    offset = stored = 0
-    for line in content.split(b"\n"):
-        if line.strip():
-            try:
-                memories.append(_memory(line))
-                stored += len(line) + 1
-            except (ValueError, TypeError):
-                defects.append(Defect(offset, len(line), "broken_json", line[:4096].decode("utf-8", "replace")))
-        offset += len(line) + 1
+    stored = 0
+    for line in content.splitlines(keepends=True):
+        try:
+            memories.append(_memory(line))
+            stored += len(line)
+        except (ValueError, OverflowError, RecursionError):
+            sample = line[:4096].decode("utf-8", "replace").replace("\0", "\ufffd")
+            defects.append(Defect(offset, len(line), "broken_json", sample))
+        offset += len(line)
     ledger = {
         LedgerKey("stored", FORMAT): Tally(len(memories), stored),
         LedgerKey("quarantined", "broken_json"): Tally(len(defects), sum(defect.length for defect in defects)),
     }
     used = {key: tally for key, tally in ledger.items() if tally.messages}
-    return Batch(SourceState(path=str(path), format=FORMAT), memories, used, defects)
+    return Batch(SourceState(path=str(path), format=FORMAT, offset=offset), memories, used, defects)
 
 
 def _memory(line: bytes) -> NewMemory:
-    fields = json.loads(line)
-    return NewMemory(**{**fields, "tags": tuple(fields["tags"])})
+    memory = msgspec.json.decode(line, type=NewMemory)
+    storable(memory.timestamp)
+    return memory
+
+
+def _after_torn_line(log: BinaryIO, end: int) -> bytes:
+    """Return what must precede a new line: a newline where a kill or a full disk left half a line."""
+    if not end:
+        return b""
+    log.seek(end - 1)
+    return b"" if log.read(1) == b"\n" else b"\n"
 
 
 @contextmanager

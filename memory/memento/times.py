@@ -23,21 +23,24 @@ def now_ms() -> int:
 def to_ms(value: datetime | float | str) -> int:
     """Turn a datetime (naive = local), Unix seconds or milliseconds, or an ISO 8601 text into Unix milliseconds.
 
-    Raises UsageError for a text that is no date.
+    Raises UsageError for a text that is no date, and a number no clock will ever show.
     """
-    if isinstance(value, datetime):
-        return round(value.timestamp() * 1000)
-    if isinstance(value, int | float):
-        return int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000)
-    return parse_when(value)
+    if isinstance(value, str):
+        return parse_when(value)
+    try:
+        if isinstance(value, datetime):
+            return round(value.timestamp() * 1000)
+        return storable(int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000))
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"{value} is no time that can be stored") from None
 
 
 def parse_when(text: str) -> int:
     """Turn `7d`, `12h`, `2026-11-01` or an ISO 8601 time into Unix milliseconds; an age counts back from now."""
     stripped = text.strip()
-    if age := _AGE.fullmatch(stripped):
-        return now_ms() - int(age[1]) * _UNITS[age[2]] * 1000
     try:
+        if age := _AGE.fullmatch(stripped):
+            return storable(now_ms() - int(age[1]) * _UNITS[age[2]] * 1000)
         return round(datetime.fromisoformat(stripped).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise UsageError(
@@ -53,3 +56,10 @@ def iso(milliseconds: int) -> str:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return ""
+
+
+def storable(milliseconds: int) -> int:
+    """Return the time. Raises OverflowError for what SQLite's 64 bits cannot hold."""
+    if abs(milliseconds) >= 1 << 63:
+        raise OverflowError
+    return milliseconds

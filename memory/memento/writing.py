@@ -11,10 +11,14 @@ from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import EPISODIC, NewMemory, Trust
 from memento_policies import Decision, Message, Policy, Role
+from memento_policies.text import encode
 
 _ROLE_TRUST: Final[Mapping[str, Trust]] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "import"}
 _UNATTESTED: Final = ("generic", "markdown")
 """Formats anyone can write by hand: who spoke is claimed by the file, not attested by an agent's own log."""
+
+
+UNJUDGED: Final = 0.5
 
 
 def require_role(role: str) -> Role:
@@ -41,16 +45,16 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
         id=memory_id(message.source, message.key),
         text=decision.text,
         timestamp=message.timestamp,
-        source=message.source,
-        session_id=message.session_id,
+        source=encode(message.source)[0],
+        session_id=encode(message.session_id)[0],
         role=message.role,
-        speaker=str(message.meta.get("speaker", "")),
+        speaker=_redacted_text(str(message.meta.get("speaker", "")), policy),
         trust=trust_of(message),
         kind=message.kind,
         importance=round(decision.importance, 4),
         tags=decision.tags,
         collection=EPISODIC,
-        project=message.project,
+        project=encode(message.project)[0],
         active=message.meta.get("active") is not False,
         meta=_redacted(meta, policy),
         why={"reason": decision.reason, "points": [[name, round(points, 3)] for name, points in decision.reasons]},
@@ -60,25 +64,36 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
 def remembered(
     message: Message, policy: Policy, *, importance: float | None, tags: tuple[str, ...], collection: str
 ) -> NewMemory:
-    """Return the row for a text someone explicitly asked to remember: it is kept whatever the policy thinks."""
+    """Return the row for a text someone explicitly asked to remember: it is kept whatever the policy thinks.
+
+    A policy that would have skipped it has not weighed it: then UNJUDGED stands.
+    """
     decision = policy.decide(message)
     memory = memory_of(message, decision, policy)
     return replace(
         memory,
         text=decision.text or policy.redact(message.text).text,
-        importance=memory.importance if importance is None else importance,
-        tags=tuple(dict.fromkeys((*tags, *decision.tags))),
-        collection=collection,
+        importance=(memory.importance if decision.keep else UNJUDGED) if importance is None else importance,
+        tags=tuple(dict.fromkeys((*(_redacted_text(tag, policy) for tag in tags), *decision.tags))),
+        collection=encode(collection)[0],
         why={"reason": "remembered", "points": memory.why["points"]},
     )
+
+
+def _redacted_text(text: str, policy: Policy) -> str:
+    return policy.redact(encode(text)[0]).text if text else ""
 
 
 def _redacted(meta: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
     if not meta:
         return {}
-    plain = json.dumps(dict(meta), ensure_ascii=True)
-    redacted = policy.redact(plain)
-    if not redacted.counts:
+    try:
+        plain = json.dumps(dict(meta), ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"meta must be what JSON can hold: {error}") from None
+    storable = encode(plain)[0]
+    redacted = policy.redact(storable)
+    if not redacted.counts and storable == plain:
         return meta
     try:
         cleaned: dict[str, Any] = json.loads(redacted.text)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from memento.errors import ModelError
+from memento.errors import ModelError, StoreError
 from memento.memory import Found, Recall
 from memento.search.fusion import Candidate, fuse
 from memento.search.semantic import Semantic
@@ -52,7 +53,7 @@ def recall(
 
 def _by_words(database: Database, progress: _Progress, filter_: Filter) -> None:
     with database.read(progress.deadline) as connection:
-        progress.lexical = fulltext.bm25(connection, terms(progress.query), filter_, CANDIDATES)
+        progress.lexical = fulltext.bm25(connection, terms(progress.query), filter_, max(CANDIDATES, progress.limit))
 
 
 def _by_meaning(database: Database, semantic: Semantic, progress: _Progress, filter_: Filter) -> None:
@@ -62,7 +63,8 @@ def _by_meaning(database: Database, semantic: Semantic, progress: _Progress, fil
         raise DeadlineExceeded
     try:
         query = semantic.query_vector(progress.query)
-        semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS))
+        with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
+            semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS))
         if waiting := semantic.pending():
             progress.notes.append(f"{waiting} memories wait for their embedding and are found by words only")
         wanted = max(CANDIDATES, progress.limit)
