@@ -110,13 +110,13 @@ def real(model_dir: Path, monkeypatch: pytest.MonkeyPatch, open_store: StoreMake
     return open_store("real.db")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def words() -> type[WordEmbedder]:
     """The fake embedder's class."""
     return WordEmbedder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def row() -> RowMaker:
     """Return a function that makes the row of a record from its key and text."""
 

@@ -1,0 +1,200 @@
+"""AutoMemory: every message is offered, the policy decides, and a store that cannot be written loses nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from memento import AutoMemory, MemoryStore
+from memento.errors import StoreError, UsageError
+from memento.fallback import append, log_path, replay
+from memento.identity import memory_id
+from memento.memory import NewMemory
+from memento.storage.capture import Batch
+
+FACT = "We decided to deploy on Thursdays only, because the on-call team is complete then."
+TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
+
+
+def broken(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"this is no database" * 100)
+
+
+def lines(path: Path) -> list[str]:
+    return log_path(path).read_text("utf-8").splitlines()
+
+
+def memory(number: int) -> NewMemory:
+    return NewMemory(memory_id("test", str(number)), f"note {number}", 1000 + number, "test", tags=("a", "b"))
+
+
+def test_kept_skipped_and_repeated(tmp_path: Path) -> None:
+    with AutoMemory(tmp_path / "store.db", session_id="s", project="/p", source="my-agent") as agent:
+        kept = agent.observe(FACT, timestamp=1_750_000_000, meta={"speaker": "Ana", "turn": 3})
+        assert (kept.kept, kept.deferred) == (True, False)
+        skipped = agent.observe("ok")
+        assert (skipped.kept, skipped.id) == (False, "")
+        assert skipped.decision.reason
+        assert agent.observe(FACT).id == kept.id
+        assert agent.observe(FACT, role="assistant").id != kept.id
+        grown = agent.observe(FACT, key="m1").id
+        assert agent.observe(FACT + " And never on Fridays.", key="m1").id == grown
+        stored = agent.store.get(kept.id)
+        assert stored is not None
+        assert (stored.timestamp, stored.session_id, stored.project) == (1_750_000_000_000, "s", "/p")
+        assert (stored.speaker, stored.meta, stored.collection) == ("Ana", {"turn": 3}, "episodic")
+        assert agent.store.stats().memories == 3
+        with pytest.raises(UsageError, match="role is one of"):
+            agent.observe(FACT, role="boss")
+
+
+def test_a_store_that_cannot_be_opened_defers_to_a_private_redacted_log(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    broken(path)
+    with AutoMemory(path) as agent:
+        seen = agent.observe(f"{FACT} The token is {TOKEN}.", meta={"lone": "\ud800"})
+    assert (seen.kept, seen.deferred) == (True, True)
+    assert json.loads(lines(path)[0])["id"] == seen.id
+    assert TOKEN not in lines(path)[0]
+    assert log_path(path).stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    with MemoryStore(path) as store:
+        found = store.get(seen.id)
+        assert found is not None
+        assert "Thursdays" in found.text
+        assert log_path(path).read_bytes() == b""
+
+
+def test_a_full_disk_defers_and_the_next_start_replays_once(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with AutoMemory(path) as agent:
+        connection = agent.store._database.connection
+        connection.execute(f"PRAGMA max_page_count = {connection.pragma('page_count')}")
+        seen = [agent.observe(f"{FACT} {number} " + "and so on " * 500) for number in range(5)]
+        assert seen[-1].deferred
+        assert agent.store.recall("Thursdays").notes is not None
+    for _ in range(2):
+        with MemoryStore(path) as store:
+            assert store.stats().memories == 5
+            assert {item.id for item in seen} == {item.id for item in store.get_recent()}
+
+
+def test_without_store_and_log_the_agent_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with AutoMemory(tmp_path / "file" / "store.db") as agent:
+        with pytest.raises(StoreError, match=r"neither the store nor its fallback log .* can be written"):
+            agent.observe(FACT)
+        assert not agent.observe("ok").kept
+
+
+def test_a_torn_line_is_quarantined_and_takes_nothing_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    log = log_path(path)
+    append(log, memory(1))
+    whole = log.read_bytes()
+    log.write_bytes(whole + whole[: len(whole) // 2])  # killed while it wrote
+    append(log, memory(2))
+    with MemoryStore(path) as store:
+        assert {item.text for item in store.get_recent()} == {"note 1", "note 2"}
+        assert store.get_recent()[0].tags == ("a", "b")
+        (defect,) = store.quarantined()
+        assert (defect.path, defect.reason, defect.offset) == (str(log), "broken_json", len(whole))
+        assert defect.sample.startswith('{"id":')
+    log.write_bytes(whole[:50])  # torn at the end
+    with MemoryStore(path) as store:
+        assert len(store.quarantined()) == 2
+        assert store.stats().memories == 2
+        known = store.source(str(log))
+        assert known is not None
+        with store._database.read() as connection:
+            assert connection.execute("SELECT sum(bytes) FROM ledger").get == known.offset
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"not json", b"[]", b"{}", b"null", b'{"id": 5, "text": null}', b"\xff\xfe", b"\x00" * 40, b"[" * 100_000,
+        b'{"id": "a", "text": "b", "timestamp": "now", "source": "x"}',
+        b'{"id": "a", "text": "b", "timestamp": 1, "source": "x", "tags": [1]}',
+        b'{"id": "a", "text": "b", "timestamp": 99999999999999999999999, "source": "x"}',
+        b'{"id": "a", "text": "b", "timestamp": 1, "source": "x", "meta": {"a": ' + b"[" * 100_000,
+    ],
+    ids=lambda line: ascii(line[:30]),
+)  # fmt: skip
+def test_no_line_keeps_the_store_from_opening(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "store.db"
+    append(log_path(path), memory(1))
+    with log_path(path).open("ab") as log:
+        log.write(line + b"\n")
+    with MemoryStore(path) as store:
+        assert [item.text for item in store.get_recent()] == ["note 1"]
+        assert len(store.quarantined()) == 1
+
+
+def test_a_log_that_cannot_be_read_does_not_keep_the_store_from_opening(tmp_path: Path) -> None:
+    log_path(tmp_path / "store.db").mkdir()
+    with MemoryStore(tmp_path / "store.db") as store:
+        assert store.remember("a note")
+
+
+def test_a_kill_between_commit_and_truncation_repeats_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    append(log_path(path), memory(1))
+    with MemoryStore(path) as store:
+        append(log_path(path), memory(1))
+        append(log_path(path), memory(2))
+
+        def commit_and_die(batch: Batch) -> None:
+            store.commit(batch)
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            replay(log_path(path), store.source, commit_and_die)
+    with MemoryStore(path) as store:
+        assert store.stats().memories == 2
+        assert log_path(path).read_bytes() == b""
+
+
+APPEND = """
+import sys
+from pathlib import Path
+from memento.fallback import append, log_path
+from memento.identity import memory_id
+from memento.memory import NewMemory
+
+for number in range(int(sys.argv[2]), int(sys.argv[3])):
+    text = f"note {number} " * 200
+    append(log_path(Path(sys.argv[1])), NewMemory(memory_id("test", str(number)), text, number, "test"))
+"""
+
+
+def test_appending_and_replaying_at_once_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    ranges = [(0, 100), (100, 200), (200, 300)]
+    writers = [subprocess.Popen([sys.executable, "-c", APPEND, str(path), str(low), str(high)]) for low, high in ranges]
+    failures: list[BaseException] = []
+
+    def reopen() -> None:
+        try:
+            while any(writer.poll() is None for writer in writers):
+                MemoryStore(path).close()
+        except BaseException as error:
+            failures.append(error)
+
+    readers = [threading.Thread(target=reopen) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join(60)
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert failures == []
+    with MemoryStore(path) as store:
+        assert {item.timestamp for item in store.get_recent(1000)} == set(range(300))
+        assert store.quarantined() == []
+        assert log_path(path).read_bytes() == b""
