@@ -10,14 +10,20 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from re import compile as compile_marker
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import re2
 
 from memento_policies.checks import CHECKS
 from memento_policies.patterns import PatternSet, compile_pattern
-from memento_policies.schema import Placeholders, RedactionFile, RedactionRule
 from memento_policies.text import encode
+
+if TYPE_CHECKING:  # the schema needs pydantic, which the cached rules do without
+    from memento_policies import cached_redaction as cached, schema
+
+    AnyRules = schema.RedactionFile | cached.Rules
+    AnyRule = schema.RedactionRule | cached.Rule
+    AnyPlaceholders = schema.Placeholders | cached.Placeholders
 
 # Where a word can start although a letter or digit is right before it: after an escape of JSON, a byte of a URL, a
 # terminal's colour.
@@ -54,7 +60,7 @@ class _Span(NamedTuple):
 class Redactor:
     """The rules of `redaction.yaml`, compiled."""
 
-    def __init__(self, file: RedactionFile) -> None:
+    def __init__(self, file: AnyRules) -> None:
         rules = [rule for rule in file.rules if rule.enabled]
         self._rules = [_CompiledRule(rule) for rule in rules]
         self._set = PatternSet([candidate_pattern(rule) for rule in rules])
@@ -102,7 +108,7 @@ class Redactor:
 class _CompiledRule:
     """One rule; its own pattern is compiled when it first becomes a candidate."""
 
-    def __init__(self, rule: RedactionRule) -> None:
+    def __init__(self, rule: AnyRule) -> None:
         self.kind = rule.kind
         self._pattern = rule_pattern(rule)
         self._entropy = rule.entropy
@@ -135,7 +141,7 @@ class _CompiledRule:
 class _PlaceholderTest:
     """Tells an obvious placeholder from a secret."""
 
-    def __init__(self, placeholders: Placeholders) -> None:
+    def __init__(self, placeholders: AnyPlaceholders) -> None:
         self._exact = frozenset(word.lower().encode() for word in placeholders.exact)
         self._words = [word.lower().encode() for word in placeholders.words]
         self._patterns = [compile_pattern(f"(?i:{pattern})") for pattern in placeholders.patterns]
@@ -150,7 +156,7 @@ class _PlaceholderTest:
         )
 
 
-def rule_pattern(rule: RedactionRule) -> str:
+def rule_pattern(rule: AnyRule) -> str:
     """Return the whole pattern of a rule, whichever of its three forms it is written in."""
     if rule.token is not None:
         pattern = f"{{start}}({rule.token})"
@@ -167,7 +173,7 @@ def shannon_entropy(secret: bytes) -> float:
     return math.log2(size) - sum(n * math.log2(n) for n in Counter(secret).values()) / size
 
 
-def candidate_pattern(rule: RedactionRule) -> str:
+def candidate_pattern(rule: AnyRule) -> str:
     """Return what the one scan looks for: something that occurs in every text in which the rule can match."""
     if rule.keywords:
         return "(?i:" + "|".join(map(re2.escape, rule.keywords)) + ")"

@@ -1,68 +1,23 @@
-"""The command line: where the packages are composed, each command importing what it needs when it runs.
+"""The command line. `app.py` lists the commands; `memento hook` is dispatched before any of that is imported.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial, 130 interrupted.
+An agent waits for its hooks, and importing the command line takes several times as long as a hook's whole work.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
-
-import typer
-from typer.core import TyperGroup
-
-from memento import __version__
-from memento.cli import ingestion, model, recall, settings, store
-from memento.cli.output import note
-from memento.errors import MementoError
-
-INTERRUPTED = 130
-
-
-class Commands(TyperGroup):
-    """The commands, with the one place where an error becomes a line on standard error and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
-        try:
-            return super().invoke(ctx)
-        except MementoError as error:
-            note(str(error))
-            raise typer.Exit(error.exit_code) from None
-        except UnicodeEncodeError:  # transcripts are mended when they are read: only an argument can hold such bytes
-            note("an argument is not valid UTF-8")
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            goes_on = ctx.invoked_subcommand == "ingest"
-            note("interrupted" + ("; what was committed stays, the next run goes on from there" if goes_on else ""))
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # the reader of our output has gone: `memento recall x | head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-
-
-app = typer.Typer(
-    name="memento",
-    cls=Commands,
-    help="A local memory for AI agents: reads their transcripts, keeps what matters, finds it again.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for _module in (recall, ingestion, store, model, settings):
-    _module.register(app)
-
-
-@app.callback(invoke_without_command=True)
-def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    if version:
-        typer.echo(f"memento {__version__}")
-        raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; of a hook always 0."""
+    if sys.argv[1:2] == ["hook"] and sys.argv[2:3] not in (["--help"], ["-h"]):
+        try:
+            from memento_ingest.hooks.entry import run
+
+            run(sys.argv[2:])
+        finally:  # whatever was raised: a hook that fails must not disturb its agent
+            os._exit(0)
+    from memento.cli.app import app
+
     app()

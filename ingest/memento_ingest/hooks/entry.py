@@ -1,0 +1,133 @@
+"""`memento hook`: what an agent tells, redacted and on disk before the agent goes on.
+
+Invariant: whatever happens, it ends in time, prints nothing and raises nothing. What goes wrong is one line in the
+hooks' log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from memento import __version__
+from memento_ingest.hooks import payload, problems, spool
+from memento_policies.cached_redaction import load_redactor
+from memento_policies.redaction import Redactor
+
+MAX_INPUT: Final = 16 * 1024 * 1024
+"""Bytes; a longer input is dropped."""
+READ_SECONDS: Final = 2.0
+"""How long the agent may take to say all it has to say; what it said until then counts."""
+TOTAL_SECONDS: Final = 4.5
+"""Less than the 5 s after which an agent ends the hook."""
+_CHUNK: Final = 1024 * 1024
+_SEAM: Final = 4096
+
+
+class _OutOfTime(Exception):
+    """The hook took longer than `TOTAL_SECONDS`."""
+
+
+def home() -> Path:
+    """Return Memento's folder, as `memento.config` does, without importing the settings."""
+    return Path(os.environ.get("MEMENTO_HOME") or "~/.memento").expanduser()
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Take what an agent says, from the arguments (`notify`) or standard input, to the spool. Never raises."""
+    try:
+        _limit_time()
+        folder = home()
+    except Exception:  # there is no home folder: nowhere to write to
+        return
+    try:
+        _spool(arguments, folder)
+    except BaseException as error:
+        problems.note(folder, f"{type(error).__name__}: {error}")
+
+
+def _limit_time() -> None:
+    def stop(_signal: int, _frame: object) -> None:
+        raise _OutOfTime(f"no answer within {TOTAL_SECONDS} s")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, TOTAL_SECONDS)
+
+
+def _spool(arguments: Sequence[str], folder: Path) -> None:
+    agent, text = _named_agent(arguments), _notification(arguments)
+    if text is None:
+        text = _standard_input().decode("utf-8", "replace")
+    now = time.time_ns() // 1_000_000
+    records = list(_records(payload.objects(text), agent, now, folder))
+    if not records:
+        return
+    loaded = load_redactor(folder / "policies", folder / "cache" / "redaction.json", __version__)
+    if loaded.problem:
+        problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")
+    lines = b"".join(_line(record, loaded.redactor) for record in records)
+    spool.append(spool.folders(folder), lines)
+
+
+def _records(found: Iterable[object], agent: str, now: int, folder: Path) -> Iterator[dict[str, Any]]:
+    for value in found:
+        if isinstance(value, dict):
+            yield payload.record(value, agent, now)
+        else:
+            problems.note(folder, "broken input: not a JSON object")
+
+
+def _line(record: Mapping[str, Any], redactor: Redactor) -> bytes:
+    safe = {
+        name: _redacted(value, payload.LIMITS.get(name, payload.SHORT), redactor) if isinstance(value, str) else value
+        for name, value in record.items()
+    }
+    return json.dumps(safe, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _redacted(text: str, limit: int, redactor: Redactor) -> str:
+    """Return the text without secrets and at most `limit` characters of it.
+
+    Of a longer one some more than that is redacted and the seam is thrown away, since half a secret is no secret to
+    the rules.
+    """
+    clean = redactor.redact(text[: limit + 2 * _SEAM]).text
+    if len(text) <= limit:
+        return clean
+    kept = clean[: max(min(limit, len(clean) - _SEAM), 0)]
+    return f"{kept}\n… [{len(text) - len(kept):,} characters left out]"
+
+
+def _named_agent(arguments: Sequence[str]) -> str:
+    """Return what follows `--agent`, or nothing."""
+    names = [after for name, after in pairwise(arguments) if name == "--agent"]
+    return names[-1] if names else ""
+
+
+def _notification(arguments: Sequence[str]) -> str | None:
+    """Return the payload that Codex's `notify` gives as the last argument."""
+    return arguments[-1] if arguments and arguments[-1].lstrip()[:1] == "{" else None
+
+
+def _standard_input() -> bytes:
+    """Return standard input to its end, or what came of it in time. Raises ValueError if it is too long."""
+    deadline = time.monotonic() + READ_SECONDS
+    chunks: list[bytes] = []
+    size = 0
+    while (left := deadline - time.monotonic()) > 0 and select.select([0], [], [], left)[0]:
+        chunk = os.read(0, _CHUNK)
+        if not chunk:
+            break
+        size += len(chunk)
+        if size <= MAX_INPUT:  # the rest is read all the same: the agent must not meet a closed pipe
+            chunks.append(chunk)
+    if size > MAX_INPUT:
+        raise ValueError(f"the input is longer than {MAX_INPUT >> 20} MiB")
+    return b"".join(chunks)

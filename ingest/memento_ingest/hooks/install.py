@@ -1,0 +1,134 @@
+"""Installing, removing and looking at Memento's hooks in an agent's settings file.
+
+The backup holds the file as it was before the first install. When nothing but Memento's entries has changed since,
+removing them puts the very bytes back; otherwise only the entries are taken out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memento_ingest.hooks.agents import HookedAgent, called
+from memento_ingest.hooks.entries import installed, merged, unmerged
+from memento_ingest.hooks.settings_file import SettingsError, SettingsFile, parse, render, style
+
+
+class Change(NamedTuple):
+    """What was done to a file, or would be."""
+
+    summary: str
+    diff: str
+    """Empty: nothing."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """Which events of an agent call Memento."""
+
+    agent: str
+    file: Path
+    installed: Mapping[str, Path]
+    """The path of the `memento` that is called, by event."""
+    missing: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "agent": self.agent,
+            "file": str(self.file),
+            "installed": {event: str(path) for event, path in self.installed.items()},
+            "missing": list(self.missing),
+            "problems": list(self.problems),
+        }
+
+    def lines(self) -> list[str]:
+        """Return it for a person."""
+        state = "not installed" if not self.installed else "installed in part" if self.missing else "installed"
+        events = [f"  {event}: {path}" for event, path in self.installed.items()]
+        missing = [f"  missing: {', '.join(self.missing)}"] if self.installed and self.missing else []
+        return [f"{self.agent}: {state} ({self.file})", *events, *missing, *(f"  {text}" for text in self.problems)]
+
+
+def install(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = False) -> Change:
+    """Add Memento's entries. Doing so twice changes nothing. Raises SettingsError; the file is then as it was."""
+    file = SettingsFile(path.expanduser() if path else agent.file())
+    settings = file.settings()
+    content = render(merged(settings, agent, memento_script()), style(file.content), file.path)
+    is_installed = bool(installed(settings, agent))
+    if is_installed and parse(content, file.path) == settings:
+        return Change(f"{agent.name}: the hooks are installed already in {file.path}", "")
+    change = Change(f"{agent.name}: hooks installed in {file.path}", file.diff(content))
+    if not dry_run:
+        if not is_installed:
+            file.keep_backup()
+        file.write(content)
+    return change
+
+
+def uninstall(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = False) -> Change:
+    """Take Memento's entries out. Raises SettingsError; the file is then as it was."""
+    file = SettingsFile(path.expanduser() if path else agent.file())
+    settings = file.settings()
+    if not installed(settings, agent):
+        return Change(f"{agent.name}: there are no hooks of Memento's in {file.path}", "")
+    content, is_exact = _before(file, settings, agent)
+    change = Change(f"{agent.name}: hooks removed from {file.path}", file.diff(content))
+    if not dry_run:
+        file.write(content)
+        if is_exact:
+            file.backup.unlink(missing_ok=True)
+    return change
+
+
+def status(agent: HookedAgent, path: Path | None = None) -> Status:
+    """Look at what is installed. Raises SettingsError if the file cannot be read."""
+    file = SettingsFile(path.expanduser() if path else agent.file())
+    settings = file.settings()
+    found = {event: called(handler) for event, handler in installed(settings, agent).items()}
+    problems = [f"{gone} is not there any more: install again" for gone in set(found.values()) if not gone.exists()]
+    if found and settings.get("disableAllHooks") is True:
+        problems.append("`disableAllHooks` is set: no hook runs")
+    missing = tuple(event for event in agent.events if event not in found)
+    return Status(agent.name, file.path, found, missing, tuple(problems))
+
+
+def memento_script() -> str:
+    """Return the absolute path of the installed `memento`. Raises SettingsError if there is none."""
+    started = Path(sys.argv[0])
+    beside = Path(sys.executable).with_name("memento")
+    for script in (started, beside, Path(shutil.which("memento") or "")):
+        if script.name == "memento" and script.is_file() and os.access(script, os.X_OK):
+            return str(script.absolute())
+    raise SettingsError("the command `memento` is not installed: install the package, then try again")
+
+
+def _before(file: SettingsFile, settings: dict[str, Any], agent: HookedAgent) -> tuple[bytes | None, bool]:
+    """Return the file as it was before the install and True, or, if it was changed since, without our entries."""
+    rest = unmerged(settings, agent)
+    original = _backup(file)
+    how = style(original)
+    is_untouched = render(settings, how, file.path) == file.content
+    if original is not None and is_untouched:
+        roundtrip = unmerged(merged(parse(original, file.backup), agent, "memento"), agent)
+        if json.dumps(rest) == json.dumps(roundtrip):
+            return original, True
+    if original is None and is_untouched and rest == dict(agent.skeleton):
+        return None, True
+    return render(rest, style(file.content), file.path), False
+
+
+def _backup(file: SettingsFile) -> bytes | None:
+    try:
+        return file.backup.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(f"{file.backup}: cannot be read: {error.strerror}") from None

@@ -1,0 +1,89 @@
+"""`hook` and `hooks install|uninstall|status`: what agents call, and making them call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memento.cli.output import AsJson, note, plain, print_json, wants_json
+
+hooks = typer.Typer(
+    help="Let an agent's hooks call Memento: claude, codex, copilot, cursor or gemini.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+NOT_INSTALLED = 3
+PARTIAL = 4
+
+Agent = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, copilot, cursor or gemini.")]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", metavar="FILE", help="The settings file. [default: the agent's own]")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the change and write nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(hook)
+    app.add_typer(hooks, name="hooks")
+
+
+def hook(
+    payload: Annotated[str | None, typer.Argument(metavar="[JSON]", help="The payload, for Codex's `notify`.")] = None,
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="The agent, where it cannot be told.")] = "",
+) -> None:
+    """Take an agent's hook payload, from standard input unless it is given, into the spool.
+
+    Agents call it. It prints nothing and its exit code is always 0.
+    """
+    from memento_ingest.hooks.entry import run
+
+    run([*(["--agent", agent] if agent else []), *([payload] if payload else [])])
+
+
+@hooks.command()
+def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False) -> None:
+    """Add Memento's hooks to the agent's settings file; the file as it was is kept beside it."""
+    from memento_ingest.hooks.agents import hooked_agent
+    from memento_ingest.hooks.install import install as add
+
+    known = hooked_agent(agent)
+    change = add(known, settings, dry_run=dry_run)
+    _print(change.diff if dry_run else change.summary)
+    if known.advice and change.diff and not dry_run:
+        note(known.advice)
+
+
+@hooks.command()
+def uninstall(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False) -> None:
+    """Take Memento's hooks out of the agent's settings file; nothing else in it changes."""
+    from memento_ingest.hooks.agents import hooked_agent
+    from memento_ingest.hooks.install import uninstall as remove
+
+    change = remove(hooked_agent(agent), settings, dry_run=dry_run)
+    _print(change.diff if dry_run else change.summary)
+
+
+@hooks.command()
+def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) -> None:
+    """Tell which of the agent's events call Memento. Exit code 3: none; 4: some, or the command is gone."""
+    from memento_ingest.hooks.agents import hooked_agent
+    from memento_ingest.hooks.install import status as look
+
+    found = look(hooked_agent(agent), settings)
+    if wants_json(json_):
+        print_json(found.as_dict())
+    else:
+        _print("\n".join(found.lines()))
+    if not found.installed:
+        raise typer.Exit(NOT_INSTALLED)
+    if found.missing or found.problems:
+        raise typer.Exit(PARTIAL)
+
+
+def _print(text: str) -> None:
+    if text:
+        typer.echo(plain(text.rstrip("\n")))
