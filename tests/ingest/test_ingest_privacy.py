@@ -39,7 +39,7 @@ def test_a_secret_anywhere_in_a_session(place: str, ingest: Ingest, tmp_path: Pa
         {"role": "user", "name": say["speaker"], "content": "We decided to deploy by hand this time, no script."}
     ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in generic))
-    assert ingest.run(tmp_path).stored >= 5
+    assert ingest.run(tmp_path).stored >= 4
     assert b"rotate the deploy token" in written(ingest)
     assert SECRET.encode() not in written(ingest)
 
