@@ -76,10 +76,12 @@ class Ingestion:
         on_total(sum(_size(file.path) for file in found.files))
         for file in found.files:
             with self._reported(readable(file.path)):
-                self._file(file)
+                for _ in self.file(file):
+                    pass
         if found.standard_input:
             with self._reported(STDIN):
-                self._standard_input()
+                for _ in self._standard_input():
+                    pass
         self.report.seconds = time.monotonic() - started
         return self.report
 
@@ -90,7 +92,8 @@ class Ingestion:
         except OSError as error:
             self.report.problems.append((where, error.strerror or str(error)))
 
-    def _file(self, found: File) -> None:
+    def file(self, found: File) -> Iterator[None]:
+        """Ingest one file; yield after each batch that was committed. Raises OSError."""
         with open_regular(found.path) as stream:
             status = os.fstat(stream.fileno())
             where = readable(found.path.absolute())
@@ -103,7 +106,7 @@ class Ingestion:
             head = os.pread(stream.fileno(), HEAD_BYTES, 0)
             format_ = self._forced or _known_format(file) or detect(head, info)
             if head and format_:
-                self._source(stream, format_, info, file if self._options.since is None else None)
+                yield from self._source(stream, format_, info, file if self._options.since is None else None)
             elif found.named:
                 self._unread(where, head)
             else:
@@ -115,7 +118,7 @@ class Ingestion:
             return False
         return self._forced is None or self._forced.name == known.format
 
-    def _standard_input(self) -> None:
+    def _standard_input(self) -> Iterator[None]:
         if sys.stdin is None:
             raise OSError(0, "standard input is closed")
         stream = sys.stdin.buffer
@@ -123,7 +126,7 @@ class Ingestion:
         info = SourceInfo(STDIN, modified=time.time_ns() // 1_000_000)
         format_ = self._forced or detect(head, info)
         if head and format_:
-            self._source(io.BufferedReader(_Rejoined(head, stream)), format_, info, None)
+            yield from self._source(io.BufferedReader(_Rejoined(head, stream)), format_, info, None)
         else:
             self._unread(STDIN, head)
 
@@ -131,10 +134,13 @@ class Ingestion:
         problem = "no transcript format recognises it: name one with --format" if head else "empty"
         self.report.problems.append((where, problem))
 
-    def _source(self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None) -> None:
+    def _source(
+        self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None
+    ) -> Iterator[None]:
         self.report.sources += 1
         judge = Judge(self._policy, self.report, format_.name, self._options.since)
-        ingest(Source(stream, info, judge, self._commit, self._on_bytes, file), format_, self.report)
+        source = Source(stream, info, judge, self._commit, self._on_bytes, file)
+        yield from ingest(source, format_, self.report)
 
     def _known(self, path: str, status: os.stat_result) -> SourceState | None:
         return self._store.source(path, status.st_dev, status.st_ino) if self._store else None

@@ -40,8 +40,8 @@ class Source:
     """None where how far was read is not remembered: standard input, a run with `--since`."""
 
 
-def ingest(source: Source, format_: Format, report: Report) -> None:
-    """Read a source from where it was left, or from its start, and commit it in batches.
+def ingest(source: Source, format_: Format, report: Report) -> Iterator[None]:
+    """Read a source from where it was left, or from its start; yield after each batch that was committed.
 
     Raises OSError when reading fails; what was committed until then stays, and the next run goes on behind it.
     """
@@ -53,6 +53,7 @@ def ingest(source: Source, format_: Format, report: Report) -> None:
         batches = _document(source, format_)
     for batch in batches:
         report.add_counts(source.commit(batch))
+        yield
 
 
 def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:

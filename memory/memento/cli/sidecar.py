@@ -69,8 +69,8 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         note("no agent's transcripts were found in their usual places; name a folder: memento watch PATH")
         raise typer.Exit(3)
     for one in present:
-        read = f"{one['files_read']:,} of {one['files']:,} files, {one['bytes_read'] / 1e6:,.1f} of "
-        typer.echo(f"{one['agent']:<12} {read}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
+        progress = f"{one['files_read']:,} of {one['files']:,} files, {one['bytes_read'] / 1e6:,.1f} of "
+        typer.echo(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
 
 
 def status(db: Db = None, json_: AsJson = None) -> None:

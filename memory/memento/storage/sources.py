@@ -191,12 +191,18 @@ def accounts(connection: apsw.Connection) -> list[SourceAccount]:
     rows = connection.execute(
         "SELECT num, path, format, size, offset, open_bytes, last_read FROM sources ORDER BY last_read DESC, num"
     )
-    return [_account(known, ledgers.get(number, {})) for number, *known in rows]
+    return [_account(row, ledgers.get(row[0], {})) for row in rows]
 
 
-def _account(known: Sequence[Any], ledger: Mapping[LedgerKey, int]) -> SourceAccount:
+def _account(row: tuple[Any, ...], ledger: Mapping[LedgerKey, int]) -> SourceAccount:
+    _, path, format_, size, offset, open_bytes, last_read = row
     return SourceAccount(
-        *known,
+        path,
+        format_,
+        size,
+        offset,
+        open_bytes,
+        last_read,
         stored=sum(count for key, count in ledger.items() if key.outcome == "stored"),
         skipped={key.reason: count for key, count in ledger.items() if key.outcome == "skipped" and count},
         quarantined=sum(count for key, count in ledger.items() if key.outcome == "quarantined"),
