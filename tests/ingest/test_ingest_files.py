@@ -154,7 +154,7 @@ def test_deletion_forgets_nothing_and_a_new_file_is_read(
 
 
 def test_one_format_per_file(ingest: Ingest, tmp_path: Path) -> None:
-    path = tmp_path / "notes"
+    path = tmp_path / "notes.diary"  # no format recognises the name
     path.write_text("User: We decided to write notes by hand.\nAssistant: I prefer notes that name their date.\n")
     assert ingest.run(path, format_="markdown").stored == 2
     os.utime(path)
