@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from memento.cli import app as _found
+from memento.cli.app import app
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
 
-APP: Any = getattr(_found, "app", _found)
-
-
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield every command with the words that call it."""
-    command = command or typer.main.get_command(APP)
+    command = command or typer.main.get_command(app)
     yield path, command
     for name, below in getattr(command, "commands", {}).items():
         yield from commands(below, (*path, name))

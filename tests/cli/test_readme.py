@@ -13,9 +13,8 @@ from typing import Any, Final
 import pytest
 import typer
 
-from memento.cli import app as _found
+from memento.cli.app import app
 
-APP: Final[Any] = getattr(_found, "app", _found)
 ROOT: Final = Path(__file__).resolve().parents[2]
 README: Final = ROOT / "README.md"
 DOCUMENTS: Final = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,7 +40,7 @@ def command_lines(path: Path) -> Iterator[str]:
 
 
 LINES: Final = [(path.name, line) for path in DOCUMENTS for line in command_lines(path)]
-GROUP: Final[Any] = typer.main.get_command(APP)
+GROUP: Final[Any] = typer.main.get_command(app)
 
 
 def called(words: list[str]) -> tuple[Any, list[str]]:
