@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memento_ingest.formats.base import DocumentFormat, Format, LineFormat
+from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.span import Checkpoint, SourceInfo, Span
 from memento_policies import Message
@@ -73,6 +73,24 @@ class Reading:
             checkpoint = Checkpoint(ended.offset, json.loads(json.dumps(ended.state)))
         return spans
 
+    def database(self, found: Format, path: Path, start: Checkpoint | None = None) -> tuple[list[Span], Checkpoint]:
+        """Read a database from a checkpoint on; the spans must go on in the order of reading without a gap."""
+        assert isinstance(found, DatabaseFormat)
+        reader = found.reader(SourceInfo(path.name, str(path), modified=7), start)
+        position = start.offset if start else 0
+        spans = []
+        for span in reader.spans():
+            assert span.offset == position
+            assert span.length >= 0
+            assert sum(map(bool, (span.messages, span.skipped, span.defect))) == 1, span
+            position += span.length
+            spans.append(span)
+        ended = reader.checkpoint()
+        assert ended.offset == position
+        for message in self.messages(spans):
+            self.check_message(message)
+        return spans, Checkpoint(ended.offset, json.loads(json.dumps(ended.state)))
+
     def messages(self, spans: Iterable[Span]) -> list[Message]:
         return [message for span in spans for message in span.messages]
 
@@ -93,6 +111,12 @@ class Reading:
         if not path.is_file():
             pytest.skip(f"the shared sample file {name} is not here")
         return path.read_bytes()
+
+    def copy(self, name: str, folder: Path) -> Path:
+        """Return a copy of one of the shared sample files, since reading a database may leave files beside it."""
+        copied = folder / Path(name).name
+        copied.write_bytes(self.fixture(name))
+        return copied
 
 
 @pytest.fixture(scope="session")

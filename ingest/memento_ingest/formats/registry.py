@@ -11,9 +11,29 @@ from memento_ingest.formats.base import Format
 from memento_ingest.span import SourceInfo
 from memento_policies import MementoError
 
-# Formats with marks of their own come before the generic shapes, plain text last. Imported on first use.
+# Databases come first: they begin with SQLite's mark, and hold text that passes for other formats. Then formats with
+# marks of their own, the generic shapes, and plain text. Imported on first use.
 FORMATS: Final[dict[str, str]] = {
+    "opencode": "memento_ingest.formats.opencode:OpenCode",
+    "cursor-ide": "memento_ingest.formats.cursor_ide:CursorIDE",
+    "goose": "memento_ingest.formats.goose:Goose",
+    "openclaw-sqlite": "memento_ingest.formats.openclaw_database:OpenClawDatabase",
+    "hook-spool": "memento_ingest.formats.hook_spool:HookSpool",
     "claude-code": "memento_ingest.formats.claude_code:ClaudeCode",
+    "codex": "memento_ingest.formats.codex:Codex",
+    "codex-zst": "memento_ingest.formats.codex_zst:CodexZst",
+    "gemini": "memento_ingest.formats.gemini:Gemini",
+    "gemini-json": "memento_ingest.formats.gemini:GeminiJson",
+    "copilot": "memento_ingest.formats.copilot:Copilot",
+    "openclaw": "memento_ingest.formats.pi:OpenClaw",
+    "pi": "memento_ingest.formats.pi:Pi",
+    "goose-jsonl": "memento_ingest.formats.goose_jsonl:GooseJsonl",
+    "cursor-cli": "memento_ingest.formats.cursor_cli:CursorCli",
+    "cursor-text": "memento_ingest.formats.cursor_text:CursorText",
+    "aider": "memento_ingest.formats.aider:Aider",
+    "opencode-storage": "memento_ingest.formats.opencode_storage:OpenCodeStorage",
+    "cline": "memento_ingest.formats.cline:Cline",
+    "roo": "memento_ingest.formats.cline:Roo",
     "archive": "memento_ingest.formats.archive:Archive",
     "chatgpt": "memento_ingest.formats.chatgpt:ChatGPT",
     "claude-ai": "memento_ingest.formats.claude_ai:ClaudeAI",

@@ -7,7 +7,9 @@ the ledger's bytes add up to the bytes read, here as everywhere.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -151,7 +153,9 @@ class _Changed:
         has_time = query.updated in database.columns(query.table)
         self._updated = f'CAST(t."{query.updated}" AS INTEGER)' if has_time else ""
         self._rowid, self._since = self._start(mark)
-        self.mark = self._newest()
+        self.mark: dict[str, Any] = {}
+        with suppress(DatabaseDamaged):  # the rows before the damage are read all the same
+            self.mark = self._newest()
         self.last = "none"
 
     def rows(self) -> Iterator[tuple[str, bytes | None, int, Mapping[str, str]]]:
@@ -160,10 +164,10 @@ class _Changed:
         after = _LOWEST if self._since is not None else self._rowid - 1
         parameters = {"rowid": self._rowid, "since": self._since, "max": MAX_LINE}
         while page := self._database.page(sql, {**parameters, "after": after}):
-            for _, row_id, data, size, *context in page:
+            for rowid, row_id, data, size, *context in page:
+                after = behind(after, rowid)
                 self.last = text(row_id)
                 yield self.last, data, size or 0, dict(zip(names, map(text, context), strict=True))
-            after = page[-1][0]
 
     def _start(self, mark: Mapping[str, Any]) -> tuple[int, int | None]:
         """Return the rowid from which rows count as new, and the time from which older ones count as changed."""
@@ -221,6 +225,13 @@ def starting_rowid(database: Database, table: str, identity: Sequence[str], mark
     if not isinstance(rowid, int) or _identity_at(database, table, identity, rowid) != mark.get("id"):
         return _LOWEST + 1
     return rowid
+
+
+def behind(after: int, number: object) -> int:
+    """Return the number of the next row. Raises DatabaseDamaged where the order is broken: reading would never end."""
+    if not isinstance(number, int) or number <= after:
+        raise DatabaseDamaged(errno.EIO, "this SQLite database is damaged: its rows are out of order")
+    return number
 
 
 def newest(database: Database, table: str, identity: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from memento_ingest.formats.base import LineParser
-from memento_ingest.formats.rows import newest, require, starting_rowid, text
+from memento_ingest.formats.rows import behind, newest, require, starting_rowid, text
 from memento_ingest.formats.sqlite import Database, DatabaseDamaged
 from memento_ingest.lines import MAX_LINE
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span, Title
@@ -88,8 +88,9 @@ class SessionRowsReader:
         )
         after = _LOWEST
         while page := database.page(sql, {"rowid": rowid, "after": after}):
-            yield from (text(session) for _, session in page)
-            after = page[-1][0]
+            for first, session in page:
+                after = behind(after, first)
+                yield text(session)
 
     def _session(self, database: Database, session: Session) -> Iterator[Span]:
         after, offset, state = self._places.pop(session.id, (_LOWEST, 0, None))
@@ -130,7 +131,7 @@ class SessionRowsReader:
         )
         while page := database.page(sql, {"session": session, "after": after}):
             for order, bytes_, *data in page:
+                after = behind(after, order)
                 is_whole = (bytes_ or 0) <= MAX_LINE
                 line = table.line([value or b"" for value in data]) + b"\n" if is_whole else b""
                 yield order, line, bytes_ or 0
-            after = page[-1][0]

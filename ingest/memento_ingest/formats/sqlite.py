@@ -86,7 +86,7 @@ class Database:
         return row
 
     def page(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return the query's first rows, up to `PAGE_ROWS` or about `PAGE_BYTES`."""
+        """Return the query's first rows, up to `PAGE_ROWS` or about `PAGE_BYTES`, or those before a damaged page."""
         rows: list[tuple[Any, ...]] = []
         size = 0
         with _translated():
@@ -97,8 +97,11 @@ class Database:
                     size += sum(len(value) for value in row if isinstance(value, bytes))
                     if len(rows) == PAGE_ROWS or size >= PAGE_BYTES:
                         break
+            except apsw.CorruptError:
+                if not rows:
+                    raise
             finally:
-                cursor.close()
+                cursor.close(force=True)
         return rows
 
 
@@ -143,7 +146,7 @@ def _connect(path: str) -> apsw.Connection:
             return _opened(f"{uri}&immutable=1")
         if Path(os.path.realpath(path) + "-shm").exists() or "unix-none" not in apsw.vfs_names():
             raise
-        return _opened(uri, vfs="unix-none", prepare="PRAGMA locking_mode = EXCLUSIVE")
+        return _opened(uri, vfs="unix-none", prepare="PRAGMA locking_mode = EXCLUSIVE;")
 
 
 def _opened(uri: str, vfs: str | None = None, prepare: str = "") -> apsw.Connection:
@@ -151,7 +154,7 @@ def _opened(uri: str, vfs: str | None = None, prepare: str = "") -> apsw.Connect
     connection = apsw.Connection(uri, flags=flags, vfs=vfs)
     try:
         connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-        connection.execute(_PRAGMAS + prepare).fetchall()
+        connection.execute(prepare + _PRAGMAS).fetchall()
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     except BaseException:
         with suppress(apsw.Error):
