@@ -14,6 +14,7 @@ from hypothesis import given, settings, strategies as st
 from memento.embedding import Embedder
 from memento.errors import StoreError, UsageError
 from memento.memory import NewMemory, Recall
+from memento.storage import rows
 from memento.storage.capture import Batch
 from memento.storage.database import Database, DeadlineExceeded
 from memento.store import MemoryStore
@@ -270,16 +271,29 @@ def test_two_stores_on_one_file_see_each_others_memories_by_meaning(open_store: 
 def test_an_index_sees_a_row_that_grew_after_it_was_read(
     open_store: StoreMaker, words: type[Any], row: RowMaker
 ) -> None:
-    same = {"automobile": "car", "vessel": "ship"}
+    same = {"automobile": "car", "vessel": "ship", "dwelling": "house"}
     here, there = (open_store(embedder=words(same=same)) for _ in range(2))
     for key in "ab":
         there.write(row(key, "a tale"))
     assert len(here.recall("tale")) == 2
-    there.write(row("b", "a tale car"))
-    there.write(row("c", "the ship"))
+    for key, text in (("a", "a tale car"), ("b", "a tale house"), ("c", "the ship")):
+        there.write(row(key, text))
     there.embed_pending()
-    assert texts(here.recall("automobile", k=1)) == ["a tale car"]
-    assert texts(here.recall("vessel", k=1)) == ["the ship"]
+    for query, answer in (("automobile", "a tale car"), ("dwelling", "a tale house"), ("vessel", "the ship")):
+        assert texts(here.recall(query, k=1)) == [answer]
+
+
+def test_what_another_store_deleted_does_not_crowd_out_the_rest(
+    open_store: StoreMaker, words: type[Any], row: RowMaker
+) -> None:
+    here, there = (open_store(embedder=words(same={"boiler": "kettle"})) for _ in range(2))
+    there.commit(Batch(None, [row(str(n), f"kettle {n}") for n in range(250)]))
+    left = there.remember("a kettle among many other things")
+    there.embed_pending()
+    assert left not in [each.id for each in here.recall("boiler", k=5)]
+    with there._database.write() as connection:
+        rows.delete(connection, [row(str(n), "").id for n in range(250)])
+    assert [each.id for each in here.recall("boiler", k=5)] == [left]
 
 
 def test_another_model_embeds_everything_anew(open_store: StoreMaker, words: type[Any]) -> None:

@@ -19,12 +19,13 @@ from memento.storage import rows
 from memento.storage.database import Database
 
 FULL = "we deploy on Thursdays — “never” on Fridays 🚀\nand the key is C++"
-LENGTHS = [1, 9, 22, 30, len(FULL)]
+VERSIONS = ["w", "we deploy", "we deplox…", "we deplox🚀", FULL[:30], FULL]
+"""Texts of one record, each of higher rank than the one before: longer, or as long and greater in UTF-8."""
 
 
 def version(record: int, grown: int) -> NewMemory:
     """Return a record as it was after it grew `grown` times; everything else follows from the text."""
-    text = FULL[: LENGTHS[grown]]
+    text = VERSIONS[grown]
     tags = tuple(f"tag{n}" for n in range(grown))
     return NewMemory(
         memory_id("test", str(record)), text, 1000 * record, "test", f"s{record % 2}", importance=grown / 7, tags=tags,
@@ -113,7 +114,7 @@ Action = tuple[int, int]
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, len(LENGTHS) - 1)), max_size=25),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, len(VERSIONS) - 1)), max_size=25),
     st.randoms(use_true_random=False),
 )
 def test_any_order_split_and_repetition_converges(actions: list[Action], random: Any) -> None:
@@ -146,7 +147,7 @@ class StoredRows(RuleBasedStateMachine):
         self.model: dict[int, int] = {}
         self.forgotten: set[int] = set()
 
-    @rule(record=st.integers(0, 3), grown=st.integers(0, len(LENGTHS) - 1), revive=st.booleans())
+    @rule(record=st.integers(0, 3), grown=st.integers(0, len(VERSIONS) - 1), revive=st.booleans())
     def put(self, record: int, grown: int, revive: bool) -> None:
         memory = version(record, grown)
         with self.database.write() as connection:

@@ -113,7 +113,8 @@ def test_recent_is_by_the_time_of_the_event(store: MemoryStore) -> None:
     for text, at in (("b", 2_000_000_000), ("c", 3_000_000_000), ("a", 1_000_000_000)):
         store.remember(f"note {text}", timestamp=at)
     assert texts(store.get_recent(2)) == ["note c", "note b"]
-    assert texts(store.get_recent(before=2_500_000_000)) == ["note b", "note a"]
+    assert texts(store.get_recent(before=3_000_000_000)) == ["note b", "note a"]
+    assert texts(store.get_recent(since=2_000_000_000)) == ["note c", "note b"]
     with pytest.raises(UsageError, match="limit must be 1 or more"):
         store.get_recent(0)
 
