@@ -16,7 +16,7 @@ from memento.memory import Counts, NewMemory
 from memento.storage.capture import Batch
 from memento.storage.sources import SourceState
 from memento.store import MemoryStore
-from memento_ingest.batching import Judge
+from memento_ingest.batching import NOTHING, Judge
 from memento_ingest.discovery import File, discover, readable
 from memento_ingest.formats.base import Format
 from memento_ingest.formats.registry import detect, get, names
@@ -134,11 +134,10 @@ class Ingestion:
         problem = "no transcript format recognises it: name one with --format" if head else "empty"
         self.report.problems.append((where, problem))
 
-    def _source(
-        self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None
-    ) -> Iterator[None]:
+    def _source(self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None) -> Iterator[None]:
         self.report.sources += 1
-        judge = Judge(self._policy, self.report, format_.name, self._options.since)
+        ignored = self._store.ignored() if self._store else NOTHING
+        judge = Judge(self._policy, self.report, format_.name, self._options.since, ignored)
         source = Source(stream, info, judge, self._commit, self._on_bytes, file)
         yield from ingest(source, format_, self.report)
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
+from memento.storage.ignored import Ignored
 from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally
 from memento.writing import memory_of
 from memento_ingest.report import Report
@@ -17,6 +18,8 @@ from memento_policies import Message, Policy
 
 BATCH_MESSAGES: Final = 1_000
 BATCH_BYTES: Final = 8 * 1024 * 1024
+
+NOTHING: Final = Ignored()
 
 
 class Outcome(NamedTuple):
@@ -75,11 +78,13 @@ class Gathered:
 class Judge:
     """Judges the spans of one source and counts them in the run's report.
 
-    `since` (Unix milliseconds) skips older messages.
+    `since` (Unix milliseconds) skips older messages; `ignored` is what the user wants kept out.
     """
 
-    def __init__(self, policy: Policy, report: Report, source: str, since: int | None = None) -> None:
-        self._policy, self._report, self._source, self._since = policy, report, source, since
+    def __init__(
+        self, policy: Policy, report: Report, source: str, since: int | None = None, ignored: Ignored = NOTHING
+    ) -> None:
+        self._policy, self._report, self._source, self._since, self._ignored = policy, report, source, since, ignored
 
     def take(self, spans: Iterable[Span], into: Gathered) -> None:
         """Judge spans and gather what they lead to."""
@@ -93,7 +98,8 @@ class Judge:
                 tallies = self._skipped(span)
             end = span.offset + span.length
             into.outcomes += [Outcome(end, key, tally) for key, tally in tallies]
-            into.inactive += [memory_id(self._source, key) for key in span.inactive]
+            source = span.messages[0].source if span.messages else self._source
+            into.inactive += [memory_id(source, key) for key in span.inactive]
             for title in span.titles:
                 text = self._policy.redact(title.text).text
                 into.titles.append(SessionTitle(title.session_id, text, title.rank))
@@ -115,6 +121,9 @@ class Judge:
         if self._since is not None and message.timestamp < self._since:
             self._report.skipped["before_since"] += 1
             return LedgerKey("skipped", "before_since")
+        if self._ignored.covers(message.session_id, message.project):
+            self._report.skipped["ignored"] += 1
+            return LedgerKey("skipped", "ignored")
         decision = self._policy.decide(message)
         if not decision.keep:
             self._report.skipped[decision.reason] += 1

@@ -24,10 +24,11 @@ from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.search.recall import CATCH_UP_SECONDS, recall as search
 from memento.search.semantic import Progress, Semantic
-from memento.storage import capture, overview, rows, sources
+from memento.storage import capture, ignored, overview, rows, sources
 from memento.storage.capture import Batch
 from memento.storage.database import Database
 from memento.storage.filters import Filter, where
+from memento.storage.ignored import Ignored, Kind
 from memento.storage.overview import Stats
 from memento.storage.sources import Quarantined, SourceAccount, SourceState
 from memento.times import now_ms, to_ms
@@ -194,6 +195,25 @@ class MemoryStore:
         self._echo([memory], counts)
         return counts
 
+    def ignored(self) -> Ignored:
+        """Return the sessions and projects that ingestion leaves out."""
+        with self._database.read() as connection:
+            return ignored.load(connection)
+
+    def ignore(self, kind: Kind, value: str, *, forget: bool = False) -> int:
+        """Leave a session or a project (and its subfolders) out from now on; `forget` deletes what is stored of it.
+
+        Returns the number of memories forgotten.
+        """
+        with self._database.write(durable=True) as connection:
+            ignored.add(connection, kind, value)
+            return rows.delete(connection, ignored.stored(connection, kind, value)) if forget else 0
+
+    def unignore(self, kind: Kind, value: str) -> bool:
+        """Capture a session or a project again; False when it was not ignored."""
+        with self._database.write(durable=True) as connection:
+            return ignored.remove(connection, kind, value)
+
     def commit(self, batch: Batch) -> Counts:
         """Write what was read of a source, with its new offset, in one transaction."""
         counts = capture.commit(self._database, batch)
@@ -209,6 +229,11 @@ class MemoryStore:
         """Return every source read so far with its ledger, the one read last first."""
         with self._database.read() as connection:
             return sources.accounts(connection)
+
+    def projects(self) -> list[str]:
+        """Return the folders that agents are known to have worked in."""
+        with self._database.read() as connection:
+            return rows.projects(connection)
 
     def quarantined(self, limit: int = 20) -> list[Quarantined]:
         """Return the latest records that could not be read, latest first."""

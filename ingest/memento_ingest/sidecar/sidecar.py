@@ -18,10 +18,10 @@ from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
-from memento_ingest.discovery import SUFFIXES
 from memento_ingest.sidecar.capture import CaptureWorker
 from memento_ingest.sidecar.embedding import EmbedWorker
 from memento_ingest.sidecar.lock import sole_instance
+from memento_ingest.sidecar.places import Watched, agents_places, watched
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.sidecar.wake import Wake
 from memento_policies import load_policy
@@ -54,7 +54,7 @@ class Sidecar:
         """Watch until SIGTERM or SIGINT. Raises AlreadyRunning, StoreError, PolicyError."""
         with MemoryStore(config=self._config) as store, sole_instance(store.path):
             self._catch_signals()
-            sweep = Sweep(self._roots(), _may_be_transcript)
+            sweep = Sweep(*self._watched(store))
             capture = CaptureWorker(Ingestion(store.policy, Options(), store), sweep, self._say)
             embed = EmbedWorker(store, self._config.settings.sidecar.embed_cpu_share, self._say)
             self._say(f"watching {len(sweep.roots)} places for {store.path}")
@@ -110,18 +110,16 @@ class Sidecar:
             self._say(f"kept the settings in force: {error}")
             return
         self._config = config
-        sweep.roots[:] = self._roots()
+        sweep.roots, sweep.accepts = self._watched(store)
         capture.forget_queue()
         capture.ingestion = Ingestion(policy, Options(), store)
         self._say("read config and policies again")
 
-    def _roots(self) -> list[Path]:
-        if self._given:
-            return list(self._given)
-        from memento_ingest.locations import watched_roots
-
+    def _watched(self, store: MemoryStore) -> Watched:
         own = [Path(path).expanduser().absolute() for path in self._config.settings.sidecar.paths]
-        return [*(self._given or watched_roots()), *own]
+        if self._given:
+            return watched([*self._given, *own], [])
+        return watched(own, agents_places(store.projects()))
 
     def _catch_signals(self) -> None:
         def stop(_number: int, _frame: FrameType | None) -> None:
@@ -134,7 +132,3 @@ class Sidecar:
         signal.signal(signal.SIGINT, stop)
         if sys.platform != "win32":
             signal.signal(signal.SIGHUP, reload)
-
-
-def _may_be_transcript(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES

@@ -11,6 +11,7 @@ import typer
 from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
 
 if TYPE_CHECKING:
+    from memento.storage.ignored import Kind
     from memento.storage.sources import SourceAccount
 
 STALLED_SECONDS = 60
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command()(watch)
     app.command()(sources)
     app.command()(status)
+    app.command()(ignore)
 
 
 def watch(
@@ -42,19 +44,20 @@ def watch(
 def sources(db: Db = None, json_: AsJson = None) -> None:
     """List the agents whose transcripts were found on this machine, and how far each has been read."""
     from memento.store import MemoryStore
-    from memento_ingest.locations import places
+    from memento_ingest.sidecar.places import agents_places, files_of
 
     with MemoryStore(config=configured(db)) as store:
         known = {account.path: account for account in store.accounts()}
+        projects = store.projects()
     found: list[dict[str, Any]] = []
-    for place in places():
-        files = [path for path in place.files() if path.is_file()]
+    for place in agents_places(projects):
+        files = files_of(place)
         read = [known[str(path)] for path in files if str(path) in known]
         found.append(
             {
                 "agent": place.agent,
                 "place": str(place.root),
-                "exists": place.root.exists(),
+                "exists": Path(place.root).exists(),
                 "files": len(files),
                 "bytes": sum(path.stat().st_size for path in files),
                 "files_read": len(read),
@@ -97,6 +100,45 @@ def status(db: Db = None, json_: AsJson = None) -> None:
         note(f"stalled: {one['unread']:,} bytes of {one['path']} have not been read for over a minute")
     if stalled:
         raise typer.Exit(1)
+
+
+def ignore(
+    session: Annotated[str | None, typer.Option("--session", metavar="ID", help="Leave this session out.")] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="DIR", help="Leave this folder's sessions out.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Capture it again.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Also delete what is stored of it.")] = False,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Keep a session or a project out of the memory; without an option, list what is kept out.
+
+    A single message stays out when it holds #nomemory.
+    """
+    from memento.store import MemoryStore
+
+    wanted: list[tuple[Kind, str]] = [("session", session)] if session else []
+    if project:
+        wanted.append(("project", str(Path(project).expanduser().absolute())))
+    with MemoryStore(config=configured(db)) as store:
+        for kind, value in wanted:
+            if not remove:
+                forgotten = store.ignore(kind, value, forget=forget)
+                note(f"{kind} {value} is left out from now on" + (f", {forgotten} forgotten" if forget else ""))
+            elif store.unignore(kind, value):
+                note(
+                    f"{kind} {value} is captured again; its files are read anew by the next `memento ingest` or start of the sidecar"
+                )
+            else:
+                note(f"{kind} {value} was not ignored")
+                raise typer.Exit(3)
+        kept_out = store.ignored()
+    if wants_json(json_):
+        print_json({"sessions": sorted(kept_out.sessions), "projects": sorted(kept_out.projects)})
+    elif not wanted:
+        for value in (*sorted(kept_out.sessions), *sorted(kept_out.projects)):
+            typer.echo(value)
 
 
 def _described(account: SourceAccount) -> dict[str, Any]:

@@ -130,6 +130,13 @@ CREATE TABLE tombstones (
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE ignored (
+    kind  TEXT NOT NULL,                    -- session, project
+    value TEXT NOT NULL,
+    at    INTEGER NOT NULL,
+    PRIMARY KEY (kind, value)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE jobs (name TEXT PRIMARY KEY, last_success INTEGER, last_error TEXT) STRICT, WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """

@@ -102,6 +102,12 @@ def select(connection: apsw.Connection, where: str, parameters: Sequence[Any], o
     return [_row(row).memory for row in connection.execute(sql, (*parameters, limit))]
 
 
+def projects(connection: apsw.Connection) -> list[str]:
+    """Return the distinct projects, in order."""
+    found = connection.execute("SELECT DISTINCT project FROM memories WHERE project <> '' ORDER BY project")
+    return [str(project) for (project,) in found]
+
+
 def every(connection: apsw.Connection) -> Iterator[Memory]:
     """Yield all memories, oldest first."""
     return (

@@ -1,0 +1,64 @@
+"""What the user wants kept out: whole sessions and whole projects, whatever the policy thinks of their messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import apsw
+
+from memento.times import now_ms
+
+Kind = Literal["session", "project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The sessions and projects that are not captured."""
+
+    sessions: frozenset[str] = frozenset()
+    projects: frozenset[str] = frozenset()
+
+    def covers(self, session: str, project: str) -> bool:
+        """Tell whether a message of this session in this project stays out; a project covers its subfolders."""
+        if session in self.sessions:
+            return True
+        return any(project == known or project.startswith(f"{known}/") for known in self.projects)
+
+
+def load(connection: apsw.Connection) -> Ignored:
+    """Return everything that is ignored."""
+    rows = connection.execute("SELECT kind, value FROM ignored").fetchall()
+    return Ignored(
+        frozenset(str(value) for kind, value in rows if kind == "session"),
+        frozenset(str(value) for kind, value in rows if kind == "project"),
+    )
+
+
+def add(connection: apsw.Connection, kind: Kind, value: str) -> None:
+    """Ignore a session or a project from now on, inside the caller's transaction."""
+    connection.execute("INSERT OR IGNORE INTO ignored (kind, value, at) VALUES (?, ?, ?)", (kind, value, now_ms()))
+
+
+def remove(connection: apsw.Connection, kind: Kind, value: str) -> bool:
+    """Capture it again, inside the caller's transaction; False when it was not ignored."""
+    connection.execute("DELETE FROM ignored WHERE kind = ? AND value = ?", (kind, value))
+    removed = connection.changes() > 0
+    if removed:  # what was passed over is to be read after all
+        connection.execute(
+            "UPDATE sources SET size = 0, head_hash = x'' WHERE num IN "
+            "(SELECT source FROM ledger WHERE outcome = 'skipped' AND reason = 'ignored')"
+        )
+    return removed
+
+
+def stored(connection: apsw.Connection, kind: Kind, value: str) -> list[str]:
+    """Return the ids of what is stored of a session or a project."""
+    if kind == "session":
+        rows = connection.execute("SELECT id FROM memories WHERE session_id = ?", (value,))
+    else:
+        inside = f"{value}/"
+        rows = connection.execute(
+            "SELECT id FROM memories WHERE project = ? OR substr(project, 1, ?) = ?", (value, len(inside), inside)
+        )
+    return [str(found) for (found,) in rows]
