@@ -111,6 +111,19 @@ def test_a_rewritten_session_is_read_again(reading: Reading, db: Db) -> None:
     assert len(before.items() & after.items()) == 1
 
 
+def test_a_rewritten_session_is_noticed_behind_another_one(reading: Reading, db: Db) -> None:
+    for number in range(5):
+        db.say("s1", f"u{number}", "user", f"text {number}")
+    db.say("s2", "v", "user", "other")
+    _, mark = reading.database(FORMAT, db.path)
+    db.connection.execute("DELETE FROM transcript_events WHERE session_id = 's1'")
+    db.seq["s1"] = -1
+    db.say("s1", "u0", "user", "text 0")
+    db.say("s1", "x", "user", "new")
+    said = reading.said(reading.database(FORMAT, db.path, mark)[0])
+    assert said == [("user", "text 0"), ("user", "new")]
+
+
 def test_it_is_told_from_the_lines_it_holds(db: Db) -> None:
     db.event("s1", {"type": "session", "version": 3, "id": "s1", "timestamp": "2026-09-02T09:00:00Z", "cwd": "/w"})
     found = detect(db.path.read_bytes(), SourceInfo(db.path.name, str(db.path)))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from memento_ingest.formats.agent_lines import AgentParser
 from memento_ingest.formats.goose_jsonl import SOURCE, GooseDialect
-from memento_ingest.formats.rows import text
+from memento_ingest.formats.rows import as_text, text
 from memento_ingest.formats.session_rows import Session, SessionRowsReader, SessionTable
 from memento_ingest.formats.sqlite import Database, has_columns
 from memento_ingest.formats.statement import State
@@ -56,9 +56,7 @@ def _line(data: Sequence[bytes]) -> bytes:
 def _describe(database: Database, session: str) -> Session:
     """Return the session's folder and title: the name it was given, else Goose's description of it."""
     known = database.columns("sessions")
-    columns = [
-        f'CAST("{name}" AS BLOB)' if name in known else "NULL" for name in ("working_dir", "name", "description")
-    ]
+    columns = [as_text(f'"{name}"') if name in known else "NULL" for name in ("working_dir", "name", "description")]
     row = None
     if "id" in known:
         row = database.first(f"SELECT {', '.join(columns)} FROM sessions WHERE id = :id", {"id": session})  # noqa: S608

@@ -23,6 +23,8 @@ OVERLAP_MS: Final = 10_000
 """Rows that changed this long before the newest one are read again: writers commit a little out of order."""
 
 _LOWEST: Final = -(2**63)
+_MAX_TEXT: Final = 4096
+_MAX_JSON: Final = 16 * 1024 * 1024
 
 
 class Row(NamedTuple):
@@ -212,8 +214,9 @@ class _Changed:
             return "NULL"
         name = f'{column.alias}."{column.name}"'
         if column.json:
-            name = f"CASE WHEN json_valid({name}) THEN json_extract({name}, '{column.json}') END"
-        return f"CAST({name} AS BLOB)"
+            is_read = f"octet_length({name}) <= {_MAX_JSON} AND json_valid({name})"
+            name = f"CASE WHEN {is_read} THEN json_extract({name}, '{column.json}') END"
+        return as_text(name)
 
 
 def starting_rowid(database: Database, table: str, identity: Sequence[str], mark: Mapping[str, Any]) -> int:
@@ -243,7 +246,7 @@ def newest(database: Database, table: str, identity: Sequence[str]) -> dict[str,
 
 
 def _identity(columns: Sequence[str]) -> str:
-    return "CAST(" + " || '/' || ".join(f't."{column}"' for column in columns) + " AS BLOB)"
+    return as_text(" || '/' || ".join(f't."{column}"' for column in columns))
 
 
 def _identity_at(database: Database, table: str, identity: Sequence[str], rowid: int) -> str:
@@ -257,6 +260,11 @@ def require(database: Database, table: str, columns: Iterable[str]) -> None:
     missing = [column for column in columns if column not in database.columns(table)]
     if missing:
         raise OSError(0, f"its table {table} has no column {missing[0]}: another version wrote this database")
+
+
+def as_text(expression: str) -> str:
+    """Return the SQL of a short text as bytes: a database may hold text that is no UTF-8, and any length of it."""
+    return f"CAST(substr({expression}, 1, {_MAX_TEXT}) AS BLOB)"
 
 
 def text(value: bytes | None) -> str:

@@ -7,8 +7,9 @@ goes on where its parser's checkpoint is, which an open tool call holds back; th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 from memento_ingest.formats.base import LineParser
@@ -20,7 +21,19 @@ from memento_ingest.span import Checkpoint, Line, SourceInfo, Span, Title
 MAX_SESSIONS: Final = 256
 """Sessions whose place is remembered; one that goes on after a longer silence is read again from its start."""
 _PLACES: Final = 1024
+_MAX_BESIDE: Final = 1024 * 1024
 _LOWEST: Final = -(2**63)
+
+
+class _Place(NamedTuple):
+    """The end of a row within its session."""
+
+    order: int
+    rowid: int
+    offset: int
+    """The bytes of the session's lines up to here."""
+    state: dict[str, Any] | None = None
+    """The parser's state here, if it goes on from here."""
 
 
 class Session(NamedTuple):
@@ -93,14 +106,15 @@ class SessionRowsReader:
                 yield text(session)
 
     def _session(self, database: Database, session: Session) -> Iterator[Span]:
-        after, offset, state = self._places.pop(session.id, (_LOWEST, 0, None))
-        parser = self._table.parser(session, None if state is None else Checkpoint(offset, state))
-        ends = deque([(offset, after)], maxlen=_PLACES)
+        place = self._place(database, session.id)
+        parser = self._table.parser(session, Checkpoint(place.offset, place.state) if place.state is not None else None)
+        offset, after = place.offset, place.order
+        ends = deque([place], maxlen=_PLACES)
         titles = (Title(session.id, session.title),) if session.title else ()
-        for order, line, size in self._rows(database, session.id, after):
+        for order, rowid, line, size in self._rows(database, session.id, after):
             read = parser.feed(Line(offset, line)) if line else [Span(offset, size, defect="too_long")]
             offset += len(line) or size
-            ends.append((offset, order))
+            ends.append(_Place(order, rowid, offset))
             for span in read:
                 yield replace(span, offset=self._offset, titles=(*span.titles, *titles))
                 self._offset += span.length
@@ -108,30 +122,43 @@ class SessionRowsReader:
         for span in parser.finish():
             yield replace(span, offset=self._offset)
             self._offset += span.length
-        self._remember(session.id, parser.checkpoint(), dict(ends))
+        self._remember(session.id, parser.checkpoint(), ends)
 
-    def _remember(self, session: str, reached: Checkpoint, ends: Mapping[int, int]) -> None:
-        if reached.offset in ends:
-            self._places[session] = [ends[reached.offset], reached.offset, dict(reached.state)]
+    def _place(self, database: Database, session: str) -> _Place:
+        """Return where the session goes on: its start, if the row read last is not there any more."""
+        known = self._places.pop(session, None)
+        if known is None:
+            return _Place(_LOWEST, 0, 0)
+        place = _Place(*known)
+        table = self._table
+        sql = f'SELECT rowid FROM "{table.name}" WHERE "{table.session}" = :session AND "{table.order}" = :order'  # noqa: S608
+        row = database.first(sql, {"session": session, "order": place.order})
+        is_there = place.order == _LOWEST or (row is not None and row[0] == place.rowid)
+        return place if is_there else _Place(_LOWEST, 0, 0)
+
+    def _remember(self, session: str, reached: Checkpoint, ends: Iterable[_Place]) -> None:
+        for place in ends:
+            if place.offset == reached.offset:
+                self._places[session] = list(place._replace(state=dict(reached.state)))
         while len(self._places) > MAX_SESSIONS:
             del self._places[next(iter(self._places))]
 
-    def _rows(self, database: Database, session: str, after: int) -> Iterator[tuple[int, bytes, int]]:
-        """Yield each row's number, its line and the bytes of its record; no line where the record is too long."""
+    def _rows(self, database: Database, session: str, after: int) -> Iterator[tuple[int, int, bytes, int]]:
+        """Yield each row's number and rowid, its line, and the bytes of its record; no line if that is too long."""
         table = self._table
         known = database.columns(table.name)
         size = f'octet_length("{table.data[0]}")'
         columns = [
-            f'CASE WHEN {size} <= {MAX_LINE} THEN CAST("{name}" AS BLOB) END' if name in known else "NULL"
-            for name in table.data
+            f'CASE WHEN octet_length("{name}") <= {limit} THEN CAST("{name}" AS BLOB) END' if name in known else "NULL"
+            for name, limit in zip(table.data, chain([MAX_LINE], repeat(_MAX_BESIDE)), strict=False)
         ]
         sql = (
-            f'SELECT "{table.order}", {size}, {", ".join(columns)} FROM "{table.name}" '  # noqa: S608
+            f'SELECT "{table.order}", rowid, {size}, {", ".join(columns)} FROM "{table.name}" '  # noqa: S608
             f'WHERE "{table.session}" = :session AND "{table.order}" > :after ORDER BY "{table.order}"'
         )
         while page := database.page(sql, {"session": session, "after": after}):
-            for order, bytes_, *data in page:
+            for order, rowid, length, *data in page:
                 after = behind(after, order)
-                is_whole = (bytes_ or 0) <= MAX_LINE
+                is_whole = (length or 0) <= MAX_LINE
                 line = table.line([value or b"" for value in data]) + b"\n" if is_whole else b""
-                yield order, line, bytes_ or 0
+                yield order, rowid, line, length or 0
