@@ -51,13 +51,14 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         projects = store.projects()
     found: list[dict[str, Any]] = []
     for place in agents_places(projects):
+        if not Path(place.root).exists():
+            continue
         files = files_of(place)
         read = [known[str(path)] for path in files if str(path) in known]
         found.append(
             {
                 "agent": place.agent,
                 "place": str(place.root),
-                "exists": Path(place.root).exists(),
                 "files": len(files),
                 "bytes": sum(path.stat().st_size for path in files),
                 "files_read": len(read),
@@ -67,11 +68,10 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
     if wants_json(json_):
         print_json(found)
         return
-    present = [one for one in found if one["exists"]]
-    if not present:
+    if not found:
         note("no agent's transcripts were found in their usual places; name a folder: memento watch PATH")
         raise typer.Exit(3)
-    for one in present:
+    for one in found:
         progress = f"{one['files_read']:,} of {one['files']:,} files, {one['bytes_read'] / 1e6:,.1f} of "
         typer.echo(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
 
@@ -127,9 +127,7 @@ def ignore(
                 forgotten = store.ignore(kind, value, forget=forget)
                 note(f"{kind} {value} is left out from now on" + (f", {forgotten} forgotten" if forget else ""))
             elif store.unignore(kind, value):
-                note(
-                    f"{kind} {value} is captured again; its files are read anew by the next `memento ingest` or start of the sidecar"
-                )
+                note(f"{kind} {value} is captured again; its files are read anew by the next `memento ingest`")
             else:
                 note(f"{kind} {value} was not ignored")
                 raise typer.Exit(3)
