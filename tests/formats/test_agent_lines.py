@@ -333,7 +333,7 @@ def test_any_split_gives_the_same_messages_and_tiles_the_bytes(reading: Reading,
     found = get(name)
     assert isinstance(found, LineFormat)
 
-    @settings(max_examples=250, deadline=None)
+    @settings(max_examples=150, deadline=None)
     @given(sources(name), st.lists(st.integers(0, 3000), max_size=6))
     def check(data: bytes, cuts: list[int]) -> None:
         whole = reading.spans(found, data)

@@ -171,7 +171,7 @@ def test_equal_messages_of_one_turn_stay_apart(reading: Reading) -> None:
 
 
 def test_a_rollout_resumed_by_a_newer_version_mixes_generations(reading: Reading) -> None:
-    oldest = [
+    oldest: list[dict[str, Any]] = [
         {"id": THREAD, "timestamp": TIME, "instructions": None, "git": {}},
         {"record_type": "state"},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "first"}]},
@@ -194,9 +194,9 @@ def test_a_rollout_resumed_by_a_newer_version_mixes_generations(reading: Reading
 
 @pytest.mark.parametrize("turns", [[*asked("hi"), *answered("yo")], newly("t1", "hi", "yo")])
 def test_a_forks_copy_of_its_parent_converges(reading: Reading, turns: list[dict[str, Any]]) -> None:
-    parent = [meta(), *turns]
+    parent: list[dict[str, Any]] = [meta(), *turns]
     copied = [{**record, "timestamp": "2026-10-01T00:00:00Z"} for record in parent]
-    fork = [meta("fork-1", forked_from_id=THREAD), *copied, *newly("t9", "other", "way")]
+    fork: list[dict[str, Any]] = [meta("fork-1", forked_from_id=THREAD), *copied, *newly("t9", "other", "way")]
     said = [("user", "hi"), ("assistant", "yo")]
     assert stored(reading, parent, fork) == [*said, ("user", "other"), ("assistant", "way")]
     assert {message.session_id for message in reading.messages(read(reading, fork))} == {"fork-1"}

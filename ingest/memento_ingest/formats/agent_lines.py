@@ -10,7 +10,6 @@ in memory only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -137,11 +136,11 @@ class AgentParser(Generic[S]):
             statement = self._dialect.read(value, self._state)
             if statement.verdict:
                 self._settle(statement.verdict, spans)
-            span = self._span(Span(offset, length), statement, mark)
+            span = self._span(offset, length, statement, mark)
             provisional = statement.provisional if span.messages else ""
             self._emit(span, mark, spans, provisional)
 
-    def _span(self, span: Span, statement: Statement, mark: _Mark[S]) -> Span:
+    def _span(self, offset: int, length: int, statement: Statement, mark: _Mark[S]) -> Span:
         """Return the record's span; remember its calls and where its messages stand."""
         for call in statement.calls:
             self._call(short_id(call.id), clean(short_id(call.name)), clean(call.given), mark)
@@ -153,11 +152,12 @@ class AgentParser(Generic[S]):
         if statement.title.strip():
             session = self._state.session or self._session
             titles = (Title(session, clean(statement.title).strip(), statement.title_rank),)
-        span = replace(span, titles=titles, inactive=statement.inactive)
+        inactive = statement.inactive
         if messages:
-            return replace(span, messages=messages)
+            return Span(offset, length, messages=messages, titles=titles, inactive=inactive)
         reason = "tool_use" if statement.calls else statement.skipped
-        return replace(span, skipped=reason, unknown_type=statement.unknown_type)
+        unknown_type = statement.unknown_type
+        return Span(offset, length, skipped=reason, unknown_type=unknown_type, titles=titles, inactive=inactive)
 
     def _emit(self, span: Span, mark: _Mark[S], spans: list[Span], provisional: str = "") -> None:
         if provisional or self._waiting:

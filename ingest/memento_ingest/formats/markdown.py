@@ -68,7 +68,7 @@ class Markdown:
         roles: set[Role] = set()
         lines = [text for raw in head.split(b"\n") if (text := line_text(raw)).strip()]
         for number, text in enumerate(lines):
-            if marker := scan.marker(text):
+            if (marker := scan.marker(text)) and marker.role:
                 roles.add(marker.role)
             if not roles and number >= _MARKER_WITHIN:
                 return False

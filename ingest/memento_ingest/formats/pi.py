@@ -87,7 +87,7 @@ class PiDialect:
         inactive = abandoned(state.links, entry, parent) if key else ()
         if entry:
             state.links = (*state.links, (entry, parent, key))[-WINDOW:]
-        return replace(statement, inactive=inactive)
+        return replace(statement, inactive=inactive) if inactive else statement
 
     def _entry(self, kind: str, value: Mapping[str, Any], state: PiState) -> Statement:
         if kind == "message":
