@@ -64,6 +64,20 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Share of one CPU that embedding may use, in (0, 1]."""
 
 
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the sidecar's local server allows. Its Unix socket is always there."""
+
+    tcp: bool = False
+    """Serve on 127.0.0.1 too, for those who send the token."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 7_411
+    """The TCP port; 0 = any free one."""
+    token_file: str = ""
+    """Made with a random token if there is none; empty = server.token in Memento's folder."""
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024)] = 16 * 1024 * 1024
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0)] = 50.0
+    """For one process, or for all that use TCP; four seconds' worth may come at once."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting, by section."""
 
@@ -72,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache: Cache = msgspec.field(default_factory=Cache)
     recall: Recall = msgspec.field(default_factory=Recall)
     sidecar: Sidecar = msgspec.field(default_factory=Sidecar)
+    server: Server = msgspec.field(default_factory=Server)
     echo: bool = False
     """Print every memory that is written, one line each, to standard error."""
     rust: bool = False

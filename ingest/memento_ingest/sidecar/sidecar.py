@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
@@ -25,6 +25,9 @@ from memento_ingest.sidecar.places import Watched, agents_places, watched
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.sidecar.wake import Wake
 from memento_policies import load_policy
+
+if TYPE_CHECKING:
+    from memento_ingest.server.thread import LocalServer
 
 SWEEP_SECONDS: Final = 2.0
 SLOWEST_SWEEP_SECONDS: Final = 5.0
@@ -59,12 +62,36 @@ class Sidecar:
             embed = EmbedWorker(store, self._config.settings.sidecar.embed_cpu_share, self._say)
             self._say(f"watching {len(sweep.roots)} places for {store.path}")
             embed.start()
+            server = self._serve(store, sweep, capture, embed)
             try:
                 self._follow(store, sweep, capture, embed)
             finally:
+                until = time.monotonic() + DRAIN_SECONDS
                 self._wake.stop()
-                embed.stop(DRAIN_SECONDS)
+                if server is not None:
+                    server.stop(DRAIN_SECONDS / 2)
+                embed.stop(until - time.monotonic())
         self._say("stopped")
+
+    def _serve(
+        self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker
+    ) -> LocalServer | None:
+        """Start the local server; without its socket capture goes on all the same."""
+        from memento_ingest.server.health import Watching
+        from memento_ingest.server.sockets import CannotListen
+        from memento_ingest.server.thread import LocalServer
+
+        def watching() -> Watching:
+            unreadable = {str(path): why for path, why in capture.problems.copy().items()}
+            return Watching(capture.waiting, {**sweep.problems, **unreadable}, self._wake.overflows)
+
+        try:
+            server = LocalServer(store, watching, embed.wake, self._say)
+        except CannotListen as error:
+            self._say(f"no local server: {error}")
+            return None
+        server.start()
+        return server
 
     def _follow(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker) -> None:
         next_sweep = 0.0

@@ -11,6 +11,7 @@ import typer
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
 
 if TYPE_CHECKING:
+    from memento.config import Config
     from memento.memory import Memory, Recall
 
 NOTHING_FOUND = 3
@@ -88,28 +89,29 @@ def recall(
     before: Before = None,
     min_importance: MinImportance = 0.0,
     deadline: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Answer by then.")] = None,
+    sidecar: Annotated[bool, typer.Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
     """Find memories by meaning and by words. Exit code 3: nothing found; 4: the deadline passed, this is a part."""
-    from memento.store import MemoryStore
+    filters: dict[str, Any] = {
+        "collection": collection,
+        "source": source,
+        "session": session,
+        "project": project,
+        "role": role,
+        "trust": trust,
+        "since": since,
+        "before": before,
+        "min_importance": min_importance,
+    }
+    config = configured(db)
+    answer = _from_sidecar(config, _words(query), limit, deadline, {**filters, "tag": tag}) if sidecar else None
+    if answer is None:
+        from memento.store import MemoryStore
 
-    with MemoryStore(config=configured(db)) as store:
-        answer = store.recall(
-            _words(query),
-            limit,
-            deadline=deadline,
-            collection=collection,
-            tags=tag or (),
-            source=source,
-            session=session,
-            project=project,
-            role=role,
-            trust=trust,
-            since=since,
-            before=before,
-            min_importance=min_importance,
-        )
+        with MemoryStore(config=config) as store:
+            answer = store.recall(_words(query), limit, deadline=deadline, tags=tag or (), **filters)
     _print_answer(answer, wants_json(json_))
     if answer.partial:
         raise typer.Exit(PARTIAL)
@@ -169,6 +171,17 @@ def delete(
         raise typer.Exit(NOTHING_FOUND)
 
 
+def _from_sidecar(
+    config: Config, query: str, limit: int | None, deadline: float | None, filters: dict[str, Any]
+) -> Recall | None:
+    """Return the answer of the sidecar that serves this store; None when there is none."""
+    from memento import client
+
+    defaults = config.settings.recall
+    seconds = defaults.deadline_seconds if deadline is None else deadline
+    return client.recall(config.db_path, query, defaults.limit if limit is None else limit, seconds, filters)
+
+
 def _words(arguments: Sequence[str]) -> str:
     """Join what the shell split; bytes that are no UTF-8 become U+FFFD."""
     return " ".join(arguments).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -182,22 +195,13 @@ def _print_answer(answer: Recall, as_json: bool) -> None:
     for text in answer.notes:
         note(text)
     if as_json:
-        results: list[Any] = [found.as_dict() for found in answer]
-        print_json({**answer_fields(answer), "results": results})
+        from memento.client import to_wire
+
+        print_json(to_wire(answer))
     elif answer:
         _print_table([(found.memory, f"{found.score:.2f}") for found in answer])
     else:
         note("nothing found")
-
-
-def answer_fields(answer: Recall) -> dict[str, Any]:
-    """Return what is to be said of an answer beside its results."""
-    return {
-        "query": answer.query,
-        "partial": answer.partial,
-        "notes": list(answer.notes),
-        "seconds": round(answer.seconds, 4),
-    }
 
 
 def _print_table(memories: Sequence[tuple[Memory, str]]) -> None:

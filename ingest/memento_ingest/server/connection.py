@@ -1,0 +1,87 @@
+"""One connection: who it is from, how long it may take, and which one goes when there are too many.
+
+A client that sends or reads slowly costs a socket and a timer, never a thread; a request that is complete is served
+whatever the others do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any, Final
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from memento.client import peer_of
+
+HEADER_SECONDS: Final = 5.0
+"""For the whole head of a request."""
+REQUEST_SECONDS: Final = 45.0
+"""From a request's head to the last byte of its answer taken."""
+MAX_CONNECTIONS: Final = 256
+"""One more, and the one that has waited longest for its request to be complete is closed."""
+UNIX: Final = "unix"
+TCP: Final = "tcp"
+
+
+class Connection(H11Protocol):
+    """uvicorn's HTTP/1.1 protocol with peer credentials and time limits."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _reading = False
+    _refused = False
+    _opened = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse other users' processes before a byte is read."""
+        found = transport.get_extra_info("socket")
+        if found.family == socket.AF_UNIX:
+            peer = peer_of(found)
+            if peer is None or not peer.trusted:
+                self._refused = True
+                transport.abort()
+                return
+            self.app_state = {"transport": UNIX, "peer": f"{UNIX}:{peer.uid}:{peer.pid}"}
+        else:
+            self.app_state = {"transport": TCP, "peer": f"{TCP}:{transport.get_extra_info('peername')[0]}"}
+        super().connection_made(transport)
+        self._opened = self.loop.time()
+        self._limit_time()
+        self._make_room()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent."""
+        if self._refused:
+            return
+        self._limit_time()
+        super().data_received(data)
+        self._limit_time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._refused:
+            super().connection_lost(exc)
+
+    @property
+    def waits_for_request(self) -> bool:
+        """Whether no request of this connection is being served."""
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def _limit_time(self) -> None:
+        """Set the timer when the head or the rest of a request begins; more bytes do not prolong it."""
+        reading = self.waits_for_request
+        if self._timer is not None:
+            if reading == self._reading:
+                return
+            self._timer.cancel()
+        self._reading = reading
+        self._timer = self.loop.call_later(HEADER_SECONDS if reading else REQUEST_SECONDS, self.transport.abort)
+
+    def _make_room(self) -> None:
+        if len(self.connections) <= MAX_CONNECTIONS:
+            return
+        idle: list[Any] = [one for one in self.connections if isinstance(one, Connection) and one.waits_for_request]
+        oldest = min(idle, key=lambda one: one._opened, default=self)
+        oldest.transport.abort()

@@ -1,0 +1,128 @@
+"""How the sidecar does, told by outcomes: what has not been read, embedded or understood, and for how long."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from memento import __version__
+from memento.store import MemoryStore
+from memento_ingest.hooks import spool
+
+STALLED_SECONDS: Final = 60
+"""Bytes that have waited this long should have been read."""
+_MAX_PROBLEMS: Final = 50
+
+
+class Watching(NamedTuple):
+    """What only the sidecar's own loop knows."""
+
+    queued: int = 0
+    """Files that wait to be read."""
+    problems: Mapping[str, str] = {}
+    """Files and folders that cannot be read, and why."""
+    overflows: int = 0
+    """Times that file events were lost and a full sweep took over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The answer of `GET /health`."""
+
+    status: str
+    """`ok`, or `degraded` when there are problems."""
+    problems: tuple[str, ...]
+    version: str
+    sqlite_version: str
+    process: int
+    uptime_seconds: float
+    memories: int
+    pending_embeddings: int
+    model: str
+    """Empty: none is installed, search is by words."""
+    quarantined: int
+    sources: int
+    unread_bytes: int
+    oldest_unread_seconds: float
+    """How long ago the source changed that has waited longest; 0 = all is read."""
+    queued_files: int
+    event_overflows: int
+    spool_bytes: int
+    database_bytes: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON-serialisable form."""
+        return {**asdict(self), "problems": list(self.problems)}
+
+
+class _Unread(NamedTuple):
+    size: int
+    seconds: float
+    stalled: tuple[str, ...]
+
+
+class Checkup:
+    """Takes the sidecar's pulse. Call it in a worker thread: it asks the database and the file system."""
+
+    def __init__(self, store: MemoryStore, watching: Callable[[], Watching]) -> None:
+        self._store, self._watching = store, watching
+        self._started = time.monotonic()
+
+    def __call__(self) -> Health:
+        """Look at everything now. Raises StoreError."""
+        import apsw
+
+        stats, watching, unread = self._store.stats(), self._watching(), self._unread()
+        problems = [f"not read for over {STALLED_SECONDS} s: {path}" for path in unread.stalled]
+        problems += [f"cannot read {path}: {why}" for path, why in watching.problems.items()]
+        if not stats.model:
+            problems.append("no model is installed, so nothing is found by meaning: run `memento model pull`")
+        return Health(
+            status="degraded" if problems else "ok",
+            problems=tuple(problems[:_MAX_PROBLEMS]),
+            version=__version__,
+            sqlite_version=apsw.sqlite_lib_version(),
+            process=os.getpid(),
+            uptime_seconds=round(time.monotonic() - self._started, 1),
+            memories=stats.memories,
+            pending_embeddings=self._store.pending(),
+            model=stats.model,
+            quarantined=stats.quarantined,
+            sources=stats.sources,
+            unread_bytes=unread.size,
+            oldest_unread_seconds=unread.seconds,
+            queued_files=watching.queued,
+            event_overflows=watching.overflows,
+            spool_bytes=sum(_size(folder) for folder in spool.folders(self._store.config.home)),
+            database_bytes=stats.bytes,
+        )
+
+    def _unread(self) -> _Unread:
+        size, oldest, stalled = 0, 0.0, []
+        for account in self._store.accounts():
+            try:
+                found = Path(account.path).stat()
+            except OSError:
+                continue  # a deleted source is no problem: what was read of it stays
+            waiting = found.st_size - account.offset - account.open_bytes
+            if waiting <= 0:
+                continue
+            waited = max(0.0, time.time() - found.st_mtime)
+            size, oldest = size + waiting, max(oldest, waited)
+            if waited > STALLED_SECONDS:
+                stalled.append(account.path)
+        return _Unread(size, round(oldest, 1), tuple(stalled))
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                total += path.stat().st_size
+    return total
