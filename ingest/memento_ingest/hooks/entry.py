@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from memento import __version__
 from memento_ingest.hooks import payload, problems, spool
-from memento_policies.cached_redaction import load_redactor
+from memento_policies.cached_redaction import Loaded, load_redactor
 from memento_policies.redaction import Redactor
 
 MAX_INPUT: Final = 16 * 1024 * 1024
@@ -38,6 +38,11 @@ class _OutOfTime(Exception):
 def home() -> Path:
     """Return Memento's folder, as `memento.config` does, without importing the settings."""
     return Path(os.environ.get("MEMENTO_HOME") or "~/.memento").expanduser()
+
+
+def redaction(folder: Path) -> Loaded:
+    """Return the redactor of Memento's folder, from its cache if there is one. Raises PolicyError."""
+    return load_redactor(folder / "policies", folder / "cache" / "redaction.json", __version__)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -69,7 +74,7 @@ def _spool(arguments: Sequence[str], folder: Path) -> None:
     records = list(_records(payload.objects(text), agent, now, folder))
     if not records:
         return
-    loaded = load_redactor(folder / "policies", folder / "cache" / "redaction.json", __version__)
+    loaded = redaction(folder)
     if loaded.problem:
         problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")
     lines = b"".join(_line(record, loaded.redactor) for record in records)

@@ -52,8 +52,9 @@ _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
     "tool_output": ("tool_response", "tool_result", "toolResult", "tool_output", "error"),
 }
 # Where tools put what the model gets to see of their result.
-_OUTPUTS: Final = "text_result_for_llm textResultForLlm llmContent stdout output content result".split()
+_OUTPUTS: Final = "text_result_for_llm textResultForLlm llmContent stdout stderr output content result".split()
 
+_ALIASES: Final = {"claude": "claude-code", "gemini-cli": "gemini", "copilot-cli": "copilot"}
 _GEMINI: Final = frozenset("BeforeAgent AfterAgent BeforeModel AfterModel BeforeTool AfterTool PreCompress".split())
 _SPACE: Final = re.compile(r"\s*")
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -86,12 +87,12 @@ def record(payload: Mapping[str, Any], agent: str, received: int) -> dict[str, A
     event = _first(payload, _EVENT)
     facts = {name: text for name, keys in _FACTS.items() if (text := _first(payload, keys))}
     texts = {name: text for name, keys in _TEXTS.items() if (text := _first(payload, keys))}
-    if "error" in payload and "tool" in facts:
+    if payload.get("error") and "tool" in facts:
         facts["is_error"] = "true"
     return {
         "v": VERSION,
         "id": os.urandom(16).hex(),
-        "agent": agent if _SLUG.fullmatch(agent) else _agent(payload, event),
+        "agent": _ALIASES.get(agent, agent) if _SLUG.fullmatch(agent) else _agent(payload, event),
         "event": event or "unknown",
         "received": received,
         **facts,

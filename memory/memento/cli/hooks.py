@@ -48,9 +48,12 @@ def hook(
 def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False) -> None:
     """Add Memento's hooks to the agent's settings file; the file as it was is kept beside it."""
     from memento_ingest.hooks.agents import hooked_agent
+    from memento_ingest.hooks.entry import home, redaction
     from memento_ingest.hooks.install import install as add
 
     known = hooked_agent(agent)
+    if not dry_run:
+        redaction(home())  # the first hook finds the rules cached; rules that cannot be used are told here, not there
     change = add(known, settings, dry_run=dry_run)
     _print(change.diff if dry_run else change.summary)
     if known.advice and change.diff and not dry_run:
