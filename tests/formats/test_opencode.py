@@ -268,7 +268,7 @@ def test_the_sample_of_the_storage_folder_gives_exactly_its_messages(reading: Re
         ("assistant", "done", "prt_3", "ses_a", T0 + 1000, "/w/demo"),
     ]
     assert reasons(spans) == ["metadata"] * 3
-    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("ses_a", "T")]
+    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("ses_a", "T")] * 4
 
 
 def test_a_part_moved_into_the_database_keeps_its_key(reading: Reading, storage: Path, tmp_path: Path) -> None:

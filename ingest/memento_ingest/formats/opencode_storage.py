@@ -81,6 +81,7 @@ def _setting(part: Mapping[str, Any], info: SourceInfo) -> Setting:
         role=string(message.get("role")),
         time=(isinstance(time, dict) and to_unix_ms(time.get("created"))) or info.modified,
         project=clean(string(home.get("directory"))),
+        title=clean(string(home.get("title"))).strip(),
         model=clean(string(message.get("modelID"))),
         agent=clean(string(message.get("agent"))),
         is_child=bool(home.get("parentID")),
