@@ -23,8 +23,8 @@ from memento_policies.redaction import Redactor
 
 MAX_INPUT: Final = 16 * 1024 * 1024
 """Bytes; a longer input is dropped."""
-READ_SECONDS: Final = 2.0
-"""How long the agent may take to say all it has to say; what it said until then counts."""
+SILENCE_SECONDS: Final = 2.0
+"""How long an agent that does not end its input may say nothing; what it said until then counts."""
 TOTAL_SECONDS: Final = 4.5
 """Less than the 5 s after which an agent ends the hook."""
 _CHUNK: Final = 1024 * 1024
@@ -122,11 +122,10 @@ def _notification(arguments: Sequence[str]) -> str | None:
 
 
 def _standard_input() -> bytes:
-    """Return standard input to its end, or what came of it in time. Raises ValueError if it is too long."""
-    deadline = time.monotonic() + READ_SECONDS
+    """Return standard input to its end, or to where it fell silent. Raises ValueError if it is too long."""
     chunks: list[bytes] = []
     size = 0
-    while (left := deadline - time.monotonic()) > 0 and select.select([0], [], [], left)[0]:
+    while select.select([0], [], [], SILENCE_SECONDS)[0]:
         chunk = os.read(0, _CHUNK)
         if not chunk:
             break
