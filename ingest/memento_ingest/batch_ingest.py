@@ -18,7 +18,7 @@ from memento.storage.sources import SourceState
 from memento.store import MemoryStore
 from memento_ingest.batching import NOTHING, Judge
 from memento_ingest.discovery import File, discover, readable
-from memento_ingest.formats.base import Format
+from memento_ingest.formats.base import Format, source_of
 from memento_ingest.formats.registry import detect, get, names
 from memento_ingest.pipeline import OnBytes, Source, ingest
 from memento_ingest.report import Report
@@ -137,7 +137,7 @@ class Ingestion:
     def _source(self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None) -> Iterator[None]:
         self.report.sources += 1
         ignored = self._store.ignored() if self._store else NOTHING
-        judge = Judge(self._policy, self.report, format_.name, self._options.since, ignored)
+        judge = Judge(self._policy, self.report, source_of(format_), self._options.since, ignored)
         source = Source(stream, info, judge, self._commit, self._on_bytes, file)
         yield from ingest(source, format_, self.report)
 

@@ -102,7 +102,7 @@ class Judge:
             into.inactive += [memory_id(source, key) for key in span.inactive]
             for title in span.titles:
                 text = self._policy.redact(title.text).text
-                into.titles.append(SessionTitle(title.session_id, text, title.rank))
+                into.titles.append(SessionTitle(source, title.session_id, text, title.rank))
 
     def _messages(self, span: Span, into: Gathered) -> list[tuple[LedgerKey, Tally]]:
         outcomes: list[LedgerKey] = []

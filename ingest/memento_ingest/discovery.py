@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 STANDARD_INPUT: Final = "-"
 SUFFIXES: Final = frozenset(
-    {".jsonl", ".ndjson", ".json", ".md", ".markdown", ".txt", ".log", ".zip", ".db", ".sqlite", ".vscdb"}
+    {".jsonl", ".ndjson", ".json", ".md", ".markdown", ".txt", ".log", ".zip", ".db", ".sqlite", ".vscdb", ".zst"}
 )
 """What is looked at inside a folder; a file named by itself is always looked at."""
 
@@ -44,6 +44,11 @@ class Found:
 def readable(path: str | os.PathLike[str]) -> str:
     """Return a path as valid text; bytes of a file name that are no UTF-8 become escapes such as `\\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def may_be_transcript(path: Path) -> bool:
+    """Tell by its name whether a file in a folder is worth a look; archived logs carry a date behind `.jsonl`."""
+    return path.suffix.lower() in SUFFIXES or ".jsonl." in path.name
 
 
 def discover(names: Iterable[str]) -> Found:
@@ -96,7 +101,7 @@ def _walk(folder: Path, found: Found) -> Iterator[File]:
         folders.sort()
         for file in sorted(files):
             path = Path(root, file)
-            if path.suffix.lower() not in SUFFIXES or path.is_symlink():
+            if not may_be_transcript(path) or path.is_symlink():
                 found.ignored += 1
             else:
                 yield File(path, named=False)

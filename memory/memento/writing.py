@@ -54,7 +54,7 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
         importance=round(decision.importance, 4),
         tags=decision.tags,
         collection=EPISODIC,
-        project=encode(message.project)[0],
+        project=_redacted_text(message.project, policy),
         active=message.meta.get("active") is not False,
         meta=_redacted(meta, policy),
         why={"reason": decision.reason, "points": [[name, round(points, 3)] for name, points in decision.reasons]},

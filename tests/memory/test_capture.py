@@ -147,7 +147,7 @@ def test_an_incomplete_last_line_is_quarantined_only_until_the_next_read(tmp_pat
 def test_of_two_titles_the_higher_rank_stays(tmp_path: Path) -> None:
     database = Database(tmp_path / "store.db")
     for title, rank in (("prompt", 1), ("summary", 3), ("later prompt", 1), ("later summary", 3)):
-        capture.commit(database, Batch(state("a", 1), titles=[SessionTitle("s", title, rank)]))
+        capture.commit(database, Batch(state("a", 1), titles=[SessionTitle("claude-code", "s", title, rank)]))
     with database.read() as connection:
         assert connection.execute("SELECT title FROM sessions").fetchall() == [("later summary",)]
     database.close()

@@ -98,3 +98,8 @@ class DatabaseFormat(Protocol):
 Format = LineFormat | DocumentFormat | DatabaseFormat
 
 StateDict = Mapping[str, Any]
+
+
+def source_of(format_: Format) -> str:
+    """Return the source of a format's messages: its name, unless several formats read one agent's transcripts."""
+    return str(getattr(format_, "source", format_.name))

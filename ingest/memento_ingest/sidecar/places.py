@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from memento_ingest.discovery import SUFFIXES
+from memento_ingest.discovery import may_be_transcript
 from memento_ingest.locations import Place, places
 
 _REMEMBERED: Final = 100_000
@@ -39,7 +39,7 @@ def watched(named: Sequence[Path], agents: Sequence[Place]) -> Watched:
     def accepts(path: Path) -> bool:
         if any(place.covers(path) for place in agents):
             return True
-        return path.suffix.lower() in SUFFIXES and any(path == root or root in path.parents for root in named)
+        return may_be_transcript(path) and any(path == root or root in path.parents for root in named)
 
     roots = [*named, *(root for place in agents for root in _roots(place))]
     return Watched(list(dict.fromkeys(roots)), accepts)

@@ -34,11 +34,11 @@ def commit(database: Database, batch: Batch) -> Counts:
     with database.write() as connection:
         counts = rows.put(connection, batch.memories)
         rows.deactivate(connection, batch.inactive)
+        sources.entitle(connection, batch.titles)
         if batch.source is not None:
             number = sources.save(connection, batch.source, batch.renamed_from)
             if batch.restart:
                 sources.void(connection, number)
             sources.account(connection, number, batch.ledger)
             sources.quarantine(connection, number, batch.defects)
-            sources.entitle(connection, batch.source.format, batch.titles)
     return counts

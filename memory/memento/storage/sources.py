@@ -75,6 +75,7 @@ class Quarantined(NamedTuple):
 class SessionTitle(NamedTuple):
     """A session's title; of two the higher rank stays, among equals the later one."""
 
+    source: str
     session_id: str
     title: str
     rank: int
@@ -155,13 +156,13 @@ def quarantined(connection: apsw.Connection, limit: int) -> list[Quarantined]:
     return [Quarantined(*row) for row in rows]
 
 
-def entitle(connection: apsw.Connection, source: str, titles: Sequence[SessionTitle]) -> None:
+def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
     """Keep each session's best title inside the caller's transaction."""
     connection.executemany(
         "INSERT INTO sessions (source, session_id, title, title_rank) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (source, session_id) DO UPDATE SET title = excluded.title, title_rank = excluded.title_rank "
         "WHERE excluded.title_rank >= title_rank",
-        [(source, *title) for title in titles],
+        titles,
     )
 
 
