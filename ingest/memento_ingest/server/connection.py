@@ -7,9 +7,11 @@ whatever the others do.
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from typing import Any, Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from memento.client import peer_of
@@ -63,6 +65,16 @@ class Connection(H11Protocol):
             self._timer.cancel()
         if not self._refused:
             super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, in the form of every other refusal; what was begun is broken off."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            content = json.dumps({"error": "the request is not valid HTTP", "remedy": "use an HTTP/1.1 client"}).encode()
+            length = str(len(content)).encode()
+            fields = [(b"content-type", b"application/json"), (b"content-length", length), (b"connection", b"close")]
+            self.transport.write(self.conn.send(h11.Response(status_code=400, headers=fields)) or b"")
+            self.transport.write(self.conn.send(h11.Data(content)) or b"")
+        self.transport.close()
 
     @property
     def waits_for_request(self) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from memento.errors import ConfigError, MementoError, UsageError
@@ -28,6 +29,8 @@ HANDLER_SECONDS: Final = 40.0
 LINGER_SECONDS: Final = 0.5
 """How long what is left of a refused body is still read, so that the client gets to see the answer."""
 LINGER_BYTES: Final = 4 * 1024 * 1024
+MAX_HEAD: Final = 32 * 1024
+"""Bytes of a request's header fields and query."""
 BODY_TYPES: Final = ("application/json", "application/x-ndjson")
 NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
@@ -55,6 +58,8 @@ class Gate:
             self._admit(scope)
             async with asyncio.timeout(HANDLER_SECONDS):
                 await self.app(scope, body.receive, answer.send)
+        except ClientDisconnect:
+            return
         except Refusal as refusal:
             await answer.refuse(refusal, body)
         except TimeoutError:
@@ -70,6 +75,8 @@ class Gate:
     def _admit(self, scope: Scope) -> None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         tcp = scope["state"]["transport"] == TCP
+        if sum(len(name) + len(value) for name, value in headers) + len(scope["query_string"]) > MAX_HEAD:
+            raise Refusal(431, "the head of the request is too large", f"send at most {MAX_HEAD:,} bytes")
         self._check_host(_all(headers, b"host"), tcp)
         if _all(headers, b"origin"):
             raise Refusal(403, "requests of web pages are refused", "call from a program, without an Origin header")

@@ -15,7 +15,7 @@ import uvicorn
 from memento.errors import MementoError
 from memento.store import MemoryStore
 from memento_ingest.server.connection import Connection
-from memento_ingest.server.gate import Gate
+from memento_ingest.server.gate import MAX_HEAD, Gate
 from memento_ingest.server.health import Checkup, Watching
 from memento_ingest.server.metrics import Requests
 from memento_ingest.server.rate import RateLimit
@@ -24,7 +24,6 @@ from memento_ingest.server.sockets import LOOPBACK, listen_tcp, listen_unix, rea
 from memento_ingest.server.workers import Workers
 
 _KEEP_ALIVE_SECONDS: Final = 5
-_HEADER_BYTES: Final = 32 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -132,7 +131,7 @@ def _configuration(app: Any) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        h11_max_incomplete_event_size=_HEADER_BYTES,
+        h11_max_incomplete_event_size=MAX_HEAD,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
