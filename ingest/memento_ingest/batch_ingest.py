@@ -19,7 +19,7 @@ from memento.store import MemoryStore
 from memento_ingest.batching import NOTHING, Judge
 from memento_ingest.discovery import File, discover, readable
 from memento_ingest.formats.base import Format, source_of
-from memento_ingest.formats.registry import detect, get, names
+from memento_ingest.formats.registry import broken_plugins, detect, get, names
 from memento_ingest.pipeline import OnBytes, Source, ingest
 from memento_ingest.report import Report
 from memento_ingest.source import SourceFile, open_regular
@@ -63,6 +63,10 @@ class Ingestion:
         self._on_bytes, self._on_kept = on_bytes, on_kept
         self._forced: Format | None = None if options.format == AUTO else get(options.format)
         self.report = Report()
+        self.report.notes += [
+            f"the format {name} of an installed package cannot be loaded: {why}; upgrade or uninstall the package"
+            for name, why in broken_plugins().items()
+        ]
 
     def run(self, names: Sequence[str], on_total: Callable[[int], None] = lambda _: None) -> Report:
         """Ingest files, folders, globs and `-`; what cannot be read becomes a problem of the report.

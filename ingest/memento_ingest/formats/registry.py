@@ -43,32 +43,64 @@ FORMATS: Final[dict[str, str]] = {
 }
 
 
+FIRST_GENERIC: Final = "archive"
+PLUGINS: Final = "memento.formats"
+
+
 class UnknownFormat(MementoError):
     """No format has this name; the message names the nearest one and lists all."""
 
     exit_code = 2
 
     def __init__(self, name: str) -> None:
-        near = get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.5)
+        near = get_close_matches(name.lower(), names(), n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"Unknown format {name!r}.{hint} The formats are: {', '.join(FORMATS)}.")
+        super().__init__(f"Unknown format {name!r}.{hint} The formats are: {', '.join(names())}.")
 
 
 def names() -> list[str]:
     """Return the names of all formats, in detection order."""
-    return list(FORMATS)
+    return list(_table())
 
 
 @cache
 def get(name: str) -> Format:
     """Return the format of this name. Raises `UnknownFormat`."""
-    if name not in FORMATS:
+    if name not in _table():
         raise UnknownFormat(name)
-    module, _, attribute = FORMATS[name].partition(":")
+    module, _, attribute = _table()[name].partition(":")
     made: Format = getattr(import_module(module), attribute)()
     return made
 
 
 def detect(head: bytes, info: SourceInfo) -> Format | None:
     """Return the first format that recognises a source beginning with `head` (up to 64 KiB), or None."""
-    return next((found for found in map(get, FORMATS) if found.sniff(head, info)), None)
+    broken = broken_plugins()
+    wanted = (get(name) for name in _table() if name not in broken)
+    return next((found for found in wanted if found.sniff(head, info)), None)
+
+
+@cache
+def broken_plugins() -> dict[str, str]:
+    """Return the formats of other packages that cannot be loaded, and why: capture goes on without them."""
+    broken: dict[str, str] = {}
+    for name in _table().keys() - FORMATS.keys():
+        try:
+            get(name)
+        except Exception as error:  # whatever another package's import may raise
+            broken[name] = f"{type(error).__name__}: {error}"
+    return broken
+
+
+@cache
+def _table() -> dict[str, str]:
+    """Return our formats and those that other packages declare, which come before the generic shapes.
+
+    A package declares one as the entry point `name = "module:Class"` in the group PLUGINS; our names stay ours.
+    """
+    from importlib.metadata import entry_points
+
+    theirs = {entry.name: entry.value for entry in entry_points(group=PLUGINS) if entry.name not in FORMATS}
+    own = list(FORMATS.items())
+    generic = [name for name, _ in own].index(FIRST_GENERIC)
+    return {**dict(own[:generic]), **theirs, **dict(own[generic:])}
