@@ -1,8 +1,8 @@
 """What a hook may answer: memories that bear on a prompt, as quoted data with their origin.
 
-The sidecar does the work; without one, or when it is late, there is no answer. A recalled text never gains authority: it
-stands in quotes inside a block that says so, it cannot end that block, and the policy drops the block when it comes back
-in a transcript.
+The sidecar does the work; without one, or when it is late, there is no answer. A recalled text never gains
+authority: it stands in quotes inside a block that says so, it cannot end that block, and the policy drops the
+block when it comes back in a transcript.
 """
 
 from __future__ import annotations
