@@ -33,7 +33,7 @@ OPSET = 17
 def read_safetensors(path: Path) -> Weights:
     """Return the float32 tensors of a safetensors file: u64 header length, JSON header, then the raw data.
 
-    Format: <https://huggingface.co/docs/safetensors>. Tensors of other types (position ids) are left out. Raises
+    The format is that of the safetensors library. Tensors of other types (position ids) are left out. Raises
     ModelError.
     """
     import numpy as np
