@@ -20,6 +20,10 @@ from memento_ingest.sidecar.sweep import Changed, Sweep
 
 LIVE_SECONDS: Final = 600
 """A file that changed this recently is being written; others are backlog."""
+SLICE_SECONDS: Final = 0.05
+"""How long one file is read before the others get their turn: nearly all are read to their end within it."""
+OPEN_FILES: Final = 64
+"""Live files read in turns. Further ones wait unopened, so that a burst of files cannot use up the descriptors."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,9 @@ class CaptureWorker:
     problems: dict[Path, str] = field(default_factory=dict)
     """Files that could not be read the last time, and why; each is tried again by every sweep."""
     _live: deque[_Job] = field(default_factory=deque)
+    _begun: deque[_Job] = field(default_factory=deque)
+    """Live files that need more than one slice; they hold a descriptor each."""
+    _fresh_next: bool = True
     _backlog: deque[_Job] = field(default_factory=deque)
     _queued: set[Path] = field(default_factory=set)
 
@@ -57,27 +64,37 @@ class CaptureWorker:
         return len(self._queued)
 
     def step(self) -> bool:
-        """Commit one batch of one file; return False when nothing is queued. Raises StoreError."""
-        queue = self._live or self._backlog
+        """Commit what a slice of time brings of one file; return False when nothing is queued. Raises StoreError."""
+        queue = self._queue()
         if not queue:
             return False
         job = queue.popleft()
+        until = time.monotonic() + SLICE_SECONDS
         try:
-            next(job.steps)
-        except StopIteration:
-            self._finished(job)
+            for _ in job.steps:
+                if time.monotonic() >= until:
+                    self._backlog.appendleft(job) if queue is self._backlog else self._begun.append(job)
+                    return True
         except OSError as error:
             self._failed(job, error.strerror or str(error))
         except MementoError:
             self._queued.discard(job.file.path)
             raise
         else:
-            queue.append(job) if queue is self._live else queue.appendleft(job)
+            self._finished(job)
         return True
+
+    def _queue(self) -> deque[_Job]:
+        """Return the queue whose turn it is: fresh and begun live files alternate, the backlog comes after them."""
+        self._fresh_next = not self._fresh_next
+        if self._begun and (self._fresh_next or not self._live or len(self._begun) >= OPEN_FILES):
+            return self._begun
+        return self._live or self._backlog
 
     def forget_queue(self) -> None:
         """Drop what is queued: the next sweep finds it again. Called when the policy or the store changed."""
         self._live.clear()
+        self._begun.clear()
         self._backlog.clear()
         self._queued.clear()
 

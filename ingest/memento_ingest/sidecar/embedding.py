@@ -47,7 +47,9 @@ class EmbedWorker:
     def _run(self) -> None:
         idle_since = time.monotonic()
         while not self._stopping.is_set():
-            woken = self._event.wait(RETRY_SECONDS if self._model_missing else IDLE_SECONDS)
+            if self._model_missing:  # not at every commit: asking for it costs more than a commit
+                self._stopping.wait(RETRY_SECONDS)
+            woken = self._event.wait(0 if self._model_missing else IDLE_SECONDS)
             self._event.clear()
             if woken or self._model_missing:
                 self._drain()

@@ -100,6 +100,8 @@ class Sidecar:
                 self._reloaded(store, sweep, capture)
                 next_sweep = 0.0
             named = self._wake.take()
+            if named is None and self._wake.overflows == 1:
+                self._say("file events were lost in a burst: every file is looked at (/metrics counts it from now on)")
             if named is None or time.monotonic() >= next_sweep:
                 started = time.monotonic()
                 self._wake.watch(sweep.roots)

@@ -1,11 +1,12 @@
 """File events, reduced to a hint: which paths to look at now. What they say of a path is never believed.
 
-watchdog loses events in bursts and its threads can die; the sweep behind makes both harmless. Here they are only
-counted and mended.
+The kernel drops events in bursts and watchdog's threads can die; the sweep behind makes both harmless. Here they are
+only counted and mended.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterable
@@ -33,7 +34,9 @@ class Wake:
         self._observer: BaseObserver | None = None
         self._scheduled: set[Path] = set()
         self.overflows = 0
+        """Times that events were lost, by the kernel or here."""
         self.restarts = 0
+        _listen_for_losses(self)
 
     def watch(self, roots: Iterable[Path]) -> None:
         """Watch the folders among the roots that exist; call it again when some may have appeared."""
@@ -68,16 +71,21 @@ class Wake:
         self._observer, self._scheduled = None, set()
 
     def _start(self, folders: set[Path]) -> None:
-        from watchdog.events import FileSystemEventHandler
+        from watchdog import events
         from watchdog.observers import Observer
 
-        class Handler(FileSystemEventHandler):
+        class Handler(events.FileSystemEventHandler):
             dispatch = staticmethod(self.named)
 
+        # Not opening and closing: our own reading causes those.
+        kinds: list[type[events.FileSystemEvent]] = [
+            events.FileCreatedEvent, events.FileModifiedEvent, events.FileMovedEvent,
+            events.DirCreatedEvent, events.DirMovedEvent,
+        ]  # fmt: skip
         observer = Observer()
         for folder in folders:
             try:
-                observer.schedule(Handler(), os.fspath(folder), recursive=True)
+                observer.schedule(Handler(), os.fspath(folder), recursive=True, event_filter=kinds)
             except OSError:
                 continue  # no inotify watches left, or the folder has gone: the sweep covers it
             self._scheduled.add(folder)
@@ -87,16 +95,37 @@ class Wake:
 
     def named(self, event: FileSystemEvent) -> None:
         """Take note of one event. Called from watchdog's thread."""
-        if event.event_type in ("opened", "closed_no_write"):  # our own reading causes these
-            return
         with self._lock:
             for name in (event.src_path, event.dest_path):
                 if name and len(self._paths) < LIMIT:
                     self._paths.add(Path(os.fsdecode(name)))
-                elif name and not self._overflowed:
-                    self._overflowed = True
-                    self.overflows += 1
+                elif name:
+                    self._lost()
             self._event.set()
+
+    def lost(self) -> None:
+        """Take note that the kernel dropped events. Called from watchdog's thread."""
+        with self._lock:
+            self._lost()
+            self._event.set()
+
+    def _lost(self) -> None:
+        if not self._overflowed:
+            self._overflowed = True
+            self.overflows += 1
+
+
+def _listen_for_losses(wake: Wake) -> None:
+    """Hear of the events that the kernel dropped: watchdog (7 and newer) tells of them in its log alone."""
+
+    class Losses(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "events were lost" in record.msg:
+                wake.lost()
+
+    log = logging.getLogger("watchdog")
+    log.handlers[:] = [Losses(logging.WARNING)]
+    log.propagate = False  # the sidecar says it in its own words
 
 
 def _is_polled(folder: Path) -> bool:
