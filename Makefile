@@ -7,7 +7,7 @@ SETUP := $(VENV)/.installed
 MODEL := .model/manifest.json
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
 
-.PHONY: help setup model demo test lint types lock bench clean
+.PHONY: help setup model demo test lint types lock bench eval clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -50,6 +50,9 @@ lock: $(SETUP)  ## resolve the newest versions into constraints.txt (needs uv)
 
 bench: $(SETUP) $(MODEL)  ## print the tables of bench/
 	@$(BIN)/python bench/run.py
+
+eval: $(SETUP) $(MODEL)  ## retrieval quality on a benchmark: make eval FILE=path [SPLIT=dev|test|all]
+	@$(BIN)/python bench/eval.py $(FILE) --split $(or $(SPLIT),all)
 
 clean:  ## remove what the other targets made
 	@rm -rf $(VENV) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,8 @@ TABLES = {
     "Ingestion": "ingest.py",
     "Parsing against json": "parsing.py",
     "Policy": "policy.py",
+    "Hooks": "hooks.py",
+    "The sidecar": "watch.py",
 }
 
 

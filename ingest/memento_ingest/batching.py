@@ -40,6 +40,7 @@ class Gathered:
     defects: list[Defect] = field(default_factory=list)
     titles: list[SessionTitle] = field(default_factory=list)
     inactive: list[str] = field(default_factory=list)
+    follows: list[str] = field(default_factory=list)
     bytes: int = 0
 
     @property
@@ -61,7 +62,9 @@ class Gathered:
             self.inactive,
             renamed_from,
             restart,
+            self.follows,
         )
+        self.follows = []
         self.memories, self.defects, self.titles, self.inactive, self.bytes = [], [], [], [], 0
         return batch
 
@@ -99,6 +102,8 @@ class Judge:
             end = span.offset + span.length
             into.outcomes += [Outcome(end, key, tally) for key, tally in tallies]
             source = span.messages[0].source if span.messages else self._source
+            if span.follows:
+                into.follows.append(span.follows)
             into.inactive += [memory_id(source, key) for key in span.inactive]
             for title in span.titles:
                 text = self._policy.redact(title.text).text

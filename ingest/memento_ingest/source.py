@@ -8,6 +8,7 @@ counts for its size and time, and its format knows where to go on.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import time
@@ -18,7 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from memento.storage.sources import SourceState
+from memento.times import now_ms
 from memento_ingest.formats.sqlite import wal_stamp
+from memento_ingest.span import LOOK_AGAIN
 
 HEAD_BYTES: Final = 4096
 MARKER_BYTES: Final = 256
@@ -43,6 +46,8 @@ class SourceFile:
         """True when size, time and identity are those of the last complete read."""
         known, status = self.known, self.status
         if known is None or (known.device, known.inode) != (status.st_dev, status.st_ino):
+            return False
+        if known.state.get(LOOK_AGAIN, math.inf) <= now_ms():
             return False
         log = known.state.get(_LOG)
         return (known.size, known.modified) == (status.st_size, status.st_mtime_ns) and (

@@ -50,6 +50,8 @@ class Span:
     unknown_type: str = ""
     """Set beside `skipped="unknown_type"`: the record type this version does not know, so that it can be counted."""
     titles: Sequence[Title] = ()
+    follows: str = ""
+    """A transcript that holds what this span only points to: whoever watches must read it."""
     inactive: Sequence[str] = ()
     """Keys of earlier messages that this span shows to lie on an abandoned branch (a rewind, a fork)."""
     sample: bytes = b""
@@ -57,6 +59,10 @@ class Span:
 
 
 SAMPLE_BYTES = 4096
+
+
+LOOK_AGAIN = "look_again"
+"""In a parser's state: Unix milliseconds from which a source is worth reading again though nothing in it changed."""
 
 
 class Checkpoint(NamedTuple):

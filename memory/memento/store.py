@@ -230,6 +230,11 @@ class MemoryStore:
         with self._database.read() as connection:
             return sources.accounts(connection)
 
+    def followed(self) -> list[str]:
+        """Return the transcripts that hooks named: they are watched wherever they lie."""
+        with self._database.read() as connection:
+            return sources.followed(connection)
+
     def projects(self) -> list[str]:
         """Return the folders that agents are known to have worked in."""
         with self._database.read() as connection:

@@ -13,12 +13,12 @@ from hypothesis import given, settings, strategies as st
 
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
-from memento_ingest.formats.hook_spool import LOOK_AGAIN, WAIT_MS, HookSpool, SpoolParser
+from memento_ingest.formats.hook_spool import WAIT_MS, HookSpool, SpoolParser
 from memento_ingest.formats.registry import detect, get
 from memento_ingest.hooks import payload
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.report import Report
-from memento_ingest.span import Checkpoint, SourceInfo, Span
+from memento_ingest.span import LOOK_AGAIN, Checkpoint, SourceInfo, Span
 from memento_policies import Message, load_policy
 
 LONG_AGO = 1_700_000_000_000

@@ -16,15 +16,14 @@ from memento_ingest.formats.ids import is_unique, short_id
 from memento_ingest.formats.sniffing import object_lines
 from memento_ingest.formats.thread import clean
 from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text
-from memento_ingest.hooks.transcripts import has_transcript, names_transcript
+from memento_ingest.hooks.transcripts import find_transcript, names_transcript
 from memento_ingest.jsonl import Record, records
-from memento_ingest.span import SAMPLE_BYTES, Checkpoint, Line, SourceInfo, Span
+from memento_ingest.span import LOOK_AGAIN, SAMPLE_BYTES, Checkpoint, Line, SourceInfo, Span
 from memento_ingest.times import to_unix_ms
 from memento_policies import Message, Role
 
 WAIT_MS: Final = 60_000
 """How long after a hook its session's transcript may still appear."""
-LOOK_AGAIN: Final = "look_again"
 """Key of the checkpoint's state: the time, in Unix milliseconds, from which a record that waits is decided."""
 
 _SAID: Final[Mapping[str, tuple[tuple[Role, str], ...]]] = {
@@ -106,8 +105,8 @@ class SpoolParser:
                 unknown_type="" if known else clean(short_id(value["event"])),
             )
         facts = {name: clean(text) for name, text in value.items() if isinstance(text, str)}
-        if has_transcript(facts):
-            return Span(offset, length, skipped="in_transcript")
+        if transcript := find_transcript(facts):
+            return Span(offset, length, skipped="in_transcript", follows=str(transcript))
         if names_transcript(facts) and abs(time.time_ns() // 1_000_000 - value["received"]) < WAIT_MS:
             self._held = self._held or Checkpoint(line.offset, {LOOK_AGAIN: value["received"] + WAIT_MS})
             return Span(offset, length, skipped="waits_for_transcript")

@@ -27,6 +27,8 @@ SILENCE_SECONDS: Final = 2.0
 """How long an agent that does not end its input may say nothing; what it said until then counts."""
 TOTAL_SECONDS: Final = 4.5
 """Less than the 5 s after which an agent ends the hook."""
+ANSWERED: Final = frozenset({"UserPromptSubmit", "BeforeAgent", "SessionStart"})
+"""The events whose reply may carry context; for every other one nothing more is imported."""
 _CHUNK: Final = 1024 * 1024
 _SEAM: Final = 4096
 
@@ -79,6 +81,24 @@ def _spool(arguments: Sequence[str], folder: Path) -> None:
         problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")
     lines = b"".join(_line(record, loaded.redactor) for record in records)
     spool.append(spool.folders(folder), lines)
+    if records[0].get("event") in ANSWERED and _sidecar_ran(folder):
+        _answer(records[0])
+
+
+def _sidecar_ran(folder: Path) -> bool:
+    """Tell whether a sidecar may be there to ask; without one, asking is not worth its imports."""
+    database = Path(os.environ.get("MEMORY_DB_PATH") or folder / "memory.db")
+    return (database.parent / "run").exists() or (folder / "config.yaml").exists()
+
+
+def _answer(record: Mapping[str, Any]) -> None:
+    """Print what is recalled for a prompt or a session's start, if the sidecar says so in time."""
+    from memento.config import load_config
+    from memento_ingest.hooks.context import reply
+
+    answer = reply(load_config().db_path, str(record.get("agent", "")), record)
+    if answer:
+        os.write(1, answer.encode("utf-8", "replace") + b"\n")
 
 
 def _records(found: Iterable[object], agent: str, now: int, folder: Path) -> Iterator[dict[str, Any]]:

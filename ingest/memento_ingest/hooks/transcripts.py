@@ -20,9 +20,9 @@ def names_transcript(record: Mapping[str, str]) -> bool:
     return record.get("transcript_path", "").startswith("/")
 
 
-def has_transcript(record: Mapping[str, str]) -> bool:
-    """Tell whether the session's transcript is there and readable. Never raises."""
-    return any(_is_readable(path) for path in _candidates(record))
+def find_transcript(record: Mapping[str, str]) -> Path | None:
+    """Return the session's transcript if it is there and readable. Never raises."""
+    return next((path for path in _candidates(record) if _is_readable(path)), None)
 
 
 def _candidates(record: Mapping[str, str]) -> Iterator[Path]:

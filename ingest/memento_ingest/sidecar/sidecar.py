@@ -18,10 +18,12 @@ from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
+from memento_ingest.hooks.spool import folders
 from memento_ingest.sidecar.capture import CaptureWorker
 from memento_ingest.sidecar.embedding import EmbedWorker
 from memento_ingest.sidecar.lock import sole_instance
 from memento_ingest.sidecar.places import Watched, agents_places, watched
+from memento_ingest.sidecar.spooled import Spool
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.sidecar.wake import Wake
 from memento_policies import load_policy
@@ -95,6 +97,7 @@ class Sidecar:
 
     def _follow(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker) -> None:
         next_sweep = 0.0
+        spool = Spool(store, sweep, folders(self._config.home))
         while not self._stopping:
             if self._reload:
                 self._reloaded(store, sweep, capture)
@@ -104,6 +107,9 @@ class Sidecar:
                 self._say("file events were lost in a burst: every file is looked at (/metrics counts it from now on)")
             if named is None or time.monotonic() >= next_sweep:
                 started = time.monotonic()
+                spool.tend()
+                if spool.names_new_transcripts():
+                    sweep.roots, sweep.accepts = self._watched(store)
                 self._wake.watch(sweep.roots)
                 capture.add(sweep.changed())
                 took = time.monotonic() - started
@@ -146,6 +152,7 @@ class Sidecar:
 
     def _watched(self, store: MemoryStore) -> Watched:
         own = [Path(path).expanduser().absolute() for path in self._config.settings.sidecar.paths]
+        own += [*folders(self._config.home), *(Path(path) for path in store.followed())]
         if self._given:
             return watched([*self._given, *own], [])
         return watched(own, agents_places(store.projects()))

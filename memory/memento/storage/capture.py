@@ -27,6 +27,8 @@ class Batch:
     """The path under which the source was known before."""
     restart: bool = False
     """The source is read from its beginning again: what was accounted for it so far is void."""
+    follows: Sequence[str] = ()
+    """Paths of other sources that hold what these bytes only point to."""
 
 
 def commit(database: Database, batch: Batch) -> Counts:
@@ -35,6 +37,7 @@ def commit(database: Database, batch: Batch) -> Counts:
         counts = rows.put(connection, batch.memories)
         rows.deactivate(connection, batch.inactive)
         sources.entitle(connection, batch.titles)
+        sources.follow(connection, batch.follows)
         if batch.source is not None:
             number = sources.save(connection, batch.source, batch.renamed_from)
             if batch.restart:

@@ -130,6 +130,11 @@ CREATE TABLE tombstones (
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE followed (
+    path TEXT PRIMARY KEY,                  -- a transcript that a hook named, outside the agents' usual places
+    at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ignored (
     kind  TEXT NOT NULL,                    -- session, project
     value TEXT NOT NULL,

@@ -84,6 +84,17 @@ class SessionTitle(NamedTuple):
 _COLUMNS = "path, format, device, inode, head_length, head_hash, marker_hash, offset, open_bytes, size, modified, state"
 
 
+def follow(connection: apsw.Connection, paths: Sequence[str]) -> None:
+    """Take note of sources that are to be watched wherever they lie, inside the caller's transaction."""
+    now = now_ms()
+    connection.executemany("INSERT OR IGNORE INTO followed (path, at) VALUES (?, ?)", [(path, now) for path in paths])
+
+
+def followed(connection: apsw.Connection) -> list[str]:
+    """Return the sources that were named to be watched."""
+    return [str(path) for (path,) in connection.execute("SELECT path FROM followed ORDER BY path")]
+
+
 def find(connection: apsw.Connection, path: str, device: int, inode: int) -> SourceState | None:
     """Return what is known of a file, by its path, else by its identity: it may have been renamed."""
     row = connection.execute(f"SELECT {_COLUMNS} FROM sources WHERE path = ?", (path,)).fetchone()

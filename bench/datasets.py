@@ -1,0 +1,143 @@
+"""Public retrieval benchmarks as conversations with questions: LoCoMo, BEAM, and anything shaped like LongMemEval.
+
+The files are given by path; none is part of this project.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+DEV: Final = frozenset({"conv-26", "conv-30", "conv-41"})
+"""LoCoMo's conversations to tune on; the others are for measuring."""
+_LOCOMO_TYPES: Final = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+_BEAM_MARKER: Final = re.compile(r"\s*->->\s*[\d,\s]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a haystack."""
+
+    id: str
+    session: str
+    role: str
+    speaker: str
+    text: str
+    timestamp: int
+    """Unix milliseconds; 0 = unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with the ids of the turns that answer it."""
+
+    text: str
+    kind: str
+    gold: frozenset[str]
+    gold_sessions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One haystack with its questions."""
+
+    name: str
+    turns: list[Turn]
+    questions: list[Question] = field(default_factory=list)
+
+
+def load(path: Path) -> list[Conversation]:
+    """Read a benchmark: a LoCoMo or LongMemEval file, or a folder of BEAM chats. Raises SystemExit for another."""
+    if path.is_dir():
+        folders = sorted(found.parent for found in path.rglob("probing_questions.json"))
+        return [_beam(folder) for folder in folders]
+    data = json.loads(path.read_text("utf-8"))
+    first = data[0] if isinstance(data, list) and data else {}
+    if "qa" in first:
+        return [_locomo(sample) for sample in data]
+    if "haystack_sessions" in first:
+        return [_longmemeval(sample) for sample in data]
+    raise SystemExit(f"{path} is neither LoCoMo, nor LongMemEval, nor a folder of BEAM chats")
+
+
+def _locomo(sample: dict[str, Any]) -> Conversation:
+    said = sample["conversation"]
+    turns: list[Turn] = []
+    for number in range(1, 1 + sum(1 for key in said if re.fullmatch(r"session_\d+", key))):
+        session = f"session_{number}"
+        when = _time(said.get(f"{session}_date_time", ""), "%I:%M %p on %d %B, %Y")
+        for position, turn in enumerate(said.get(session, [])):
+            text = turn["text"] + (f" [shares {turn['blip_caption']}]" if turn.get("blip_caption") else "")
+            turns.append(Turn(turn["dia_id"], session, "user", turn["speaker"], text, when + 1000 * position))
+    session_of = {turn.id: turn.session for turn in turns}
+    questions = []
+    for asked in sample["qa"]:
+        gold = {part for named in asked["evidence"] for part in re.split(r"[;\s]+", named) if part in session_of}
+        if gold:
+            kind = _LOCOMO_TYPES[asked["category"]]
+            questions.append(_question(asked["question"], kind, gold, session_of))
+    return Conversation(sample["sample_id"], turns, questions)
+
+
+def _beam(folder: Path) -> Conversation:
+    turns: list[Turn] = []
+    for batch in json.loads((folder / "chat.json").read_text("utf-8")):
+        when = 0
+        for number, exchange in enumerate(batch["turns"]):
+            for turn in exchange:
+                when = _time(turn.get("time_anchor", ""), "%B-%d-%Y") or when
+                text = _BEAM_MARKER.sub("", turn["content"])
+                session = f"{batch['batch_number']}-{number}"
+                turns.append(Turn(str(turn["id"]), session, turn["role"], "", text, when + 1000 * len(turns)))
+    session_of = {turn.id: turn.session for turn in turns}
+    questions = []
+    for kind, asked in json.loads((folder / "probing_questions.json").read_text("utf-8")).items():
+        for one in asked:
+            gold = {name for name in _names(one.get("source_chat_ids")) if name in session_of}
+            if gold:
+                questions.append(_question(one["question"], kind, gold, session_of))
+    return Conversation(f"beam-{folder.name}", turns, questions)
+
+
+def _longmemeval(sample: dict[str, Any]) -> Conversation:
+    turns: list[Turn] = []
+    gold: set[str] = set()
+    dates = sample.get("haystack_dates") or [""] * len(sample["haystack_sessions"])
+    for session, date, said in zip(sample["haystack_session_ids"], dates, sample["haystack_sessions"], strict=True):
+        when = _time(re.sub(r"\s*\(\w+\)", "", date), "%Y/%m/%d %H:%M")
+        for number, turn in enumerate(said):
+            identity = f"{session}_{number}"
+            turns.append(Turn(identity, session, turn["role"], "", turn["content"], when + 1000 * number))
+            if turn.get("has_answer"):
+                gold.add(identity)
+    session_of = {turn.id: turn.session for turn in turns}
+    answers = frozenset(sample.get("answer_session_ids", []))
+    gold = gold or {turn.id for turn in turns if turn.session in answers}
+    question = _question(sample["question"], sample["question_type"], gold, session_of)
+    return Conversation(sample["question_id"], turns, [question] if gold else [])
+
+
+def _question(text: str, kind: str, gold: set[str], session_of: dict[str, str]) -> Question:
+    return Question(text, kind, frozenset(gold), frozenset(session_of[name] for name in gold))
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    for one in value if isinstance(value, list) else [] if value is None else [value]:
+        if isinstance(one, list | dict):
+            yield from _names(one)
+        else:
+            yield str(one)
+
+
+def _time(text: str, form: str) -> int:
+    try:
+        return round(datetime.strptime(text.strip(), form).replace(tzinfo=UTC).timestamp() * 1000)
+    except ValueError:
+        return 0
