@@ -35,6 +35,7 @@ PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -16000;
 PRAGMA synchronous = NORMAL;
 PRAGMA secure_delete = FAST;
+PRAGMA journal_size_limit = 33554432;
 """
 
 
