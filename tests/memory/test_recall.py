@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from memento.config import load_config
 from memento.embedding import Embedder
 from memento.errors import StoreError, UsageError
 from memento.memory import NewMemory, Recall
@@ -326,3 +327,13 @@ def test_a_huge_query_embeds_only_its_beginning(open_store: StoreMaker, words: t
     embedder = words()
     open_store(embedder=embedder).recall("tea " * 1_000_000)
     assert [len(text) for text in embedder.embedded] == [10_000]
+
+
+def test_who_said_it_counts_by_words_and_by_meaning(tmp_path: Path, model_dir: Path) -> None:
+    config = load_config({"embedding.model_dir": str(model_dir)}, {"MEMENTO_HOME": str(tmp_path)})
+    with MemoryStore(config=config) as store:
+        for speaker in ("Ann", "Ben"):
+            store.remember("I painted a sunrise over the lake last year.", speaker=speaker)
+        best = store.recall("When did Ben paint a sunrise?", k=1)[0]
+        assert best.memory.speaker == "Ben"
+        assert store.recall("Ann", k=1)[0].memory.speaker == "Ann"

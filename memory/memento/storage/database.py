@@ -84,7 +84,8 @@ class Database:
         refuse_foreign(connection)  # before anything that would change the file, a checkpoint on closing included
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         _use_wal(connection)
-        connection.execute(_PRAGMAS)
+        for _ in connection.execute(_PRAGMAS):
+            pass  # some answer with a row, and apsw goes on behind it only when asked to
         return connection
 
     @contextmanager

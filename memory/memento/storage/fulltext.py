@@ -21,7 +21,7 @@ def bm25(connection: apsw.Connection, terms: Sequence[str], filter_: Filter, lim
     match = " OR ".join(quote(term) for term in terms)
     joined = "" if condition == "TRUE" else f"JOIN memories ON memories.num = memories_fts.rowid AND {condition}"
     sql = (
-        f"SELECT memories_fts.rowid, -bm25(memories_fts, 1.0, 0.5) AS score FROM memories_fts {joined} "
+        f"SELECT memories_fts.rowid, -bm25(memories_fts, 1.0, 0.5, 0.5) AS score FROM memories_fts {joined} "
         "WHERE memories_fts MATCH ? ORDER BY score DESC LIMIT ?"
     )
     bound: list[Any] = [*parameters, match, limit]

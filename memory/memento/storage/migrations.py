@@ -55,19 +55,21 @@ CREATE TABLE memory_tags (
 CREATE INDEX memory_tags_num ON memory_tags (num);
 
 CREATE VIRTUAL TABLE memories_fts USING fts5 (
-    text, tags, content = 'memories', content_rowid = 'num', tokenize = 'porter unicode61 remove_diacritics 2'
+    text, tags, speaker, content = 'memories', content_rowid = 'num', tokenize = 'porter unicode61 remove_diacritics 2'
 );
 
 CREATE TRIGGER memories_inserted AFTER INSERT ON memories BEGIN
-    INSERT INTO memories_fts (rowid, text, tags) VALUES (new.num, new.text, new.tags);
+    INSERT INTO memories_fts (rowid, text, tags, speaker) VALUES (new.num, new.text, new.tags, new.speaker);
     INSERT INTO memory_tags (tag, num) SELECT DISTINCT value, new.num FROM json_each(new.tags);
 END;
 CREATE TRIGGER memories_deleted AFTER DELETE ON memories BEGIN
-    INSERT INTO memories_fts (memories_fts, rowid, text, tags) VALUES ('delete', old.num, old.text, old.tags);
+    INSERT INTO memories_fts (memories_fts, rowid, text, tags, speaker)
+        VALUES ('delete', old.num, old.text, old.tags, old.speaker);
 END;
-CREATE TRIGGER memories_updated AFTER UPDATE OF text, tags ON memories BEGIN
-    INSERT INTO memories_fts (memories_fts, rowid, text, tags) VALUES ('delete', old.num, old.text, old.tags);
-    INSERT INTO memories_fts (rowid, text, tags) VALUES (new.num, new.text, new.tags);
+CREATE TRIGGER memories_updated AFTER UPDATE OF text, tags, speaker ON memories BEGIN
+    INSERT INTO memories_fts (memories_fts, rowid, text, tags, speaker)
+        VALUES ('delete', old.num, old.text, old.tags, old.speaker);
+    INSERT INTO memories_fts (rowid, text, tags, speaker) VALUES (new.num, new.text, new.tags, new.speaker);
     DELETE FROM memory_tags WHERE num = old.num;
     INSERT INTO memory_tags (tag, num) SELECT DISTINCT value, new.num FROM json_each(new.tags);
 END;
