@@ -33,7 +33,7 @@ def test_one_of_many_concurrent_starts_watches(
 ) -> None:
     count = bar.count("MEMENTO_STARTS", 12)
     with sidecar.log.open("ab") as log:
-        command = [MEMENTO, "watch", sidecar.folder]
+        command = [str(MEMENTO), "watch", str(sidecar.folder)]
         starts = [subprocess.Popen(command, env=sidecar.environment, stderr=log) for _ in range(count)]
     try:
         eventually(lambda: len(running(starts)) == 1 and "watching" in sidecar.said(), 60 + count)
@@ -146,7 +146,7 @@ def test_the_log_shrinks_again_after_a_reader_that_held_it(bar: Bar, tmp_path: P
         reader = apsw.Connection(str(store.path), flags=apsw.SQLITE_OPEN_READONLY)
         held = reader.execute("SELECT text FROM memories UNION ALL SELECT 'more'")
         next(held)
-        for number in range(12):
+        for number in range(24):
             text = " ".join(str(bar.rng.getrandbits(60)) for _ in range(40_000))
             store.commit(Batch(None, [NewMemory(id=f"{number:032x}", text=text, timestamp=0, source="s")]))
         grown = log.stat().st_size / MB
