@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,10 +95,8 @@ class Server:
     def raw(self, request: bytes, tcp: bool = False) -> Answer:
         """Send bytes as they are; the server may hang up while they are sent."""
         with self.connect(tcp) as connection:
-            try:
+            with suppress(OSError):
                 connection.sendall(request)
-            except OSError:
-                pass
             return read_answer(connection)
 
     def ask(self, method: str, target: str, body: bytes = b"", *, tcp: bool = False, **headers: str | None) -> Answer:
@@ -120,7 +119,11 @@ class Server:
     def recall(self, *arguments: str, code: int = 0) -> Any:
         """Run `memento recall` as a user does, and return its answer without the time it took."""
         done = subprocess.run(
-            [MEMENTO, "recall", "--json", *arguments], env=self.environment, capture_output=True, timeout=30, check=False
+            [MEMENTO, "recall", "--json", *arguments],
+            env=self.environment,
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
         assert done.returncode == code, done.stderr
         answer = json.loads(done.stdout)

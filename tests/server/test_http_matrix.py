@@ -128,7 +128,13 @@ def test_a_large_body_is_cut_off_early(running: Server) -> None:
 
 
 def test_what_is_not_http(running: Server) -> None:
-    for request in (b"\0" * 100, b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n", b"x" * 100_000):
+    for request in (
+        b"\0" * 100,
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"x" * 100_000,
+    ):
         assert running.raw(request, tcp=True).status in (0, 400, 421)
     _refused(running, b"")
 
@@ -155,5 +161,3 @@ def _refused(running: Server, body: bytes) -> None:
     said = running.said()
     assert "Traceback" not in said
     assert running.token not in said
-
-

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -72,22 +73,25 @@ def test_file_modes_under_any_umask(server: Server) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_another_user_is_refused_even_where_the_folder_lets_him(server: Server, tmp_path: Path) -> None:
-    server.start()
-    for folder in (server.path.parent, *server.path.parents):
-        if folder.is_relative_to(tmp_path.parents[1]):
-            folder.chmod(0o755)
-    server.path.chmod(0o666)
+def test_another_user_is_refused_even_where_the_folder_lets_him(server: Server) -> None:
     program = (
         "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);\n"
         "try:\n s.sendall(b'GET /v1/store HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'); print(len(s.recv(100)))\n"
         "except ConnectionError: print(0)"
     )
-    command = ["/usr/bin/env", "python3", "-I", "-c", program, str(server.path)]
-    asked = subprocess.run(command, user=65534, group=65534, capture_output=True, check=False, cwd="/")
-    print(subprocess.run(["namei","-l",str(server.path)],capture_output=True,text=True).stdout, asked.stderr)
-    assert asked.stdout.strip() == b"0", asked
-    assert server.get("/v1/store").status == 200
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is closed to others
+        opened = type(server)(Path(folder))
+        opened.start()
+        try:
+            for one in (Path(folder), opened.home, opened.path.parent):
+                one.chmod(0o755)
+            opened.path.chmod(0o666)
+            command = ["/usr/bin/env", "python3", "-I", "-c", program, str(opened.path)]
+            asked = subprocess.run(command, user=65534, group=65534, capture_output=True, check=False, cwd="/")
+            assert asked.stdout.strip() == b"0", asked
+            assert opened.get("/v1/store").status == 200
+        finally:
+            opened.stop()
 
 
 def test_only_our_own_user_and_root_are_trusted() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
-
 
 from memento_ingest.server.connection import HEADER_SECONDS, MAX_CONNECTIONS
 
@@ -44,10 +44,8 @@ def test_fifty_slow_clients_hold_nobody_up(running: Server) -> None:
 
 def test_more_connections_than_allowed(running: Server) -> None:
     """Whoever holds all connections open loses the oldest, not the others their turn."""
-    held = []
+    held = [running.connect() for _ in range(MAX_CONNECTIONS + 40)]
     try:
-        for _ in range(MAX_CONNECTIONS + 40):
-            held.append(running.connect())
         assert running.get("/v1/store").status == 200
         held[0].settimeout(2)
         assert _rest(held[0]) == b""
@@ -71,12 +69,9 @@ def test_a_client_that_does_not_read(running: Server) -> None:
         assert time.monotonic() - started < 0.5
 
 
-
 def _drip(one: socket.socket, data: bytes) -> None:
-    try:
+    with suppress(OSError):
         one.sendall(data)
-    except OSError:
-        pass
 
 
 def _rest(one: socket.socket) -> bytes:

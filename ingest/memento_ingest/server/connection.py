@@ -69,7 +69,9 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, in the form of every other refusal; what was begun is broken off."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            content = json.dumps({"error": "the request is not valid HTTP", "remedy": "use an HTTP/1.1 client"}).encode()
+            content = json.dumps(
+                {"error": "the request is not valid HTTP", "remedy": "use an HTTP/1.1 client"}
+            ).encode()
             length = str(len(content)).encode()
             fields = [(b"content-type", b"application/json"), (b"content-length", length), (b"connection", b"close")]
             self.transport.write(self.conn.send(h11.Response(status_code=400, headers=fields)) or b"")

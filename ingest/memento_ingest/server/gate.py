@@ -24,7 +24,7 @@ from memento_ingest.server.metrics import Requests
 from memento_ingest.server.rate import RateLimit
 from memento_ingest.server.refusal import Refusal
 
-BODY_SECONDS: Final = 10.0
+BODY_SECONDS: Final = 5.0
 HANDLER_SECONDS: Final = 40.0
 LINGER_SECONDS: Final = 0.5
 """How long what is left of a refused body is still read, so that the client gets to see the answer."""
