@@ -5,9 +5,13 @@ It never holds a transaction while it computes, and lets the model go when there
 
 from __future__ import annotations
 
+import gc
+import resource
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from memento.errors import MementoError, ModelError
@@ -23,11 +27,12 @@ _SLICE: Final = 0.5
 class EmbedWorker:
     """Embeds in the background; `wake` tells it that rows were committed."""
 
-    def __init__(self, store: MemoryStore, cpu_share: float, say: Callable[[str], None]) -> None:
-        self._store, self._share, self._say = store, cpu_share, say
+    def __init__(self, store: MemoryStore, cpu_share: float, memory_mb: int, say: Callable[[str], None]) -> None:
+        self._store, self._share, self._memory_mb, self._say = store, cpu_share, memory_mb, say
         self._event, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="memento-embed", daemon=True)
         self._model_missing = False
+        self._rested = False
 
     def start(self) -> None:
         """Begin with what an earlier run left."""
@@ -69,9 +74,37 @@ class EmbedWorker:
                 return
             except MementoError as error:
                 self._say(f"embedding failed and is tried again: {error}")
+                self._stopping.wait(RETRY_SECONDS)
+                self._event.set()
                 return
             self._model_missing = False
             if not done:
                 return
             worked = time.monotonic() - started
             self._stopping.wait(worked * (1 / self._share - 1))
+            if resident_mb() > self._memory_mb:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Let the model go, and embed on only when that brought the process under its memory again."""
+        self._store.release_model()
+        gc.collect()
+        if resident_mb() <= self._memory_mb:
+            return
+        if not self._rested:
+            self._say(
+                f"{resident_mb():.0f} MB are in use, sidecar.memory_mb is {self._memory_mb}: embedding rests; "
+                "capture goes on, and what is not embedded is found by words"
+            )
+        self._rested = True
+        self._stopping.wait(RETRY_SECONDS)
+
+
+def resident_mb() -> float:
+    """Return the memory this process holds, 10^6 bytes; where the system tells only of the peak, that."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    return pages * resource.getpagesize() / 1e6

@@ -61,7 +61,8 @@ class Sidecar:
             self._catch_signals()
             sweep = Sweep(*self._watched(store))
             capture = CaptureWorker(Ingestion(store.policy, Options(), store), sweep, self._say)
-            embed = EmbedWorker(store, self._config.settings.sidecar.embed_cpu_share, self._say)
+            budget = self._config.settings.sidecar
+            embed = EmbedWorker(store, budget.embed_cpu_share, budget.memory_mb, self._say)
             self._say(f"watching {len(sweep.roots)} places for {store.path}")
             embed.start()
             server = self._serve(store, sweep, capture, embed)

@@ -183,7 +183,7 @@ def _report_lines(report: Report, dry_run: bool) -> Iterator[tuple[str, str]]:
     if report.unrecognised:
         yield "no transcript", f"{len(report.unrecognised):,} files that no format recognises (--verbose lists them)"
     if report.ignored:
-        yield "ignored", f"{report.ignored:,} files that are no transcripts by their name"
+        yield "ignored", f"{report.ignored:,} (no transcripts, by their names)"
 
 
 def _message_lines(report: Report, dry_run: bool) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,57 @@
+"""The embed worker: catches up in the background, rests above its memory, and never stops for good."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from memento.config import load_config
+from memento.store import MemoryStore
+from memento_ingest.sidecar.embedding import EmbedWorker, resident_mb
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 15) -> None:
+    give_up = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def store(tmp_path: Path, model_dir: Path) -> MemoryStore:
+    config = load_config({"embedding.model_dir": str(model_dir)}, {"MEMENTO_HOME": str(tmp_path)})
+    store = MemoryStore(config=config)
+    for number in range(30):
+        store.remember(f"The harbour has rule number {number}.", embed=False)
+    return store
+
+
+def test_it_catches_up_and_goes_on_when_woken(store: MemoryStore) -> None:
+    worker = EmbedWorker(store, 1.0, 100_000, print)
+    worker.start()
+    eventually(lambda: store.pending() == 0)
+    store.remember("One more rule for the harbour.", embed=False)
+    assert store.pending() == 1
+    worker.wake()
+    eventually(lambda: store.pending() == 0)
+    worker.stop(5)
+
+
+def test_above_its_memory_it_rests_and_says_so_once(store: MemoryStore) -> None:
+    said: list[str] = []
+    worker = EmbedWorker(store, 1.0, 1, said.append)
+    worker.start()
+    eventually(lambda: len(said) == 1)
+    assert "sidecar.memory_mb is 1" in said[0]
+    worker.stop(5)
+    assert len(said) == 1
+
+
+def test_resident_memory_is_that_of_this_process() -> None:
+    before = resident_mb()
+    held = bytearray(64_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    assert 40 < resident_mb() - before < 120
