@@ -54,5 +54,8 @@ bench: $(SETUP) $(MODEL)  ## print the tables of bench/
 eval: $(SETUP) $(MODEL)  ## retrieval quality on a benchmark: make eval FILE=path [SPLIT=dev|test|all]
 	@$(BIN)/python bench/eval.py $(FILE) --split $(or $(SPLIT),all)
 
+soak: $(SETUP) $(MODEL)  ## run the scorecard of docs/reliability.md at full counts (about two hours)
+	@$(BIN)/python bench/soak.py
+
 clean:  ## remove what the other targets made
 	@rm -rf $(VENV) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

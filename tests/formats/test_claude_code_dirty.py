@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 from collections import Counter
 
@@ -13,8 +14,8 @@ from memento_ingest.formats.claude_code import ClaudeCode
 from memento_ingest.lines import read_lines
 from memento_ingest.span import Line, SourceInfo, Span
 
-FILES = 300
-SEED = 20261122
+FILES = int(os.environ.get("MEMENTO_DIRTY_FILES", "300"))
+SEED = int(os.environ.get("MEMENTO_SEED", "20261122"))
 WORDS = 'offset transaction naïve 中文 \u2028 cache {brace} [list] \\back "quote" 🎉 null 3.14'.split(" ")
 
 
