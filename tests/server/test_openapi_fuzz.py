@@ -54,7 +54,8 @@ def _fuzz(operation: Any, mode: str, address: str, headers: dict[str, str]) -> i
     )
     cases = operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode))
     try:
-        run: Any = bounded(given(cases)(ask))
+        given_cases: Any = given(cases)
+        run = bounded(given_cases(ask))
         run()
     except Unsatisfiable:  # nothing can be wrong with a request that has no parameters
         assert mode == "negative"
