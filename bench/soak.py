@@ -34,9 +34,8 @@ class Bar:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-KILLED: Final = "tests/sidecar/test_watch_process.py::test_killed_again_and_again_while_files_grow_and_rotate"
 BARS: Final = (
-    Bar(1, KILLED, {"MEMENTO_KILLS": 2_000}),
+    Bar(1, f"{CARD}/test_bar_01_kills.py", {"MEMENTO_KILLS": 2_000}),
     Bar(2, "tests/sidecar/test_tail_model.py", {"MEMENTO_TAIL_EXAMPLES": 5_000}),
     Bar(3, f"{CARD}/test_bar_03_burst.py", {"MEMENTO_BURST_FILES": 20_000}),
     Bar(4, "tests/formats/test_claude_code_dirty.py", {"MEMENTO_DIRTY_FILES": 1_000}),
