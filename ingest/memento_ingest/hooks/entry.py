@@ -79,7 +79,7 @@ def _spool(arguments: Sequence[str], folder: Path) -> None:
     loaded = redaction(folder)
     if loaded.problem:
         problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")
-    lines = b"".join(_line(record, loaded.redactor) for record in records)
+    lines = b"".join(spool_line(record, loaded.redactor) for record in records)
     spool.append(spool.folders(folder), lines)
     if records[0].get("event") in ANSWERED and _sidecar_ran(folder):
         _answer(records[0])
@@ -109,7 +109,8 @@ def _records(found: Iterable[object], agent: str, now: int, folder: Path) -> Ite
             problems.note(folder, "broken input: not a JSON object")
 
 
-def _line(record: Mapping[str, Any], redactor: Redactor) -> bytes:
+def spool_line(record: Mapping[str, Any], redactor: Redactor) -> bytes:
+    """Return a record as the spool holds it: bounded, without secrets, one line."""
     safe = {
         name: _redacted(value, payload.LIMITS.get(name, payload.SHORT), redactor) if isinstance(value, str) else value
         for name, value in record.items()

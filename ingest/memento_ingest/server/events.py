@@ -7,7 +7,7 @@ from pathlib import Path
 
 from memento import __version__
 from memento_ingest.hooks import payload, spool
-from memento_ingest.hooks.entry import _line as spool_line
+from memento_ingest.hooks.entry import spool_line
 from memento_ingest.server.refusal import Refusal
 from memento_policies.cached_redaction import load_redactor
 
