@@ -13,6 +13,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,9 @@ def run(bar: Bar, seed: int, counts: dict[str, int]) -> Result:
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--timeout", "14400"]
     command += ["--hypothesis-seed", str(seed), bar.test]
     started = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as folder:  # of its own: pytest gives only its last three runs theirs
+        command += ["--basetemp", folder]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     seconds = time.monotonic() - started
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n", flush=True)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Bar, Prompts, Sidecar
 
 PIECES = 9
-"""Writes a line: with 2,000 files that makes more events than the kernel's queue of 16,384 holds."""
+"""Writes a line: with 2,000 files that makes more events than the kernel's usual queue of 16,384 holds."""
+QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 
 
+@pytest.mark.skipif(not QUEUE.exists(), reason="only inotify tells that it lost events")
 def test_every_line_of_a_burst_is_stored_and_the_lost_events_are_said(
     bar: Bar, sidecar: Sidecar, prompts: Prompts, eventually: Callable[..., float]
 ) -> None:
@@ -34,5 +39,6 @@ def test_every_line_of_a_burst_is_stored_and_the_lost_events_are_said(
     took = eventually(lambda: sidecar.rows() >= count, 60 + count / 200)
     bar.holds(f"{count:,} lines stored after", took, 5, "s", generous=60)
     assert sidecar.texts() == prompts.texts(count)
-    assert sidecar.said().count("file events were lost") == 1
+    if count * (PIECES + 1) > int(QUEUE.read_text()):
+        assert sidecar.said().count("file events were lost") == 1
     assert sidecar.stop() == 0

@@ -120,6 +120,8 @@ def test_nothing_grows_while_files_do(
     warm_up, until = time.monotonic() + seconds / 4, time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(min(1, seconds / 40))
+        assert sidecar.process
+        assert sidecar.process.poll() is None, sidecar.said()
         log_sizes.append(sidecar.database.with_name("memory.db-wal").stat().st_size / MB)
         if time.monotonic() > warm_up:
             memory.append(process.memory_info().rss / MB)
@@ -133,7 +135,7 @@ def test_nothing_grows_while_files_do(
     bar.measured(f"{appending.count:,} lines in {seconds:,} s, all stored; {first:.0f} MB, then {last:.0f} MB")
     bar.holds("memory grew by", 100 * (last / first - 1), 5, "%", generous=50)
     growth = median(descriptors[-quarter:]) - median(descriptors[:quarter])
-    bar.holds("file descriptors more at the end", growth, 0, "", generous=0)
+    bar.holds("file descriptors more at the end", growth, 0, "", generous=2)
     bar.holds("largest write-ahead log", max(log_sizes), 64, "MB", generous=64)
     assert sidecar.stop() == 0
 
