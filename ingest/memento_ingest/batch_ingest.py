@@ -98,7 +98,7 @@ class Ingestion:
 
     def file(self, found: File) -> Iterator[None]:
         """Ingest one file; yield after each batch that was committed. Raises OSError."""
-        with open_regular(found.path) as stream:
+        with open_regular(found.path, follow=found.named) as stream:
             status = os.fstat(stream.fileno())
             where = readable(found.path.absolute())
             file = SourceFile(stream, where, status, self._known(where, status))

@@ -107,9 +107,13 @@ class SourceFile:
         return os.pread(self.stream.fileno(), length, offset)
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading, never blocking on a pipe that took its place. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
+    """Open a regular file for reading, never blocking on a pipe that took its place. Raises OSError.
+
+    Without `follow` a link is refused: it may have taken a file's place since the folder was looked at.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(0, "not a regular file")

@@ -10,6 +10,7 @@ import pytest
 from memento.config import load_config
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
+from memento_ingest.discovery import File
 from memento_ingest.locations import Place
 from memento_ingest.sidecar.places import files_of, watched
 from memento_ingest.sidecar.sweep import Sweep
@@ -113,3 +114,14 @@ def test_a_database_counts_as_changed_when_its_log_grows(tmp_path: Path) -> None
     log.write_bytes(b"more")
     assert [changed.path for changed in sweep.changed_among([log])] == [path]
     assert [changed.path for changed in sweep.changed()] == [path]
+
+
+def test_a_file_that_a_link_replaced_since_the_sweep_is_not_read(store: MemoryStore, tmp_path: Path) -> None:
+    private = tmp_path / "private.jsonl"
+    private.write_text(prompt(1, "s", "/w"))
+    path = tmp_path / "watched.jsonl"
+    path.symlink_to(private)
+    ingestion = Ingestion(store.policy, Options(), store)
+    with pytest.raises(OSError, match="symbolic"):
+        list(ingestion.file(File(path, named=False)))
+    assert store.get_recent() == []

@@ -171,7 +171,9 @@ def test_killed_again_and_again_while_files_grow_and_rotate(watch: Watch) -> Non
             number += 1
             time.sleep(0.002)
         watch.stop(signal.SIGKILL)
+    starts = watch.said().count("watching")
     watch.start()
+    eventually(lambda: watch.said().count("watching") > starts)
     wanted = [f"We decided on rule number {n} for the harbour." for n in range(number)]
     eventually(lambda: len(watch.texts()) >= number, 20)
     assert sorted(watch.texts()) == sorted(wanted)

@@ -99,6 +99,8 @@ CREATE TABLE sources (
     error       TEXT
 ) STRICT;
 
+CREATE INDEX sources_identity ON sources (device, inode);
+
 CREATE TABLE ledger (
     source   INTEGER NOT NULL REFERENCES sources (num) ON DELETE CASCADE,
     outcome  TEXT NOT NULL,                 -- stored, skipped, quarantined
