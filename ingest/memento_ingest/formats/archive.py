@@ -18,7 +18,7 @@ from typing import BinaryIO, Final, NamedTuple, cast
 from memento_ingest.formats import registry
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, LineFormat
 from memento_ingest.formats.documents import HEAD
-from memento_ingest.lines import LongLine, read_lines
+from memento_ingest.formats.whole import read_whole
 from memento_ingest.span import SourceInfo, Span
 
 MAX_MEMBER: Final = 2 * 1024**3
@@ -138,13 +138,7 @@ def _read(found: LineFormat | DocumentFormat, stream: BinaryIO, info: SourceInfo
     if not isinstance(found, LineFormat):
         yield from found.read(stream, info)
         return
-    parser = found.parser(info)
-    for line in read_lines(stream):
-        if isinstance(line, LongLine):
-            yield Span(line.offset, line.length, defect="line_too_long")
-        else:
-            yield from parser.feed(line)
-    yield from parser.finish()
+    yield from read_whole(stream, found.parser(info))
 
 
 class _Scale:

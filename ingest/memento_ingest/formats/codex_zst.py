@@ -8,12 +8,12 @@ read since the span before it, and the last one those to the end.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO, Final, cast
 
 from memento_ingest.formats.codex import Codex, codex_parser
-from memento_ingest.lines import LongLine, read_lines
+from memento_ingest.formats.whole import read_whole
 from memento_ingest.span import SourceInfo, Span
 
 MAX_SIZE: Final = 4 * 1024**3
@@ -62,7 +62,7 @@ class CodexZst:
         held: Span | None = None
         defect = ""
         try:
-            for span in _lines(cast(BinaryIO, bounded), info):
+            for span in read_whole(cast(BinaryIO, bounded), codex_parser(info)):
                 if held:
                     yield held
                 held = replace(span, offset=done, length=counted.bytes - done)
@@ -78,16 +78,6 @@ class CodexZst:
             yield held
         if defect or size > done:
             yield Span(done, size - done, skipped="" if defect else "blank", defect=defect)
-
-
-def _lines(stream: BinaryIO, info: SourceInfo) -> Iterable[Span]:
-    parser = codex_parser(info)
-    for line in read_lines(stream):
-        if isinstance(line, LongLine):
-            yield Span(line.offset, line.length, defect="line_too_long")
-        else:
-            yield from parser.feed(line)
-    yield from parser.finish()
 
 
 class _Counted:
