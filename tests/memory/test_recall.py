@@ -337,3 +337,28 @@ def test_who_said_it_counts_by_words_and_by_meaning(tmp_path: Path, model_dir: P
         best = store.recall("When did Ben paint a sunrise?", k=1)[0]
         assert best.memory.speaker == "Ben"
         assert store.recall("Ann", k=1)[0].memory.speaker == "Ann"
+
+
+def test_several_queries_are_embedded_together_and_once(open_store: StoreMaker, words: Any) -> None:
+    embedder = words()
+    semantic = open_store(embedder=embedder)._semantic
+    first = semantic.query_vectors(["green tea", "black tea", "green tea"])
+    assert first.shape == (3, embedder.dimensions)
+    assert embedder.embedded == ["green tea", "black tea"]
+    again = semantic.query_vectors(["black tea", "a new one", "green tea"])
+    assert embedder.embedded == ["green tea", "black tea", "a new one"]
+    assert (again[[0, 2]] == first[[1, 0]]).all()
+
+
+def test_similarities_of_given_memories(store: MemoryStore, row: RowMaker) -> None:
+    import numpy as np
+
+    store.remember("green tea\n\nwith milk")
+    store.remember("coffee")
+    store.write(row("a", "not embedded"))
+    queries = store._semantic.query_vectors(["with milk", "coffee"])
+    found = store._semantic.similarities(queries, np.array([3, 2, 1, 99]))
+    assert np.isnan(found[:, [0, 3]]).all()
+    assert found[0, 2] == pytest.approx(1)
+    assert found[1, 1] == pytest.approx(1)
+    assert found[0, 1] < 0.7

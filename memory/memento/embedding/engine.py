@@ -39,14 +39,21 @@ class Embedder(ABC):
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Return one unit vector of shape (dimensions,); of a long text, the normalised mean of its chunks."""
+        return self.embed_queries([text])[0]
+
+    def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
         import numpy as np
 
-        chunks = self.embed([text])[0]
-        if len(chunks) == 1:
-            first: NDArray[np.float32] = chunks[0]
-            return first
-        mean = chunks.mean(axis=0)
-        return np.asarray(mean / np.linalg.norm(mean), np.float32)
+        return [np.asarray(_one_vector(chunks), np.float32) for chunks in self.embed(texts)]
+
+
+def _one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
+    if len(chunks) == 1:
+        first: NDArray[np.float32] = chunks[0]
+        return first
+    mean: NDArray[np.float32] = chunks.mean(axis=0)
+    return mean / (mean @ mean) ** 0.5
 
 
 def load_embedder(

@@ -9,7 +9,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from memento.config import Config
 from memento.embedding import Embedder, find_model, load_embedder
 from memento.errors import ModelMissing, StoreError
-from memento.search.index import NumpyIndex, VectorIndex
+from memento.search.index import VectorIndex
 from memento.storage import vectors
 from memento.storage.database import BUSY_SECONDS, Database
 from memento.storage.filters import Filter
@@ -113,18 +113,29 @@ class Semantic:
 
     def query_vector(self, text: str) -> NDArray[np.float32]:
         """Return the query's unit vector, shape (dimensions,): from the process, from the database, or computed."""
-        model, text = self.model, text[:QUERY_CHARACTERS]
+        vector: NDArray[np.float32] = self.query_vectors([text])[0]
+        return vector
+
+    def query_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the queries' unit vectors, shape (queries, dimensions); those not known yet are embedded together.
+
+        Raises ModelMissing or ModelError.
+        """
+        import numpy as np
+
+        model, texts = self.model, [text[:QUERY_CHARACTERS] for text in texts]
         if not model:
             raise ModelMissing(self._config.model_dir)
-        key = f"{model}\0{text}"
         with self._lock:
-            if (vector := self._queries.get(key)) is None:
-                vector = self._stored_query(model, text)
-            self._queries[key] = vector
-            self._queries.move_to_end(key)
+            missing = [text for text in dict.fromkeys(texts) if f"{model}\0{text}" not in self._queries]
+            vectors = {text: self._queries[f"{model}\0{text}"] for text in texts if text not in missing}
+            vectors |= self._stored_queries(model, missing)
+            for text in texts:
+                self._queries[f"{model}\0{text}"] = vectors[text]
+                self._queries.move_to_end(f"{model}\0{text}")
             while len(self._queries) > max(1, self._config.settings.cache.lru_size):
                 self._queries.popitem(last=False)
-        return vector
+        return np.stack([vectors[text] for text in texts])
 
     def search(
         self, query: NDArray[np.float32], k: int, filter_: Filter, also: list[int], deadline: float | None
@@ -139,19 +150,35 @@ class Semantic:
                 with self._database.read(deadline) as connection:
                     among = np.array(vectors.passing(connection, filter_), dtype=np.int64)
             nearest = dict(index.search(query, k, among))
-            return {**index.similarity(query, [num for num in also if num not in nearest]), **nearest}
+            rest = np.array([num for num in also if num not in nearest], dtype=np.int64)
+            similar = index.similarities(query[None], rest)[0]
+            return {**{int(num): float(one) for num, one in zip(rest, similar, strict=True) if one == one}, **nearest}
 
-    def _stored_query(self, model: str, text: str) -> NDArray[np.float32]:
+    def similarities(
+        self, queries: NDArray[np.float32], nums: NDArray[np.int64], deadline: float | None = None
+    ) -> NDArray[np.float32]:
+        """Return the cosine of each query (q, dimensions) to each memory (n,), of its best passage: shape (q, n).
+
+        NaN for a memory that the current model has not embedded.
+        """
+        with self._lock:
+            return self._synced(queries.shape[1], deadline).similarities(queries, nums)
+
+    def _stored_queries(self, model: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return vectors from the database's cache, and embed and cache the rest."""
         import numpy as np
 
         with self._database.read() as connection:
-            blob = vectors.cached(connection, model, text)
-        if blob:
-            return np.frombuffer(blob, dtype=np.float32)
-        vector = self.embedder.embed_query(text)
-        with suppress(StoreError), self._database.write(within=CACHE_WAIT_SECONDS) as connection:
-            vectors.cache(connection, model, text, vector.tobytes(), self._config.settings.cache.table_size)
-        return vector
+            blobs = {text: vectors.cached(connection, model, text) for text in texts}
+        found = {text: np.frombuffer(blob, dtype=np.float32) for text, blob in blobs.items() if blob}
+        if new := [text for text in texts if text not in found]:
+            embedded = dict(zip(new, self.embedder.embed_queries(new), strict=True))
+            with suppress(StoreError), self._database.write(within=CACHE_WAIT_SECONDS) as connection:
+                for text, vector in embedded.items():
+                    keep = self._config.settings.cache.table_size
+                    vectors.cache(connection, model, text, vector.tobytes(), keep)
+            found |= embedded
+        return found
 
     def _synced(self, dimensions: int, deadline: float | None) -> VectorIndex:
         """Return the index with every embedding in it that any process has committed."""
@@ -161,7 +188,7 @@ class Semantic:
         with self._database.read(deadline) as connection:
             deletions = vectors.deletions(connection)
             if self._index is None or deletions != self._deletions or model != self._indexed_model:
-                self._index, self._seen = NumpyIndex(dimensions), 0
+                self._index, self._seen = VectorIndex(dimensions), 0
                 self._deletions, self._indexed_model = deletions, model
             for row in vectors.since(connection, model, self._seen):
                 self._index.put(row.num, np.frombuffer(row.blob, dtype=np.float32).reshape(-1, dimensions))

@@ -1,0 +1,78 @@
+"""Where each memory's vectors lie: number -> first row and count of rows, looked up for thousands at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DEAD = -1
+"""The number of a row that belongs to no memory any more."""
+
+
+class Directory:
+    """Sorted arrays, and a dictionary of what was put since they were last merged.
+
+    A memory's rows lie side by side, since they are written together.
+    """
+
+    def __init__(self, nums: NDArray[np.int64]) -> None:
+        """Take the memory number of every row, DEAD where it belongs to none."""
+        import numpy as np
+
+        starts = np.flatnonzero(np.concatenate([[True], nums[1:] != nums[:-1]])) if len(nums) else np.empty(0, np.int64)
+        counts = np.diff(starts, append=len(nums))
+        live = nums[starts] != DEAD
+        starts, counts = starts[live], counts[live]
+        order = np.argsort(nums[starts], kind="stable")
+        self._nums, self._firsts, self._counts = nums[starts][order], starts[order], counts[order]
+        self._new: dict[int, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        self._merge()
+        return len(self._nums)
+
+    def put(self, num: int, first: int, count: int) -> None:
+        """Set where a memory's rows lie; a count of 0 takes it out."""
+        self._new[num] = (first, count)
+
+    def find(self, nums: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return each memory's first row and its count of rows; a count of 0 where it has none."""
+        import numpy as np
+
+        self._merge()
+        if not len(self._nums):
+            return np.zeros(len(nums), np.int64), np.zeros(len(nums), np.int64)
+        places = np.minimum(np.searchsorted(self._nums, nums), len(self._nums) - 1)
+        known = self._nums[places] == nums
+        return np.where(known, self._firsts[places], 0), np.where(known, self._counts[places], 0)
+
+    def rows(self, nums: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return all rows of these memories, one memory after the other."""
+        return self.spread(*self.find(nums))
+
+    def spread(self, firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of runs that begin at `firsts` and are `counts` long, one run after the other."""
+        import numpy as np
+
+        ends = np.cumsum(counts)
+        total = int(ends[-1]) if len(ends) else 0
+        rows: NDArray[np.int64] = np.repeat(firsts - (ends - counts), counts) + np.arange(total)
+        return rows
+
+    def _merge(self) -> None:
+        if not self._new:
+            return
+        import numpy as np
+
+        nums = np.array(sorted(self._new), np.int64)
+        firsts, counts = np.array([self._new[num] for num in nums.tolist()], np.int64).T
+        stay = ~np.isin(self._nums, nums) if len(self._nums) else np.empty(0, bool)
+        kept, added = self._nums[stay], counts > 0
+        places = np.searchsorted(kept, nums[added])
+        self._nums = np.insert(kept, places, nums[added])
+        self._firsts = np.insert(self._firsts[stay], places, firsts[added])
+        self._counts = np.insert(self._counts[stay], places, counts[added])
+        self._new.clear()
