@@ -16,7 +16,8 @@ Every message names the thing and the remedy. Exit codes: 0 done, 1 failed, 2 us
 
 from __future__ import annotations
 
-from memento.embedding.errors import ModelError, ModelMissing
+from pathlib import Path
+
 from memento_policies import MementoError, PolicyError
 
 __all__ = [
@@ -43,6 +44,17 @@ class UsageError(MementoError):
     """An argument makes no sense; the message says what it takes."""
 
     exit_code = 2
+
+
+class ModelError(MementoError):
+    """The embedding model cannot be obtained, built or used."""
+
+
+class ModelMissing(ModelError):
+    """No embedding model is installed in the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"no embedding model in {folder}: run `memento model pull`")
 
 
 class StoreError(MementoError):

@@ -26,7 +26,7 @@ class Hook:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.spool = home / "spool"
-        inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+        inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL") if name in os.environ}
         self.environment = {**inherited, "HOME": str(home.parent), "MEMENTO_HOME": str(home)}
 
     def __call__(self, payload: object, *arguments: str, **options: Any) -> None:

@@ -257,7 +257,8 @@ def test_claude_waits_only_for_replies_that_count(tmp_path: Path) -> None:
 
 
 def test_the_command_line(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MEMENTO_HOME": str(tmp_path / "m")}
+    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    environment = {**inherited, "HOME": str(tmp_path), "MEMENTO_HOME": str(tmp_path / "m")}
 
     def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run([MEMENTO, "hooks", *arguments], env=environment, capture_output=True, text=True)

@@ -57,7 +57,7 @@ class Sidecar:
         self.database = self.home / "memory.db"
         self.log = home / "log"
         self.environment = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(home),
             "MEMENTO_HOME": str(self.home),
             "MEMENTO_MODEL_DIR": str(home / "no-model"),

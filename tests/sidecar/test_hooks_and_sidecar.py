@@ -30,7 +30,7 @@ class Machine:
     def __init__(self, home: Path, model: Path) -> None:
         self.home = home
         self.environment = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(home),
             "MEMENTO_HOME": str(home / ".memento"),
             "MEMENTO_MODEL_DIR": str(model),

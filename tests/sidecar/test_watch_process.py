@@ -28,7 +28,7 @@ class Watch:
         self.folder = home / "transcripts"
         self.folder.mkdir()
         self.environment = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "MEMENTO_HOME": str(home / "memento"),
             "MEMENTO_MODEL_DIR": str(home / "no-model"),
         }

@@ -1,6 +1,6 @@
-"""The command line. `app.py` lists the commands; `memento hook` is dispatched before any of that is imported.
+"""The command line. `app.py` lists the commands; `hook` and a plain `recall` are dispatched before that is imported.
 
-An agent waits for its hooks, and importing the command line takes several times as long as a hook's whole work.
+An agent waits for them, and importing the command line takes longer than a hook's work or a running sidecar's answer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,22 @@ def main() -> None:
             run(sys.argv[2:])
         finally:  # whatever was raised: a hook that fails must not disturb its agent
             os._exit(0)
+    if sys.argv[1:2] == ["recall"]:
+        _plain_recall(sys.argv[2:])
     from memento.cli.app import app
 
     app()
+
+
+def _plain_recall(arguments: list[str]) -> None:
+    """Recall and exit, unless the arguments are for typer: a wrong one, `--help`, a spelling that is seldom used."""
+    from memento.cli.options import parse
+    from memento.cli.recall import recall
+
+    given = parse(recall, arguments)
+    if given is not None:
+        from memento.cli.ending import ending
+
+        with ending("recall"):
+            recall(**given)
+        sys.exit(0)

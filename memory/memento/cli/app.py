@@ -5,8 +5,6 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial, 130 interrupt
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
 
 import typer
@@ -14,35 +12,20 @@ from typer.core import TyperGroup
 
 from memento import __version__
 from memento.cli import hooks, ingestion, model, recall, settings, sidecar, store
-from memento.cli.output import note
-from memento.errors import MementoError
-
-INTERRUPTED = 130
+from memento.cli.ending import ending
+from memento.cli.group import Group
 
 
 class Commands(TyperGroup):
-    """The commands, with the one place where an error becomes a line on standard error and an exit code."""
+    """The commands, each ended as `ending` says."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        try:
+        with ending(ctx.invoked_subcommand):
             return super().invoke(ctx)
-        except MementoError as error:
-            note(str(error))
-            raise typer.Exit(error.exit_code) from None
-        except UnicodeEncodeError:  # transcripts are mended when they are read: only an argument can hold such bytes
-            note("an argument is not valid UTF-8")
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            goes_on = ctx.invoked_subcommand == "ingest"
-            note("interrupted" + ("; what was committed stays, the next run goes on from there" if goes_on else ""))
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:  # the reader of our output has gone: `memento recall x | head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
 
 
-app = typer.Typer(
+app = Group(
     name="memento",
     cls=Commands,
     help="A local memory for AI agents: reads their transcripts, keeps what matters, finds it again.",

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from memento.cli.group import Group
 from memento.cli.output import AsJson, note, plain, print_json, wants_json
 
-hooks = typer.Typer(
+hooks = Group(
     help="Let an agent's hooks call Memento: claude, codex, copilot, cursor or gemini.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
+from memento.cli.group import Group
 from memento.cli.output import AsJson, configured, note, print_json, wants_json
 from memento.errors import UsageError
 
-model = typer.Typer(help="The embedding model: get it, look at it.", no_args_is_help=True, rich_markup_mode=None)
+model = Group(help="The embedding model: get it, look at it.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def register(app: typer.Typer) -> None:

@@ -7,18 +7,16 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from memento.cli.options import Option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from memento.config import Config
 
-Db = Annotated[
-    str | None, typer.Option("--db", metavar="FILE", help="The store's file. [default: $MEMORY_DB_PATH, config]")
-]
+Db = Annotated[str | None, Option("--db", metavar="FILE", help="The store's file. [default: $MEMORY_DB_PATH, config]")]
 AsJson = Annotated[
-    bool | None, typer.Option("--json/--table", help="JSON or a table. [default: a table on a terminal, else JSON]")
+    bool | None, Option("--json/--table", help="JSON or a table. [default: a table on a terminal, else JSON]")
 ]
 
 
@@ -27,14 +25,19 @@ def wants_json(flag: bool | None) -> bool:
     return not sys.stdout.isatty() if flag is None else flag
 
 
+def say(text: str, *, error: bool = False) -> None:
+    """Print a line on standard output or standard error, now: a reader that has gone is met here."""
+    print(text, file=sys.stderr if error else sys.stdout, flush=True)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON on standard output."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    say(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def note(text: str) -> None:
     """Tell the user something that is not the answer."""
-    typer.echo(f"memento: {plain(text)}", err=True)
+    say(f"memento: {plain(text)}", error=True)
 
 
 def plain(text: str) -> str:

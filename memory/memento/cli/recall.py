@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.cli.options import Argument, Option
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 
 if TYPE_CHECKING:
+    import typer
+
     from memento.config import Config
     from memento.memory import Memory, Recall
 
@@ -30,22 +31,22 @@ def register(app: typer.Typer) -> None:
     app.command()(delete)
 
 
-Tags = Annotated[list[str] | None, typer.Option("--tag", "-t", metavar="TAG", help="May be given several times.")]
-Collection = Annotated[str, typer.Option(metavar="NAME", help="knowledge (remembered) or episodic (ingested).")]
-SourceName = Annotated[str, typer.Option("--source", metavar="NAME", help="claude-code, chatgpt, generic-jsonl, ...")]
-Session = Annotated[str, typer.Option("--session", metavar="ID", help="One session.")]
-Project = Annotated[str, typer.Option(metavar="DIR", help="The working directory, whole or its last part.")]
-Role = Annotated[str, typer.Option(metavar="ROLE", help="user, assistant, tool or system.")]
-Trust = Annotated[str, typer.Option(metavar="TRUST", help="user, assistant, tool or import.")]
-Since = Annotated[str | None, typer.Option(metavar="WHEN", help="From then on: 7d, 12h or a date.")]
-Before = Annotated[str | None, typer.Option(metavar="WHEN", help="Before then: 7d, 12h or a date.")]
-MinImportance = Annotated[float, typer.Option(min=0.0, max=1.0, help="At least this important.")]
+Tags = Annotated[list[str] | None, Option("--tag", "-t", metavar="TAG", help="May be given several times.")]
+Collection = Annotated[str, Option(metavar="NAME", help="knowledge (remembered) or episodic (ingested).")]
+SourceName = Annotated[str, Option("--source", metavar="NAME", help="claude-code, chatgpt, generic-jsonl, ...")]
+Session = Annotated[str, Option("--session", metavar="ID", help="One session.")]
+Project = Annotated[str, Option(metavar="DIR", help="The working directory, whole or its last part.")]
+Role = Annotated[str, Option(metavar="ROLE", help="user, assistant, tool or system.")]
+Trust = Annotated[str, Option(metavar="TRUST", help="user, assistant, tool or import.")]
+Since = Annotated[str | None, Option(metavar="WHEN", help="From then on: 7d, 12h or a date.")]
+Before = Annotated[str | None, Option(metavar="WHEN", help="Before then: 7d, 12h or a date.")]
+MinImportance = Annotated[float, Option(min=0.0, max=1.0, help="At least this important.")]
 
 
 def remember(
-    text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to keep; `-` reads standard input.")],
+    text: Annotated[list[str], Argument(metavar="TEXT...", help="What to keep; `-` reads standard input.")],
     tag: Tags = None,
-    importance: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="In [0, 1]. [default: judged]")] = None,
+    importance: Annotated[float | None, Option(min=0.0, max=1.0, help="In [0, 1]. [default: judged]")] = None,
     collection: Collection = "knowledge",
     session: Session = "",
     project: Project = "",
@@ -70,13 +71,13 @@ def remember(
         if wants_json(json_):
             print_json({"id": memory})
         else:
-            typer.echo(f"remembered as {memory[:8]}")
+            say(f"remembered as {memory[:8]}")
 
 
 def recall(
-    query: Annotated[list[str], typer.Argument(metavar="QUERY...", help="What to look for, in plain words.")],
+    query: Annotated[list[str], Argument(metavar="QUERY...", help="What to look for, in plain words.")],
     limit: Annotated[
-        int | None, typer.Option("--limit", "-k", min=1, max=_MOST, help="How many results. [default: config, 10]")
+        int | None, Option("--limit", "-k", min=1, max=_MOST, help="How many results. [default: config, 10]")
     ] = None,
     tag: Tags = None,
     collection: Collection = "",
@@ -88,8 +89,8 @@ def recall(
     since: Since = None,
     before: Before = None,
     min_importance: MinImportance = 0.0,
-    deadline: Annotated[float | None, typer.Option(min=0.0, metavar="SECONDS", help="Answer by then.")] = None,
-    sidecar: Annotated[bool, typer.Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
+    deadline: Annotated[float | None, Option(min=0.0, metavar="SECONDS", help="Answer by then.")] = None,
+    sidecar: Annotated[bool, Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
@@ -114,13 +115,13 @@ def recall(
             answer = store.recall(_words(query), limit, deadline=deadline, tags=tag or (), **filters)
     _print_answer(answer, wants_json(json_))
     if answer.partial:
-        raise typer.Exit(PARTIAL)
+        raise SystemExit(PARTIAL)
     if not answer:
-        raise typer.Exit(NOTHING_FOUND)
+        raise SystemExit(NOTHING_FOUND)
 
 
 def recent(
-    limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=_MOST, help="How many.")] = 10,
+    limit: Annotated[int, Option("--limit", "-k", min=1, max=_MOST, help="How many.")] = 10,
     tag: Tags = None,
     collection: Collection = "",
     source: SourceName = "",
@@ -149,11 +150,11 @@ def recent(
         _print_table([(memory, "") for memory in memories])
     if not memories:
         note("nothing is stored that fits")
-        raise typer.Exit(NOTHING_FOUND)
+        raise SystemExit(NOTHING_FOUND)
 
 
 def delete(
-    memory: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or beginnings that fit one memory each.")],
+    memory: Annotated[list[str], Argument(metavar="ID...", help="Ids, or beginnings that fit one memory each.")],
     db: Db = None,
 ) -> None:
     """Forget memories by id; ingestion will not bring them back."""
@@ -163,12 +164,12 @@ def delete(
     with MemoryStore(config=configured(db)) as store:
         for one in memory:
             if store.delete(one):
-                typer.echo(f"forgot {one}")
+                say(f"forgot {one}")
             else:
                 missing += 1
                 note(f"there is no memory {one}")
     if missing:
-        raise typer.Exit(NOTHING_FOUND)
+        raise SystemExit(NOTHING_FOUND)
 
 
 def _from_sidecar(

@@ -4,8 +4,8 @@ Importing this package loads neither numpy nor onnxruntime; loading an embedder 
 """
 
 from memento.embedding.engine import Embedder, load_embedder
-from memento.embedding.errors import ModelError, ModelMissing
 from memento.embedding.model_files import ModelFiles, find_model, installed
 from memento.embedding.pull import pull
+from memento.errors import ModelError, ModelMissing
 
 __all__ = ["Embedder", "ModelError", "ModelFiles", "ModelMissing", "find_model", "installed", "load_embedder", "pull"]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from memento.embedding.errors import ModelMissing
 from memento.embedding.model_files import find_model
+from memento.errors import ModelMissing
 
 if TYPE_CHECKING:
     import numpy as np

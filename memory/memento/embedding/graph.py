@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memento.embedding.errors import ModelError
 from memento.embedding.model_files import MODEL_NAME
+from memento.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from memento.embedding.errors import ModelError
 from memento.embedding.model_files import PINNED, Pinned, matches, sync
+from memento.errors import ModelError
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from memento.embedding.errors import ModelError
+from memento.errors import ModelError
 
 MODEL_NAME = "all-MiniLM-L6-v2"
 DIMENSIONS = 384

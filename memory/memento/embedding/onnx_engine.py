@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memento.embedding.engine import Embedder, Precision
-from memento.embedding.errors import ModelError
 from memento.embedding.model_files import DIMENSIONS, FP32, INT8, TOKENIZER, ModelFiles
 from memento.embedding.passages import Chunker
+from memento.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np

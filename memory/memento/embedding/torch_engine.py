@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memento.embedding.engine import Embedder
-from memento.embedding.errors import ModelError
 from memento.embedding.graph import HEADS, LAYER_NORM_EPSILON, LAYERS, unpack_weights
 from memento.embedding.model_files import DIMENSIONS, FP32, MAX_TOKENS, TOKENIZER, ModelFiles
 from memento.embedding.passages import Chunker
+from memento.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np

