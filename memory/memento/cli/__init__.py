@@ -34,6 +34,6 @@ def _plain_recall(arguments: list[str]) -> None:
     if given is not None:
         from memento.cli.ending import ending
 
-        with ending("recall"):
+        with ending():
             recall(**given)
         sys.exit(0)

@@ -21,7 +21,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        with ending(ctx.invoked_subcommand):
+        with ending(lambda: ctx.invoked_subcommand == "ingest"):
             return super().invoke(ctx)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,8 +15,11 @@ INTERRUPTED: Final = 130
 
 
 @contextmanager
-def ending(command: str | None) -> Iterator[None]:
-    """Run a command inside; raises SystemExit with the code where it fails."""
+def ending(goes_on: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Run a command inside; raises SystemExit with the code where it fails.
+
+    `goes_on` tells whether the next run takes up what an interruption leaves.
+    """
     try:
         yield
     except MementoError as error:
@@ -26,8 +29,7 @@ def ending(command: str | None) -> Iterator[None]:
         note("an argument is not valid UTF-8")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        goes_on = command == "ingest"
-        note("interrupted" + ("; what was committed stays, the next run goes on from there" if goes_on else ""))
+        note("interrupted" + ("; what was committed stays, the next run goes on from there" if goes_on() else ""))
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:  # the reader of our output has gone: `memento recall x | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
