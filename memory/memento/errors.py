@@ -9,7 +9,8 @@
     └── StoreError                  1   the database cannot be used
         ├── StoreTooNew             1   written by a newer Memento
         ├── StoreCorrupt            1   SQLite or a hash says that the file is damaged
-        └── StoreBusy               1   another process held the write lock for too long
+        ├── StoreBusy               1   another process held the write lock for too long
+        └── BackupDamaged           1   a backup does not give back what was put in
 
 Every message names the thing and the remedy. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial.
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 from memento_policies import MementoError, PolicyError
 
 __all__ = [
+    "BackupDamaged",
     "ConfigError",
     "MementoError",
     "ModelError",
@@ -71,3 +73,7 @@ class StoreCorrupt(StoreError):
 
 class StoreBusy(StoreError):
     """Another process held the write lock for longer than the busy timeout."""
+
+
+class BackupDamaged(StoreError):
+    """A backup cannot be read, or does not give back what was put in."""

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from memento.embedding.model_files import sync
+from memento.durable import sync
 from memento.errors import StoreError
 from memento.memory import NewMemory
 from memento.storage.capture import Batch

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from memento.embedding.model_files import PINNED, Pinned, matches, sync
+from memento.durable import sync
+from memento.embedding.model_files import PINNED, Pinned, matches
 from memento.errors import ModelError
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from memento.durable import sync
 from memento.errors import ModelError
 
 MODEL_NAME = "all-MiniLM-L6-v2"
@@ -111,15 +111,6 @@ def publish(staged: Path, folder: Path) -> None:
         sync(staged / name)
         (staged / name).replace(folder / name)
     sync(folder)
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def matches(path: Path, pinned: Pinned) -> bool:

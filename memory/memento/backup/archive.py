@@ -1,0 +1,117 @@
+"""The file of a backup: a manifest, then the database compressed. One file, so that it is there whole or not at all.
+
+    skippable zstd frame (RFC 8878, 3.1.2): magic 0x184D2A50, length, both little-endian u32; the manifest, JSON
+    zstd frame with a checksum: the database file
+
+`zstd -d` ignores the manifest and gives back the database: no Memento is needed to restore a backup.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from memento import killpoints
+from memento.durable import private
+from memento.errors import BackupDamaged
+
+_MAGIC: Final = 0x184D2A50
+_HEADER: Final = struct.Struct("<II")
+_BLOCK: Final = 1024 * 1024
+_LEVEL: Final = 3
+_MAX_MANIFEST: Final = 16 * 1024 * 1024
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup says of itself."""
+
+    database: str
+    """Name of the database file."""
+    kind: str
+    """hourly, daily, manual, migration or forget."""
+    at: int
+    """The instant it shows, Unix milliseconds."""
+    schema: int
+    content: str
+    """storage.snapshot.Contents.hash of the store at that instant, and of the copy."""
+    counts: dict[str, int]
+    bytes: int
+    """Size of the database file."""
+    hash: str
+    """BLAKE2b-256 of the database file, in hex."""
+    spool: dict[str, str] = {}
+    sqlite: str = ""
+    version: int = 1
+
+
+def pack(database: Path, manifest: Manifest, target: Path) -> None:
+    """Compress a database file into a new file (0600), behind its manifest."""
+    import zstandard
+
+    head = msgspec.json.encode(manifest)
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    with os.fdopen(private(target), "wb") as file, database.open("rb") as content:
+        file.write(_HEADER.pack(_MAGIC, len(head)) + head)
+        with compressor.stream_writer(file, size=database.stat().st_size, closefd=False) as writer:
+            while block := content.read(_BLOCK):
+                writer.write(block)
+                killpoints.reach("backup.compressing")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return a backup's manifest. Raises BackupDamaged."""
+    try:
+        with path.open("rb") as file:
+            return _manifest(file)
+    except (OSError, ValueError, struct.error) as error:
+        raise BackupDamaged(f"the backup {path} has no manifest that can be read ({error})") from None
+
+
+def expand(path: Path, target: Path | None) -> Manifest:
+    """Decompress a backup into a new file (0600), or only read it; return its manifest.
+
+    Raises BackupDamaged when what comes out is not, bit for bit, what was put in.
+    """
+    import zstandard
+
+    total = blake2b(digest_size=32)
+    size = 0
+    try:
+        with path.open("rb") as file, _new(target) as out:
+            manifest = _manifest(file)
+            for block in zstandard.ZstdDecompressor().read_to_iter(file, read_size=_BLOCK, write_size=_BLOCK):
+                size += len(block)
+                if size > manifest.bytes:
+                    break
+                total.update(block)
+                out.write(block)
+    except (ValueError, struct.error, zstandard.ZstdError) as error:
+        raise BackupDamaged(f"the backup {path} cannot be read ({error})") from None
+    if (size, total.hexdigest()) != (manifest.bytes, manifest.hash):
+        raise BackupDamaged(f"the backup {path} does not give back what was put in")
+    return manifest
+
+
+def file_hash(path: Path) -> str:
+    """Return the BLAKE2b-256 of a file, in hex."""
+    total = blake2b(digest_size=32)
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            total.update(block)
+    return total.hexdigest()
+
+
+def _new(path: Path | None) -> BinaryIO:
+    return Path(os.devnull).open("wb") if path is None else os.fdopen(private(path), "wb")
+
+
+def _manifest(file: BinaryIO) -> Manifest:
+    magic, length = _HEADER.unpack(file.read(_HEADER.size))
+    if magic != _MAGIC or length > _MAX_MANIFEST:
+        raise ValueError("it is no backup of Memento")
+    return msgspec.json.decode(file.read(length), type=Manifest)

@@ -1,0 +1,48 @@
+"""The proof of a backup: it is restored into a scratch file, checked in every way, and compared with its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from memento.backup.archive import Manifest, expand
+from memento.backup.shelf import Backup
+from memento.errors import BackupDamaged, StoreError
+from memento.storage import integrity, snapshot
+
+
+def prove(backup: Backup, scratch: Path) -> None:
+    """Restore a backup into the file `scratch`, compare it with its manifest, and remove it again.
+
+    Raises BackupDamaged.
+    """
+    try:
+        unpack(backup, scratch)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def unpack(backup: Backup, target: Path) -> Manifest:
+    """Restore a backup into the new file `target` and compare it with its manifest. Raises BackupDamaged."""
+    manifest = expand(backup.path, target)
+    problems = defects(target, manifest.content)
+    if problems:
+        raise BackupDamaged(f"the backup {backup.path} is damaged: {problems[0]}")
+    return manifest
+
+
+def defects(copy: Path, content: str) -> list[str]:
+    """Return what is wrong with a copy that should hold what the hash `content` stands for."""
+    try:
+        with snapshot.closing(snapshot.open_copy(copy)) as connection:
+            found = integrity.structure(connection)
+            scan = integrity.rows(connection)
+            found += [f"row {num} is not what was written" for num in scan.damaged]
+            found += [f"the embedding of row {num} is not what was written" for num in scan.unsound]
+            found += integrity.words(connection) + integrity.tags(connection)
+            if not found and snapshot.contents(connection).hash != content:
+                found.append("it does not hold what its source held")
+    except (apsw.Error, StoreError) as error:
+        return [str(error)]
+    return found

@@ -1,0 +1,120 @@
+"""The shelf: a store's backups, in `backups` beside its database, and which of them are kept.
+
+Kept are the latest hourly ones, one of each day for the days of `storage.backup_retention_days`, what was taken by hand
+or before a migration, for those same days, and always the latest one that reads back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from memento.backup.archive import Manifest, expand, read_manifest
+from memento.errors import BackupDamaged, UsageError
+
+SUFFIX: Final = ".db.zst"
+HOURLY_KEPT: Final = 6
+_DAY_MS: Final = 86_400_000
+_LEFT_OVER: Final = ".partial"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A finished backup."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """Its name in the list."""
+        return self.path.name.removesuffix(SUFFIX)
+
+
+class Shelf:
+    """The backups of one database file."""
+
+    def __init__(self, database: Path, folder: Path | None = None) -> None:
+        self.database = database
+        self.folder = database.parent / "backups" if folder is None else folder
+
+    def ensure(self) -> None:
+        """Make the folder (0700) and remove what killed runs left. Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in self.folder.glob(f"*{_LEFT_OVER}*"):
+            path.unlink(missing_ok=True)
+
+    def target(self, kind: str, at: int) -> Path:
+        """Return the name of a new backup."""
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(at / 1000))
+        name = f"{self.database.stem}-{stamp}{at % 1000:03}Z-{kind}"
+        return self.folder / f"{name}{SUFFIX}"
+
+    def partial(self, target: Path, what: str) -> Path:
+        """Return the name under which part of a new backup is made."""
+        return self.folder / f".{target.name}{_LEFT_OVER}-{what}"
+
+    def all(self) -> list[Backup]:
+        """Return the backups, newest first; a file whose manifest cannot be read is none."""
+        found = []
+        for path in self.folder.glob(f"{self.database.stem}-*{SUFFIX}"):
+            with suppress(BackupDamaged):
+                manifest = read_manifest(path)
+                if manifest.database == self.database.name:
+                    found.append(Backup(path, manifest))
+        return sorted(found, key=lambda backup: backup.manifest.at, reverse=True)
+
+    def find(self, name: str) -> Backup:
+        """Return the backup of this name, file name or path. Raises UsageError, BackupDamaged."""
+        for backup in self.all():
+            if name in (backup.name, backup.path.name):
+                return backup
+        path = Path(name).expanduser()
+        if path.is_file():
+            return Backup(path, read_manifest(path))
+        raise UsageError(f"there is no backup {name}: `memento backup list` names them")
+
+    def prune(self, retention_days: int, now: int) -> list[Backup]:
+        """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back."""
+        backups = self.all()
+        kept = _kept(backups, now - retention_days * _DAY_MS)
+        for backup in backups:
+            kept.add(backup.path)
+            if _reads(backup):
+                break
+        gone = [backup for backup in backups if backup.path not in kept]
+        for backup in gone:
+            backup.path.unlink(missing_ok=True)
+        return gone
+
+
+def _kept(backups: Iterable[Backup], since: int) -> set[Path]:
+    """Return the files to keep of backups given newest first."""
+    kept: set[Path] = set()
+    hourly = 0
+    days: set[int] = set()
+    for backup in backups:
+        kind, at = backup.manifest.kind, backup.manifest.at
+        if kind == "hourly":
+            hourly += 1
+            if hourly <= HOURLY_KEPT:
+                kept.add(backup.path)
+        elif at >= since:
+            if kind != "daily":
+                kept.add(backup.path)
+            elif at // _DAY_MS not in days:
+                days.add(at // _DAY_MS)
+                kept.add(backup.path)
+    return kept
+
+
+def _reads(backup: Backup) -> bool:
+    try:
+        expand(backup.path, None)
+    except (BackupDamaged, OSError):
+        return False
+    return True

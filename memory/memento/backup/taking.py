@@ -1,0 +1,88 @@
+"""Taking a backup: copy, check, compress, read back, rename. What fails on the way leaves no file behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from memento import killpoints
+from memento.backup.archive import Manifest, expand, file_hash, pack
+from memento.backup.proof import defects
+from memento.backup.shelf import Backup, Shelf
+from memento.durable import locked, publish
+from memento.errors import StoreCorrupt, StoreError
+from memento.storage import snapshot
+from memento.storage.database import Database
+from memento.times import now_ms
+
+_SPARE: Final = 64 * 1024 * 1024
+"""Bytes that stay free: a backup must not be what fills the disk."""
+
+
+def take(
+    database: Database, kind: str, shelf: Shelf, *, retention_days: int, now: int | None = None, to: Path | None = None
+) -> Backup:
+    """Back up the store as it is now, prove the backup, and remove those whose time is over.
+
+    `to` names the file, in place of a name on the shelf. Raises StoreCorrupt when the store itself is damaged,
+    StoreError when the backup cannot be written.
+    """
+    at = now_ms() if now is None else now
+    try:
+        shelf.ensure()
+        with locked(shelf.folder / ".lock"):
+            _require_space(database, shelf.folder)
+            backup = _take(database, kind, shelf, at, to or shelf.target(kind, at))
+            if kind in ("hourly", "daily"):
+                shelf.prune(retention_days, at)
+    except OSError as error:
+        raise StoreError(f"cannot write a backup to {shelf.folder}: {error.strerror or error}") from None
+    return backup
+
+
+def _take(database: Database, kind: str, shelf: Shelf, at: int, target: Path) -> Backup:
+    scratch, partial = shelf.partial(target, "copy"), shelf.partial(target, "packed")
+    try:
+        manifest = _checked_copy(database, kind, at, scratch)
+        killpoints.reach("backup.checked")
+        pack(scratch, manifest, partial)
+        scratch.unlink()
+        expand(partial, None)  # what is read back is, bit for bit, the copy that was checked
+        publish(partial, target)
+    finally:
+        for path in (scratch, partial, Path(f"{scratch}-journal")):
+            path.unlink(missing_ok=True)
+    return Backup(target, manifest)
+
+
+def _checked_copy(database: Database, kind: str, at: int, scratch: Path) -> Manifest:
+    with database.read() as connection:
+        held = snapshot.copy(connection, scratch)
+    killpoints.reach("backup.copied")
+    if problems := defects(scratch, held.hash):
+        raise StoreCorrupt(f"{database.path} is damaged: {problems[0]}. `memento doctor` says what to do")
+    return Manifest(
+        database=database.path.name,
+        kind=kind,
+        at=at,
+        schema=held.schema,
+        content=held.hash,
+        counts=held.counts,
+        bytes=scratch.stat().st_size,
+        hash=file_hash(scratch),
+        spool=held.spool,
+        sqlite=apsw.sqlite_lib_version(),
+    )
+
+
+def _require_space(database: Database, folder: Path) -> None:
+    needed = 2 * database.path.stat().st_size + _SPARE
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StoreError(
+            f"a backup in {os.fspath(folder)} needs {needed / 1e6:,.0f} MB for a moment, {free / 1e6:,.0f} MB are free"
+        )

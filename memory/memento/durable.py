@@ -1,0 +1,52 @@
+"""Files that are on the disk whole, or not there at all, whenever the power goes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from memento import killpoints
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give a finished file its name: flush it, rename it, flush the folder."""
+    sync(partial)
+    killpoints.reach("publish.synced")
+    partial.replace(final)
+    killpoints.reach("publish.renamed")
+    sync(final.parent)
+
+
+def private(path: Path) -> int:
+    """Create an empty file that only its owner can read (0600), in place of one that is there; return its descriptor.
+
+    Raises OSError.
+    """
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+@contextmanager
+def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path` (flock: the kernel releases it however the process ends).
+
+    The file stays, since removing it would let two processes lock two files. Raises BlockingIOError without `wait`.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)

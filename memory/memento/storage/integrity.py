@@ -1,0 +1,116 @@
+"""What tells a sound database from a damaged one. SQLite's own check sees hardly any flipped bit: the hashes do.
+
+Every function looks at one thing and returns what is wrong as text; an empty list means that it is sound.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import apsw
+
+from memento.identity import HASH_BYTES, row_hash
+from memento.storage.rows import HASHED
+
+_EARLIEST: Final = 1_577_836_800_000
+"""2020: no row was ingested before."""
+_LATEST: Final = 32_503_680_000_000
+_CHUNK: Final = 500
+_SHOWN: Final = 20
+
+
+class Scan(NamedTuple):
+    """A slice of the rows, checked."""
+
+    damaged: list[int]
+    """Numbers of rows whose content is not what was written."""
+    unsound: list[int]
+    """Numbers of rows whose embedding is not what was written: it can be made again."""
+    last: int
+    """The number of the last row looked at; 0 when the end was reached."""
+
+
+def structure(connection: apsw.Connection) -> list[str]:
+    """Run SQLite's integrity check: pages, rows, indexes and the full-text index's own structure."""
+    try:
+        found = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check({_SHOWN})")]
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
+def pages(connection: apsw.Connection) -> list[str]:
+    """Run SQLite's quick check: pages and rows, not the indexes."""
+    try:
+        found = [str(text) for (text,) in connection.execute(f"PRAGMA quick_check({_SHOWN})")]
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
+def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) -> Scan:
+    """Compare up to `limit` rows behind number `after` with their hashes. Raises apsw.CorruptError."""
+    damaged: list[int] = []
+    unsound: list[int] = []
+    last = after
+    left = limit
+    while left is None or left > 0:
+        chunk: list[tuple[Any, ...]] = connection.execute(
+            f"SELECT num, {', '.join(HASHED)}, content_hash, embedding_hash, embedding, active, ingested_at, model, "
+            "embedding_seq FROM memories WHERE num > ? ORDER BY num LIMIT ?",
+            (last, _CHUNK if left is None else min(_CHUNK, left)),
+        ).fetchall()
+        if not chunk:
+            return Scan(damaged, unsound, 0)
+        for num, *columns, content, embedding_hash, embedding, active, ingested, model, seq in chunk:
+            if row_hash(columns) != content or active not in (0, 1) or not _EARLIEST <= ingested <= _LATEST:
+                damaged.append(num)
+            elif not _embedding_is_sound(embedding, embedding_hash, model, seq):
+                unsound.append(num)
+        last = chunk[-1][0]
+        left = None if left is None else left - len(chunk)
+    return Scan(damaged, unsound, last)
+
+
+def _embedding_is_sound(embedding: Any, expected: Any, model: Any, seq: Any) -> bool:
+    if embedding is None:
+        return expected is None and model is None and seq is None
+    return bool(blake2b(embedding, digest_size=HASH_BYTES).digest() == expected and model and (seq or 0) > 0)
+
+
+def words(connection: apsw.Connection) -> list[str]:
+    """Compare the full-text index with the rows it was made of. Takes the write lock for as long as it looks."""
+    try:
+        connection.execute("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
+    except (apsw.CorruptError, apsw.SQLError) as error:
+        return [f"the full-text index differs from the rows: {error}"]
+    return []
+
+
+def tags(connection: apsw.Connection) -> list[str]:
+    """Compare the table of tags with the rows it was made of."""
+    wanted = "SELECT DISTINCT value, memories.num FROM memories, json_each(memories.tags)"
+    there = "SELECT tag, num FROM memory_tags"
+    both = f"SELECT 1 FROM ({wanted} EXCEPT {there}) UNION ALL SELECT 1 FROM ({there} EXCEPT {wanted})"
+    try:
+        wrong = connection.execute(f"SELECT count(*) FROM ({both})").get
+    except (apsw.CorruptError, apsw.SQLError) as error:
+        return [f"the tags cannot be read: {error}"]
+    return [f"{wrong} entries of the table of tags differ from the rows"] if wrong else []
+
+
+def references(connection: apsw.Connection) -> list[str]:
+    """Find rows that refer to rows which do not exist, and numbers that no counter has given."""
+    found = [f"{table} refers to a row that is not in {parent}" for table, _, parent, _ in _foreign_keys(connection)]
+    models = connection.execute(
+        "SELECT count(DISTINCT embedding_seq) <> count(embedding_seq), coalesce(max(embedding_seq), 0) > "
+        "(SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'embeddings') FROM memories"
+    ).fetchone()
+    if models and any(models):
+        found.append("embeddings carry numbers that were never given")
+    return found
+
+
+def _foreign_keys(connection: apsw.Connection) -> list[tuple[Any, ...]]:
+    return connection.execute(f"SELECT * FROM pragma_foreign_key_check LIMIT {_SHOWN}").fetchall()

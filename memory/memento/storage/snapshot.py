@@ -1,0 +1,114 @@
+"""A consistent copy of the store, and the hash that tells whether two stores hold the same.
+
+`cp` of a database in use is damaged or misses rows: SQLite's backup API copies, in one step, from a read transaction.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from memento.durable import private
+from memento.storage.migrations import refuse_foreign
+from memento.storage.rows import HASHED
+
+_COVERED: Final = frozenset((*HASHED[1:], "embedding"))
+"""Columns of `memories` that are under `content_hash` and `embedding_hash`: the hashes stand for them."""
+_DERIVED: Final = frozenset(("embedding_cache", "memory_tags"))
+ONLY_COPIES: Final = ("hook-spool",)
+"""Formats of sources that are removed once they are ingested: a backup must hold their rows before that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a store holds, as far as it can be compared."""
+
+    hash: str
+    """BLAKE2b-128 over every row of every table that is not derived, in hex."""
+    counts: dict[str, int]
+    """Rows by table."""
+    schema: int
+    spool: dict[str, str]
+    """How far sources were read that are removed afterwards: {path: `position` of it}."""
+
+
+def contents(connection: apsw.Connection) -> Contents:
+    """Hash and count everything in the caller's transaction."""
+    total = blake2b(digest_size=16)
+    counts: dict[str, int] = {}
+    for table, columns, keys in _tables(connection):
+        total.update(f"\0{table}\0{','.join(columns)}\0".encode())
+        counts[table] = 0
+        for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(keys)}"):
+            total.update(repr(row).encode())
+            counts[table] += 1
+    spool = connection.execute(
+        "SELECT path, offset, head_hash, marker_hash FROM sources "
+        f"WHERE format IN ({', '.join('?' * len(ONLY_COPIES))})",
+        ONLY_COPIES,
+    )
+    schema: Any = connection.pragma("user_version")
+    read = {str(path): position(offset, head, marker) for path, offset, head, marker in spool}
+    return Contents(total.hexdigest(), counts, int(schema), read)
+
+
+def position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
+    """Return what says how far a file was read, and that it is this file."""
+    return f"{offset} {head_hash.hex()} {marker_hash.hex()}"
+
+
+def copy(connection: apsw.Connection, target: Path) -> Contents:
+    """Copy the database into a new file (0600) and return its contents, both of the same instant."""
+    os.close(private(target))
+    connection.execute("BEGIN")
+    try:
+        held = contents(connection)
+        with closing(apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)) as copied:
+            with copied.backup("main", connection, "main") as steps:
+                while not steps.done:
+                    steps.step(-1)
+            copied.pragma("journal_mode", "delete")  # one file, without a log beside it
+    finally:
+        connection.execute("ROLLBACK")
+    return held
+
+
+def open_copy(path: Path) -> apsw.Connection:
+    """Open a copy that nobody else uses. Raises StoreTooNew for a newer schema, apsw.Error for a damaged file."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    refuse_foreign(connection)
+    for _ in connection.execute("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0"):
+        pass
+    return connection
+
+
+@contextmanager
+def closing(connection: apsw.Connection) -> Iterator[apsw.Connection]:
+    """Close the connection in the end."""
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _tables(connection: apsw.Connection) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield every table that is not derived: name, columns to hash, primary key."""
+    names = connection.execute(
+        "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main' ORDER BY name"
+    ).fetchall()
+    for (table,) in names:
+        if table in _DERIVED or str(table).startswith("sqlite_"):
+            continue
+        columns: list[tuple[Any, ...]] = connection.execute(
+            "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (table,)
+        ).fetchall()
+        keys = [str(name) for name, key in sorted(columns, key=lambda one: int(one[1])) if key]
+        covered = _COVERED if table == "memories" else frozenset()
+        yield str(table), [str(name) for name, _ in columns if name not in covered], keys or ["rowid"]

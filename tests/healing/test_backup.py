@@ -1,0 +1,192 @@
+"""Backups: what they hold, what a kill leaves, what is kept, and that a damaged one is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+import pytest
+
+from memento.backup import Shelf, prove, take, unpack
+from memento.errors import BackupDamaged, StoreCorrupt, StoreError, UsageError
+from memento.memory import NewMemory
+from memento.storage import snapshot
+from memento.storage.capture import Batch
+from memento.store import MemoryStore
+
+if TYPE_CHECKING:
+    from memento.backup import Backup
+    from memento.storage.database import Database
+
+HOUR, DAY = 3_600_000, 86_400_000
+START = 1_770_000_000_000
+
+Rows = Callable[[int, int], list[NewMemory]]
+
+
+def database(store: MemoryStore) -> Database:
+    return store._database
+
+
+def backed_up(store: MemoryStore, kind: str = "hourly", at: int = START, days: int = 7) -> Backup:
+    return take(database(store), kind, Shelf(store.path), retention_days=days, now=at)
+
+
+def test_a_backup_holds_what_the_store_held(store: MemoryStore, tmp_path: Path, rows: Rows) -> None:
+    backup = backed_up(store)
+    with database(store).read() as connection:
+        held = snapshot.contents(connection)
+    store.commit(Batch(None, rows(200, 5)))
+    unpack(backup, tmp_path / "restored.db")
+    with snapshot.closing(snapshot.open_copy(tmp_path / "restored.db")) as connection:
+        assert snapshot.contents(connection) == held
+    assert (backup.manifest.content, backup.manifest.counts["memories"], backup.manifest.schema) == (held.hash, 200, 1)
+
+
+def test_any_zstd_can_restore_it(store: MemoryStore) -> None:
+    import zstandard
+
+    backup = backed_up(store)
+    with backup.path.open("rb") as file:
+        content = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read()
+    assert content.startswith(b"SQLite format 3\0")
+    assert len(content) == backup.manifest.bytes
+
+
+def test_files_are_private(store: MemoryStore) -> None:
+    mask = os.umask(0)
+    try:
+        backup = backed_up(store)
+    finally:
+        os.umask(mask)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in backup.path.parent.iterdir()}
+    assert modes == {backup.path.name: 0o600, ".lock": 0o600}
+    assert backup.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_backups_beside_a_writer_are_whole(store: MemoryStore, tmp_path: Path, rows: Rows) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 1_000
+        while not stop.is_set():
+            store.commit(Batch(None, rows(number, 3)))
+            number += 3
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        backups = [backed_up(store, "manual", START + number) for number in range(5)]
+    finally:
+        stop.set()
+        writer.join()
+    for backup in backups:
+        prove(backup, tmp_path / "scratch.db")
+        assert (backup.manifest.counts["memories"] - 200) % 3 == 0
+
+
+TAKE = """
+import sys
+from pathlib import Path
+from memento.backup import Shelf, take
+from memento.storage.database import Database
+database = Database(Path(sys.argv[1]))
+take(database, "manual", Shelf(database.path), retention_days=7)
+"""
+
+
+@pytest.mark.parametrize(
+    "point", ["backup.copied", "backup.checked", "backup.compressing", "publish.synced", "publish.renamed"]
+)
+def test_a_kill_leaves_a_whole_backup_or_none(store: MemoryStore, point: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "MEMENTO_KILL_AT": point}
+    done = subprocess.run([sys.executable, "-c", TAKE, store.path], env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    shelf = Shelf(store.path)
+    left = shelf.all()
+    assert len(left) == (point == "publish.renamed")
+    for backup in left:
+        prove(backup, tmp_path / "scratch.db")
+    backed_up(store, "manual")
+    assert {path.name for path in shelf.folder.iterdir()} == {".lock", *(one.path.name for one in shelf.all())}
+
+
+def test_what_is_kept_over_thirty_days(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf(store.path)
+    template = backed_up(store, "manual").path.read_bytes()
+    for path in shelf.folder.glob("*.zst"):
+        path.unlink()
+    for hour in range(30 * 24):
+        at = START + hour * HOUR
+        _copy_at(template, shelf, "hourly", at)
+        if hour % 24 == 0:
+            _copy_at(template, shelf, "daily", at)
+        shelf.prune(7, at)
+        dailies = [one for one in shelf.all() if one.manifest.kind == "daily"]
+        assert min(7, hour // 24 + 1) <= len(dailies) <= 8
+    kinds = [one.manifest.kind for one in shelf.all()]
+    assert kinds.count("hourly") == 6
+
+
+def _copy_at(template: bytes, shelf: Shelf, kind: str, at: int) -> None:
+    """Write a backup as if it had been taken then: the content is the template's."""
+    import msgspec
+
+    from memento.backup import archive
+
+    length = archive._HEADER.unpack(template[:8])[1]
+    manifest = msgspec.json.decode(template[8 : 8 + length], type=archive.Manifest)
+    head = msgspec.json.encode(msgspec.structs.replace(manifest, kind=kind, at=at))
+    shelf.target(kind, at).write_bytes(archive._HEADER.pack(archive._MAGIC, len(head)) + head + template[8 + length :])
+
+
+def test_the_last_good_backup_is_never_removed(store: MemoryStore) -> None:
+    shelf = Shelf(store.path)
+    good = backed_up(store, "daily", START)
+    bad = backed_up(store, "daily", START + 9 * DAY, days=100)
+    bad.path.write_bytes(bad.path.read_bytes()[:-200])
+    shelf.prune(0, START + 100 * DAY)
+    assert good.path.exists()
+    newest = backed_up(store, "daily", START + 101 * DAY)
+    assert [one.path for one in shelf.all()] == [newest.path]
+
+
+@pytest.mark.parametrize("where", [0, 5, 100, -1, -300])
+def test_damage_to_a_backup_is_told(store: MemoryStore, where: int, tmp_path: Path) -> None:
+    backup = backed_up(store)
+    content = bytearray(backup.path.read_bytes())
+    content[where] ^= 0x10
+    backup.path.write_bytes(content)
+    with pytest.raises((BackupDamaged, UsageError)):
+        prove(Shelf(store.path).find(backup.name), tmp_path / "scratch.db")
+    assert not (tmp_path / "scratch.db").exists()
+
+
+def test_a_damaged_store_is_not_backed_up(store: MemoryStore) -> None:
+    with database(store).write() as connection:
+        connection.execute("UPDATE memories SET importance = 0.123 WHERE num = 7")
+    with pytest.raises(StoreCorrupt, match="row 7 is not what was written"):
+        backed_up(store)
+    assert Shelf(store.path).all() == []
+
+
+def test_without_space_it_is_refused(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memento.backup.taking._SPARE", 10**18)
+    with pytest.raises(StoreError, match=r"needs .* MB for a moment"):
+        backed_up(store)
+
+
+def test_the_log_is_part_of_the_copy(store: MemoryStore, tmp_path: Path) -> None:
+    """A copy of the file alone would miss what only the write-ahead log holds."""
+    backup = backed_up(store)
+    unpack(backup, tmp_path / "restored.db")
+    connection = apsw.Connection(str(tmp_path / "restored.db"))
+    assert connection.execute("SELECT count(*) FROM memories").get == 200
+    connection.close()
