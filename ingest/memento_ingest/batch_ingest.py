@@ -20,7 +20,8 @@ from memento_ingest.batching import NOTHING, Judge
 from memento_ingest.discovery import File, discover, readable
 from memento_ingest.formats.base import Format, source_of
 from memento_ingest.formats.registry import broken_plugins, detect, get, names
-from memento_ingest.pipeline import OnBytes, Source, ingest
+from memento_ingest.group import Group
+from memento_ingest.pipeline import OnBytes, Source, read
 from memento_ingest.report import Report
 from memento_ingest.source import SourceFile, open_regular
 from memento_ingest.span import SourceInfo
@@ -62,6 +63,7 @@ class Ingestion:
         self._policy, self._options, self._store = policy, options, store
         self._on_bytes, self._on_kept = on_bytes, on_kept
         self._forced: Format | None = None if options.format == AUTO else get(options.format)
+        self._ignored = NOTHING
         self.report = Report()
         self.report.notes += [
             f"the format {name} of an installed package cannot be loaded: {why}; upgrade or uninstall the package"
@@ -78,14 +80,14 @@ class Ingestion:
         self.report.problems += found.problems
         self.report.ignored = found.ignored
         on_total(sum(_size(file.path) for file in found.files))
+        group = self.group()
         for file in found.files:
             with self._reported(readable(file.path)):
-                for _ in self.file(file):
-                    pass
+                group = self._gather(file.path, self.file(file), group)
         if found.standard_input:
             with self._reported(STDIN):
-                for _ in self._standard_input():
-                    pass
+                group = self._gather(Path(STDIN), self._standard_input(), group)
+        self._commit(group)
         self.report.seconds = time.monotonic() - started
         return self.report
 
@@ -96,8 +98,29 @@ class Ingestion:
         except OSError as error:
             self.report.problems.append((where, error.strerror or str(error)))
 
-    def file(self, found: File) -> Iterator[None]:
-        """Ingest one file; yield after each batch that was committed. Raises OSError."""
+    def group(self) -> Group:
+        """Begin a group of files that are committed together; what the user ignores holds for all of them."""
+        self._ignored = self._store.ignored() if self._store else NOTHING
+        return Group(self._write)
+
+    def _gather(self, name: Path, batches: Iterator[Batch], group: Group) -> Group:
+        """Put what is read of one source into the group; return it, or the next one when it was full."""
+        for batch in batches:
+            group.add(name, batch)
+            if group.full:
+                refused = self._commit(group)
+                group = self.group()
+                if name in refused:  # what comes behind it must wait until it can be written
+                    break
+        return group
+
+    def _commit(self, group: Group) -> dict[Path, str]:
+        refused = group.commit()
+        self.report.problems += [(readable(path), problem) for path, problem in refused.items()]
+        return refused
+
+    def file(self, found: File) -> Iterator[Batch]:
+        """Read one file; yield its batches, to be committed in this order. Raises OSError."""
         with open_regular(found.path, follow=found.named) as stream:
             status = os.fstat(stream.fileno())
             where = readable(found.path.absolute())
@@ -122,7 +145,7 @@ class Ingestion:
             return False
         return self._forced is None or self._forced.name == known.format
 
-    def _standard_input(self) -> Iterator[None]:
+    def _standard_input(self) -> Iterator[Batch]:
         if sys.stdin is None:
             raise OSError(0, "standard input is closed")
         stream = sys.stdin.buffer
@@ -138,27 +161,25 @@ class Ingestion:
         problem = "no transcript format recognises it: name one with --format" if head else "empty"
         self.report.problems.append((where, problem))
 
-    def _source(self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None) -> Iterator[None]:
+    def _source(self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None) -> Iterator[Batch]:
         self.report.sources += 1
-        ignored = self._store.ignored() if self._store else NOTHING
-        judge = Judge(self._policy, self.report, source_of(format_), self._options.since, ignored)
-        source = Source(stream, info, judge, self._commit, self._on_bytes, file)
-        yield from ingest(source, format_, self.report)
+        judge = Judge(self._policy, self.report, source_of(format_), self._options.since, self._ignored)
+        return read(Source(stream, info, judge, self._on_bytes, file), format_)
 
     def _known(self, path: str, status: os.stat_result) -> SourceState | None:
         return self._store.source(path, status.st_dev, status.st_ino) if self._store else None
 
-    def _commit(self, batch: Batch) -> Counts:
+    def _write(self, batches: Sequence[Batch]) -> None:
         if self._store is None:
-            counts = Counts(stored=tuple({memory.id for memory in batch.memories}))
+            counts = Counts(stored=tuple({memory.id for batch in batches for memory in batch.memories}))
         else:
-            counts = self._store.commit(batch)
+            counts = self._store.commit(*batches)
+        self.report.add_counts(counts)
         if self._on_kept:
             new = {*counts.stored, *counts.extended}
-            for memory in batch.memories:
+            for memory in (memory for batch in batches for memory in batch.memories):
                 if memory.id in new:
                     self._on_kept(memory)
-        return counts
 
 
 def _known_format(file: SourceFile) -> Format | None:

@@ -1,4 +1,4 @@
-"""One source, from its bytes to committed rows.
+"""One source, from its bytes to batches that are ready to be committed.
 
     file bytes -> Line -> Span -> Decision -> NewMemory -> Batch -> rows and offset in one transaction
 
@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from functools import cache
+from typing import Any, BinaryIO
 
-from memento.memory import Counts
 from memento.storage.capture import Batch
 from memento.storage.sources import INCOMPLETE_LINE
 from memento_ingest.batching import Gathered, Judge
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat, LineParser
+from memento_ingest.formats.registry import get
 from memento_ingest.lines import LongLine, read_lines
-from memento_ingest.report import Report
 from memento_ingest.source import SourceFile
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
 
-Commit = Callable[[Batch], Counts]
 OnBytes = Callable[[int], None]
 """Called with the number of bytes just read."""
 
@@ -34,26 +33,26 @@ class Source:
     stream: BinaryIO
     info: SourceInfo
     judge: Judge
-    commit: Commit
     on_bytes: OnBytes
     file: SourceFile | None = None
     """None where how far was read is not remembered: standard input, a run with `--since`."""
 
 
-def ingest(source: Source, format_: Format, report: Report) -> Iterator[None]:
-    """Read a source from where it was left, or from its start; yield after each batch that was committed.
+def read(source: Source, format_: Format) -> Iterator[Batch]:
+    """Read a source from where it was left, or from its start; yield the batches to be committed, in this order.
 
-    Raises OSError when reading fails; what was committed until then stays, and the next run goes on behind it.
+    Raises OSError when reading fails; what was yielded until then stands, and the next run goes on behind it.
     """
+    return _reading(format_.name)(source, format_)
+
+
+@cache
+def _reading(name: str) -> Callable[[Source, Any], Iterator[Batch]]:
+    """Return how sources of a format are read; telling a format's family takes longer than reading a short file."""
+    format_ = get(name)
     if isinstance(format_, LineFormat):
-        batches = _lines(source, format_)
-    elif isinstance(format_, DatabaseFormat):
-        batches = _database(source, format_)
-    else:
-        batches = _document(source, format_)
-    for batch in batches:
-        report.add_counts(source.commit(batch))
-        yield
+        return _lines
+    return _database if isinstance(format_, DatabaseFormat) else _document
 
 
 def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:

@@ -28,6 +28,7 @@ __all__ = [
     "ModelError",
     "ModelMissing",
     "PolicyError",
+    "RowRefused",
     "StoreBusy",
     "StoreCorrupt",
     "StoreError",
@@ -77,3 +78,7 @@ class StoreBusy(StoreError):
 
 class BackupDamaged(StoreError):
     """A backup cannot be read, or does not give back what was put in."""
+
+
+class RowRefused(StoreError):
+    """One row breaks a rule of the schema; the store itself is sound, and other rows can be written."""

@@ -214,10 +214,11 @@ class MemoryStore:
         with self._database.write(durable=True) as connection:
             return ignored.remove(connection, kind, value)
 
-    def commit(self, batch: Batch) -> Counts:
-        """Write what was read of a source, with its new offset, in one transaction."""
-        counts = capture.commit(self._database, batch)
-        self._echo(batch.memories, counts)
+    def commit(self, *batches: Batch) -> Counts:
+        """Write what was read of one source or of several, with their new offsets, in one transaction."""
+        counts = capture.commit(self._database, *batches)
+        for batch in batches:
+            self._echo(batch.memories, counts)
         return counts
 
     def source(self, path: str, device: int = 0, inode: int = 0) -> SourceState | None:

@@ -1,7 +1,8 @@
 """The ingest worker: one thread that brings every changed file into the store, fresh ones first.
 
-Files that changed a moment ago are followed live; older ones are the backlog, oldest first, one batch at a time between
-two looks at the live ones. A file counts as read only when it was read to its end; whatever fails is tried again.
+Files that changed a moment ago are followed live; older ones are the backlog, oldest first, and wait for the live ones.
+What a slice of time brings, of one file or of hundreds of small ones, is one transaction. A file counts as read only
+when it was read to its end and that is committed; whatever fails is tried again.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from pathlib import Path
 from typing import Final
 
 from memento.errors import MementoError
+from memento.storage.capture import Batch
 from memento_ingest.batch_ingest import Ingestion
 from memento_ingest.discovery import File
+from memento_ingest.group import Group
 from memento_ingest.sidecar.sweep import Changed, Sweep
 
 LIVE_SECONDS: Final = 600
 """A file that changed this recently is being written; others are backlog."""
 SLICE_SECONDS: Final = 0.05
-"""How long one file is read before the others get their turn: nearly all are read to their end within it."""
+"""How long is read before it is committed: nearly every file is read to its end within it, or many small ones."""
 OPEN_FILES: Final = 64
 """Live files read in turns. Further ones wait unopened, so that a burst of files cannot use up the descriptors."""
 
@@ -29,7 +32,8 @@ OPEN_FILES: Final = 64
 @dataclass(slots=True)
 class _Job:
     file: Changed
-    steps: Iterator[None]
+    batches: Iterator[Batch]
+    is_live: bool
 
 
 @dataclass(slots=True)
@@ -55,8 +59,9 @@ class CaptureWorker:
             if file.path in self._queued:
                 continue
             self._queued.add(file.path)
-            job = _Job(file, self.ingestion.file(File(file.path, named=False)))
-            (self._live if file.signature.modified >= recent else self._backlog).append(job)
+            is_live = file.signature.modified >= recent
+            job = _Job(file, self.ingestion.file(File(file.path, named=False)), is_live)
+            (self._live if is_live else self._backlog).append(job)
 
     @property
     def waiting(self) -> int:
@@ -64,24 +69,50 @@ class CaptureWorker:
         return len(self._queued)
 
     def step(self) -> bool:
-        """Commit what a slice of time brings of one file; return False when nothing is queued. Raises StoreError."""
-        queue = self._queue()
-        if not queue:
+        """Commit what a slice of time brings, of one file or of many small ones; return False when nothing is queued.
+
+        Raises StoreError; what is queued is dropped then, the next sweep finds it again.
+        """
+        if not (self._live or self._begun or self._backlog):
             return False
-        job = queue.popleft()
+        group = self.ingestion.group()
         until = time.monotonic() + SLICE_SECONDS
+        ended: list[_Job] = []
         try:
-            for _ in job.steps:
-                if time.monotonic() >= until:
-                    self._backlog.appendleft(job) if queue is self._backlog else self._begun.append(job)
-                    return True
-        except OSError as error:
-            self._failed(job, error.strerror or str(error))
+            while job := self._next(group):
+                if self._read(job, group, until):
+                    ended.append(job)
+                if group.full or time.monotonic() >= until:
+                    break
+            refused = group.commit()
         except MementoError:
-            self._queued.discard(job.file.path)
+            self.forget_queue()
             raise
-        else:
-            self._finished(job)
+        for job in ended:
+            if job.file.path not in refused:
+                self._finished(job)
+        for path, problem in refused.items():
+            self._drop(path, problem)
+        return True
+
+    def _next(self, group: Group) -> _Job | None:
+        """Take the next job from its queue, unless the group holds its file under another name."""
+        queue = self._queue()
+        if not queue or group.holds(queue[0].file.signature.device, queue[0].file.signature.inode):
+            return None
+        return queue.popleft()
+
+    def _read(self, job: _Job, group: Group, until: float) -> bool:
+        """Read a file into the group; return whether it was read to its end. What is left gets its turn later."""
+        try:
+            for batch in job.batches:
+                group.add(job.file.path, batch)
+                if group.full or time.monotonic() >= until:
+                    self._begun.append(job) if job.is_live else self._backlog.appendleft(job)
+                    return False
+        except OSError as error:
+            self._failed(job.file.path, error.strerror or str(error))
+            return False
         return True
 
     def _queue(self) -> deque[_Job]:
@@ -105,8 +136,15 @@ class CaptureWorker:
         self.ingestion.report.problems.clear()
         self.ingestion.report.unrecognised.clear()
 
-    def _failed(self, job: _Job, problem: str) -> None:
-        self._queued.discard(job.file.path)
-        if self.problems.get(job.file.path) != problem:
-            self.say(f"cannot read {job.file.path}: {problem}; it is tried again")
-        self.problems[job.file.path] = problem
+    def _drop(self, path: Path, problem: str) -> None:
+        """Read no further of a file that could not be written: its offset must not pass what is missing."""
+        for queue in (self._begun, self._backlog):
+            for job in [job for job in queue if job.file.path == path]:
+                queue.remove(job)
+        self._failed(path, problem)
+
+    def _failed(self, path: Path, problem: str) -> None:
+        self._queued.discard(path)
+        if self.problems.get(path) != problem:
+            self.say(f"cannot read {path}: {problem}; it is tried again")
+        self.problems[path] = problem

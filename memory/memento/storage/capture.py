@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import apsw
+
 from memento.memory import Counts, NewMemory
 from memento.storage import rows, sources
 from memento.storage.database import Database
@@ -31,17 +33,24 @@ class Batch:
     """Paths of other sources that hold what these bytes only point to."""
 
 
-def commit(database: Database, batch: Batch) -> Counts:
-    """Write a batch in one transaction and return how its memories met the store."""
+def commit(database: Database, *batches: Batch) -> Counts:
+    """Write batches, in their order, in one transaction and return how their memories met the store."""
     with database.write() as connection:
-        counts = rows.put(connection, batch.memories)
-        rows.deactivate(connection, batch.inactive)
-        sources.entitle(connection, batch.titles)
-        sources.follow(connection, batch.follows)
-        if batch.source is not None:
-            number = sources.save(connection, batch.source, batch.renamed_from)
-            if batch.restart:
-                sources.void(connection, number)
-            sources.account(connection, number, batch.ledger)
-            sources.quarantine(connection, number, batch.defects)
+        counts = rows.put(connection, [memory for batch in batches for memory in batch.memories])
+        for batch in batches:
+            rows.deactivate(connection, batch.inactive)
+            sources.entitle(connection, batch.titles)
+            sources.follow(connection, batch.follows)
+            if batch.source is not None:
+                _account(connection, batch, batch.source)
     return counts
+
+
+def _account(connection: apsw.Connection, batch: Batch, source: SourceState) -> None:
+    number, is_new = sources.save(connection, source, batch.renamed_from)
+    if not is_new:
+        if batch.restart:
+            sources.void(connection, number)
+        sources.settle(connection, number)
+    sources.account(connection, number, batch.ledger)
+    sources.quarantine(connection, number, batch.defects)

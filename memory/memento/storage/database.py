@@ -18,7 +18,7 @@ from typing import Final
 
 import apsw
 
-from memento.errors import StoreBusy, StoreCorrupt, StoreError
+from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
 from memento.storage.migrations import migrate, refuse_foreign
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
@@ -74,6 +74,7 @@ class Database:
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
                 connection = self._local.connection = self._open()
+                self._local.synchronous = "NORMAL"  # as in _PRAGMAS
                 self._connections.add(connection)  # weakly: a connection goes with its thread
         return connection
 
@@ -98,7 +99,7 @@ class Database:
         """
         connection = self.connection
         with translated(self.path), self._turn(within):
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._synchronous("FULL" if durable else "NORMAL")
             connection.set_busy_timeout(int(within * 1000))
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -111,6 +112,12 @@ class Database:
             finally:
                 with suppress(apsw.Error):  # closed by another thread meanwhile
                     connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+
+    def _synchronous(self, mode: str) -> None:
+        """Set how the calling thread's connection waits for the disk, where that is not how it does already."""
+        if self._local.synchronous != mode:
+            self._local.connection.execute(f"PRAGMA synchronous = {mode}")
+            self._local.synchronous = mode
 
     @contextmanager
     def _turn(self, within: float) -> Iterator[None]:
@@ -182,6 +189,10 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be opened for writing ({error}): check its permissions") from None
     except apsw.IOError as error:
         raise StoreError(f"{path}: reading or writing failed ({error}): check the disk") from None
+    except (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError) as error:
+        raise RowRefused(
+            f"{path} cannot hold what was to be written ({error}): report it with the file's name"
+        ) from None
     except apsw.ConnectionClosedError:
         raise StoreError(f"the store {path} was closed while it was in use") from None
     except apsw.Error as error:

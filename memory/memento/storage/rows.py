@@ -131,7 +131,8 @@ def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
 
 def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
     """Mark memories as lying on an abandoned branch."""
-    connection.executemany("UPDATE memories SET active = 0 WHERE id = ?", [(memory,) for memory in ids])
+    for memory in ids:
+        connection.execute("UPDATE memories SET active = 0 WHERE id = ?", (memory,))
 
 
 def _tombstoned(connection: apsw.Connection, memory: str, revive: bool) -> bool:

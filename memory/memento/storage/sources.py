@@ -84,10 +84,22 @@ class SessionTitle(NamedTuple):
 _COLUMNS = "path, format, device, inode, head_length, head_hash, marker_hash, offset, open_bytes, size, modified, state"
 
 
+_NAMES: Final = _COLUMNS.split(", ")
+_FIND: Final = (
+    f"SELECT {_COLUMNS} FROM sources WHERE path = ? OR (device = ? AND inode = ? AND ? <> 0) "
+    "ORDER BY path = ? DESC, num LIMIT 1"
+)
+_MARKS: Final = ", ".join("?" * (len(_NAMES) + 1))
+_ADD: Final = f"INSERT INTO sources ({_COLUMNS}, last_read) VALUES ({_MARKS}) ON CONFLICT (path) DO NOTHING"
+_RENEW: Final = f"UPDATE sources SET ({_COLUMNS}, last_read, error) = ({_MARKS}, NULL) WHERE path = ? RETURNING num"
+
+
 def follow(connection: apsw.Connection, paths: Sequence[str]) -> None:
     """Take note of sources that are to be watched wherever they lie, inside the caller's transaction."""
-    now = now_ms()
-    connection.executemany("INSERT OR IGNORE INTO followed (path, at) VALUES (?, ?)", [(path, now) for path in paths])
+    if paths:
+        now = now_ms()
+        given = [(path, now) for path in paths]
+        connection.executemany("INSERT OR IGNORE INTO followed (path, at) VALUES (?, ?)", given)
 
 
 def followed(connection: apsw.Connection) -> list[str]:
@@ -97,20 +109,22 @@ def followed(connection: apsw.Connection) -> list[str]:
 
 def find(connection: apsw.Connection, path: str, device: int, inode: int) -> SourceState | None:
     """Return what is known of a file, by its path, else by its identity: it may have been renamed."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM sources WHERE path = ?", (path,)).fetchone()
-    if row is None and inode:
-        row = connection.execute(
-            f"SELECT {_COLUMNS} FROM sources WHERE device = ? AND inode = ?",
-            (device, inode),
-        ).fetchone()
+    row = connection.execute(_FIND, (path, device, inode, inode, path)).fetchone()
     if row is None:
         return None
     *known, state = row
-    return SourceState(**dict(zip(_COLUMNS.split(", "), (*known, json.loads(state)), strict=True)))
+    return SourceState(**dict(zip(_NAMES, (*known, json.loads(state)), strict=True)))
 
 
-def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "") -> int:
-    """Write a source's state inside the caller's transaction; return its row number."""
+class Saved(NamedTuple):
+    """A source's row number, and whether nothing was known of it before."""
+
+    number: int
+    is_new: bool
+
+
+def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "") -> Saved:
+    """Write a source's state inside the caller's transaction."""
     if renamed_from not in ("", source.path):
         connection.execute("DELETE FROM sources WHERE path = ?", (source.path,))
         connection.execute("UPDATE sources SET path = ? WHERE path = ?", (source.path, renamed_from))
@@ -119,13 +133,10 @@ def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "
         source.marker_hash, source.offset, source.open_bytes, source.size, source.modified,
         json.dumps(dict(source.state)), now_ms(),
     )  # fmt: skip
-    marks = ", ".join("?" * len(values))
-    number: int = connection.execute(
-        f"INSERT INTO sources ({_COLUMNS}, last_read) VALUES ({marks}) "
-        f"ON CONFLICT (path) DO UPDATE SET ({_COLUMNS}, last_read, error) = ({marks}, NULL) RETURNING num",
-        (*values, *values),
-    ).get
-    return number
+    connection.execute(_ADD, values)
+    if connection.changes():
+        return Saved(connection.last_insert_rowid(), is_new=True)
+    return Saved(connection.execute(_RENEW, (*values, source.path)).get, is_new=False)
 
 
 def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey, Tally]) -> None:
@@ -144,13 +155,16 @@ def void(connection: apsw.Connection, source: int) -> None:
     connection.execute("DELETE FROM quarantine WHERE source = ?", (source,))
 
 
-def quarantine(connection: apsw.Connection, source: int, defects: Sequence[Defect]) -> None:
-    """Keep unreadable bytes inside the caller's transaction, once each.
-
-    An incomplete last line is kept only until the source is read again: by then it may be whole.
-    """
-    now = now_ms()
+def settle(connection: apsw.Connection, source: int) -> None:
+    """Let go of a source's incomplete last line, inside the caller's transaction: it is read again, maybe whole."""
     connection.execute("DELETE FROM quarantine WHERE source = ? AND reason = ?", (source, INCOMPLETE_LINE))
+
+
+def quarantine(connection: apsw.Connection, source: int, defects: Sequence[Defect]) -> None:
+    """Keep unreadable bytes inside the caller's transaction, once each."""
+    if not defects:
+        return
+    now = now_ms()
     connection.executemany(
         "INSERT OR IGNORE INTO quarantine (source, offset, length, reason, sample, at) VALUES (?, ?, ?, ?, ?, ?)",
         [(source, *defect, now) for defect in defects],
@@ -169,6 +183,8 @@ def quarantined(connection: apsw.Connection, limit: int) -> list[Quarantined]:
 
 def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
     """Keep each session's best title inside the caller's transaction."""
+    if not titles:
+        return
     connection.executemany(
         "INSERT INTO sessions (source, session_id, title, title_rank) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (source, session_id) DO UPDATE SET title = excluded.title, title_rank = excluded.title_rank "
