@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -10,7 +11,7 @@ from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.ignored import Ignored
-from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally
+from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally, unknown_type
 from memento.writing import memory_of
 from memento_ingest.report import Report
 from memento_ingest.span import Span
@@ -18,6 +19,9 @@ from memento_policies import Message, Policy
 
 BATCH_MESSAGES: Final = 1_000
 BATCH_BYTES: Final = 8 * 1024 * 1024
+MAX_TYPES: Final = 32
+"""Unknown types that are named in one reading of a source; further ones are only counted."""
+_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./:-]{0,39}")
 
 NOTHING: Final = Ignored()
 
@@ -88,6 +92,7 @@ class Judge:
         self, policy: Policy, report: Report, source: str, since: int | None = None, ignored: Ignored = NOTHING
     ) -> None:
         self._policy, self._report, self._source, self._since, self._ignored = policy, report, source, since, ignored
+        self._type_names: dict[str, str] = {}
 
     def take(self, spans: Iterable[Span], into: Gathered) -> None:
         """Judge spans and gather what they lead to."""
@@ -147,6 +152,16 @@ class Judge:
     def _skipped(self, span: Span) -> list[tuple[LedgerKey, Tally]]:
         self._report.skipped[span.skipped] += 1
         self._report.bytes_skipped += span.length
+        reason = span.skipped
         if span.unknown_type:
             self._report.unknown_types[span.unknown_type] += 1
-        return [(LedgerKey("skipped", span.skipped), Tally(1, span.length))]
+            reason = unknown_type(self._type_name(span.unknown_type))
+        return [(LedgerKey("skipped", reason), Tally(1, span.length))]
+
+    def _type_name(self, name: str) -> str:
+        """Return the name under which the ledger counts a type; empty for what is none, and for one too many."""
+        if name not in self._type_names:
+            if len(self._type_names) >= MAX_TYPES or not _TYPE.fullmatch(name):
+                return ""
+            self._type_names[name] = name if self._policy.redact(name).text == name else ""
+        return self._type_names[name]

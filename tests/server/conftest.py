@@ -89,8 +89,16 @@ class Server:
         """Return an open connection."""
         connection = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(10)
-        connection.connect(("127.0.0.1", self.port) if tcp else str(self.path))
+        try:
+            connection.connect(("127.0.0.1", self.port) if tcp else str(self.path))
+        except OSError:
+            connection.close()
+            raise
         return connection
+
+    def eventually(self, holds: Callable[[], bool]) -> None:
+        """Wait until it holds."""
+        eventually(holds)
 
     def raw(self, request: bytes, tcp: bool = False) -> Answer:
         """Send bytes as they are; the server may hang up while they are sent."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from memento import __version__, client
@@ -65,8 +66,10 @@ def _recalls(running: Server) -> float:
 
 def test_a_stopped_sidecar_is_left_alone_soon(running: Server) -> None:
     assert running.process
+    process = psutil.Process(running.process.pid)
     running.process.send_signal(signal.SIGSTOP)
     try:
+        running.eventually(lambda: process.status() == psutil.STATUS_STOPPED)
         started = time.monotonic()
         assert client.recall(running.database, "import", 3, 5.0, {}) is None
         assert time.monotonic() - started < 0.5

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from memento import __version__
 from memento.store import MemoryStore
+from memento_ingest.filesystem import kind_of
 from memento_ingest.hooks import spool
 
 STALLED_SECONDS: Final = 60
@@ -39,6 +40,8 @@ class Health:
     problems: tuple[str, ...]
     version: str
     sqlite_version: str
+    filesystem: str
+    """The kind of file system under the database; empty where the system does not tell."""
     process: int
     uptime_seconds: float
     memories: int
@@ -54,6 +57,8 @@ class Health:
     event_overflows: int
     spool_bytes: int
     database_bytes: int
+    backup_age_seconds: float | None
+    """How long ago the last backup was taken and proven; None = never."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""
@@ -87,6 +92,7 @@ class Checkup:
             problems=tuple(problems[:_MAX_PROBLEMS]),
             version=__version__,
             sqlite_version=apsw.sqlite_lib_version(),
+            filesystem=kind_of(self._store.path),
             process=os.getpid(),
             uptime_seconds=round(time.monotonic() - self._started, 1),
             memories=stats.memories,
@@ -100,6 +106,7 @@ class Checkup:
             event_overflows=watching.overflows,
             spool_bytes=sum(_size(folder) for folder in spool.folders(self._store.config.home)),
             database_bytes=stats.bytes,
+            backup_age_seconds=_age(self._store.last_success("backup")),
         )
 
     def _unread(self) -> _Unread:
@@ -117,6 +124,10 @@ class Checkup:
             if waited > STALLED_SECONDS:
                 stalled.append(account.path)
         return _Unread(size, round(oldest, 1), tuple(stalled))
+
+
+def _age(at: int | None) -> float | None:
+    return None if at is None else round(max(0.0, time.time() - at / 1000), 1)
 
 
 def _size(folder: Path) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from memento.config import Server
 from memento.errors import MementoError
 from memento.store import MemoryStore
 from memento_ingest.server.connection import Connection
@@ -46,12 +47,14 @@ class LocalServer:
     def __init__(
         self,
         store: MemoryStore,
+        settings: Server,
         watching: Callable[[], Watching],
         written: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
-        self._store, self._watching, self._written, self._say = store, watching, written, say
-        self._settings = store.config.settings.server
+        self._store, self._settings, self._watching, self._written, self._say = store, settings, watching, written, say
+        self.deaf_to_tcp = False
+        """Whether the TCP port that was asked for could not be had."""
         self._token, self._port = "", 0
         listening, self._path = listen_unix(store.path)
         self._sockets = [listening]
@@ -66,6 +69,7 @@ class LocalServer:
             try:
                 self._open_tcp()
             except MementoError as error:
+                self.deaf_to_tcp = True
                 self._say(f"{error}; only the Unix socket serves")
         self._thread.start()
 

@@ -23,13 +23,14 @@ from memento_ingest.sidecar.capture import CaptureWorker
 from memento_ingest.sidecar.embedding import EmbedWorker
 from memento_ingest.sidecar.lock import sole_instance
 from memento_ingest.sidecar.places import Watched, agents_places, watched
+from memento_ingest.sidecar.serving import Serving
 from memento_ingest.sidecar.spooled import Spool
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.sidecar.wake import Wake
 from memento_policies import load_policy
 
 if TYPE_CHECKING:
-    from memento_ingest.server.thread import LocalServer
+    from memento_ingest.server.health import Watching
 
 SWEEP_SECONDS: Final = 2.0
 SLOWEST_SWEEP_SECONDS: Final = 5.0
@@ -65,43 +66,31 @@ class Sidecar:
             embed = EmbedWorker(store, budget.embed_cpu_share, budget.memory_mb, self._say)
             self._say(f"watching {len(sweep.roots)} places for {store.path}")
             embed.start()
-            server = self._serve(store, sweep, capture, embed)
+            serving = Serving(store, lambda: self._watching(sweep, capture), embed.wake, self._say)
+            serving.start()
             try:
-                self._follow(store, sweep, capture, embed)
+                self._follow(store, sweep, capture, embed, serving)
             finally:
                 until = time.monotonic() + DRAIN_SECONDS
                 self._wake.stop()
-                if server is not None:
-                    server.stop(DRAIN_SECONDS / 2)
+                serving.stop()
                 embed.stop(until - time.monotonic())
         self._say("stopped")
 
-    def _serve(
-        self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker
-    ) -> LocalServer | None:
-        """Start the local server; without its socket capture goes on all the same."""
+    def _watching(self, sweep: Sweep, capture: CaptureWorker) -> Watching:
         from memento_ingest.server.health import Watching
-        from memento_ingest.server.sockets import CannotListen
-        from memento_ingest.server.thread import LocalServer
 
-        def watching() -> Watching:
-            unreadable = {str(path): why for path, why in capture.problems.copy().items()}
-            return Watching(capture.waiting, {**sweep.problems, **unreadable}, self._wake.overflows)
+        unreadable = {str(path): why for path, why in capture.problems.copy().items()}
+        return Watching(capture.waiting, {**sweep.problems, **unreadable}, self._wake.overflows)
 
-        try:
-            server = LocalServer(store, watching, embed.wake, self._say)
-        except CannotListen as error:
-            self._say(f"no local server: {error}")
-            return None
-        server.start()
-        return server
-
-    def _follow(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker) -> None:
+    def _follow(
+        self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker, serving: Serving
+    ) -> None:
         next_sweep = 0.0
         spool = Spool(store, sweep, folders(self._config.home))
         while not self._stopping:
             if self._reload:
-                self._reloaded(store, sweep, capture)
+                self._reloaded(store, sweep, capture, serving)
                 next_sweep = 0.0
             named = self._wake.take()
             if named is None and self._wake.overflows == 1:
@@ -137,7 +126,7 @@ class Sidecar:
         self._store_failed = ""
         return worked
 
-    def _reloaded(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker) -> None:
+    def _reloaded(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, serving: Serving) -> None:
         self._reload = False
         try:
             config = load_config(self._flags)
@@ -149,6 +138,7 @@ class Sidecar:
         sweep.roots, sweep.accepts = self._watched(store)
         capture.forget_queue()
         capture.ingestion = Ingestion(policy, Options(), store)
+        serving.apply(config.settings.server)
         self._say("read config and policies again")
 
     def _watched(self, store: MemoryStore) -> Watched:

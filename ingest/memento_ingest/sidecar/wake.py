@@ -13,14 +13,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from memento_ingest.filesystem import SILENT, kind_of
+
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import BaseObserver
 
 LIMIT: Final = 10_000
 """Paths remembered between two looks; beyond it a full sweep is cheaper, and memory stays bounded."""
-_POLLED: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "vboxsf", "drvfs"})
-"""File systems that do not report changes made by others: only the sweep sees those."""
 
 
 class Wake:
@@ -41,7 +41,7 @@ class Wake:
     def watch(self, roots: Iterable[Path]) -> None:
         """Watch the folders among the roots that exist; call it again when some may have appeared."""
         wanted = {root if root.is_dir() else root.parent for root in roots if root.exists()}
-        wanted = {folder for folder in wanted if not _is_polled(folder)}
+        wanted = {folder for folder in wanted if kind_of(folder) not in SILENT}  # there the sweep alone sees changes
         if self._observer is not None and not self._observer.is_alive():
             self.restarts += 1
             self.stop()
@@ -126,18 +126,3 @@ def _listen_for_losses(wake: Wake) -> None:
     log = logging.getLogger("watchdog")
     log.handlers[:] = [Losses(logging.WARNING)]
     log.propagate = False  # the sidecar says it in its own words
-
-
-def _is_polled(folder: Path) -> bool:
-    """Tell whether the folder lies on a file system whose events do not come."""
-    best, kind = "", ""
-    try:
-        mounts = Path("/proc/mounts").read_text("utf-8", "replace")
-    except OSError:
-        return False
-    for line in mounts.splitlines():
-        _, point, filesystem, *_ = line.split(" ")
-        point = point.replace("\\040", " ")
-        if (os.fspath(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
-            best, kind = point, filesystem
-    return kind in _POLLED

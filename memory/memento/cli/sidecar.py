@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, console, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
 
 if TYPE_CHECKING:
     from memento.storage.ignored import Kind
@@ -140,9 +141,10 @@ def ignore(
 
 
 def _described(account: SourceAccount) -> dict[str, Any]:
-    unread, waited = 0, 0.0
+    unread, waited, written = 0, 0.0, account.modified
     try:
         found = Path(account.path).stat()
+        written = found.st_mtime_ns // 1_000_000
         unread = max(0, found.st_size - account.offset - account.open_bytes)
         waited = time.time() - found.st_mtime
     except OSError:
@@ -153,10 +155,12 @@ def _described(account: SourceAccount) -> dict[str, Any]:
         "seen": account.stored + sum(account.skipped.values()) + account.quarantined,
         "kept": account.stored,
         "skipped": dict(account.skipped),
+        "unknown_types": dict(account.unknown_types),
         "quarantined": account.quarantined,
         "bytes": account.offset + account.open_bytes,
         "unread": unread,
         "stalled": unread > 0 and waited > STALLED_SECONDS,
+        "last_event": written,
         "last_read": account.last_read,
     }
 
@@ -169,7 +173,7 @@ def _print_sources(described: list[dict[str, Any]]) -> None:
     if not described:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("kept", "skipped", "quarantined", "unread", "last read"):
+    for title in ("kept", "skipped", "quarantined", "unread", "last event"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("source", overflow="fold")
     for one in described:
@@ -180,7 +184,11 @@ def _print_sources(described: list[dict[str, Any]]) -> None:
             f"{skipped:,}",
             f"{one['quarantined']:,}",
             unread,
-            iso(one["last_read"])[:16].replace("T", " "),
+            iso(one["last_event"])[:16].replace("T", " "),
             one["path"],
         )
     console().print(table)
+    unknown = sum((Counter(one["unknown_types"]) for one in described), Counter[str]())
+    if unknown:
+        counts = ", ".join(f"{one_line(name)} {count:,}" for name, count in unknown.most_common())
+        typer.echo(f"records of types that this version does not know: {counts}")

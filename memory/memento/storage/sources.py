@@ -16,6 +16,7 @@ import apsw
 from memento.times import now_ms
 
 INCOMPLETE_LINE: Final = "incomplete_line"
+UNKNOWN_TYPE: Final = "unknown_type"
 
 Outcome = Literal["stored", "skipped", "quarantined"]
 
@@ -43,6 +44,11 @@ class LedgerKey(NamedTuple):
 
     outcome: Outcome
     reason: str
+
+
+def unknown_type(name: str) -> str:
+    """Return the ledger's reason for a record of a type that no parser knows; an empty name is left out."""
+    return f"{UNKNOWN_TYPE}:{name}" if name else UNKNOWN_TYPE
 
 
 class Tally(NamedTuple):
@@ -201,6 +207,8 @@ class SourceAccount:
     format: str
     size: int
     """Bytes it had when it was last read to its end; 0 while a first read is not complete."""
+    modified: int
+    """When it had been written to last by then, Unix milliseconds."""
     offset: int
     open_bytes: int
     last_read: int
@@ -208,6 +216,8 @@ class SourceAccount:
     stored: int
     skipped: Mapping[str, int]
     """Messages and records not kept, by reason."""
+    unknown_types: Mapping[str, int]
+    """Of those skipped as `unknown_type`, the types that have a name."""
     quarantined: int
 
 
@@ -217,21 +227,32 @@ def accounts(connection: apsw.Connection) -> list[SourceAccount]:
     for number, outcome, reason, messages in connection.execute("SELECT source, outcome, reason, messages FROM ledger"):
         ledgers.setdefault(number, {})[LedgerKey(outcome, reason)] = messages
     rows = connection.execute(
-        "SELECT num, path, format, size, offset, open_bytes, last_read FROM sources ORDER BY last_read DESC, num"
+        "SELECT num, path, format, size, modified / 1000000, offset, open_bytes, last_read FROM sources "
+        "ORDER BY last_read DESC, num"
     )
     return [_account(row, ledgers.get(row[0], {})) for row in rows]
 
 
 def _account(row: tuple[Any, ...], ledger: Mapping[LedgerKey, int]) -> SourceAccount:
-    _, path, format_, size, offset, open_bytes, last_read = row
+    _, path, format_, size, modified, offset, open_bytes, last_read = row
+    skipped: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+    for key, count in ledger.items():
+        if key.outcome == "skipped" and count:
+            name = key.reason.removeprefix(f"{UNKNOWN_TYPE}:")
+            reason = key.reason if name == key.reason else UNKNOWN_TYPE
+            skipped[reason] = skipped.get(reason, 0) + count
+            unknown.update({name: count} if name != key.reason else {})
     return SourceAccount(
         path,
         format_,
         size,
+        modified,
         offset,
         open_bytes,
         last_read,
         stored=sum(count for key, count in ledger.items() if key.outcome == "stored"),
-        skipped={key.reason: count for key, count in ledger.items() if key.outcome == "skipped" and count},
+        skipped=skipped,
+        unknown_types=unknown,
         quarantined=sum(count for key, count in ledger.items() if key.outcome == "quarantined"),
     )

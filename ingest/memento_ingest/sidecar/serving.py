@@ -1,0 +1,63 @@
+"""The sidecar's local server over its life: started, begun anew with other settings, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from memento.config import Server
+from memento.store import MemoryStore
+
+if TYPE_CHECKING:
+    from memento_ingest.server.health import Watching
+    from memento_ingest.server.thread import LocalServer
+
+STOP_SECONDS: Final = 1.0
+"""What the requests in hand get to finish."""
+
+
+class Serving:
+    """Serves a store while there is something to listen on; capture goes on all the same when there is nothing."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        watching: Callable[[], Watching],
+        written: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._store, self._watching, self._written, self._say = store, watching, written, say
+        self._settings = store.config.settings.server
+        self._server: LocalServer | None = None
+
+    def start(self) -> None:
+        """Begin to serve."""
+        from memento_ingest.server.sockets import CannotListen
+        from memento_ingest.server.thread import LocalServer
+
+        try:
+            self._server = LocalServer(self._store, self._settings, self._watching, self._written, self._say)
+        except CannotListen as error:
+            self._server = None
+            self._say(f"no local server: {error}")
+        else:
+            self._server.start()
+
+    def apply(self, settings: Server) -> None:
+        """Begin anew if the settings are others. Those with which nobody can listen are given up for the last ones."""
+        if settings == self._settings:
+            return
+        before, self._settings = self._settings, settings
+        self.stop()
+        self.start()
+        if self._server is None or self._server.deaf_to_tcp:
+            self._say("kept the server settings in force")
+            self._settings = before
+            self.stop()
+            self.start()
+
+    def stop(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            self._server.stop(STOP_SECONDS)
+            self._server = None
