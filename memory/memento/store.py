@@ -231,11 +231,6 @@ class MemoryStore:
         with self._database.read() as connection:
             return sources.accounts(connection)
 
-    def last_success(self, job: str) -> int | None:
-        """Return when a regular job last did what it should, Unix milliseconds; None = never."""
-        with self._database.read() as connection:
-            return overview.last_success(connection, job)
-
     def followed(self) -> list[str]:
         """Return the transcripts that hooks named: they are watched wherever they lie."""
         with self._database.read() as connection:

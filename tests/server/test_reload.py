@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memento_ingest.server.sockets import listen_tcp
 
 if TYPE_CHECKING:
     from tests.server.conftest import Server
+
+MEMENTO = Path(sys.executable).with_name("memento")
 
 
 def _reload(server: Server, config: str, says: str) -> None:
@@ -58,8 +63,11 @@ def test_settings_that_cannot_be_used_leave_it_as_it_was(server: Server) -> None
     assert server.stop() == 0
 
 
-def test_what_health_says_of_the_ground_it_stands_on(running: Server) -> None:
-    health = running.get("/health").json
+def test_what_health_says_of_the_ground_it_stands_on(server: Server) -> None:
+    server.start()
+    health = server.get("/health").json
     assert health["backup_age_seconds"] is None
     assert health["filesystem"]
     assert health["sqlite_version"].startswith("3.")
+    subprocess.run([MEMENTO, "backup"], env=server.environment, capture_output=True, check=True)
+    assert 0 <= server.get("/health").json["backup_age_seconds"] < 60

@@ -10,11 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
-from memento.config import Config, Settings
-from memento.store import MemoryStore
 from memento_ingest.batching import MAX_TYPES
 from memento_ingest.filesystem import kind_of
 
@@ -99,13 +96,6 @@ def test_last_event_and_stalled(store: Store) -> None:
     assert " !" in shown.stdout
     store.transcript.unlink()
     assert abs(store.status()["last_event"] - written * 1_000) < 2
-
-
-def test_the_last_success_of_a_job(tmp_path: Path) -> None:
-    with MemoryStore(tmp_path / "memory.db", config=Config(Settings(), tmp_path)) as store:
-        assert store.last_success("backup") is None
-        apsw.Connection(str(store.path)).execute("INSERT INTO jobs VALUES ('backup', 1700000000000, NULL)")
-        assert store.last_success("backup") == 1_700_000_000_000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from memento import __version__
+from memento.backup import Shelf
 from memento.store import MemoryStore
 from memento_ingest.filesystem import kind_of
 from memento_ingest.hooks import spool
@@ -106,7 +107,7 @@ class Checkup:
             event_overflows=watching.overflows,
             spool_bytes=sum(_size(folder) for folder in spool.folders(self._store.config.home)),
             database_bytes=stats.bytes,
-            backup_age_seconds=_age(self._store.last_success("backup")),
+            backup_age_seconds=_backup_age(self._store.path),
         )
 
     def _unread(self) -> _Unread:
@@ -126,8 +127,10 @@ class Checkup:
         return _Unread(size, round(oldest, 1), tuple(stalled))
 
 
-def _age(at: int | None) -> float | None:
-    return None if at is None else round(max(0.0, time.time() - at / 1000), 1)
+def _backup_age(database: Path) -> float | None:
+    """Return the age in seconds of the newest backup; each was read back before it got its name."""
+    backups = Shelf(database).all()
+    return round(max(0.0, time.time() - backups[0].manifest.at / 1000), 1) if backups else None
 
 
 def _size(folder: Path) -> int:

@@ -66,9 +66,3 @@ def stats(connection: apsw.Connection, path: str, model: str) -> Stats:
         bytes=number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
         model=model,
     )
-
-
-def last_success(connection: apsw.Connection, job: str) -> int | None:
-    """Return when a job last succeeded, Unix milliseconds; None = never."""
-    at = connection.execute("SELECT last_success FROM jobs WHERE name = ?", (job,)).get
-    return None if at is None else int(at)
