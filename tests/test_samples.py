@@ -43,5 +43,5 @@ def test_meaning_finds_what_words_do_not(store: MemoryStore, question: str, answ
 
 def test_the_sample_secret_is_nowhere_in_the_store(store: MemoryStore) -> None:
     assert store.recall("staging database", k=1)[0].text.count("[REDACTED:") == 1
-    raw = b"".join(path.read_bytes() for path in store.path.parent.glob("memory.db*"))
+    raw = b"".join(path.read_bytes() for path in store.path.parent.rglob("*") if path.is_file())
     assert b"tr0ub4dor" not in raw

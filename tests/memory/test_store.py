@@ -180,7 +180,7 @@ def test_secrets_reach_neither_database_nor_wal(store: MemoryStore, caplog: pyte
     )
     store.recall(f"who uses {TOKEN}")
     assert TOKEN not in json.dumps(store.get(known).as_dict())  # type: ignore[union-attr]
-    for file in store.path.parent.glob("store.db*"):
+    for file in filter(Path.is_file, store.path.parent.rglob("*")):
         assert TOKEN.encode() not in file.read_bytes(), file.name
     assert TOKEN not in caplog.text
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
-from memento.search.index import VectorIndex
+from memento.search.index.rows import MemoryRows
+from memento.search.index.vector_index import VectorIndex
 
 DIMENSIONS = 16
-BACKENDS: dict[str, Callable[[], VectorIndex]] = {"numpy": lambda: VectorIndex(DIMENSIONS)}
+BACKENDS: dict[str, Callable[[], VectorIndex]] = {"numpy": lambda: VectorIndex(MemoryRows(DIMENSIONS))}
 Vectors = NDArray[np.float32]
 
 
@@ -25,6 +26,10 @@ def make(request: pytest.FixtureRequest) -> Callable[[], VectorIndex]:
 def unit(rng: np.random.Generator, count: int) -> Vectors:
     vectors = rng.standard_normal((count, DIMENSIONS)).astype(np.float32)
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def put(index: VectorIndex, num: int, vectors: Vectors) -> None:
+    index.put(np.array([num]), np.array([len(vectors)]), vectors)
 
 
 def brute_force(known: dict[int, Vectors], query: Vectors, k: int, among: Any = None) -> list[tuple[int, float]]:
@@ -53,7 +58,7 @@ def test_it_equals_brute_force_with_several_passages(make: Callable[[], VectorIn
     known = {num: unit(rng, int(rng.integers(1, 6))) for num in rng.permutation(3_000)[:1_000].tolist()}
     index = make()
     for num, vectors in known.items():
-        index.put(num, vectors)
+        put(index, num, vectors)
     assert len(index) == 1_000
     for query in unit(rng, 5):
         assert_same(index.search(query, k), brute_force(known, query, k))
@@ -73,7 +78,7 @@ def test_many_passages_of_one_memory_do_not_crowd_out_the_others(make: Callable[
     known = {1: close, **{num: unit(rng, 1) for num in range(2, 12)}}
     index = make()
     for num, vectors in known.items():
-        index.put(num, vectors)
+        put(index, num, vectors)
     assert_same(index.search(query, 5), brute_force(known, query, 5))
 
 
@@ -82,8 +87,8 @@ def test_among_limits_before_k(make: Callable[[], VectorIndex]) -> None:
     query = unit(rng, 1)[0]
     index = make()
     for num in range(300):
-        index.put(num, query[None])
-    index.put(300, -query[None])
+        put(index, num, query[None])
+    put(index, 300, -query[None])
     assert [num for num, _ in index.search(query, 3, np.array([300]))] == [300]
     assert index.search(query, 3, np.array([], np.int64)) == []
     assert index.search(query, 3, np.array([999])) == []
@@ -96,7 +101,7 @@ def test_a_replacement_leaves_nothing_of_what_it_replaced(make: Callable[[], Vec
     for _ in range(3_000):
         num = int(rng.integers(0, 20))
         known[num] = unit(rng, int(rng.integers(1, 4)))
-        index.put(num, known[num])
+        put(index, num, known[num])
     assert len(index) == 20
     for query in unit(rng, 10):
         assert_same(index.search(query, 50), brute_force(known, query, 50))
@@ -116,7 +121,7 @@ def test_any_sequence_equals_brute_force(backend: str, actions: list[Action], am
     index, known = BACKENDS[backend](), {}
     for num, passages, seed in actions:
         known[num] = unit(np.random.default_rng(seed), passages)
-        index.put(num, known[num])
+        put(index, num, known[num])
     query = unit(np.random.default_rng(7), 1)[0]
     wanted = np.array(sorted(among), np.int64)
     expected = brute_force(known, query, k, among)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 from memento.config import Config
 from memento.embedding import Embedder, find_model, load_embedder
 from memento.errors import ModelMissing, StoreError
-from memento.search.index import VectorIndex
+from memento.search.store_index import StoreIndex
 from memento.storage import vectors
-from memento.storage.database import BUSY_SECONDS, Database
+from memento.storage.database import BUSY_SECONDS, Database, DeadlineExceeded
 from memento.storage.filters import Filter
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
+INDEX_EVERY: Final = 256
+"""New embeddings that are taken into the index while embedding; fewer are left to the next query."""
 BATCH_CHARACTERS: Final = 20_000
 """Text embedded between two looks at a deadline: about 20 chunks, a fifth of a second."""
 QUERY_CHARACTERS: Final = 10_000
@@ -46,10 +48,8 @@ class Semantic:
         self._database = database
         self._config = config
         self._given = self._embedder = embedder
-        self._index: VectorIndex | None = None
-        self._indexed_model = ""
-        self._seen = 0
-        self._deletions = 0
+        self._index = StoreIndex(database)
+        self._unindexed = 0
         self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -102,6 +102,7 @@ class Semantic:
             with self._database.write(within=within) as connection:
                 vectors.write(connection, embedder.model, list(zip(rows, embedded, strict=True)))
             done += len(rows)
+            self._indexed(len(rows), embedder, deadline)
             if progress:
                 progress(len(rows))
         return done
@@ -144,7 +145,7 @@ class Semantic:
         import numpy as np
 
         with self._lock:
-            index = self._synced(len(query), deadline)
+            index = self._index.current(self.model, len(query), deadline)
             among = None
             if not filter_.empty:
                 with self._database.read(deadline) as connection:
@@ -162,7 +163,16 @@ class Semantic:
         NaN for a memory that the current model has not embedded.
         """
         with self._lock:
-            return self._synced(queries.shape[1], deadline).similarities(queries, nums)
+            return self._index.current(self.model, queries.shape[1], deadline).similarities(queries, nums)
+
+    def _indexed(self, embedded: int, embedder: Embedder, deadline: float | None) -> None:
+        """Take a large number of new embeddings into the index now, so that no later query has to."""
+        with self._lock:
+            self._unindexed += embedded
+            if self._unindexed >= INDEX_EVERY:
+                self._unindexed = 0
+                with suppress(DeadlineExceeded):
+                    self._index.current(embedder.model, embedder.dimensions, deadline)
 
     def _stored_queries(self, model: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return vectors from the database's cache, and embed and cache the rest."""
@@ -179,21 +189,6 @@ class Semantic:
                     vectors.cache(connection, model, text, vector.tobytes(), keep)
             found |= embedded
         return found
-
-    def _synced(self, dimensions: int, deadline: float | None) -> VectorIndex:
-        """Return the index with every embedding in it that any process has committed."""
-        import numpy as np
-
-        model = self.model
-        with self._database.read(deadline) as connection:
-            deletions = vectors.deletions(connection)
-            if self._index is None or deletions != self._deletions or model != self._indexed_model:
-                self._index, self._seen = VectorIndex(dimensions), 0
-                self._deletions, self._indexed_model = deletions, model
-            for row in vectors.since(connection, model, self._seen):
-                self._index.put(row.num, np.frombuffer(row.blob, dtype=np.float32).reshape(-1, dimensions))
-                self._seen = row.seq
-        return self._index
 
 
 def _head(rows: list[vectors.Pending]) -> list[vectors.Pending]:

@@ -150,7 +150,12 @@ CREATE TABLE jobs (name TEXT PRIMARY KEY, last_success INTEGER, last_error TEXT)
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Final = (_V1,)
+_V2: Final = """
+-- Which store a derived file belongs to. A copy of the store keeps it.
+INSERT INTO meta (key, value) VALUES ('store', lower(hex(randomblob(16))));
+"""
+
+MIGRATIONS: Final = (_V1, _V2)
 
 
 def migrate(connection: apsw.Connection) -> None:

@@ -96,6 +96,36 @@ def deletions(connection: apsw.Connection) -> int:
     return counters.read(connection, counters.DELETIONS)
 
 
+def store_id(connection: apsw.Connection) -> str:
+    """Return the store's random identity, made with it; a copy has the same."""
+    return str(connection.execute("SELECT value FROM meta WHERE key = 'store'").get)
+
+
+def written(connection: apsw.Connection) -> int:
+    """Return how many embeddings were ever written: the last sequence number given."""
+    return counters.read(connection, counters.EMBEDDINGS)
+
+
+def newest(connection: apsw.Connection, model: str) -> int:
+    """Return the sequence number of the model's newest embedding, 0 when it has none."""
+    return int(connection.execute("SELECT max(embedding_seq) FROM memories WHERE model = ?", (model,)).get or 0)
+
+
+def hashes(connection: apsw.Connection, model: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
+    """Return (row number, hash) of the newest embeddings up to `seq`: what a derived file must hold to fit."""
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT num, embedding_hash FROM memories WHERE model = ? AND embedding_seq <= ? "
+        "ORDER BY embedding_seq DESC LIMIT ?",
+        (model, seq, limit),
+    ).fetchall()
+    return [(num, known) for num, known in rows]
+
+
+def embedded(connection: apsw.Connection, model: str) -> list[int]:
+    """Return the row numbers of every memory that the model has embedded."""
+    return [num for (num,) in connection.execute("SELECT num FROM memories WHERE model = ?", (model,))]
+
+
 def passing(connection: apsw.Connection, filter_: Filter) -> list[int]:
     """Return the row numbers of embedded memories that pass the filter, ascending."""
     condition, parameters = where(filter_)

@@ -1,7 +1,5 @@
-"""Nearest vectors: which memories are closest to a query, and how close given ones are."""
+"""Nearest vectors: which memories are closest to a query, and how close given ones are.
 
-from __future__ import annotations
-
-from memento.search.index.vector_index import VectorIndex
-
-__all__ = ["VectorIndex"]
+`vector_index` answers, over `rows` (in memory, or mapped by `vector_file`), through the `directory` of whose rows lie
+where, and an `accelerator` where a backend other than numpy was asked for.
+"""

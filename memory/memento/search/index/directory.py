@@ -27,16 +27,23 @@ class Directory:
         live = nums[starts] != DEAD
         starts, counts = starts[live], counts[live]
         order = np.argsort(nums[starts], kind="stable")
-        self._nums, self._firsts, self._counts = nums[starts][order], starts[order], counts[order]
+        self._nums: NDArray[np.int64] = nums[starts][order]
+        self._firsts, self._counts = starts[order], counts[order]
         self._new: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         self._merge()
         return len(self._nums)
 
-    def put(self, num: int, first: int, count: int) -> None:
-        """Set where a memory's rows lie; a count of 0 takes it out."""
-        self._new[num] = (first, count)
+    @property
+    def nums(self) -> NDArray[np.int64]:
+        """The numbers of all memories, ascending."""
+        self._merge()
+        return self._nums
+
+    def put(self, nums: NDArray[np.int64], firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+        """Set where memories' rows lie; a count of 0 takes one out."""
+        self._new |= zip(nums.tolist(), zip(firsts.tolist(), counts.tolist(), strict=True), strict=True)
 
     def find(self, nums: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return each memory's first row and its count of rows; a count of 0 where it has none."""

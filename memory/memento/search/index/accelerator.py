@@ -1,0 +1,54 @@
+"""What a vector backend is: it finds the nearest rows faster than a scan, or in another engine.
+
+The exact scan of `VectorIndex` is the numpy backend and the reference. A backend covers the first rows and never more
+than there are; what it does not cover yet is scanned. It is asked with a mask of the rows that may be found, and
+when it returns fewer of them than were asked for and exist, the scan answers instead: a filter is never starved.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Accelerator(ABC):
+    """Nearest rows of unit vectors. Not safe for use from several threads at once."""
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def covered(self) -> int:
+        """How many rows it holds, from the first on."""
+
+    @abstractmethod
+    def add(self, vectors: NDArray[np.float32]) -> None:
+        """Append rows, shape (rows, dimensions)."""
+
+    @abstractmethod
+    def nearest(
+        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the nearest rows and their cosines, `count` at most; `allowed` (covered,) limits which count."""
+
+
+class Graph(Accelerator):
+    """One that takes about a millisecond for every row that is added.
+
+    So rows are added in the background, and what came of it is kept in a file. The others are made from the vector file
+    whenever a process starts.
+    """
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
+
+    @abstractmethod
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote; the caller has checked that the file is whole."""

@@ -1,0 +1,251 @@
+"""The vectors of a store in files that are mapped instead of read. They are derived: lost, they are made again.
+
+docs/vector-file.md describes the format and why it is safe at every moment. In short: data is appended where no header
+counts it yet, then a new header replaces the old one; a rebuild writes new files under a new name. No file is ever
+shortened, so a mapping cannot fault.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+from zlib import crc32
+
+import msgspec
+
+from memento.search.index.directory import DEAD
+from memento.search.index.header import BLOCK, NAME, Header, Unusable, read_header
+from memento.search.index.rows import Growing, Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MOVING_TRIES: Final = 10
+_MOVING_SECONDS: Final = 0.002
+"""A writer marks rows and replaces the header within so long; a reader that comes between looks again."""
+
+
+class VectorFile(Rows):
+    """One epoch of a store's vector file. Whoever changes it holds `locked(folder)`."""
+
+    def __init__(self, folder: Path, header: Header, nums: NDArray[np.int64]) -> None:
+        self.folder = folder
+        self.header = header
+        self.seq, self.deletions = header.seq, header.deletions
+        self._nums = Growing(nums)
+        self._blocks = list(header.block_checksums)
+        self._killed: list[int] = []
+        self._mapped: NDArray[np.float32] | None = None
+        self._version = _version(folder)
+
+    @classmethod
+    def open(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
+        """Open what the header names. Raises Unusable for a file that is not whole, or not of this store and model."""
+        for _ in range(_MOVING_TRIES):
+            header = read_header(folder)
+            for what, found, wanted in (
+                ("store", header.store, store),
+                ("model", header.model, model),
+                ("number of dimensions", header.dimensions, dimensions),
+            ):
+                if found != wanted:
+                    raise Unusable(f"it is of another {what} ({found})")
+            try:
+                file = cls(folder, header, _read_nums(folder, header))
+                file._mapped = file._map(header.rows)
+            except (Unusable, OSError, ValueError) as error:  # ValueError: too short to be mapped
+                reason = str(error)
+                time.sleep(_MOVING_SECONDS)
+            else:
+                return file
+        raise Unusable(reason)
+
+    @classmethod
+    def create(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
+        """Begin a new epoch, empty; it counts from its first `publish` on."""
+        import numpy as np
+
+        header = Header(store=store, model=model, dimensions=dimensions, epoch=secrets.token_hex(8))
+        for path in (header.vectors_path(folder), header.nums_path(folder)):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        return cls(folder, header, np.empty(0, np.int64))
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors, shape (rows, dimensions), mapped and read-only."""
+        if self._mapped is None or len(self._mapped) < len(self.nums):
+            self._mapped = self._map(len(self.nums))
+        return self._mapped
+
+    @property
+    def nums(self) -> NDArray[np.int64]:
+        """The memory number of each row, shape (rows,)."""
+        return self._nums.array
+
+    def append(self, nums: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Write rows behind the last; other processes see them after `publish`."""
+        import numpy as np
+
+        start = len(self.nums)
+        data, numbers = np.ascontiguousarray(vectors, "<f4"), np.ascontiguousarray(nums, "<i8")
+        _write_at(self.header.vectors_path(self.folder), [(start * self._stride, data.tobytes())])
+        _write_at(self.header.nums_path(self.folder), [(start * 8, numbers.tobytes())])
+        for first in range(-(start % BLOCK), len(data), BLOCK):
+            part = data[max(first, 0) : first + BLOCK]
+            if first < 0:
+                self._blocks[-1] = crc32(part.data, self._blocks[-1])
+            else:
+                self._blocks.append(crc32(part.data))
+        self._nums.append(numbers)
+
+    def kill(self, rows: NDArray[np.int64]) -> None:
+        """Mark rows as belonging to nobody; `publish` overwrites their vectors with zeros."""
+        self.nums[rows] = DEAD
+        self._killed += rows.tolist()
+
+    def publish(self) -> None:
+        """Wait until the data is on the disk, then make it count by replacing the header."""
+        vectors_path, nums_path = self.header.vectors_path(self.folder), self.header.nums_path(self.folder)
+        _sync(vectors_path)
+        _sync(nums_path)
+        if self._killed:
+            _write_at(vectors_path, [(row * self._stride, bytes(self._stride)) for row in self._killed])
+            _write_at(nums_path, [(row * 8, DEAD.to_bytes(8, "little", signed=True)) for row in self._killed])
+            for block in {row // BLOCK for row in self._killed}:
+                self._blocks[block] = crc32(self._block(block).data)
+            self._killed.clear()
+        self.header = msgspec.structs.replace(
+            self.header,
+            rows=len(self.nums),
+            seq=self.seq,
+            deletions=self.deletions,
+            nums_checksum=crc32(self.nums.astype("<i8", copy=False).data),
+            block_checksums=tuple(self._blocks),
+        )
+        _replace(self.folder / NAME, self.header.encode())
+        self._version = _version(self.folder)
+
+    def changed(self) -> bool:
+        """Tell, by a look at the header's inode and time, whether another process has published since."""
+        return self._version != _version(self.folder)
+
+    def is_current(self) -> bool:
+        """Read the header and tell whether it is the one this object knows. For holders of the lock."""
+        with suppress(Unusable):
+            return read_header(self.folder) == self.header
+        return False
+
+    def damaged_blocks(self) -> int:
+        """Read everything and count the blocks of vectors whose checksum is wrong."""
+        return sum(crc32(self._block(number).data) != known for number, known in enumerate(self._blocks))
+
+    def remove(self) -> None:
+        """Delete the data files of this epoch."""
+        self.header.vectors_path(self.folder).unlink(missing_ok=True)
+        self.header.nums_path(self.folder).unlink(missing_ok=True)
+
+    @property
+    def _stride(self) -> int:
+        return 4 * self.header.dimensions
+
+    def _block(self, number: int) -> NDArray[np.float32]:
+        return self.vectors[number * BLOCK : (number + 1) * BLOCK]
+
+    def _map(self, rows: int) -> NDArray[np.float32]:
+        import numpy as np
+
+        if not rows:
+            return np.empty((0, self.header.dimensions), np.float32)
+        handle = os.open(self.header.vectors_path(self.folder), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            mapped = mmap.mmap(handle, rows * self._stride, access=mmap.ACCESS_READ)
+        finally:
+            os.close(handle)
+        return np.frombuffer(mapped, "<f4").reshape(rows, self.header.dimensions)
+
+
+@contextmanager
+def locked(folder: Path, within: float) -> Iterator[None]:
+    """Hold the folder's write lock, making the folder (0700) first. Raises OSError when it is not free `within` s."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        give_up = time.monotonic() + within
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(_MOVING_SECONDS)
+            else:
+                break
+        yield
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path, epoch: str) -> None:
+    """Remove the files of every other epoch; processes that have them mapped keep them until they let go."""
+    for path in folder.glob("*.*.*"):
+        if f".{epoch}." not in path.name:
+            path.unlink(missing_ok=True)
+
+
+def _read_nums(folder: Path, header: Header) -> NDArray[np.int64]:
+    import numpy as np
+
+    try:
+        held = header.vectors_path(folder).stat().st_size
+        nums = np.fromfile(header.nums_path(folder), "<i8", header.rows)
+    except OSError as error:
+        raise Unusable(f"{error.filename} cannot be read ({error.strerror})") from None
+    if held < header.rows * header.dimensions * 4 or len(nums) < header.rows:
+        raise Unusable("its data is shorter than the header says")
+    if crc32(nums.data) != header.nums_checksum:
+        raise Unusable("the checksum of its row numbers is wrong")
+    return nums
+
+
+def _version(folder: Path) -> tuple[int, int] | None:
+    """What changes whenever the header is replaced: its inode and time."""
+    try:
+        status = (folder / NAME).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _write_at(path: Path, parts: list[tuple[int, bytes]]) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        for start, data in parts:
+            done = 0
+            while done < len(data):
+                done += os.pwrite(handle, memoryview(data)[done:], start + done)
+    finally:
+        os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    staged = path.with_name(f"{path.name}.new")
+    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+    _write_at(staged, [(0, content)])
+    staged.replace(path)
