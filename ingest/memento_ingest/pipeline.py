@@ -139,7 +139,5 @@ def _batch(
     file = source.file
     if file is None:
         return gathered.flush(None)
-    state = file.state(format_name, checkpoint.offset, checkpoint.state)
-    if complete_at is not None:
-        state = file.complete(state, complete_at)
+    state = file.state(format_name, checkpoint.offset, checkpoint.state, complete_at)
     return gathered.flush(state, renamed_from=file.renamed_from, restart=restart)

@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -82,8 +82,10 @@ class SourceFile:
         settled = time.time_ns() - max(modified, self.status.st_mtime_ns) > _TICK_NS
         self.log = (size, modified) if settled else (-1, -1)
 
-    def state(self, format_name: str, offset: int, state: Mapping[str, Any]) -> SourceState:
-        """Return what is to be known of it while it is being read: not yet complete."""
+    def state(
+        self, format_name: str, offset: int, state: Mapping[str, Any], complete_at: int | None = None
+    ) -> SourceState:
+        """Return what is to be known of it; once it was read to `complete_at`, its last byte then, it is complete."""
         head = self._at(0, min(HEAD_BYTES, offset))
         length = min(MARKER_BYTES, offset)
         return SourceState(
@@ -95,13 +97,11 @@ class SourceFile:
             head_hash=_hash(head),
             marker_hash=_hash(self._at(offset - length, length)),
             offset=offset,
+            open_bytes=0 if complete_at is None else complete_at - offset,
+            size=0 if complete_at is None else self.status.st_size,
+            modified=0 if complete_at is None else self.status.st_mtime_ns,
             state=state if self.log is None else {**state, _LOG: list(self.log)},
         )
-
-    def complete(self, state: SourceState, end: int) -> SourceState:
-        """Return the state after the file was read to `end`, its last byte at that time."""
-        status = self.status
-        return replace(state, open_bytes=end - state.offset, size=status.st_size, modified=status.st_mtime_ns)
 
     def _at(self, offset: int, length: int) -> bytes:
         return os.pread(self.stream.fileno(), length, offset)

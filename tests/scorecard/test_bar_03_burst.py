@@ -35,8 +35,10 @@ def test_every_line_of_a_burst_is_stored_and_the_lost_events_are_said(
         for path, line in zip(files, lines, strict=True):
             with path.open("ab") as file:
                 file.write(line[piece * size : (piece + 1) * size])
+    before = sum(process.cpu_times()[:2])
     process.send_signal(signal.SIGCONT)
     took = eventually(lambda: sidecar.rows() >= count, 60 + count / 200)
+    bar.measured(f"{sum(process.cpu_times()[:2]) - before:,.2f} s of CPU")
     bar.holds(f"{count:,} lines stored after", took, 5, "s", generous=60)
     assert sidecar.texts() == prompts.texts(count)
     if count * (PIECES + 1) > int(QUEUE.read_text()):

@@ -41,6 +41,8 @@ _OTHER: Final = frozenset(
     "beforeMCPExecution afterMCPExecution beforeReadFile afterFileEdit preCompact subagentStart subagentStop "
     "errorOccurred".split()
 )
+_MARK: Final = b'"received"'
+"""In every record: what tells another format's file without decoding it."""
 _FIELDS: Final = frozenset({"v", "id", "agent", "event", "received"})
 
 
@@ -51,7 +53,7 @@ class HookSpool:
 
     def sniff(self, head: bytes, info: SourceInfo) -> bool:
         """Tell whether one of the first lines is a record of the spool."""
-        return any(_is_record(value) for value in object_lines(head))
+        return _MARK in head and any(_is_record(value) for value in object_lines(head))
 
     def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> SpoolParser:
         """Return a parser that begins at the checkpoint, or at offset 0."""

@@ -32,8 +32,9 @@ OPEN_FILES: Final = 64
 @dataclass(slots=True)
 class _Job:
     file: Changed
-    batches: Iterator[Batch]
     is_live: bool
+    batches: Iterator[Batch] | None = None
+    """What is left to be read of it, once that has begun."""
 
 
 @dataclass(slots=True)
@@ -60,8 +61,7 @@ class CaptureWorker:
                 continue
             self._queued.add(file.path)
             is_live = file.signature.modified >= recent
-            job = _Job(file, self.ingestion.file(File(file.path, named=False)), is_live)
-            (self._live if is_live else self._backlog).append(job)
+            (self._live if is_live else self._backlog).append(_Job(file, is_live))
 
     @property
     def waiting(self) -> int:
@@ -104,6 +104,8 @@ class CaptureWorker:
 
     def _read(self, job: _Job, group: Group, until: float) -> bool:
         """Read a file into the group; return whether it was read to its end. What is left gets its turn later."""
+        if job.batches is None:
+            job.batches = self.ingestion.file(File(job.file.path, named=False))
         try:
             for batch in job.batches:
                 group.add(job.file.path, batch)

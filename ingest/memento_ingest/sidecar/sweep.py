@@ -108,8 +108,8 @@ class Sweep:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
                             folders.append(entry.path)
-                        elif entry.is_file(follow_symlinks=False) and self.accepts(Path(entry.path)):
-                            yield Path(entry.path), entry.stat(follow_symlinks=False)
+                        elif entry.is_file(follow_symlinks=False) and self.accepts(path := Path(entry.path)):
+                            yield path, entry.stat(follow_symlinks=False)
             except OSError as error:
                 self.problems[current] = error.strerror or str(error)
 

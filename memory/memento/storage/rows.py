@@ -7,7 +7,7 @@ under one id the longer one stays (of equal length, the greater). It is a maximu
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -155,13 +155,17 @@ def _select(connection: apsw.Connection, column: str, keys: Sequence[Any]) -> li
 def _columns(memory: NewMemory) -> tuple[Any, ...]:
     return (
         memory.id, memory.text, memory.timestamp, memory.source, memory.session_id, memory.role, memory.speaker,
-        memory.trust, memory.kind, memory.importance, json.dumps(memory.tags, ensure_ascii=False), memory.collection,
+        memory.trust, memory.kind, memory.importance, _list(memory.tags), memory.collection,
         memory.project, _json(memory.meta), _json(memory.why),
     )  # fmt: skip
 
 
-def _json(value: Any) -> str:
-    return json.dumps(dict(value), ensure_ascii=False, separators=(",", ":")) if value else "{}"
+_list: Final = json.JSONEncoder(ensure_ascii=False).encode
+_object: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return _object(dict(value)) if value else "{}"
 
 
 def _row(row: tuple[Any, ...]) -> Row:
