@@ -1,7 +1,8 @@
 """The redactor in a few milliseconds: the validated, merged rules of `redaction.yaml`, cached as JSON.
 
-Loading the rules takes pydantic and YAML, which a hook has no time for. The cache holds what they made of the files;
-it counts only as long as the files and Memento's version are those it was made from.
+Loading the rules takes pydantic and YAML, which a hook has no time for. The cache holds what they made of the files,
+and what each rule needs of a text. It counts only as long as the files and Memento's version are those it was made
+from.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memento_policies.errors import PolicyError
-from memento_policies.redaction import Redactor
+from memento_policies.needs import Need, need
+from memento_policies.redaction import Redactor, rule_pattern
 
 _FILE = "redaction.yaml"
 _SHIPPED = Path(__file__).with_name("rules") / _FILE
@@ -84,7 +86,8 @@ def load_redactor(overrides: Path, cache: Path, version: str) -> Loaded:
             return Loaded(cached.redactor, str(error))
         raise
     with suppress(OSError):  # it only saves time
-        _write(cache, stamp, file.model_dump(mode="json"))
+        needs = [need(rule_pattern(rule)) for rule in file.rules if rule.enabled]
+        _write(cache, stamp, {**file.model_dump(mode="json"), "needs": needs})
     return Loaded(redactor)
 
 
@@ -109,7 +112,9 @@ def _read(cache: Path) -> _Cached | None:
         checksum, _, body = rest.partition(b"\n")
         if _checksum(body) != checksum:
             return None
-        return _Cached(stamp.decode(), Redactor(_rules(json.loads(body))))
+        value = json.loads(body)
+        needs = [Need(run, tuple(words)) for run, words in value["needs"]]
+        return _Cached(stamp.decode(), Redactor(_rules(value), needs))
     except (OSError, ValueError, TypeError, KeyError, PolicyError):
         return None
 

@@ -16,10 +16,12 @@ import re2
 
 from memento_policies.checks import CHECKS
 from memento_policies.patterns import PatternSet, compile_pattern
+from memento_policies.sieve import Sieve
 from memento_policies.text import encode
 
 if TYPE_CHECKING:  # the schema needs pydantic, which the cached rules do without
     from memento_policies import cached_redaction as cached, schema
+    from memento_policies.needs import Need
 
     AnyRules = schema.RedactionFile | cached.Rules
     AnyRule = schema.RedactionRule | cached.Rule
@@ -60,10 +62,12 @@ class _Span(NamedTuple):
 class Redactor:
     """The rules of `redaction.yaml`, compiled."""
 
-    def __init__(self, file: AnyRules) -> None:
+    def __init__(self, file: AnyRules, needs: Sequence[Need] | None = None) -> None:
+        """Compile the rules; given what each enabled one needs, only when a text has it: for a process of one text."""
         rules = [rule for rule in file.rules if rule.enabled]
         self._rules = [_CompiledRule(rule) for rule in rules]
-        self._set = PatternSet([candidate_pattern(rule) for rule in rules])
+        patterns = [candidate_pattern(rule) for rule in rules]
+        self._set = PatternSet(patterns) if needs is None else Sieve(patterns, needs)
         self._placeholders = _PlaceholderTest(file.placeholders)
 
     def redact(self, text: str) -> Redaction:
