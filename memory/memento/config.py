@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -53,6 +53,8 @@ class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     deadline_seconds: float = 5.0
     limit: int = 10
+    index: Literal["numpy", "faiss", "hnsw", "sqlite-vec", "native"] = "numpy"
+    """What finds the nearest vectors; all but numpy need an extra (docs/search.md)."""
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

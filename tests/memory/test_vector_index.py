@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,17 +12,37 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
+from memento.errors import ConfigError
+from memento.search.index.accelerator import Accelerator
+from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_index import VectorIndex
 
 DIMENSIONS = 16
-BACKENDS: dict[str, Callable[[], VectorIndex]] = {"numpy": lambda: VectorIndex(MemoryRows(DIMENSIONS))}
+BACKENDS: dict[str, Callable[[], type[Accelerator] | None]] = {
+    "numpy": lambda: None,
+    "faiss": lambda: accelerator_class("faiss", 1),
+    "faiss hnsw": lambda: accelerator_class("faiss", FAISS_FLAT_ROWS + 1),
+    "hnsw": lambda: accelerator_class("hnsw", 1),
+    "sqlite-vec": lambda: accelerator_class("sqlite-vec", 1),
+}
 Vectors = NDArray[np.float32]
+Make = Callable[[], VectorIndex]
+
+
+def made(backend: str) -> VectorIndex:
+    """An empty index with this backend; skips where its package is not installed."""
+    try:
+        kind = BACKENDS[backend]()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    return VectorIndex(MemoryRows(DIMENSIONS), kind(DIMENSIONS) if kind else None)
 
 
 @pytest.fixture(params=BACKENDS)
-def make(request: pytest.FixtureRequest) -> Callable[[], VectorIndex]:
-    return BACKENDS[request.param]
+def make(request: pytest.FixtureRequest) -> Make:
+    made(request.param)
+    return partial(made, request.param)
 
 
 def unit(rng: np.random.Generator, count: int) -> Vectors:
@@ -30,6 +52,8 @@ def unit(rng: np.random.Generator, count: int) -> Vectors:
 
 def put(index: VectorIndex, num: int, vectors: Vectors) -> None:
     index.put(np.array([num]), np.array([len(vectors)]), vectors)
+    if index.accelerator and index.accelerator.covered < 500:  # the rest is found by the scan
+        index.accelerator.add(index.rows.vectors[index.accelerator.covered :])
 
 
 def brute_force(known: dict[int, Vectors], query: Vectors, k: int, among: Any = None) -> list[tuple[int, float]]:
@@ -43,7 +67,7 @@ def assert_same(found: list[tuple[int, float]], expected: list[tuple[int, float]
     assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-5)
 
 
-def test_an_empty_index_finds_nothing(make: Callable[[], VectorIndex]) -> None:
+def test_an_empty_index_finds_nothing(make: Make) -> None:
     index, query = make(), unit(np.random.default_rng(0), 1)[0]
     assert len(index) == 0
     assert index.search(query, 5) == []
@@ -53,7 +77,7 @@ def test_an_empty_index_finds_nothing(make: Callable[[], VectorIndex]) -> None:
 
 
 @pytest.mark.parametrize("k", [1, 7, 200, 5_000])
-def test_it_equals_brute_force_with_several_passages(make: Callable[[], VectorIndex], k: int) -> None:
+def test_it_equals_brute_force_with_several_passages(make: Make, k: int) -> None:
     rng = np.random.default_rng(k)
     known = {num: unit(rng, int(rng.integers(1, 6))) for num in rng.permutation(3_000)[:1_000].tolist()}
     index = make()
@@ -71,7 +95,7 @@ def test_it_equals_brute_force_with_several_passages(make: Callable[[], VectorIn
         np.testing.assert_allclose(found, [expected.get(num, np.nan) for num in nums.tolist()], atol=1e-5)
 
 
-def test_many_passages_of_one_memory_do_not_crowd_out_the_others(make: Callable[[], VectorIndex]) -> None:
+def test_many_passages_of_one_memory_do_not_crowd_out_the_others(make: Make) -> None:
     rng = np.random.default_rng(1)
     query = unit(rng, 1)[0]
     close = np.repeat(query[None], 500, axis=0)
@@ -82,7 +106,7 @@ def test_many_passages_of_one_memory_do_not_crowd_out_the_others(make: Callable[
     assert_same(index.search(query, 5), brute_force(known, query, 5))
 
 
-def test_among_limits_before_k(make: Callable[[], VectorIndex]) -> None:
+def test_among_limits_before_k(make: Make) -> None:
     rng = np.random.default_rng(2)
     query = unit(rng, 1)[0]
     index = make()
@@ -95,7 +119,7 @@ def test_among_limits_before_k(make: Callable[[], VectorIndex]) -> None:
     assert index.search(query, 0) == []
 
 
-def test_a_replacement_leaves_nothing_of_what_it_replaced(make: Callable[[], VectorIndex]) -> None:
+def test_a_replacement_leaves_nothing_of_what_it_replaced(make: Make) -> None:
     rng = np.random.default_rng(3)
     index, known = make(), {}
     for _ in range(3_000):
@@ -118,7 +142,7 @@ Action = tuple[int, int, int]
 )
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_any_sequence_equals_brute_force(backend: str, actions: list[Action], among: set[int], k: int) -> None:
-    index, known = BACKENDS[backend](), {}
+    index, known = made(backend), {}
     for num, passages, seed in actions:
         known[num] = unit(np.random.default_rng(seed), passages)
         put(index, num, known[num])
@@ -129,3 +153,39 @@ def test_any_sequence_equals_brute_force(backend: str, actions: list[Action], am
     assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-5)
     assert {num for num, _ in found} <= among
     assert len({num for num, _ in found}) == len(found) == min(k, len(among & set(known)))
+
+
+def clustered(rng: np.random.Generator, count: int) -> Vectors:
+    centres = rng.standard_normal((60, DIMENSIONS)) * 1.5
+    vectors = (centres[rng.integers(0, 60, count)] + rng.standard_normal((count, DIMENSIONS))).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.15, 0.01])
+def test_ten_nearest_of_clustered_vectors_under_any_filter(make: Make, share: float) -> None:
+    rng = np.random.default_rng(5)
+    vectors, index, exact = clustered(rng, 4_000), make(), VectorIndex(MemoryRows(DIMENSIONS))
+    nums, counts = np.arange(2_000), np.full(2_000, 2)
+    for one in (index, exact):
+        one.put(nums, counts, vectors)
+        if one.accelerator:
+            one.accelerator.add(one.rows.vectors[:3_500])
+        one.put(nums[:400], counts[:400], vectors[::-1][:800])
+        one.keep_only(np.delete(nums, np.arange(100, 2_000, 7)))
+    among = None if share == 1 else np.sort(rng.choice(2_000, int(2_000 * share), replace=False))
+    hits = wanted = 0
+    for query in clustered(rng, 50):
+        expected = [num for num, _ in exact.search(query, 10, among)]
+        found = [num for num, _ in index.search(query, 10, among)]
+        assert len(found) == len(expected), "a filter never leaves an answer short"
+        hits, wanted = hits + len(set(found) & set(expected)), wanted + len(expected)
+    assert hits >= 0.99 * wanted
+
+
+def test_a_backend_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, backend in {"faiss": "faiss", "hnswlib": "hnsw", "sqlite_vec": "sqlite-vec"}.items():
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(
+            ConfigError, match=rf"{module} is not installed: run `pip install 'memento-memory\[{backend}\]"
+        ):
+            accelerator_class(backend, 1)

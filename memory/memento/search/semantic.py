@@ -30,6 +30,8 @@ BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
 INDEX_EVERY: Final = 256
 """New embeddings that are taken into the index while embedding; fewer are left to the next query."""
+GROW: Final = 2
+"""Rows added to a graph for each embedding made: it catches up, and a query never waits for it."""
 BATCH_CHARACTERS: Final = 20_000
 """Text embedded between two looks at a deadline: about 20 chunks, a fifth of a second."""
 QUERY_CHARACTERS: Final = 10_000
@@ -48,7 +50,7 @@ class Semantic:
         self._database = database
         self._config = config
         self._given = self._embedder = embedder
-        self._index = StoreIndex(database)
+        self._index = StoreIndex(database, config.settings.recall.index)
         self._unindexed = 0
         self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.RLock()
@@ -173,6 +175,7 @@ class Semantic:
                 self._unindexed = 0
                 with suppress(DeadlineExceeded):
                     self._index.current(embedder.model, embedder.dimensions, deadline)
+            self._index.grow(GROW * embedded)
 
     def _stored_queries(self, model: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return vectors from the database's cache, and embed and cache the rest."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import apsw
 
 from memento.identity import HASH_BYTES
+from memento.search.acceleration import Acceleration
 from memento.search.index.header import Unusable
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_file import VectorFile, locked, sweep
@@ -55,8 +56,9 @@ class _Step(NamedTuple):
 class StoreIndex:
     """The one VectorIndex of a store in this process. Not safe for use from several threads at once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, backend: str = "numpy") -> None:
         self.folder = Path(f"{database.path}.vectors")
+        self._acceleration = Acceleration(backend, self.folder)
         self._database = database
         self._index: VectorIndex | None = None
         self._model = ""
@@ -74,13 +76,20 @@ class StoreIndex:
             index = self._opened(connection, step)
             if index is None or index.rows.seq < step.newest or index.rows.deletions != step.deletions:
                 index = self._caught_up(connection, step)
+        self._acceleration.attach(index)
         return index
+
+    def grow(self, rows: int) -> int:
+        """Add up to so many rows to the backend where that is a graph; return how many were added."""
+        return self._acceleration.grow(self._index, rows) if self._index is not None else 0
 
     def rebuild(self, model: str, dimensions: int) -> VectorIndex:
         """Make the file anew from the database. Raises OSError where it cannot be written."""
         with self._database.read() as connection, locked(self.folder, LOCK_SECONDS):
             self._model = model
-            return self._made(connection, _look(connection, model, dimensions))
+            index = self._made(connection, _look(connection, model, dimensions))
+        self._acceleration.attach(index)
+        return index
 
     def _opened(self, connection: apsw.Connection, step: _Step) -> VectorIndex | None:
         """Return the index as it is in this process or in the file; None where there is none that fits."""

@@ -22,6 +22,10 @@ class Accelerator(ABC):
 
     name: ClassVar[str]
 
+    @abstractmethod
+    def __init__(self, dimensions: int) -> None:
+        """Begin empty."""
+
     @property
     @abstractmethod
     def covered(self) -> int:

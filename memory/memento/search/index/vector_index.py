@@ -75,7 +75,7 @@ class VectorIndex:
         nums = self.rows.nums
         rows = None if among is None else self._directory.rows(among)
         live = len(nums) - self._dead if rows is None else len(rows)
-        exact = self.accelerator is None or live * NARROW < len(nums)
+        exact = self.accelerator is None or not self.accelerator.covered or live * NARROW < len(nums)
         if not exact:
             allowed = None
             if rows is not None:

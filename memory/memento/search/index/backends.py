@@ -1,0 +1,58 @@
+"""The vector backends by the name that `recall.index` gives them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from memento.errors import ConfigError
+from memento.search.index.accelerator import Accelerator
+
+NAMES: Final = ("numpy", "faiss", "hnsw", "sqlite-vec", "native")
+FAISS_FLAT_ROWS: Final = 100_000
+"""Up to here `faiss` is its exact flat index, above it HNSW."""
+
+
+def accelerator_class(backend: str, rows: int) -> type[Accelerator] | None:
+    """Return what answers for `backend` at so many rows; None for numpy, the exact scan.
+
+    Raises ConfigError naming the extra to install.
+    """
+    if backend == "numpy":
+        return None
+    try:
+        return _import(backend, rows)
+    except ImportError as error:
+        raise ConfigError(
+            f"recall.index is {backend}, but {error.name} is not installed: run "
+            f"`pip install '{_PACKAGES[backend]}'`, or `memento index use numpy`"
+        ) from None
+
+
+def _import(backend: str, rows: int) -> type[Accelerator]:
+    if backend == "faiss":
+        import faiss  # noqa: F401
+
+        from memento.search.index.faiss_backend import FaissFlat, FaissHnsw
+
+        return FaissFlat if rows <= FAISS_FLAT_ROWS else FaissHnsw
+    if backend == "hnsw":
+        import hnswlib  # noqa: F401
+
+        from memento.search.index.hnsw_backend import Hnswlib
+
+        return Hnswlib
+    if backend == "sqlite-vec":
+        import sqlite_vec  # noqa: F401
+
+        from memento.search.index.sqlite_vec_backend import SqliteVec
+
+        return SqliteVec
+    raise ImportError(name="memento_native")
+
+
+_PACKAGES: Final = {
+    "faiss": "memento-memory[faiss]",
+    "hnsw": "memento-memory[hnsw]",
+    "sqlite-vec": "memento-memory[sqlite-vec]",
+    "native": "memento-native",
+}

@@ -1,0 +1,72 @@
+"""hnswlib as a vector backend: the HNSW graph by its authors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from memento.search.index.accelerator import Graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+LINKS: Final = 16
+"""M: links of a vector to others."""
+BUILD_WIDTH: Final = 200
+SEARCH_WIDTH: Final = 160
+"""ef when the graph is built and when it is searched."""
+
+
+class Hnswlib(Graph):
+    """hnswlib's Index with inner product: approximate."""
+
+    name: ClassVar[str] = "hnswlib"
+
+    def __init__(self, dimensions: int) -> None:
+        self._dimensions = dimensions
+        self._index = self._empty()
+        self._index.init_index(max_elements=1024, M=LINKS, ef_construction=BUILD_WIDTH, random_seed=1)
+
+    @property
+    def covered(self) -> int:
+        """How many rows it holds."""
+        return int(self._index.get_current_count())
+
+    def add(self, vectors: NDArray[np.float32]) -> None:
+        """Append rows: about a millisecond each."""
+        import numpy as np
+
+        end = self.covered + len(vectors)
+        if end > self._index.get_max_elements():
+            self._index.resize_index(max(end, 2 * self._index.get_max_elements()))
+        self._index.add_items(vectors, np.arange(self.covered, end), num_threads=1)
+
+    def nearest(
+        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the nearest rows and their cosines, nearly always."""
+        import numpy as np
+
+        self._index.set_ef(max(SEARCH_WIDTH, 2 * count))
+        may = None if allowed is None else allowed.tobytes().__getitem__
+        try:
+            rows, distances = self._index.knn_query(query[None], count, num_threads=1, filter=may)
+        except RuntimeError:  # it found fewer than `count` and returns none of them
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        return rows[0].astype(np.int64), 1 - distances[0]
+
+    def save(self, path: Path) -> None:
+        """Write the graph and its copy of the vectors."""
+        self._index.save_index(str(path))
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote."""
+        self._index = self._empty()
+        self._index.load_index(str(path))
+
+    def _empty(self) -> Any:
+        import hnswlib
+
+        return hnswlib.Index(space="ip", dim=self._dimensions)

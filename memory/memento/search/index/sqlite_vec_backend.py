@@ -1,0 +1,45 @@
+"""sqlite-vec as a vector backend: exact search inside SQLite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from memento.search.index.accelerator import Accelerator
+from memento.storage.vec_table import MOST, VecTable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class SqliteVec(Accelerator):
+    """A vec0 table in memory: exact, a copy of all vectors."""
+
+    name: ClassVar[str] = "sqlite-vec"
+
+    def __init__(self, dimensions: int) -> None:
+        import sqlite_vec
+
+        self._table = VecTable(dimensions, sqlite_vec.loadable_path())
+        self._covered = 0
+
+    @property
+    def covered(self) -> int:
+        """How many rows it holds."""
+        return self._covered
+
+    def add(self, vectors: NDArray[np.float32]) -> None:
+        """Append rows."""
+        self._table.add(self._covered, (vector.tobytes() for vector in vectors))
+        self._covered += len(vectors)
+
+    def nearest(
+        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the nearest rows and their cosines; 4,096 at most, which is sqlite-vec's limit."""
+        import numpy as np
+
+        only = None if allowed is None else np.flatnonzero(allowed).tolist()
+        found = self._table.nearest(query.tobytes(), min(count, MOST), only)
+        rows, distances = np.array([row for row, _ in found], np.int64), np.array([d for _, d in found], np.float32)
+        return rows, 1 - distances
