@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from memento import fallback
+from memento import journal
 from memento.config import Config, load_config
 from memento.errors import StoreError
 from memento.memory import NewMemory
@@ -30,11 +30,11 @@ class Observation(NamedTuple):
     id: str
     """The memory's id; empty when it was skipped."""
     deferred: bool = False
-    """True when the store could not be written and the memory waits in the fallback log."""
+    """True when the store could not be written and the memory waits in the journal."""
 
 
 class AutoMemory:
-    """Observes one agent session. When the store cannot be opened or written, kept messages go to a fallback log that
+    """Observes one agent session. When the store cannot be opened or written, kept messages go to the journal, which
     the next store replays.
     """
 
@@ -65,7 +65,7 @@ class AutoMemory:
         """Offer one message; return the decision and, if it was kept, the memory's id.
 
         `key` is the message's own id where it has one, so that a repeat is recognised; without it, the same text of
-        the same role in one session is one memory. Raises StoreError only when store and fallback log both fail.
+        the same role in one session is one memory. Raises StoreError only when store and journal both fail.
         """
         own_key = key or blake2b(f"{role}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
         message = Message(
@@ -95,7 +95,7 @@ class AutoMemory:
         try:
             self.store.write(memory)
         except StoreError:
-            fallback.append(fallback.log_path(self.path), memory)
+            journal.defer(journal.journal_path(self.path), journal.Write(memory))
             return False
         return True
 

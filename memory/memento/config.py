@@ -23,7 +23,10 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     db_path: str = ""
     """The database file; empty = memory.db in Memento's folder."""
     backup_enabled: bool = True
+    """Back up every hour and every day while the sidecar runs."""
     backup_retention_days: int = 7
+    auto_restore: bool = True
+    """Restore the newest sound backup when the file turns out to be damaged."""
 
 
 class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@
         ├── StoreTooNew             1   written by a newer Memento
         ├── StoreCorrupt            1   SQLite or a hash says that the file is damaged
         ├── StoreBusy               1   another process held the write lock for too long
+        ├── StoreRestored           1   the file was damaged and has just been restored: try again
         └── BackupDamaged           1   a backup does not give back what was put in
 
 Every message names the thing and the remedy. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial.
@@ -32,6 +33,7 @@ __all__ = [
     "StoreBusy",
     "StoreCorrupt",
     "StoreError",
+    "StoreRestored",
     "StoreTooNew",
     "UsageError",
 ]
@@ -74,6 +76,10 @@ class StoreCorrupt(StoreError):
 
 class StoreBusy(StoreError):
     """Another process held the write lock for longer than the busy timeout."""
+
+
+class StoreRestored(StoreError):
+    """The file was damaged, and a backup has taken its place: what was interrupted must be done again."""
 
 
 class BackupDamaged(StoreError):

@@ -19,14 +19,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 
+from memento import journal
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
+from memento.restore.opening import open_database
 from memento.search.recall import CATCH_UP_SECONDS, recall as search
 from memento.search.semantic import Progress, Semantic
 from memento.storage import capture, ignored, overview, rows, sources
 from memento.storage.capture import Batch
-from memento.storage.database import Database
 from memento.storage.filters import Filter, where
 from memento.storage.ignored import Ignored, Kind
 from memento.storage.overview import Stats
@@ -35,6 +36,8 @@ from memento.times import now_ms, to_ms
 from memento_policies.text import encode
 
 if TYPE_CHECKING:
+    import apsw
+
     from memento.embedding import Embedder
     from memento_policies import Policy
 
@@ -71,10 +74,12 @@ class MemoryStore:
     ) -> None:
         self.config = config or load_config()
         self.path = Path(path).expanduser() if path else self.config.db_path
-        self._database = Database(self.path)
+        self._database = open_database(self.path, self.config)
+        self._known_generation = self._database.generation
         self._semantic = Semantic(self._database, self.config, embedder)
         self._policy: Policy | None = None
-        self._replay_fallback()
+        with suppress(StoreError, OSError):  # a full disk: the journal waits for the next start, reading goes on
+            journal.replay(self._database)
 
     def remember(
         self,
@@ -151,8 +156,7 @@ class MemoryStore:
         memory = self.get(memory_id)
         if memory is None:
             return False
-        with self._database.write(durable=True) as connection:
-            return rows.delete(connection, [memory.id]) == 1
+        return journal.write(self._database, lambda _: [journal.Forget([memory.id])]) == [1]
 
     def stats(self) -> Stats:
         """Return figures over the whole store."""
@@ -190,8 +194,8 @@ class MemoryStore:
 
     def write(self, memory: NewMemory, *, revive: bool = False) -> Counts:
         """Write one finished row and wait for the disk; `revive` lifts the tombstone of a forgotten one."""
-        with self._database.write(durable=True) as connection:
-            counts = rows.put(connection, [memory], revive=revive)
+        counts: Counts
+        (counts,) = journal.write(self._database, lambda _: [journal.Write(memory, revive)])
         self._echo([memory], counts)
         return counts
 
@@ -205,21 +209,31 @@ class MemoryStore:
 
         Returns the number of memories forgotten.
         """
-        with self._database.write(durable=True) as connection:
-            ignored.add(connection, kind, value)
-            return rows.delete(connection, ignored.stored(connection, kind, value)) if forget else 0
+
+        def entries(connection: apsw.Connection) -> list[journal.Entry]:
+            stored = ignored.stored(connection, kind, value) if forget else []
+            return [journal.Ignore(kind, value), *([journal.Forget(stored)] if stored else [])]
+
+        return sum(journal.write(self._database, entries)[1:])
 
     def unignore(self, kind: Kind, value: str) -> bool:
         """Capture a session or a project again; False when it was not ignored."""
-        with self._database.write(durable=True) as connection:
-            return ignored.remove(connection, kind, value)
+        return bool(journal.write(self._database, lambda _: [journal.Ignore(kind, value, out=False)])[0])
 
     def commit(self, *batches: Batch) -> Counts:
-        """Write what was read of one source or of several, with their new offsets, in one transaction."""
-        counts = capture.commit(self._database, *batches)
+        """Write what was read of one source or of several, with their new offsets, in one transaction.
+
+        Raises StoreRestored when the offsets they go on from were another file's: see `take_up_restored`.
+        """
+        counts = capture.commit(self._database, *batches, generation=self._known_generation)
         for batch in batches:
             self._echo(batch.memories, counts)
         return counts
+
+    def take_up_restored(self) -> bool:
+        """Take note that a backup was restored: offsets that were looked up before are void. False if none was."""
+        before, self._known_generation = self._known_generation, self._database.generation
+        return before != self._known_generation
 
     def source(self, path: str, device: int = 0, inode: int = 0) -> SourceState | None:
         """Return how far a file has been read, known by its path or, after a rename, by its identity."""
@@ -302,12 +316,6 @@ class MemoryStore:
         )
         given = _strings(tags)
         return remembered(message, self.policy, importance=importance, tags=given, collection=collection)
-
-    def _replay_fallback(self) -> None:
-        from memento.fallback import log_path, replay
-
-        with suppress(StoreError, OSError):  # a full disk: the log waits for the next start, reading goes on
-            replay(log_path(self.path), self.source, self.commit)
 
     def _echo(self, memories: Sequence[NewMemory], counts: Counts) -> None:
         if not self.config.settings.echo:

@@ -12,10 +12,11 @@ import pytest
 
 from memento import AutoMemory, MemoryStore
 from memento.errors import StoreError, UsageError
-from memento.fallback import append, log_path, replay
 from memento.identity import memory_id
+from memento.journal import Write, defer, journal_path, replay, trim
 from memento.memory import NewMemory
-from memento.storage.capture import Batch
+from memento.storage import journaled
+from memento.storage.journaled import Position
 
 FACT = "We decided to deploy on Thursdays only, because the on-call team is complete then."
 TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -27,7 +28,7 @@ def broken(path: Path) -> None:
 
 
 def lines(path: Path) -> list[str]:
-    return log_path(path).read_text("utf-8").splitlines()
+    return journal_path(path).read_text("utf-8").splitlines()[1:]
 
 
 def memory(number: int) -> NewMemory:
@@ -60,15 +61,15 @@ def test_a_store_that_cannot_be_opened_defers_to_a_private_redacted_log(tmp_path
     with AutoMemory(path) as agent:
         seen = agent.observe(f"{FACT} The token is {TOKEN}.", meta={"lone": "\ud800"})
     assert (seen.kept, seen.deferred) == (True, True)
-    assert json.loads(lines(path)[0])["id"] == seen.id
+    assert json.loads(lines(path)[0])["memory"]["id"] == seen.id
     assert TOKEN not in lines(path)[0]
-    assert log_path(path).stat().st_mode & 0o777 == 0o600
+    assert journal_path(path).stat().st_mode & 0o777 == 0o600
     path.unlink()
     with MemoryStore(path) as store:
         found = store.get(seen.id)
         assert found is not None
         assert "Thursdays" in found.text
-        assert log_path(path).read_bytes() == b""
+        assert replay(store._database) == 0
 
 
 def test_a_full_disk_defers_and_the_next_start_replays_once(tmp_path: Path) -> None:
@@ -88,27 +89,27 @@ def test_a_full_disk_defers_and_the_next_start_replays_once(tmp_path: Path) -> N
 def test_without_store_and_log_the_agent_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with AutoMemory(tmp_path / "file" / "store.db") as agent:
-        with pytest.raises(StoreError, match=r"neither the store nor its fallback log .* can be written"):
+        with pytest.raises(StoreError, match=r"neither the store nor its journal .* can be written"):
             agent.observe(FACT)
         assert not agent.observe("ok").kept
 
 
 def test_a_torn_line_is_quarantined_and_takes_nothing_with_it(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    log = log_path(path)
-    append(log, memory(1))
+    log = journal_path(path)
+    defer(log, Write(memory(1)))
     whole = log.read_bytes()
-    log.write_bytes(whole + whole[: len(whole) // 2])  # killed while it wrote
-    append(log, memory(2))
+    log.write_bytes(whole + whole[len(whole) // 3 : len(whole) // 2])  # killed while it wrote
+    defer(log, Write(memory(2)))
     with MemoryStore(path) as store:
         assert {item.text for item in store.get_recent()} == {"note 1", "note 2"}
         assert store.get_recent()[0].tags == ("a", "b")
         (defect,) = store.quarantined()
         assert (defect.path, defect.reason, defect.offset) == (str(log), "broken_json", len(whole))
-        assert defect.sample.startswith('{"id":')
+        assert whole.decode().count(defect.sample.strip()) == 1
     log.write_bytes(whole[:50])  # torn at the end
     with MemoryStore(path) as store:
-        assert len(store.quarantined()) == 2
+        assert len(store.quarantined()) == 2, "the torn line of a journal without a name"
         assert store.stats().memories == 2
         known = store.source(str(log))
         assert known is not None
@@ -129,8 +130,8 @@ def test_a_torn_line_is_quarantined_and_takes_nothing_with_it(tmp_path: Path) ->
 )  # fmt: skip
 def test_no_line_keeps_the_store_from_opening(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "store.db"
-    append(log_path(path), memory(1))
-    with log_path(path).open("ab") as log:
+    defer(journal_path(path), Write(memory(1)))
+    with journal_path(path).open("ab") as log:
         log.write(line + b"\n")
     with MemoryStore(path) as store:
         assert [item.text for item in store.get_recent()] == ["note 1"]
@@ -138,39 +139,36 @@ def test_no_line_keeps_the_store_from_opening(tmp_path: Path, line: bytes) -> No
 
 
 def test_a_log_that_cannot_be_read_does_not_keep_the_store_from_opening(tmp_path: Path) -> None:
-    log_path(tmp_path / "store.db").mkdir()
+    journal_path(tmp_path / "store.db").mkdir()
     with MemoryStore(tmp_path / "store.db") as store:
         assert store.remember("a note")
 
 
-def test_a_kill_between_commit_and_truncation_repeats_nothing(tmp_path: Path) -> None:
+def test_replaying_again_repeats_nothing(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    append(log_path(path), memory(1))
+    defer(journal_path(path), Write(memory(1)))
     with MemoryStore(path) as store:
-        append(log_path(path), memory(1))
-        append(log_path(path), memory(2))
+        defer(journal_path(path), Write(memory(1)))
+        defer(journal_path(path), Write(memory(2)))
 
-        def commit_and_die(batch: Batch) -> None:
-            store.commit(batch)
-            raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            replay(log_path(path), store.source, commit_and_die)
+        assert replay(store._database) == 2
+        with store._database.write() as connection:  # as a kill before the commit would leave it
+            journaled.set_position(connection, Position("", 0))
     with MemoryStore(path) as store:
         assert store.stats().memories == 2
-        assert log_path(path).read_bytes() == b""
+        assert replay(store._database) == 0
 
 
 APPEND = """
 import sys
 from pathlib import Path
-from memento.fallback import append, log_path
 from memento.identity import memory_id
+from memento.journal import Write, defer, journal_path
 from memento.memory import NewMemory
 
 for number in range(int(sys.argv[2]), int(sys.argv[3])):
     text = f"note {number} " * 200
-    append(log_path(Path(sys.argv[1])), NewMemory(memory_id("test", str(number)), text, number, "test"))
+    defer(journal_path(Path(sys.argv[1])), Write(NewMemory(memory_id("test", str(number)), text, number, "test")))
 """
 
 
@@ -197,4 +195,41 @@ def test_appending_and_replaying_at_once_loses_nothing(tmp_path: Path) -> None:
     with MemoryStore(path) as store:
         assert {item.timestamp for item in store.get_recent(1000)} == set(range(300))
         assert store.quarantined() == []
-        assert log_path(path).read_bytes() == b""
+        assert replay(store._database) == 0
+
+
+def test_a_journal_keeps_what_is_not_in_two_backups(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "store.db") as store:
+        store.remember("The first note.")
+        with store._database.read() as connection:
+            first = journaled.position(connection)
+        store.remember("The second note.")
+        with store._database.read() as connection:
+            second = journaled.position(connection)
+        path = journal_path(store.path)
+        assert len(lines(store.path)) == 2
+        trim(path, [first._replace(journal="of another"), second])
+        assert len(lines(store.path)) == 2
+        trim(path, [first, second])
+        assert len(lines(store.path)) == 1
+        trim(path, [second])
+        assert len(lines(store.path)) == 1, "the position is one of the journal before"
+        store.remember("The third note.")
+        assert replay(store._database) == 2
+        assert {item.text for item in store.get_recent()} == {"The first note.", "The second note.", "The third note."}
+
+
+def test_what_was_forgotten_stays_so_when_older_rows_come_back(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "store.db") as store:
+        forgotten = store.remember("The safe opens with 1234.")
+        store.remember("The safe is green.")
+        store.delete(forgotten)
+        store.ignore("session", "private")
+        with store._database.write() as connection:  # as a backup from before would bring it back
+            connection.execute("DELETE FROM tombstones; DELETE FROM ignored; DELETE FROM memories")
+            journaled.set_position(connection, Position("", 0))
+    with MemoryStore(tmp_path / "store.db") as store:
+        assert [item.text for item in store.get_recent()] == ["The safe is green."]
+        assert store.ignored().sessions == {"private"}
+        store.remember("The safe opens with 1234.")
+        assert store.stats().memories == 2, "saying it again lifts the tombstone"

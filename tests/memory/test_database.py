@@ -136,6 +136,7 @@ def test_nobody_else_can_read_the_store_under_umask_0(tmp_path: Path) -> None:
     )
     assert json.loads(finish(python(code, path, umask=0))) == {
         "new": "0o700", "deep": "0o700", "store.db": "0o600", "store.db-wal": "0o600", "store.db-shm": "0o600",
+        "store.db.swap.lock": "0o600",
     }  # fmt: skip
 
 

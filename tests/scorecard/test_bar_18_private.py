@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memento.config import Config, Settings
-from memento.fallback import append, log_path
+from memento.journal import Write, defer, journal_path
 from memento.memory import NewMemory
 from memento.store import MemoryStore
 
@@ -74,7 +74,7 @@ def test_all_that_memento_makes_is_private(
         os.umask(before)
 
 
-def test_the_model_caches_and_the_fallback_log_are_private(tmp_path: Path, model_dir: Path) -> None:
+def test_the_model_caches_and_the_journal_are_private(tmp_path: Path, model_dir: Path) -> None:
     assert exposed(model_dir) == []
     before = os.umask(0)
     try:
@@ -82,10 +82,10 @@ def test_the_model_caches_and_the_fallback_log_are_private(tmp_path: Path, model
         config = Config(Settings(), home)
         with MemoryStore(home / "memory.db", config=config) as store:
             store.remember("We keep the harbour plans in the north cabinet.", embed=False)
-        append(log_path(home / "memory.db"), NewMemory(id="0" * 32, text="x", timestamp=0, source="s"))
+        defer(journal_path(home / "memory.db"), Write(NewMemory(id="0" * 32, text="x", timestamp=0, source="s")))
     finally:
         os.umask(before)
-    assert {"memory.db", "memory.db.fallback.jsonl"} <= names(home)
+    assert {"memory.db", "memory.db.journal.jsonl"} <= names(home)
     assert exposed(home) == []
 
 

@@ -55,6 +55,7 @@ class Sidecar:
         self._stopping = self._reload = False
         self._wake = Wake()
         self._store_failed = ""
+        self._next_sweep = 0.0
 
     def run(self) -> None:
         """Watch until SIGTERM or SIGINT. Raises AlreadyRunning, StoreError, PolicyError."""
@@ -86,48 +87,62 @@ class Sidecar:
     def _follow(
         self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker, serving: Serving
     ) -> None:
-        next_sweep = 0.0
         spool = Spool(store, sweep, folders(self._config.home))
+        self._next_sweep = 0.0
         while not self._stopping:
-            if self._reload:
-                self._reloaded(store, sweep, capture, serving)
-                next_sweep = 0.0
-            named = self._wake.take()
-            if named is None and self._wake.overflows == 1:
-                self._say("file events were lost in a burst: every file is looked at (/metrics counts it from now on)")
-            if named is None or time.monotonic() >= next_sweep:
-                started = time.monotonic()
-                spool.tend()
-                if spool.names_new_transcripts():
-                    sweep.roots, sweep.accepts = self._watched(store)
-                self._wake.watch(sweep.roots)
-                capture.add(sweep.changed())
-                took = time.monotonic() - started
-                next_sweep = time.monotonic() + min(SLOWEST_SWEEP_SECONDS, max(SWEEP_SECONDS, took / _SWEEP_SHARE))
-            elif named:
-                capture.add(sweep.changed_among(named))
-            if self._step(capture):
+            try:
+                if self._reload:
+                    self._reloaded(store, sweep, capture, serving)
+                if store.take_up_restored():
+                    self._read_again(sweep, capture)
+                self._look(store, sweep, capture, spool)
+                worked = capture.step()
+            except StoreError as error:
+                self._failed(error, capture)
+                continue
+            self._store_failed = ""
+            if worked:
                 embed.wake()
             else:
-                self._wake.wait(min(SIGNAL_SECONDS, max(0.0, next_sweep - time.monotonic())))
+                self._wake.wait(min(SIGNAL_SECONDS, max(0.0, self._next_sweep - time.monotonic())))
                 time.sleep(COALESCE_SECONDS)
 
-    def _step(self, capture: CaptureWorker) -> bool:
-        """Commit one batch; return whether there was one. A store that cannot be written is tried again."""
-        try:
-            worked = capture.step()
-        except StoreError as error:
-            if str(error) != self._store_failed:
-                self._say(f"{error}; nothing is lost, it is tried again")
-            self._store_failed = str(error)
-            capture.forget_queue()
-            time.sleep(RETRY_SECONDS)
-            return False
-        self._store_failed = ""
-        return worked
+    def _look(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, spool: Spool) -> None:
+        """Queue what events named or, when its time has come, what a sweep finds."""
+        named = self._wake.take()
+        if named is None and self._wake.overflows == 1:
+            self._say("file events were lost in a burst: every file is looked at (/metrics counts it from now on)")
+        if named is None or time.monotonic() >= self._next_sweep:
+            started = time.monotonic()
+            spool.tend()
+            if spool.names_new_transcripts():
+                sweep.roots, sweep.accepts = self._watched(store)
+            self._wake.watch(sweep.roots)
+            capture.add(sweep.changed())
+            took = time.monotonic() - started
+            self._next_sweep = time.monotonic() + min(SLOWEST_SWEEP_SECONDS, max(SWEEP_SECONDS, took / _SWEEP_SHARE))
+        elif named:
+            capture.add(sweep.changed_among(named))
+
+    def _failed(self, error: StoreError, capture: CaptureWorker) -> None:
+        """Say what is wrong with the store, once; all of it is tried again."""
+        if str(error) != self._store_failed:
+            self._say(f"{error}; nothing is lost, it is tried again")
+        self._store_failed = str(error)
+        capture.forget_queue()
+        self._next_sweep = 0.0
+        time.sleep(RETRY_SECONDS)
+
+    def _read_again(self, sweep: Sweep, capture: CaptureWorker) -> None:
+        """Go on from the offsets of the backup that was restored."""
+        self._say("the store was restored from a backup: every source is read again from where that left it")
+        capture.forget_queue()
+        sweep.done.clear()
+        self._next_sweep = 0.0
 
     def _reloaded(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, serving: Serving) -> None:
         self._reload = False
+        self._next_sweep = 0.0
         try:
             config = load_config(self._flags)
             policy = load_policy(config.policy_dir)

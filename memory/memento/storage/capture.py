@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
+from memento.errors import StoreRestored
 from memento.memory import Counts, NewMemory
 from memento.storage import rows, sources
 from memento.storage.database import Database
@@ -33,16 +34,27 @@ class Batch:
     """Paths of other sources that hold what these bytes only point to."""
 
 
-def commit(database: Database, *batches: Batch) -> Counts:
-    """Write batches, in their order, in one transaction and return how their memories met the store."""
+def commit(database: Database, *batches: Batch, generation: int = 0) -> Counts:
+    """Write batches, in their order, in one transaction and return how their memories met the store.
+
+    Raises StoreRestored when another file has taken the place of the database since `generation`: the offsets that the
+    batches go on from were not its own.
+    """
     with database.write() as connection:
-        counts = rows.put(connection, [memory for batch in batches for memory in batch.memories])
-        for batch in batches:
-            rows.deactivate(connection, batch.inactive)
-            sources.entitle(connection, batch.titles)
-            sources.follow(connection, batch.follows)
-            if batch.source is not None:
-                _account(connection, batch, batch.source)
+        if database.generation != generation and any(batch.source for batch in batches):
+            raise StoreRestored(f"{database.path} was restored from a backup: sources are read again from there")
+        return put(connection, batches)
+
+
+def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
+    """Write batches inside the caller's transaction."""
+    counts = rows.put(connection, [memory for batch in batches for memory in batch.memories])
+    for batch in batches:
+        rows.deactivate(connection, batch.inactive)
+        sources.entitle(connection, batch.titles)
+        sources.follow(connection, batch.follows)
+        if batch.source is not None:
+            _account(connection, batch, batch.source)
     return counts
 
 

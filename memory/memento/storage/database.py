@@ -11,15 +11,17 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import apsw
 
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
+from memento.storage import swap
 from memento.storage.migrations import migrate, refuse_foreign
+from memento.storage.swap import Identity
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 60.0
@@ -58,7 +60,13 @@ class Database:
         self._writing = threading.RLock()
         self._closed = False
         self._process = os.getpid()
-        _create_private(path)
+        self._identity: Identity | None = None
+        self.generation = 0
+        """Grows when another file was put in the place of the one that was open: a backup was restored."""
+        self.on_damage: Callable[[StoreCorrupt], None] = lambda _: None
+        """Called when SQLite says that the file is damaged, before that is raised."""
+        with _settled(path):
+            _create_private(path)
         with translated(path):
             migrate(self.connection)
         _make_private(path)
@@ -69,21 +77,33 @@ class Database:
         if self._process != os.getpid():
             raise StoreError(f"the store {self.path} was opened before a fork: close it first, or open it in the child")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None or self._closed:
-            with self._guard, translated(self.path):
+        now = swap.identity(self.path)
+        if connection is None or self._closed or (now != self._local.identity and now is not None):
+            with self._guard, translated(self.path), _settled(self.path):
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
+                if connection is not None:
+                    connection.close()  # without touching the log beside it: that is another file's by now
                 connection = self._local.connection = self._open()
                 self._local.synchronous = "NORMAL"  # as in _PRAGMAS
+                self._local.identity = swap.identity(self.path)
                 self._connections.add(connection)  # weakly: a connection goes with its thread
+                self._note_identity(self._local.identity)
         return connection
 
+    def _note_identity(self, found: Identity | None) -> None:
+        if self._identity not in (None, found):
+            self.generation += 1
+        self._identity = found
+
     def _open(self) -> apsw.Connection:
+        """Open a connection that leaves the log alone when it closes: the last to close would delete it by its name,
+        which may be another file's by then. `close` checks that first.
+        """
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        refuse_foreign(connection)  # before anything that would change the file, a checkpoint on closing included
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        refuse_foreign(connection)  # before anything that would change the file
         _use_wal(connection)
         for _ in connection.execute(_PRAGMAS):
             pass  # some answer with a row, and apsw goes on behind it only when asked to
@@ -98,7 +118,7 @@ class Database:
         free `within` so many seconds.
         """
         connection = self.connection
-        with translated(self.path), self._turn(within):
+        with self._translated(), self._turn(within):
             self._synchronous("FULL" if durable else "NORMAL")
             connection.set_busy_timeout(int(within * 1000))
             try:
@@ -136,7 +156,7 @@ class Database:
         Raises DeadlineExceeded.
         """
         connection = self.connection
-        with translated(self.path):
+        with self._translated():
             if deadline is None:
                 yield connection
                 return
@@ -149,14 +169,26 @@ class Database:
                 with suppress(apsw.Error):  # closed by another thread meanwhile
                     connection.set_progress_handler(None)
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            with translated(self.path):
+                yield
+        except StoreCorrupt as error:
+            self.on_damage(error)
+            raise
+
     def close(self) -> None:
         """Close every thread's connection: writes end first, reads are stopped. Further use raises StoreError."""
         if self._process != os.getpid():
             return
-        with self._writing, self._guard:
-            self._closed = True
+        with self._writing, self._guard, ExitStack() as held:
+            self._closed = in_place = True
+            with suppress(StoreError):
+                held.enter_context(_settled(self.path))
+                in_place = swap.identity(self.path) == self._identity
             for connection in list(self._connections):
-                _close(connection)
+                _close(connection, tidy=in_place)
             self._connections.clear()
 
 
@@ -199,9 +231,25 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} cannot be used ({error})") from error
 
 
-def _close(connection: apsw.Connection) -> None:
+@contextmanager
+def _settled(path: Path) -> Iterator[None]:
+    """Hold off an exchange of the file meanwhile; the folder is made if need be."""
+    with ExitStack() as held:
+        try:
+            for folder in reversed([parent for parent in path.parents if not parent.exists()]):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            held.enter_context(swap.settled(path))
+        except OSError as error:
+            problem = f"cannot open the store {path}: {error.strerror}. Name another with MEMORY_DB_PATH"
+            raise StoreError(problem) from None
+        yield
+
+
+def _close(connection: apsw.Connection, *, tidy: bool) -> None:
     while True:
         try:
+            if tidy:
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
             connection.close()
         except apsw.ThreadingViolationError:  # another thread is inside a query
             connection.interrupt()
@@ -218,11 +266,8 @@ def _create_private(path: Path) -> None:
     try:
         if path.is_dir():
             raise StoreError(f"cannot open the store {path}: it is a folder. Name a file with MEMORY_DB_PATH")
-        with _creating:
-            for folder in reversed([parent for parent in path.parents if not parent.exists()]):
-                folder.mkdir(mode=0o700, exist_ok=True)
-            with suppress(FileExistsError):
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with _creating, suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreError(f"cannot open the store {path}: {error.strerror}. Name another with MEMORY_DB_PATH") from None
 

@@ -108,6 +108,11 @@ def projects(connection: apsw.Connection) -> list[str]:
     return [str(project) for (project,) in found]
 
 
+def count(connection: apsw.Connection) -> int:
+    """Return the number of memories."""
+    return int(connection.execute("SELECT count(*) FROM memories").get or 0)
+
+
 def every(connection: apsw.Connection) -> Iterator[Memory]:
     """Yield all memories, oldest first."""
     return (
@@ -118,15 +123,20 @@ def every(connection: apsw.Connection) -> Iterator[Memory]:
 def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
     """Delete memories inside the caller's transaction, leaving tombstones; return how many there were."""
     deleted = 0
-    now = now_ms()
     for memory in ids:
         connection.execute("DELETE FROM memories WHERE id = ?", (memory,))
         if connection.changes():
             deleted += 1
-            connection.execute("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", (memory, now))
+            bury(connection, [memory])
     if deleted:
         counters.add(connection, counters.DELETIONS, 1)
     return deleted
+
+
+def bury(connection: apsw.Connection, ids: Sequence[str]) -> None:
+    """Leave tombstones inside the caller's transaction: memories of these ids are not taken in again."""
+    now = now_ms()
+    connection.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(memory, now) for memory in ids])
 
 
 def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:

@@ -1,0 +1,103 @@
+"""An examination: checks, each of one thing, and their findings in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final, Literal, NamedTuple
+
+import apsw
+
+from memento.config import Config
+from memento.errors import StoreError
+from memento.storage import integrity, notes, rows
+from memento.storage.database import Database
+
+Level = Literal["ok", "advice", "broken"]
+SLICES: Final = 24
+"""An hourly slice is this part of the rows: all are looked at within a day."""
+_LEAST_SLICE: Final = 20_000
+
+
+class Remedy(Enum):
+    """What the store does about a finding by itself, the gentlest first."""
+
+    NONE = ""
+    REEMBED = "the embeddings are made anew"
+    TAGS = "the table of tags is rebuilt"
+    WORDS = "the full-text index is rebuilt"
+    REINDEX = "the indexes are rebuilt"
+    RESTORE = "the newest sound backup is restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found."""
+
+    check: str
+    level: Level
+    text: str
+    advice: str = ""
+    """What the user can do; empty when nothing is to be done."""
+    remedy: Remedy = Remedy.NONE
+    rows: tuple[int, ...] = ()
+    """Numbers of the rows it is about."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON-serialisable form."""
+        named = {"check": self.check, "level": self.level, "text": self.text, "advice": self.advice}
+        return {**named, "remedy": self.remedy.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """The store that is examined."""
+
+    database: Database
+    config: Config
+    rows: integrity.Scan | None = None
+    """The slice of rows that was looked at; None = look at all."""
+
+
+class Check(NamedTuple):
+    """One thing to look at."""
+
+    name: str
+    look: Callable[[Patient], Iterable[Finding]]
+    """Yields findings; nothing at all means that all is well."""
+
+
+def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+    """Look at everything; a check that cannot look says so as its finding."""
+    found: list[Finding] = []
+    for check in checks:
+        try:
+            results = [replace(finding, check=check.name) for finding in check.look(patient)]
+        except (StoreError, apsw.Error, OSError) as error:
+            damaged = isinstance(error, apsw.CorruptError | apsw.NotADBError) or "damaged" in str(error)
+            remedy = Remedy.RESTORE if damaged else Remedy.NONE
+            results = [broken(str(error), "", remedy, check.name)]
+        found += results or [Finding(check.name, "ok", "")]
+    return found
+
+
+def examine_slice(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+    """Look at the next part of the rows, and at what the checks need no rows for; remember where it ended."""
+    with patient.database.read() as connection:
+        after = int(notes.read(connection, notes.HEALTH_CURSOR) or 0)
+        scan = integrity.rows(connection, after, max(_LEAST_SLICE, rows.count(connection) // SLICES + 1))
+    found = examine(replace(patient, rows=scan), checks)
+    with patient.database.write() as connection:
+        notes.put(connection, notes.HEALTH_CURSOR, str(scan.last))
+    return found
+
+
+def broken(text: str, advice: str = "", remedy: Remedy = Remedy.NONE, check: str = "") -> Finding:
+    """Return a finding of something that does not work."""
+    return Finding(check, "broken", text, advice, remedy)
+
+
+def advised(text: str, advice: str) -> Finding:
+    """Return a finding of something that works and could be better."""
+    return Finding("", "advice", text, advice)

@@ -1,0 +1,106 @@
+"""Whether the surroundings are fit for a store: library, file system, space, backups, the journal, the model."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from memento.health.examination import Check, Finding, Patient, advised, broken
+from memento.health.filesystem import is_network, kind_of
+from memento.times import now_ms
+
+LEAST_FREE: Final = 256 * 1024 * 1024
+OLD_BACKUP_MS: Final = 26 * 3_600_000
+OLD_HEALING_MS: Final = 7 * 86_400_000
+
+
+def _library(patient: Patient) -> Iterator[Finding]:
+    import apsw
+
+    from memento.errors import StoreError
+    from memento.storage.database import require_sqlite
+
+    try:
+        require_sqlite(apsw.sqlitelibversion())
+    except StoreError as error:
+        yield broken(str(error), "pip install --upgrade apsw")
+
+
+def _filesystem(patient: Patient) -> Iterator[Finding]:
+    kind = kind_of(patient.database.path)
+    if is_network(kind):
+        yield advised(
+            f"the store lies on a network file system ({kind}), where locks of other machines do not hold",
+            "use it from one machine only, or move it: set storage.db_path to a file on a local disk",
+        )
+
+
+def _space(patient: Patient) -> Iterator[Finding]:
+    free = shutil.disk_usage(patient.database.path.parent).free
+    needed = LEAST_FREE + 2 * patient.database.path.stat().st_size
+    if free < LEAST_FREE:
+        yield broken(f"only {free / 1e6:,.0f} MB are free on the store's disk", "free some space: capture stops soon")
+    elif free < needed:
+        yield advised(f"{free / 1e6:,.0f} MB are free; a backup needs {needed / 1e6:,.0f} MB", "free some space")
+
+
+def _backups(patient: Patient) -> Iterator[Finding]:
+    from memento.backup import Shelf
+
+    if not patient.config.settings.storage.backup_enabled:
+        yield advised("backups are switched off", "set storage.backup_enabled to true")
+        return
+    backups = Shelf(patient.database.path).all()
+    if not backups:
+        yield advised("there is no backup yet", "`memento backup` takes one; `memento watch` takes one an hour")
+        return
+    age = now_ms() - backups[0].manifest.at
+    if age > OLD_BACKUP_MS:
+        yield advised(
+            f"the newest backup is {age / 3_600_000:,.0f} hours old",
+            "`memento backup` takes one; keep `memento watch` or `memento jobs run hourly-backup` running",
+        )
+
+
+def _model(patient: Patient) -> Iterator[Finding]:
+    from memento.embedding import find_model
+
+    files = find_model(patient.config.model_dir)
+    if files is None:
+        yield advised(
+            "no embedding model is installed: recall works by words only", "`memento model pull` installs one"
+        )
+    else:
+        files.verify()
+
+
+def _private(patient: Patient) -> Iterator[Finding]:
+    found = [path for path in _files(patient.database.path) if path.stat().st_mode & 0o077]
+    for path in found:
+        yield broken(f"others can read {path}", f"chmod go= '{path}'")
+
+
+def _files(database: Path) -> list[Path]:
+    return [path for path in database.parent.glob(f"{database.name}*") if path.is_file()]
+
+
+def _healed(patient: Patient) -> Iterator[Finding]:
+    from memento.restore.record import last
+
+    with patient.database.read() as connection:
+        healing = last(connection)
+    if healing and now_ms() - healing.at < OLD_HEALING_MS:
+        yield advised(healing.text, healing.advice)
+
+
+STATE: Final = (
+    Check("sqlite", _library),
+    Check("filesystem", _filesystem),
+    Check("space", _space),
+    Check("backups", _backups),
+    Check("private", _private),
+    Check("restored", _healed),
+    Check("model", _model),
+)

@@ -1,0 +1,82 @@
+"""What a store does when it finds itself damaged: rebuild what is derived if that is enough, else go back to a backup.
+
+One process heals at a time (flock); one that waited for it looks again and finds the store sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from memento.config import Config
+from memento.durable import locked
+from memento.errors import StoreCorrupt, StoreError
+from memento.health import INTEGRITY, Finding, Patient, Remedy, examine
+from memento.health.examination import broken
+from memento.restore import record
+from memento.restore.opening import refuse_emptied
+from memento.restore.record import Healing
+from memento.restore.rollback import candidates, roll_back
+from memento.storage import mending
+from memento.storage.database import Database
+from memento.times import now_ms
+
+
+def heal(path: Path, config: Config) -> Healing | None:
+    """Examine the whole store and mend what is damaged; None when it is sound, or cannot be mended.
+
+    Raises StoreError when the disk does not let it.
+    """
+    try:
+        with locked(path.with_name(path.name + ".heal.lock")):
+            damage = [finding for finding in _examined(path, config) if finding.remedy is not Remedy.NONE]
+            if not damage:
+                return None
+            healing = _mended(path, config, damage)
+            if healing is None and (backups := candidates(path)):
+                healing = roll_back(path, damage[0].text, backups)
+    except OSError as error:
+        raise StoreError(f"{path} is damaged and cannot be restored now: {error.strerror}") from None
+    if healing:
+        record.show_on_desktop(healing)
+    return healing
+
+
+def _examined(path: Path, config: Config) -> list[Finding]:
+    try:
+        refuse_emptied(path)
+        database = Database(path)
+    except StoreCorrupt as error:
+        return [broken(str(error), "", Remedy.RESTORE)]
+    try:
+        return examine(Patient(database, config), INTEGRITY)
+    finally:
+        database.close()
+
+
+def _mended(path: Path, config: Config, damage: Sequence[Finding]) -> Healing | None:
+    """Rebuild what is derived; None when that is not enough."""
+    if any(finding.remedy is Remedy.RESTORE for finding in damage):
+        return None
+    healing = Healing(at=now_ms(), why=damage[0].text)
+    try:
+        database = Database(path)
+        try:
+            with database.write(durable=True) as connection:
+                for finding in damage:
+                    if finding.remedy is Remedy.REEMBED:
+                        mending.drop_embeddings(connection, finding.rows)
+                for remedy, rebuild in (
+                    (Remedy.REINDEX, mending.rebuild_indexes),
+                    (Remedy.TAGS, mending.rebuild_tags),
+                    (Remedy.WORDS, mending.rebuild_words),
+                ):
+                    if any(finding.remedy is remedy for finding in damage):
+                        rebuild(connection)
+                record.write(connection, healing)
+            left = examine(Patient(database, config), INTEGRITY)
+        finally:
+            database.close()
+    except StoreError:
+        return None
+    return None if any(finding.remedy is not Remedy.NONE for finding in left) else healing

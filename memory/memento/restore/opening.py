@@ -1,0 +1,48 @@
+"""Opening a store that heals itself. What healing needs is loaded only when it is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memento.config import Config
+from memento.errors import StoreCorrupt, StoreRestored
+from memento.storage.database import Database
+
+
+def open_database(path: Path, config: Config) -> Database:
+    """Open a store's database, healed first if it is damaged; what SQLite says of it later heals it too.
+
+    Raises StoreCorrupt when there is no backup to restore.
+    """
+    try:
+        refuse_emptied(path)
+        database = Database(path)
+    except StoreCorrupt:
+        if not config.settings.storage.auto_restore or not _heal(path, config):
+            raise
+        database = Database(path)
+
+    def on_damage(error: StoreCorrupt) -> None:
+        if config.settings.storage.auto_restore and (what := _heal(path, config)):
+            raise StoreRestored(f"{what}. Repeat what was interrupted") from None
+
+    database.on_damage = on_damage
+    return database
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raise StoreCorrupt for an empty file that was a store: it has backups."""
+    if not path.exists() or path.stat().st_size:
+        return
+    from memento.backup import Shelf
+
+    if Shelf(path).all():
+        raise StoreCorrupt(f"{path} is empty, and there are backups of it: `memento restore --latest` restores one")
+
+
+def _heal(path: Path, config: Config) -> str:
+    """Heal the store and return what was done; empty when nothing could be."""
+    from memento.restore.healing import heal
+
+    healing = heal(path, config)
+    return healing.text if healing else ""

@@ -1,0 +1,78 @@
+"""What was mended or restored, as the store remembers it and the user is told it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+
+import apsw
+import msgspec
+
+from memento.storage import notes
+from memento.times import iso
+
+
+class Healing(msgspec.Struct, frozen=True):
+    """One recovery."""
+
+    at: int
+    """Unix milliseconds."""
+    why: str
+    """What was found."""
+    backup: str = ""
+    """Name of the backup that was restored; empty where rebuilding was enough."""
+    backup_at: int = 0
+    aside: str = ""
+    """Where the damaged file lies now."""
+    replayed: int = 0
+    """Direct writes taken from the journal."""
+    salvaged: int = 0
+    """Rows taken from the damaged file that the backup did not hold."""
+    unreadable: int = 0
+    """Rows of the damaged file that could not be read."""
+
+    @property
+    def text(self) -> str:
+        """What happened, in words."""
+        when = iso(self.at)[:16].replace("T", " ")
+        if not self.aside:
+            return f"{when}: the store had damage that could be rebuilt ({self.why}); nothing was lost"
+        source = f"the backup of {iso(self.backup_at)[:16].replace('T', ' ')}" if self.backup else "an empty store"
+        return (
+            f"{when}: the store was damaged ({self.why}). It was restored from {source}; {self.salvaged:,} newer rows "
+            f"came from the damaged file, {self.replayed:,} writes from the journal"
+            + (f"; {self.unreadable:,} rows of the damaged file cannot be read" if self.unreadable else "")
+        )
+
+    @property
+    def advice(self) -> str:
+        """What the user can do."""
+        if not self.aside:
+            return "check the disk if it happens again"
+        return (
+            "`memento watch` or `memento ingest` reads the sources again from where the backup left them; "
+            f"check the disk, and delete {self.aside} when nothing is missed"
+        )
+
+
+def last(connection: apsw.Connection) -> Healing | None:
+    """Return what was last mended or restored."""
+    text = notes.read(connection, notes.HEALED)
+    with suppress(msgspec.DecodeError):
+        return msgspec.json.decode(text, type=Healing) if text else None
+    return None
+
+
+def write(connection: apsw.Connection, healing: Healing) -> None:
+    """Remember it inside the caller's transaction."""
+    notes.put(connection, notes.HEALED, msgspec.json.encode(healing).decode())
+
+
+def show_on_desktop(healing: Healing) -> None:
+    """Tell the user where a desktop takes notifications; elsewhere nothing happens."""
+    command = shutil.which("notify-send")
+    if command and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run([command, "Memento", healing.text], timeout=2, check=False, capture_output=True)

@@ -1,0 +1,25 @@
+"""Notes that the store keeps about itself in `meta`, beside the counters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import apsw
+
+HEALTH_CURSOR: Final = "health_cursor"
+"""The row number up to which the hourly examination has come."""
+HEALED: Final = "healed"
+"""JSON: what was last mended or restored (restore.record.Healing)."""
+
+
+def read(connection: apsw.Connection, name: str) -> str:
+    """Return a note, empty if there is none."""
+    return str(connection.execute("SELECT value FROM meta WHERE key = ?", (name,)).get or "")
+
+
+def put(connection: apsw.Connection, name: str, value: str) -> None:
+    """Write a note inside the caller's transaction."""
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )

@@ -1,0 +1,84 @@
+"""Reading what can still be read of a damaged database: rows whose hash says that they are what was written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import apsw
+
+from memento.identity import row_hash
+from memento.memory import NewMemory
+from memento.storage.rows import HASHED
+
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_CHUNK: Final = 200
+_SEARCHED: Final = 100_000
+"""Row numbers tried behind the last one known, where the table does not tell its last."""
+_SELECT: Final = f"SELECT num, {', '.join(HASHED)}, active, content_hash FROM memories WHERE num"
+
+
+class Wreck:
+    """A damaged database file that was set aside. Nothing is changed in it."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = apsw.Connection(
+            f"file:{quote(str(path))}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self.unreadable = 0
+        """Rows found damaged so far."""
+
+    def forgotten(self) -> list[str]:
+        """Return the ids of tombstones."""
+        with suppress(apsw.Error):
+            ids = self._connection.execute("SELECT id FROM tombstones").fetchall()
+            return [id_ for (id_,) in ids if isinstance(id_, str) and _ID.fullmatch(id_)]
+        return []
+
+    def memories(self) -> Iterator[NewMemory]:
+        """Yield the rows that are what was written."""
+        last, end = 0, self._end()
+        while last < end:
+            try:
+                chunk = self._connection.execute(f"{_SELECT} > ? ORDER BY num LIMIT ?", (last, _CHUNK)).fetchall()
+                if not chunk:
+                    return
+            except apsw.Error:
+                chunk = list(self._one_by_one(last, min(last + _CHUNK, end)))
+                last = min(last + _CHUNK, end)
+            else:
+                last = int(str(chunk[-1][0]))
+            for _, *columns, active, content in chunk:
+                if row_hash(columns) == content:
+                    yield _memory(columns, active)
+                else:
+                    self.unreadable += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _one_by_one(self, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
+        for num in range(after + 1, upto + 1):
+            try:
+                yield from self._connection.execute(f"{_SELECT} = ?", (num,)).fetchall()
+            except apsw.Error:
+                self.unreadable += 1
+
+    def _end(self) -> int:
+        try:
+            return int(str(self._connection.execute("SELECT coalesce(max(num), 0) FROM memories").get))
+        except apsw.Error:
+            return _SEARCHED
+
+
+def _memory(columns: list[Any], active: Any) -> NewMemory:
+    values = dict(zip(HASHED, columns, strict=True))
+    decoded = {name: json.loads(values[name]) for name in ("tags", "meta", "why")}
+    return NewMemory(**{**values, **decoded, "tags": tuple(decoded["tags"]), "active": bool(active)})
