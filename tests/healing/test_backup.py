@@ -47,7 +47,11 @@ def test_a_backup_holds_what_the_store_held(store: MemoryStore, tmp_path: Path, 
     unpack(backup, tmp_path / "restored.db")
     with snapshot.closing(snapshot.open_copy(tmp_path / "restored.db")) as connection:
         assert snapshot.contents(connection) == held
-    assert (backup.manifest.content, backup.manifest.counts["memories"], backup.manifest.schema) == (held.hash, 200, 1)
+    assert (backup.manifest.content, backup.manifest.counts["memories"], backup.manifest.schema) == (
+        held.hash,
+        200,
+        held.schema,
+    )
 
 
 def test_any_zstd_can_restore_it(store: MemoryStore) -> None:
