@@ -24,6 +24,7 @@ from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.restore.opening import open_database
+from memento.search.index_status import IndexStatus
 from memento.search.recall import CATCH_UP_SECONDS, recall as search
 from memento.search.semantic import Progress, Semantic
 from memento.storage import capture, ignored, overview, rows, sources
@@ -183,6 +184,17 @@ class MemoryStore:
         Raises ModelMissing when no model is installed.
         """
         return self._semantic.embed_pending(deadline, progress)
+
+    def index_status(self) -> IndexStatus:
+        """Read the vector file whole and say whether it is in step with the database."""
+        return self._semantic.index_status()
+
+    def rebuild_index(self, progress: Progress | None = None) -> None:
+        """Make the vector file anew; `progress` is told how many rows a graph took in.
+
+        Raises ModelMissing, ConfigError for a backend that is not installed, StoreError where it cannot be written.
+        """
+        self._semantic.rebuild_index(progress)
 
     def release_model(self) -> None:
         """Let the embedding model go; the next use loads it again."""

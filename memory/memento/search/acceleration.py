@@ -53,7 +53,7 @@ class Acceleration:
         before, end = graph.covered, min(total, graph.covered + rows)
         while graph.covered < end:
             graph.add(index.rows.vectors[graph.covered : min(end, graph.covered + SLICE)])
-        if graph.covered > self._saved * SAVE_GROWTH or (graph.covered == total > self._saved and rows >= total):
+        if graph.covered > self._saved * SAVE_GROWTH:
             with suppress(OSError):  # no space: it is grown again in the next process
                 self.save(index)
         return graph.covered - before

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from memento.config import Config
 from memento.embedding import Embedder, find_model, load_embedder
 from memento.errors import ModelMissing, StoreError
+from memento.search.index_status import IndexStatus, index_status
 from memento.search.store_index import StoreIndex
 from memento.storage import vectors
 from memento.storage.database import BUSY_SECONDS, Database, DeadlineExceeded
@@ -30,6 +31,8 @@ BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
 INDEX_EVERY: Final = 256
 """New embeddings that are taken into the index while embedding; fewer are left to the next query."""
+GRAPH_STEP: Final = 1_000
+"""Rows added to a graph between two reports of progress."""
 GROW: Final = 2
 """Rows added to a graph for each embedding made: it catches up, and a query never waits for it."""
 BATCH_CHARACTERS: Final = 20_000
@@ -176,6 +179,26 @@ class Semantic:
                 with suppress(DeadlineExceeded):
                     self._index.current(embedder.model, embedder.dimensions, deadline)
             self._index.grow(GROW * embedded)
+
+    def index_status(self) -> IndexStatus:
+        """Read the whole vector file and compare it with the database."""
+        return index_status(self._database, self._index.folder, self.model, self._config.settings.recall.index)
+
+    def rebuild_index(self, progress: Progress | None = None) -> None:
+        """Make the vector file, and a graph where one is asked for, anew; `progress` is told of each row in a graph.
+
+        Raises ModelMissing, ConfigError for a backend that is not installed, StoreError where it cannot be written.
+        """
+        embedder = self.embedder
+        with self._lock:
+            try:
+                self._index.rebuild(embedder.model, embedder.dimensions)
+                while added := self._index.grow(GRAPH_STEP):
+                    if progress:
+                        progress(added)
+                self._index.save()
+            except OSError as error:
+                raise StoreError(f"{self._index.folder} cannot be written ({error.strerror}); try again") from None
 
     def _stored_queries(self, model: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return vectors from the database's cache, and embed and cache the rest."""

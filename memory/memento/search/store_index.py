@@ -40,7 +40,7 @@ COMPACT_SHARE: Final = 4
 """The file is made anew when it holds more than so many dead rows, and one row in so many is dead."""
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """Where the database stands."""
 
     model: str
@@ -70,7 +70,7 @@ class StoreIndex:
         Raises DeadlineExceeded; what was done until then is kept.
         """
         with self._database.read(deadline) as connection:
-            step = _look(connection, model, dimensions)
+            step = look(connection, model, dimensions)
             if model != self._model:
                 self._index, self._model, self._retry_at = None, model, 0.0
             index = self._opened(connection, step)
@@ -83,15 +83,20 @@ class StoreIndex:
         """Add up to so many rows to the backend where that is a graph; return how many were added."""
         return self._acceleration.grow(self._index, rows) if self._index is not None else 0
 
+    def save(self) -> None:
+        """Keep a graph for the next process. Raises OSError."""
+        if self._index is not None:
+            self._acceleration.save(self._index)
+
     def rebuild(self, model: str, dimensions: int) -> VectorIndex:
         """Make the file anew from the database. Raises OSError where it cannot be written."""
         with self._database.read() as connection, locked(self.folder, LOCK_SECONDS):
             self._model = model
-            index = self._made(connection, _look(connection, model, dimensions))
+            index = self._made(connection, look(connection, model, dimensions))
         self._acceleration.attach(index)
         return index
 
-    def _opened(self, connection: apsw.Connection, step: _Step) -> VectorIndex | None:
+    def _opened(self, connection: apsw.Connection, step: Step) -> VectorIndex | None:
         """Return the index as it is in this process or in the file; None where there is none that fits."""
         if self._index is not None and not (isinstance(self._index.rows, VectorFile) and self._index.rows.changed()):
             return self._index
@@ -101,11 +106,11 @@ class StoreIndex:
         except Unusable:
             return None
         index = VectorIndex(file)
-        if _fits(connection, index, step):
+        if fits(connection, index, step):
             self._index = index
         return self._index
 
-    def _caught_up(self, connection: apsw.Connection, step: _Step) -> VectorIndex:
+    def _caught_up(self, connection: apsw.Connection, step: Step) -> VectorIndex:
         """Bring the file in step with the database; where that cannot be, a copy in memory."""
         on_file = self._index is not None and isinstance(self._index.rows, VectorFile)
         if on_file or (step.newest and time.monotonic() >= self._retry_at):
@@ -120,7 +125,7 @@ class StoreIndex:
         _catch_up(connection, self._index, step)
         return self._index
 
-    def _written(self, connection: apsw.Connection, step: _Step) -> VectorIndex:
+    def _written(self, connection: apsw.Connection, step: Step) -> VectorIndex:
         """Bring the file in step, holding its lock."""
         if self._index is not None and not (isinstance(self._index.rows, VectorFile) and self._index.rows.is_current()):
             self._index = None
@@ -137,7 +142,7 @@ class StoreIndex:
             index = self._made(connection, step)
         return index
 
-    def _made(self, connection: apsw.Connection, step: _Step) -> VectorIndex:
+    def _made(self, connection: apsw.Connection, step: Step) -> VectorIndex:
         """Write a new epoch of the file, holding its lock; a passed deadline leaves what was written by then."""
         file = VectorFile.create(self.folder, step.store, step.model, step.dimensions)
         file.deletions = step.deletions
@@ -156,11 +161,11 @@ class StoreIndex:
         return self._index
 
 
-def _look(connection: apsw.Connection, model: str, dimensions: int) -> _Step:
+def look(connection: apsw.Connection, model: str, dimensions: int) -> Step:
     """See where the database stands; what is deleted or embedded behind a look is seen by the next one."""
     deletions, store = vectors.deletions(connection), vectors.store_id(connection)
     written, newest = vectors.written(connection), vectors.newest(connection, model)
-    return _Step(model, dimensions, store, deletions, written, newest)
+    return Step(model, dimensions, store, deletions, written, newest)
 
 
 class _Batch(NamedTuple):
@@ -177,7 +182,7 @@ class _Batch(NamedTuple):
         return self.nums.repeat(self.counts)
 
 
-def _batches(connection: apsw.Connection, step: _Step, seq: int) -> Iterator[_Batch]:
+def _batches(connection: apsw.Connection, step: Step, seq: int) -> Iterator[_Batch]:
     """Yield the model's embeddings written after `seq`, in their order."""
     import numpy as np
 
@@ -188,7 +193,7 @@ def _batches(connection: apsw.Connection, step: _Step, seq: int) -> Iterator[_Ba
         yield _Batch(part[-1].seq, np.array([row.num for row in part]), counts, joined)
 
 
-def _catch_up(connection: apsw.Connection, index: VectorIndex, step: _Step) -> None:
+def _catch_up(connection: apsw.Connection, index: VectorIndex, step: Step) -> None:
     """Take out what was deleted and put in what was embedded since."""
     import numpy as np
 
@@ -201,7 +206,7 @@ def _catch_up(connection: apsw.Connection, index: VectorIndex, step: _Step) -> N
         rows.seq = batch.seq
 
 
-def _fits(connection: apsw.Connection, index: VectorIndex, step: _Step) -> bool:
+def fits(connection: apsw.Connection, index: VectorIndex, step: Step) -> bool:
     """Tell whether the index was made from this database, and not from one that a backup has since replaced."""
     rows = index.rows
     if rows.deletions > step.deletions or rows.seq > step.written:

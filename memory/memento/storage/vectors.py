@@ -111,6 +111,12 @@ def newest(connection: apsw.Connection, model: str) -> int:
     return int(connection.execute("SELECT max(embedding_seq) FROM memories WHERE model = ?", (model,)).get or 0)
 
 
+def count(connection: apsw.Connection, model: str, seq: int) -> int:
+    """Count the model's embeddings written after `seq`."""
+    found = connection.execute("SELECT count(*) FROM memories WHERE model = ? AND embedding_seq > ?", (model, seq)).get
+    return int(found)
+
+
 def hashes(connection: apsw.Connection, model: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
     """Return (row number, hash) of the newest embeddings up to `seq`: what a derived file must hold to fit."""
     rows: list[tuple[Any, ...]] = connection.execute(

@@ -13,6 +13,7 @@ from zlib import crc32
 
 import msgspec
 
+from memento import durable
 from memento.search.index.accelerator import Graph
 
 _PIECE: Final = 1 << 20
@@ -25,14 +26,14 @@ class _Stamp(msgspec.Struct):
 
 def save_graph(graph: Graph, folder: Path, epoch: str) -> None:
     """Write a graph. Raises OSError."""
-    _sync(folder)  # the header that counts the graph's rows must outlive a power cut that the graph outlives
+    durable.sync(folder)  # the header that counts the graph's rows must outlive a power cut that the graph outlives
     path, stamp = _paths(graph, folder, epoch)
     staged = path.with_suffix(".new")
-    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+    os.close(durable.private(staged))
     graph.save(staged)
     content = msgspec.json.encode(_stamp(staged))
     staged.replace(path)
-    handle = os.open(stamp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    handle = durable.private(stamp)
     try:
         os.write(handle, content)
     finally:
@@ -62,11 +63,3 @@ def _stamp(path: Path) -> _Stamp:
             length += len(piece)
             checksum = crc32(piece, checksum)
     return _Stamp(length, checksum)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,19 +7,19 @@ shortened, so a mapping cannot fault.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from zlib import crc32
 
 import msgspec
 
+from memento import durable
 from memento.search.index.directory import DEAD
 from memento.search.index.header import BLOCK, NAME, Header, Unusable, read_header
 from memento.search.index.rows import Growing, Rows
@@ -75,7 +75,7 @@ class VectorFile(Rows):
 
         header = Header(store=store, model=model, dimensions=dimensions, epoch=secrets.token_hex(8))
         for path in (header.vectors_path(folder), header.nums_path(folder)):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.close(durable.private(path))
         return cls(folder, header, np.empty(0, np.int64))
 
     @property
@@ -114,8 +114,8 @@ class VectorFile(Rows):
     def publish(self) -> None:
         """Wait until the data is on the disk, then make it count by replacing the header."""
         vectors_path, nums_path = self.header.vectors_path(self.folder), self.header.nums_path(self.folder)
-        _sync(vectors_path)
-        _sync(nums_path)
+        durable.sync(vectors_path)
+        durable.sync(nums_path)
         if self._killed:
             _write_at(vectors_path, [(row * self._stride, bytes(self._stride)) for row in self._killed])
             _write_at(nums_path, [(row * 8, DEAD.to_bytes(8, "little", signed=True)) for row in self._killed])
@@ -177,12 +177,11 @@ def locked(folder: Path, within: float) -> Iterator[None]:
     """Hold the folder's write lock, making the folder (0700) first. Raises OSError when it is not free `within` s."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        give_up = time.monotonic() + within
+    give_up = time.monotonic() + within
+    with ExitStack() as stack:
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(durable.locked(folder / "lock", wait=False))
             except BlockingIOError:
                 if time.monotonic() > give_up:
                     raise
@@ -190,8 +189,6 @@ def locked(folder: Path, within: float) -> Iterator[None]:
             else:
                 break
         yield
-    finally:
-        os.close(handle)
 
 
 def sweep(folder: Path, epoch: str) -> None:
@@ -236,16 +233,9 @@ def _write_at(path: Path, parts: list[tuple[int, bytes]]) -> None:
         os.close(handle)
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _replace(path: Path, content: bytes) -> None:
+    """Put a new file in the old one's place. It need not be on the disk at once: an older or broken one is found."""
     staged = path.with_name(f"{path.name}.new")
-    os.close(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+    os.close(durable.private(staged))
     _write_at(staged, [(0, content)])
     staged.replace(path)

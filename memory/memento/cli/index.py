@@ -1,0 +1,80 @@
+"""`index status`, `index rebuild` and `index use`: the vectors that recall searches."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from memento.cli.group import Group
+from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.errors import UsageError
+
+index = Group(
+    help="The vectors that recall searches: look, rebuild, choose.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.add_typer(index, name="index")
+
+
+@index.command()
+def status(db: Db = None, json_: AsJson = None) -> None:
+    """Read the vector file whole and say whether it fits the database. Exit code 1: it does not."""
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store:
+        found = store.index_status()
+    if wants_json(json_):
+        print_json(found._asdict())
+    else:
+        step = "in step with the database" if found.in_step else f"{found.behind:,} embeddings behind the database"
+        typer.echo(f"backend   {found.backend}")
+        typer.echo(f"file      {found.folder} ({found.bytes / 1e6:,.1f} MB)")
+        typer.echo(
+            f"vectors   {found.rows:,} of {found.memories:,} memories, {found.dead:,} dead; model {found.model or '-'}"
+        )
+        typer.echo(
+            f"state     {found.problem or step}; generation {found.seq}.{found.deletions} of {found.epoch or '-'}"
+        )
+    if found.problem:
+        raise typer.Exit(1)
+
+
+@index.command()
+def rebuild(db: Db = None) -> None:
+    """Make the vector file anew from the database, and the graph of a backend that has one."""
+    from memento.store import MemoryStore
+
+    config = configured(db)
+    done = 0
+
+    def progress(added: int) -> None:
+        nonlocal done
+        done += added
+        if done % 10_000 < added:
+            note(f"{done:,} vectors in the graph")
+
+    with MemoryStore(config=config) as store:
+        store.rebuild_index(progress)
+        found = store.index_status()
+    note(f"{found.rows:,} vectors of {found.memories:,} memories in {found.folder}, backend {found.backend}")
+
+
+@index.command()
+def use(
+    backend: Annotated[str, typer.Argument(metavar="BACKEND", help="numpy, faiss, hnsw, sqlite-vec or native.")],
+) -> None:
+    """Choose the backend: sets `recall.index` in config.yaml and leaves the rest of it as it is."""
+    from memento.config_file import set_key
+    from memento.search.index.backends import NAMES, accelerator_class
+
+    if backend not in NAMES:
+        raise UsageError(f"there is no backend {backend}: choose {', '.join(NAMES[:-1])} or {NAMES[-1]}")
+    accelerator_class(backend, 1)
+    path = configured(None).home / "config.yaml"
+    set_key(path, "recall", "index", backend)
+    graph = "; a graph grows while memories are embedded, `memento index rebuild` makes it at once"
+    note(f"recall.index is {backend} in {path}{graph if backend in ('faiss', 'hnsw') else ''}")

@@ -1,0 +1,63 @@
+"""What `memento index status` says: is the vector file whole, and in step with the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from memento.search.index.header import Unusable, read_header
+from memento.search.index.vector_file import VectorFile
+from memento.search.index.vector_index import VectorIndex
+from memento.search.store_index import fits, look
+from memento.storage import vectors
+from memento.storage.database import Database
+
+
+class IndexStatus(NamedTuple):
+    """The state of a store's vector file."""
+
+    backend: str
+    """What `recall.index` asks for."""
+    folder: str
+    problem: str
+    """Why the file is not used as it is; empty when it is whole. The next recall makes it again."""
+    in_step: bool
+    """True when it holds every embedding of the database and nothing that was deleted."""
+    behind: int
+    """Embeddings of the database that are not in it yet."""
+    model: str = ""
+    dimensions: int = 0
+    memories: int = 0
+    rows: int = 0
+    """Vectors, dead ones included."""
+    dead: int = 0
+    bytes: int = 0
+    """Of the whole folder, graphs included."""
+    epoch: str = ""
+    seq: int = 0
+    deletions: int = 0
+
+
+def index_status(database: Database, folder: Path, model: str, backend: str) -> IndexStatus:
+    """Read the whole file and compare it with the database; changes nothing."""
+    size = sum(path.stat().st_size for path in folder.glob("*")) if folder.is_dir() else 0
+    with database.read() as connection:
+        try:
+            header = read_header(folder)
+            file = VectorFile.open(folder, vectors.store_id(connection), model, header.dimensions)
+            step = look(connection, model, header.dimensions)
+            behind = vectors.count(connection, model, file.seq)
+            problem = "" if fits(connection, VectorIndex(file), step) else "it does not fit the database"
+        except Unusable as error:
+            waiting = vectors.count(connection, model, 0)
+            return IndexStatus(
+                backend, str(folder), str(error) if waiting or size else "", not waiting, waiting, bytes=size
+            )
+    if damaged := file.damaged_blocks():
+        problem = f"{damaged} of its {len(file.header.block_checksums)} blocks are damaged: run `memento index rebuild`"
+    index, known = VectorIndex(file), file.header
+    return IndexStatus(
+        backend, str(folder), problem, not problem and not behind and file.deletions == step.deletions, behind,
+        known.model, known.dimensions, len(index), known.rows, index.dead, size, known.epoch,
+        known.seq, known.deletions,
+    )  # fmt: skip
