@@ -7,10 +7,10 @@ SETUP := $(VENV)/.installed
 MODEL := .model/manifest.json
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
 
-.PHONY: help setup model demo test lint types lock bench eval clean
+.PHONY: help setup model demo test lint types lock bench eval eval-policy clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 setup: $(SETUP)  ## make the virtual environment with the pinned versions
 
@@ -53,6 +53,9 @@ bench: $(SETUP) $(MODEL)  ## print the tables of bench/
 
 eval: $(SETUP) $(MODEL)  ## retrieval quality on a benchmark: make eval FILE=path [SPLIT=dev|test|all]
 	@$(BIN)/python bench/eval.py $(FILE) --split $(or $(SPLIT),all)
+
+eval-policy: $(SETUP)  ## what the policy keeps and skips: make eval-policy [LOCOMO=path]
+	@$(BIN)/python bench/eval_policy.py $(if $(LOCOMO),--locomo $(LOCOMO))
 
 soak: $(SETUP) $(MODEL)  ## run the scorecard of docs/reliability.md at full counts (about two hours)
 	@$(BIN)/python bench/soak.py

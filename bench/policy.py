@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from memento_policies import Message, Role, load_policy
+from memento_policies.before import OPENING, Before, after
 
 PROSE = (
     "the retry loop in the ingest worker reads one batch at a time and commits it with its offset so that a crash "
@@ -35,6 +37,14 @@ def text(rng: random.Random, chars: int) -> str:
 def messages(rng: random.Random, count: int) -> list[Message]:
     """Return messages of 300 to 600 characters in the roles' usual proportions."""
     return [Message(rng.choice(ROLES), text(rng, rng.randint(300, 600)), 0, "bench", "s", str(n)) for n in range(count)]
+
+
+def heard(messages: Iterable[Message]) -> Iterator[tuple[Message, Before]]:
+    """Yield each message with what was before it, as one session."""
+    before = OPENING
+    for message in messages:
+        yield message, before
+        before = after(before, message.text)
 
 
 def best(repeat: int, run: Callable[[], object]) -> float:
@@ -70,6 +80,9 @@ def main() -> None:
     print(f"seed {options.seed}, best of {options.repeat}, one core")
     print(f"{'load_policy':36}{load * 1e3:12.1f} ms")
     print(f"{'decide, 300-600 characters':36}{len(judged) / decide:12,.0f} messages/s ({kept / len(judged):.0%} kept)")
+    talk = [replace(message, role="user", meta={"speaker": "Ana"}, before=before) for message, before in heard(judged)]
+    between = best(options.repeat, lambda: [policy.decide(message) for message in talk])
+    print(f"{'decide, between people':36}{len(talk) / between:12,.0f} messages/s")
     print(f"{'redact, 2 KB without a hit':36}{redact / len(clean) * 1e6:12.1f} us ({len(clean)} texts)")
     print(f"{'decide, 1 MB':36}{long * 1e3:12.1f} ms")
 

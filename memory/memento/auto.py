@@ -20,6 +20,7 @@ from memento.store import MemoryStore, When
 from memento.times import now_ms, to_ms
 from memento.writing import memory_of, require_role
 from memento_policies import Decision, Message, load_policy
+from memento_policies.before import OPENING, after
 
 
 class Observation(NamedTuple):
@@ -52,6 +53,7 @@ class AutoMemory:
         self._session, self._source, self._project = session_id, source, project
         self._policy = load_policy(self.config.policy_dir)
         self._store: MemoryStore | None = None
+        self._before = OPENING
 
     def observe(
         self,
@@ -77,7 +79,10 @@ class AutoMemory:
             key=f"{self._session}\0{own_key}",
             project=self._project,
             meta=meta or {},
+            before=self._before,
         )
+        if message.profile == "people":
+            self._before = after(self._before, text, str(message.meta["speaker"]))
         decision = self._policy.decide(message)
         if not decision.keep:
             return Observation(False, decision, "")

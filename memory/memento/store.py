@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
+from functools import reduce
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from memento.embedding import Embedder
     from memento_policies import Policy
+    from memento_policies.before import Before
 
 When = datetime | float | str
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
@@ -310,6 +312,7 @@ class MemoryStore:
     ) -> NewMemory:
         from memento.writing import remembered, require_role
         from memento_policies import Message
+        from memento_policies.before import OPENING
 
         if not text.strip():
             raise UsageError("there is nothing to remember: the text is empty")
@@ -325,9 +328,17 @@ class MemoryStore:
             key=key,
             project=project,
             meta={**(meta or {}), **({"speaker": speaker} if speaker else {})},
+            before=self._before(session_id) if speaker and session_id else OPENING,
         )
         given = _strings(tags)
         return remembered(message, self.policy, importance=importance, tags=given, collection=collection)
+
+    def _before(self, session_id: str) -> Before:
+        from memento_policies.before import OPENING, REMEMBERED, after
+
+        with self._database.read() as connection:
+            said = rows.said_last(connection, encode(session_id)[0], REMEMBERED)
+        return reduce(lambda before, turn: after(before, turn.text, turn.speaker), said, OPENING)
 
     def _echo(self, memories: Sequence[NewMemory], counts: Counts) -> None:
         if not self.config.settings.echo:

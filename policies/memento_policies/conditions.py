@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, get_args
 
-from memento_policies.message import Kind, Role
+from memento_policies.before import OPENING, Before
+from memento_policies.message import Kind, Profile, Role
 from memento_policies.patterns import PatternSet
 from memento_policies.schema import Condition, Derived
 
@@ -23,6 +24,10 @@ class Facts:
     scanned: bytes
     chars: int
     meta: Mapping[str, Any]
+    text: str = ""
+    """The redacted text."""
+    before: Before = OPENING
+    profile: Profile = "agent"
 
 
 class RuleMatcher:
@@ -33,6 +38,7 @@ class RuleMatcher:
         self._set = PatternSet([_alternatives(rules[index]) for index in patterned])
         self._patterned = patterned
         self._limits = [(r.min_chars, _NO_LIMIT if r.max_chars is None else r.max_chars, r.meta) for r in rules]
+        self._limited = frozenset(i for i, limit in enumerate(self._limits) if limit != (0, _NO_LIMIT, None))
         self._by_signal = _by_signal(rules)
         unconditional = [i for i, r in enumerate(rules) if not r.patterns and not (isinstance(r, Derived) and r.when)]
         self._in_scope: dict[tuple[Role, Kind], frozenset[int]] = {}
@@ -48,8 +54,11 @@ class RuleMatcher:
         candidates = [*self._always[key], *(self._patterned[hit] for hit in self._set.matches(facts.scanned))]
         for signal in signals:
             candidates += self._by_signal.get(signal, ())
-        scope = self._in_scope[key]
-        return sorted({index for index in candidates if index in scope and self._within_limits(index, facts)})
+        found = self._in_scope[key].intersection(candidates)
+        for index in found & self._limited:
+            if not self._within_limits(index, facts):
+                found -= {index}
+        return sorted(found)
 
     def _within_limits(self, index: int, facts: Facts) -> bool:
         least, most, meta = self._limits[index]

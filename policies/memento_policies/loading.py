@@ -12,13 +12,14 @@ from yaml.nodes import Node
 from memento_policies.diagnostics import Location, describe, describe_all, nearest
 from memento_policies.errors import PolicyError
 from memento_policies.nodes import compose, construct, merge
-from memento_policies.schema import ImportanceFile, RedactionFile, SignificanceFile, TagsFile
+from memento_policies.schema import ImportanceFile, RedactionFile, SignificanceFile, TagsFile, WeightsFile
 
 FILES: dict[type[BaseModel], str] = {
     RedactionFile: "redaction.yaml",
     SignificanceFile: "significance.yaml",
     TagsFile: "tags.yaml",
     ImportanceFile: "importance.yaml",
+    WeightsFile: "weights.yaml",
 }
 
 M = TypeVar("M", bound=BaseModel)

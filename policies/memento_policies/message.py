@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from memento_policies.before import OPENING, Before
+
 Role = Literal["user", "assistant", "tool", "system"]
 Kind = Literal["turn", "tool_call", "summary"]
+Profile = Literal["people", "agent"]
+"""What a transcript is: people who talk to each other, or a person and an agent. Each has its own weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +39,10 @@ class Message:
     kind: Kind = "turn"
     meta: Mapping[str, Any] = field(default_factory=dict)
     """JSON-serialisable facts from the transcript: model, tool, is_error, git_branch, agent_id, title, ..."""
+    before: Before = OPENING
+    """What the session's earlier turns tell about this one, where the caller knows."""
+
+    @property
+    def profile(self) -> Profile:
+        """`people` where the transcript names who speaks."""
+        return "people" if self.meta.get("speaker") else "agent"

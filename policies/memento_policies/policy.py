@@ -13,7 +13,7 @@ from types import MappingProxyType
 from memento_policies.conditions import Facts
 from memento_policies.decision import Decision, Reason
 from memento_policies.diagnostics import nearest
-from memento_policies.importance import Importance
+from memento_policies.importance import Importance, Model, Weighed
 from memento_policies.loading import Document, check_overrides, load_document
 from memento_policies.message import Message
 from memento_policies.own_recall import strip_recall
@@ -24,24 +24,32 @@ from memento_policies.schema import (
     RedactionFile,
     SignificanceFile,
     TagsFile,
+    WeightsFile,
 )
-from memento_policies.significance import Significance
+from memento_policies.significance import Significance, Verdict
 from memento_policies.tagging import Tagger
 from memento_policies.text import encode, head_and_tail
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
+_REASONS = 8
+"""Features named where a message was skipped as unimportant."""
 
 
 class Policy:
     """Decides what to keep. Immutable, shared freely between threads; build it with `load_policy`."""
 
     def __init__(
-        self, redaction: RedactionFile, significance: SignificanceFile, tags: TagsFile, importance: ImportanceFile
+        self,
+        redaction: RedactionFile,
+        significance: SignificanceFile,
+        tags: TagsFile,
+        importance: ImportanceFile,
+        weights: WeightsFile,
     ) -> None:
         self._redactor = Redactor(redaction)
         self._significance = Significance(significance)
         self._tagger = Tagger(tags)
-        self._importance = Importance(importance)
+        self._importance = Importance(importance, weights)
         self._head, self._tail = significance.scan_head, significance.scan_tail
 
     def decide(self, message: Message) -> Decision:
@@ -54,14 +62,37 @@ class Policy:
         if redactions:
             # RE2's `\C` lets a user's pattern end inside a character.
             text = data.decode(errors="replace")
-        scanned = head_and_tail(data, self._head, self._tail)
-        facts = Facts(message.role, message.kind, scanned, len(text), message.meta)
+        facts = self._facts(message, text, data)
         verdict = self._significance.judge(facts)
         if not verdict.keep:
             return _dropped(verdict.reason, text, redactions, verdict.reasons)
+        model = self._importance.model(facts.profile)
+        importance = model.score(facts, verdict.signals)
+        if importance < model.skip_below and not verdict.forced:
+            return _dropped("unimportant", text, redactions, self._weightiest(model, facts, verdict))
         tags = self._tagger.tags(facts, verdict.signals)
-        importance = self._importance.score(facts, verdict.signals)
         return Decision(True, verdict.reason, verdict.reasons, text, tags, importance, redactions)
+
+    def weigh(self, message: Message) -> Weighed:
+        """Return a message's importance, whether it is kept or not, with what each feature contributed."""
+        facts, signals = self.examine(message)
+        return self._importance.model(facts.profile).weigh(facts, signals)
+
+    def examine(self, message: Message) -> tuple[Facts, tuple[str, ...]]:
+        """Return what rules look at, and the signals that fired: the features' raw material."""
+        data, _ = self._redactor.redact_bytes(encode(strip_recall(message.text))[1])
+        facts = self._facts(message, data.decode(errors="replace"), data)
+        return facts, self._significance.judge(facts).signals
+
+    def _facts(self, message: Message, text: str, data: bytes) -> Facts:
+        scanned = head_and_tail(data, self._head, self._tail)
+        return Facts(
+            message.role, message.kind, scanned, len(text), message.meta, text, message.before, message.profile
+        )
+
+    def _weightiest(self, model: Model, facts: Facts, verdict: Verdict) -> tuple[Reason, ...]:
+        reasons = model.weigh(facts, verdict.signals).reasons
+        return tuple(sorted(reasons, key=lambda reason: -abs(reason.points))[:_REASONS])
 
     def redact(self, text: str) -> Redaction:
         """Replace the secrets in any text that is about to be written: logs, quarantine, spool."""
@@ -83,7 +114,8 @@ def load_policy(overrides: Path | None = None) -> Policy:
     _check_signals(tags, "tags", tags.model.tags, signals)
     _check_signals(importance, "features", importance.model.features, signals)
     redaction = load_document(RedactionFile, overrides)
-    return Policy(redaction.model, significance.model, tags.model, importance.model)
+    weights = load_document(WeightsFile, overrides)
+    return Policy(redaction.model, significance.model, tags.model, importance.model, weights.model)
 
 
 def _check_signals(

@@ -1,4 +1,4 @@
-"""The shape of the four policy files, checked by pydantic.
+"""The shape of the policy files, checked by pydantic.
 
 Patterns are RE2. Those of redaction respect case; those of signals, tags and importance ignore it and treat `^` and
 `$` as line ends (`(?-i)` and `(?-m)` switch that off inside a pattern).
@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from memento_policies.message import Kind, Role
+from memento_policies.measures import Measure
+from memento_policies.message import Kind, Profile, Role
 from memento_policies.patterns import check_pattern
 
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(check_pattern)]
@@ -122,14 +123,41 @@ class TagsFile(_Strict):
     tags: tuple[TagRule, ...]
 
 
-class ImportanceRule(Derived):
-    """A feature that raises or lowers importance, in log-odds."""
+class Feature(Derived):
+    """Something that raises or lowers importance: whether a condition holds, or how much there is of something.
 
-    points: Points
+    With `words`, its value is log(1 + how many of them occur), with `measure`, that figure; otherwise 1. Its weight is
+    that of `weights.yaml`, unless it has `points` of its own.
+    """
+
+    profiles: tuple[Profile, ...] = ()
+    words: tuple[Word, ...] = ()
+    measure: Measure | None = None
+    points: Points | None = None
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Self:
+        if self.words and self.measure is not None:
+            raise ValueError("`words` and `measure` exclude each other: write two features")
+        return self
 
 
 class ImportanceFile(_Strict):
     """`importance.yaml`."""
 
+    features: tuple[Feature, ...]
+
+
+class Weights(_Strict):
+    """The fitted model of one profile, in log-odds."""
+
     bias: Points
-    features: tuple[ImportanceRule, ...]
+    skip_below: Annotated[float, Field(ge=0, le=1)]
+    points: dict[Slug, Points]
+
+
+class WeightsFile(_Strict):
+    """`weights.yaml`."""
+
+    people: Weights
+    agent: Weights

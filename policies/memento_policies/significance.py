@@ -16,6 +16,8 @@ class Verdict(NamedTuple):
     reason: str
     reasons: tuple[Reason, ...]
     signals: tuple[str, ...]
+    forced: bool = False
+    """By an `always` rule."""
 
 
 class Significance:
@@ -36,7 +38,7 @@ class Significance:
         for forced in ("skip", "keep"):
             for index in fired:
                 if self._always[index] == forced:
-                    return Verdict(forced == "keep", self._reasons[index].name, tuple(reasons), signals)
+                    return Verdict(forced == "keep", self._reasons[index].name, tuple(reasons), signals, True)
         keep = sum(reason.points for reason in reasons) >= self._threshold
         return Verdict(keep, _strongest(reasons, keep), tuple(reasons), signals)
 

@@ -113,6 +113,11 @@ def count(connection: apsw.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM memories").get or 0)
 
 
+def said_last(connection: apsw.Connection, session_id: str, limit: int) -> list[Memory]:
+    """Return the memories of a session that were written last, in the order in which they were."""
+    return select(connection, "session_id = ?", (session_id,), "num DESC", limit)[::-1]
+
+
 def every(connection: apsw.Connection) -> Iterator[Memory]:
     """Yield all memories, oldest first."""
     return (
