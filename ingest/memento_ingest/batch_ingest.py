@@ -22,14 +22,14 @@ from memento_ingest.formats.base import Format, source_of
 from memento_ingest.formats.registry import broken_plugins, detect, get, names
 from memento_ingest.group import Group
 from memento_ingest.pipeline import OnBytes, Source, read
+from memento_ingest.redacting import stored_path
 from memento_ingest.report import Report
-from memento_ingest.source import SourceFile, open_regular
+from memento_ingest.source import STDIN, SourceFile, StandardInput, open_regular
 from memento_ingest.span import SourceInfo
 from memento_policies import Policy
 
 HEAD_BYTES: Final = 64 * 1024
 AUTO: Final = "auto"
-STDIN: Final = "<stdin>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,10 @@ class Ingestion:
         self._ignored = self._store.ignored() if self._store else NOTHING
         return Group(self._write)
 
+    def redacted(self, text: str) -> str:
+        """Return a text without secrets, as it may go into a log."""
+        return self._policy.redact(text).text
+
     def _gather(self, name: Path, batches: Iterator[Batch], group: Group) -> Group:
         """Put what is read of one source into the group; return it, or the next one when it was full."""
         for batch in batches:
@@ -124,7 +128,8 @@ class Ingestion:
         with open_regular(found.path, follow=found.named) as stream:
             status = os.fstat(stream.fileno())
             where = readable(found.path.absolute())
-            file = SourceFile(stream, where, status, self._known(where, status))
+            name = stored_path(where, self._policy)
+            file = SourceFile(stream, where, name, status, self._known(name, status))
             if self._options.since is None and self._is_unchanged(file):
                 self.report.unchanged += 1
                 self._on_bytes(status.st_size)
@@ -133,7 +138,7 @@ class Ingestion:
             head = os.pread(stream.fileno(), HEAD_BYTES, 0)
             format_ = self._forced or _known_format(file) or detect(head, info)
             if head and format_:
-                yield from self._source(stream, format_, info, file if self._options.since is None else None)
+                yield from self._source(stream, format_, info, file)
             elif found.named:
                 self._unread(where, head)
             else:
@@ -141,7 +146,7 @@ class Ingestion:
 
     def _is_unchanged(self, file: SourceFile) -> bool:
         known = file.known
-        if known is None or not file.unchanged or known.path != file.path:  # a new name is written down
+        if known is None or not file.unchanged or known.path != file.name:  # a new name is written down
             return False
         return self._forced is None or self._forced.name == known.format
 
@@ -153,7 +158,7 @@ class Ingestion:
         info = SourceInfo(STDIN, modified=time.time_ns() // 1_000_000)
         format_ = self._forced or detect(head, info)
         if head and format_:
-            yield from self._source(io.BufferedReader(_Rejoined(head, stream)), format_, info, None)
+            yield from self._source(io.BufferedReader(_Rejoined(head, stream)), format_, info, StandardInput())
         else:
             self._unread(STDIN, head)
 
@@ -161,10 +166,13 @@ class Ingestion:
         problem = "no transcript format recognises it: name one with --format" if head else "empty"
         self.report.problems.append((where, problem))
 
-    def _source(self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | None) -> Iterator[Batch]:
+    def _source(
+        self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | StandardInput
+    ) -> Iterator[Batch]:
         self.report.sources += 1
-        judge = Judge(self._policy, self.report, source_of(format_), self._options.since, self._ignored)
-        return read(Source(stream, info, judge, self._on_bytes, file), format_)
+        since = self._options.since
+        judge = Judge(self._policy, self.report, source_of(format_), since, self._ignored)
+        return read(Source(stream, info, judge, self._on_bytes, file, remembered=since is None), format_)
 
     def _known(self, path: str, status: os.stat_result) -> SourceState | None:
         return self._store.source(path, status.st_dev, status.st_ino) if self._store else None

@@ -52,7 +52,9 @@ class Gathered:
         """True when it is time to commit."""
         return len(self.memories) >= BATCH_MESSAGES or self.bytes >= BATCH_BYTES
 
-    def flush(self, source: SourceState | None, *, renamed_from: str = "", restart: bool = False) -> Batch:
+    def flush(
+        self, source: SourceState, *, renamed_from: str = "", restart: bool = False, remembered: bool = True
+    ) -> Batch:
         """Return it as a batch that brings the source to this state, and begin anew.
 
         The ledger takes what lies before the state's offset, and nothing that will be read again.
@@ -60,15 +62,18 @@ class Gathered:
         batch = Batch(
             source,
             self.memories,
-            self._settle(source.offset if source else 0),
+            self._settle(source.offset) if remembered else {},
             self.defects,
             self.titles,
             self.inactive,
             renamed_from,
             restart,
             self.follows,
+            remembered,
         )
         self.follows = []
+        if not remembered:
+            self.outcomes = []
         self.memories, self.defects, self.titles, self.inactive, self.bytes = [], [], [], [], 0
         return batch
 
@@ -91,7 +96,8 @@ class Judge:
     def __init__(
         self, policy: Policy, report: Report, source: str, since: int | None = None, ignored: Ignored = NOTHING
     ) -> None:
-        self._policy, self._report, self._source, self._since, self._ignored = policy, report, source, since, ignored
+        self.policy = policy
+        self._report, self._source, self._since, self._ignored = report, source, since, ignored
         self._type_names: dict[str, str] = {}
 
     def take(self, spans: Iterable[Span], into: Gathered) -> None:
@@ -107,12 +113,13 @@ class Judge:
             end = span.offset + span.length
             into.outcomes += [Outcome(end, key, tally) for key, tally in tallies]
             source = span.messages[0].source if span.messages else self._source
-            if span.follows:
+            if span.follows and not self.policy.redact(span.follows).counts:  # it could not be found without its secret
                 into.follows.append(span.follows)
             into.inactive += [memory_id(source, key) for key in span.inactive]
             for title in span.titles:
-                text = self._policy.redact(title.text).text
-                into.titles.append(SessionTitle(source, title.session_id, text, title.rank))
+                text = self.policy.redact(title.text).text
+                session = self.policy.redact(title.session_id).text
+                into.titles.append(SessionTitle(source, session, text, title.rank))
 
     def _messages(self, span: Span, into: Gathered) -> list[tuple[LedgerKey, Tally]]:
         outcomes: list[LedgerKey] = []
@@ -131,19 +138,23 @@ class Judge:
         if self._since is not None and message.timestamp < self._since:
             self._report.skipped["before_since"] += 1
             return LedgerKey("skipped", "before_since")
-        if self._ignored.covers(message.session_id, message.project):
+        if self._ignored.covers(message.session_id, self._project(message)):
             self._report.skipped["ignored"] += 1
             return LedgerKey("skipped", "ignored")
-        decision = self._policy.decide(message)
+        decision = self.policy.decide(message)
         if not decision.keep:
             self._report.skipped[decision.reason] += 1
             return LedgerKey("skipped", decision.reason)
         self._report.kept += 1
-        into.memories.append(memory_of(message, decision, self._policy))
+        into.memories.append(memory_of(message, decision, self.policy))
         return LedgerKey("stored", decision.reason)
 
+    def _project(self, message: Message) -> str:
+        """Return the project as the store, and so what is ignored, knows it."""
+        return self.policy.redact(message.project).text if self._ignored.projects else message.project
+
     def _defect(self, span: Span, into: Gathered) -> list[tuple[LedgerKey, Tally]]:
-        sample = self._policy.redact(span.sample.decode("utf-8", "replace").replace("\0", "\ufffd")).text
+        sample = self.policy.redact(span.sample.decode("utf-8", "replace").replace("\0", "\ufffd")).text
         into.defects.append(Defect(span.offset, span.length, span.defect, sample))
         self._report.quarantined[span.defect] += 1
         self._report.bytes_quarantined += span.length
@@ -163,5 +174,5 @@ class Judge:
         if name not in self._type_names:
             if len(self._type_names) >= MAX_TYPES or not _TYPE.fullmatch(name):
                 return ""
-            self._type_names[name] = name if self._policy.redact(name).text == name else ""
+            self._type_names[name] = name if self.policy.redact(name).text == name else ""
         return self._type_names[name]

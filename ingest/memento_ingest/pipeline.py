@@ -19,7 +19,8 @@ from memento_ingest.batching import Gathered, Judge
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat, LineParser
 from memento_ingest.formats.registry import get
 from memento_ingest.lines import LongLine, read_lines
-from memento_ingest.source import SourceFile
+from memento_ingest.redacting import without_secrets
+from memento_ingest.source import SourceFile, StandardInput
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
 
 OnBytes = Callable[[int], None]
@@ -34,8 +35,9 @@ class Source:
     info: SourceInfo
     judge: Judge
     on_bytes: OnBytes
-    file: SourceFile | None = None
-    """None where how far was read is not remembered: standard input, a run with `--since`."""
+    file: SourceFile | StandardInput
+    remembered: bool = True
+    """Whether how far was read is written down: not in a run with `--since`, which passes over what is older."""
 
 
 def read(source: Source, format_: Format) -> Iterator[Batch]:
@@ -56,7 +58,7 @@ def _reading(name: str) -> Callable[[Source, Any], Iterator[Batch]]:
 
 
 def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:
-    start = _resume(source.file, format_.name)
+    start = _resume(source, format_.name)
     parser = format_.parser(source.info, start)
     if start and start.offset:
         source.stream.seek(start.offset)
@@ -93,9 +95,8 @@ def _document(source: Source, format_: DocumentFormat) -> Iterator[Batch]:
 def _database(source: Source, format_: DatabaseFormat) -> Iterator[Batch]:
     if not source.info.path:
         raise OSError(0, "a database cannot be read from standard input: name its file")
-    start = _resume(source.file, format_.name)
-    if source.file:
-        source.file.stamp_log()
+    start = _resume(source, format_.name)
+    source.file.stamp_log()
     reader = format_.reader(source.info, start)
     gathered, restart = Gathered(), start is None
     for span in reader.spans():
@@ -108,11 +109,15 @@ def _database(source: Source, format_: DatabaseFormat) -> Iterator[Batch]:
     yield _batch(source, gathered, format_.name, checkpoint, restart, complete_at=checkpoint.offset)
 
 
-def _resume(file: SourceFile | None, format_name: str) -> Checkpoint | None:
+def _resume(source: Source, format_name: str) -> Checkpoint | None:
     """Return where the source was left, if its bytes are still those that were read."""
-    if file is None or file.known is None or file.known.format != format_name or not file.resumable:
+    file = source.file
+    if not isinstance(file, SourceFile) or file.known is None or not source.remembered:
         return None
-    return Checkpoint(file.known.offset, file.known.state)
+    known = file.known
+    if not known.offset or known.format != format_name or not file.resumable:
+        return None
+    return Checkpoint(known.offset, known.state)
 
 
 def _spans(parser: LineParser, line: Line | LongLine) -> Iterable[Span]:
@@ -137,7 +142,8 @@ def _batch(
     complete_at: int | None = None,
 ) -> Batch:
     file = source.file
-    if file is None:
-        return gathered.flush(None)
-    state = file.state(format_name, checkpoint.offset, checkpoint.state, complete_at)
+    if not source.remembered:
+        return gathered.flush(file.state(format_name, 0, {}), remembered=False)
+    plain = without_secrets(checkpoint.state, source.judge.policy)
+    state = file.state(format_name, checkpoint.offset, plain, complete_at)
     return gathered.flush(state, renamed_from=file.renamed_from, restart=restart)

@@ -25,6 +25,7 @@ from memento_ingest.span import LOOK_AGAIN
 
 HEAD_BYTES: Final = 4096
 MARKER_BYTES: Final = 256
+STDIN: Final = "<stdin>"
 _LOG: Final = "-wal"
 """Where a database's state holds the stamp of its log, beside what its reader put there."""
 _TICK_NS: Final = 20_000_000
@@ -36,6 +37,8 @@ class SourceFile:
 
     stream: BinaryIO
     path: str
+    name: str
+    """The path as the store holds it, without secrets."""
     status: os.stat_result
     known: SourceState | None
     log: tuple[int, int] | None = None
@@ -70,7 +73,7 @@ class SourceFile:
     @property
     def renamed_from(self) -> str:
         """The path it was known under, where that differs: another file may have got the inode of a deleted one."""
-        return self.known.path if self.known and self.known.path != self.path and self.resumable else ""
+        return self.known.path if self.known and self.known.path != self.name and self.resumable else ""
 
     def stamp_log(self) -> None:
         """Take note that this is a database about to be read, and of its write-ahead log.
@@ -89,7 +92,7 @@ class SourceFile:
         head = self._at(0, min(HEAD_BYTES, offset))
         length = min(MARKER_BYTES, offset)
         return SourceState(
-            path=self.path,
+            path=self.name,
             format=format_name,
             device=self.status.st_dev,
             inode=self.status.st_ino,
@@ -105,6 +108,23 @@ class SourceFile:
 
     def _at(self, offset: int, length: int) -> bytes:
         return os.pread(self.stream.fileno(), length, offset)
+
+
+class StandardInput:
+    """What was read from standard input: it has no past to go on from, and the latest run is what is known of it."""
+
+    known: None = None
+    renamed_from = ""
+
+    def stamp_log(self) -> None:
+        """Do nothing: it is no database."""
+
+    def state(
+        self, format_name: str, offset: int, state: Mapping[str, Any], complete_at: int | None = None
+    ) -> SourceState:
+        """Return what is to be known of it."""
+        end = offset if complete_at is None else complete_at
+        return SourceState(STDIN, format_name, offset=offset, open_bytes=end - offset, size=complete_at or 0)
 
 
 def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:

@@ -223,6 +223,7 @@ class MemoryStore:
 
         Returns the number of memories forgotten.
         """
+        value = self.policy.redact(value).text  # as the store knows it
 
         def entries(connection: apsw.Connection) -> list[journal.Entry]:
             stored = ignored.stored(connection, kind, value) if forget else []
@@ -232,7 +233,8 @@ class MemoryStore:
 
     def unignore(self, kind: Kind, value: str) -> bool:
         """Capture a session or a project again; False when it was not ignored."""
-        return bool(journal.write(self._database, lambda _: [journal.Ignore(kind, value, out=False)])[0])
+        known = self.policy.redact(value).text
+        return bool(journal.write(self._database, lambda _: [journal.Ignore(kind, known, out=False)])[0])
 
     def commit(self, *batches: Batch) -> Counts:
         """Write what was read of one source or of several, with their new offsets, in one transaction.

@@ -46,7 +46,7 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
         text=decision.text,
         timestamp=message.timestamp,
         source=encode(message.source)[0],
-        session_id=encode(message.session_id)[0],
+        session_id=_redacted_text(message.session_id, policy),
         role=message.role,
         speaker=_redacted_text(str(message.meta.get("speaker", "")), policy),
         trust=trust_of(message),

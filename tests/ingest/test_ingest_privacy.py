@@ -50,3 +50,54 @@ def test_a_secret_in_an_export_and_its_title(ingest: Ingest, tmp_path: Path) -> 
     assert ingest.run(tmp_path).stored == 1
     assert SECRET.encode() not in written(ingest)
     assert "[REDACTED" in ingest.texts()[0]
+
+
+def test_a_secret_in_a_path_a_working_directory_and_a_session(
+    ingest: Ingest, tmp_path: Path, transcript: Transcript
+) -> None:
+    folder = tmp_path / f"token={SECRET}"
+    folder.mkdir()
+    path = folder / f"{SECRET}.jsonl"
+    log = folder / "log.jsonl"
+    first = transcript.user("We decided to rotate the deploy token.", cwd=f"/home/me/{SECRET}/work", sessionId=SECRET)
+    path.write_bytes(first + transcript.line("custom-title", customTitle="Harbour", sessionId=SECRET, cwd=""))
+    log.write_text(json.dumps({"role": "user", "content": "We decided to deploy by hand, no script."}) + "\n")
+    assert ingest.run(folder).stored == 2
+    again = ingest.run(folder)
+    assert (again.unchanged, again.sources) == (2, 0), "found again under its redacted name"
+    with path.open("ab") as file:
+        file.write(transcript.user("We decided to rotate it every month from now on.", cwd=""))
+    grown = ingest.run(folder)
+    assert (grown.stored, grown.unchanged) == (1, 1)
+    assert len({memory.project for memory in ingest.store.get_recent() if memory.source == "claude-code"}) == 1
+    path.rename(folder / f"{SECRET}-2.jsonl")
+    assert ingest.run(folder).stored == 0
+    assert len(ingest.accounts()) == 2, "a renamed file is the same file"
+    assert SECRET.encode() not in written(ingest)
+
+
+def test_paths_that_differ_in_their_secret_alone_are_two_files(
+    ingest: Ingest, tmp_path: Path, transcript: Transcript
+) -> None:
+    other = SECRET[:-4] + "9Zx8"
+    for number, secret in enumerate((SECRET, other)):
+        (tmp_path / secret).mkdir()
+        (tmp_path / secret / "a.jsonl").write_bytes(transcript.user(f"We decided on rule {number} for the harbour."))
+    assert ingest.run(tmp_path).stored == 2
+    assert ingest.run(tmp_path).unchanged == 2
+
+
+def test_a_project_with_a_secret_in_its_path_is_ignored_all_the_same(
+    ingest: Ingest, tmp_path: Path, transcript: Transcript
+) -> None:
+    project = f"/home/me/{SECRET}/work"
+    ingest.store.ignore("project", project)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(transcript.user("We decided to rotate the deploy token.", cwd=f"{project}/deep"))
+    assert ingest.run(path).skipped["ignored"] == 1
+    with path.open("ab") as file:
+        file.write(transcript.user("We decided to rotate it every month.", cwd=f"{project}/deep"))
+    assert ingest.run(path).skipped["ignored"] == 1
+    assert SECRET.encode() not in written(ingest)
+    assert ingest.store.unignore("project", project)
+    assert ingest.run(path).stored == 2

@@ -148,5 +148,5 @@ class CaptureWorker:
     def _failed(self, path: Path, problem: str) -> None:
         self._queued.discard(path)
         if self.problems.get(path) != problem:
-            self.say(f"cannot read {path}: {problem}; it is tried again")
+            self.say(self.ingestion.redacted(f"cannot read {path}: {problem}; it is tried again"))
         self.problems[path] = problem

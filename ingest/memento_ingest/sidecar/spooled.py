@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from memento.store import MemoryStore
+from memento_ingest.discovery import readable
 from memento_ingest.hooks.spool import discard
+from memento_ingest.redacting import stored_path
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.span import LOOK_AGAIN
 
@@ -30,7 +32,7 @@ class Spool:
     def tend(self) -> None:
         """Remove what is done with; have the sweep look again at what has waited long enough."""
         for path in self._files():
-            known = self.store.source(str(path))
+            known = self.store.source(stored_path(readable(path), self.store.policy))
             if known is None:
                 continue
             if known.size and known.offset == known.size:

@@ -61,7 +61,7 @@ def ingest(
         with _progress("reading", of_bytes=True) as bar:
             run = Ingestion(policy, options, store, bar.advance, _print_kept if verbose else None)
             report = run.run(paths, bar.total)
-        if report.quarantined and store and options.since is None and paths != ["-"]:
+        if report.quarantined and store:
             report.notes.append("`memento quarantine` lists what could not be read")
         if store and embed:
             _embed(store, report)

@@ -45,17 +45,21 @@ def watch(
 def sources(db: Db = None, json_: AsJson = None) -> None:
     """List the agents whose transcripts were found on this machine, and how far each has been read."""
     from memento.store import MemoryStore
+    from memento_ingest.discovery import readable
+    from memento_ingest.redacting import stored_path
     from memento_ingest.sidecar.places import agents_places, files_of
 
     with MemoryStore(config=configured(db)) as store:
         known = {account.path: account for account in store.accounts()}
         projects = store.projects()
+        policy = store.policy
     found: list[dict[str, Any]] = []
     for place in agents_places(projects):
         if not Path(place.root).exists():
             continue
         files = files_of(place)
-        read = [known[str(path)] for path in files if str(path) in known]
+        names = [stored_path(readable(path), policy) for path in files]
+        read = [known[name] for name in names if name in known]
         found.append(
             {
                 "agent": place.agent,

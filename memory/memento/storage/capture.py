@@ -32,6 +32,8 @@ class Batch:
     """The source is read from its beginning again: what was accounted for it so far is void."""
     follows: Sequence[str] = ()
     """Paths of other sources that hold what these bytes only point to."""
+    remembered: bool = True
+    """False keeps the defects alone under the source: how far it is read stays as it was."""
 
 
 def commit(database: Database, *batches: Batch, generation: int = 0) -> Counts:
@@ -59,6 +61,10 @@ def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
 
 
 def _account(connection: apsw.Connection, batch: Batch, source: SourceState) -> None:
+    if not batch.remembered:
+        if batch.defects:
+            sources.quarantine(connection, sources.number(connection, source), batch.defects)
+        return
     number, is_new = sources.save(connection, source, batch.renamed_from)
     if not is_new:
         if batch.restart:

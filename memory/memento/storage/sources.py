@@ -134,15 +134,26 @@ def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "
     if renamed_from not in ("", source.path):
         connection.execute("DELETE FROM sources WHERE path = ?", (source.path,))
         connection.execute("UPDATE sources SET path = ? WHERE path = ?", (source.path, renamed_from))
-    values = (
-        source.path, source.format, source.device, source.inode, source.head_length, source.head_hash,
-        source.marker_hash, source.offset, source.open_bytes, source.size, source.modified,
-        json.dumps(dict(source.state)), now_ms(),
-    )  # fmt: skip
+    values = _values(source)
     connection.execute(_ADD, values)
     if connection.changes():
         return Saved(connection.last_insert_rowid(), is_new=True)
     return Saved(connection.execute(_RENEW, (*values, source.path)).get, is_new=False)
+
+
+def number(connection: apsw.Connection, source: SourceState) -> int:
+    """Return a source's row number inside the caller's transaction; one that is new gets a row, any other keeps its."""
+    connection.execute(_ADD, _values(source))
+    found: int = connection.execute("SELECT num FROM sources WHERE path = ?", (source.path,)).get
+    return found
+
+
+def _values(source: SourceState) -> tuple[Any, ...]:
+    return (
+        source.path, source.format, source.device, source.inode, source.head_length, source.head_hash,
+        source.marker_hash, source.offset, source.open_bytes, source.size, source.modified,
+        json.dumps(dict(source.state)), now_ms(),
+    )  # fmt: skip
 
 
 def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey, Tally]) -> None:
@@ -222,13 +233,13 @@ class SourceAccount:
 
 
 def accounts(connection: apsw.Connection) -> list[SourceAccount]:
-    """Return every source with its ledger, the one read last first."""
+    """Return every source that was read with its ledger, the one read last first."""
     ledgers: dict[int, dict[LedgerKey, int]] = {}
     for number, outcome, reason, messages in connection.execute("SELECT source, outcome, reason, messages FROM ledger"):
         ledgers.setdefault(number, {})[LedgerKey(outcome, reason)] = messages
     rows = connection.execute(
         "SELECT num, path, format, size, modified / 1000000, offset, open_bytes, last_read FROM sources "
-        "ORDER BY last_read DESC, num"
+        "WHERE offset > 0 OR open_bytes > 0 OR size > 0 ORDER BY last_read DESC, num"
     )
     return [_account(row, ledgers.get(row[0], {})) for row in rows]
 
