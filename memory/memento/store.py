@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import apsw
 
     from memento.embedding import Embedder
+    from memento.restore.record import Healing
     from memento_policies import Policy
     from memento_policies.before import Before
 
@@ -245,6 +246,13 @@ class MemoryStore:
         for batch in batches:
             self._echo(batch.memories, counts)
         return counts
+
+    def healing(self) -> Healing | None:
+        """Return what was last mended or restored in this store."""
+        from memento.restore import record
+
+        with self._database.read() as connection:
+            return record.last(connection)
 
     def take_up_restored(self) -> bool:
         """Take note that a backup was restored: offsets that were looked up before are void. False if none was."""

@@ -80,7 +80,11 @@ def prompt(text: str, session: str = "s-1", **more: Any) -> dict[str, Any]:
 def test_what_only_a_hook_told_is_kept_and_its_spool_removed(machine: Machine) -> None:
     machine.hook(**prompt("We decided to moor the blue boat at pier seven.", transcript_path=None))
     eventually(lambda: machine.texts() == ["We decided to moor the blue boat at pier seven."])
-    eventually(lambda: not list((machine.home / ".memento" / "spool").glob("*.jsonl")))
+    spool = machine.home / ".memento" / "spool"
+    for _ in range(2):
+        assert list(spool.glob("*.jsonl")), "kept until two backups hold it"
+        subprocess.run([MEMENTO, "backup"], env=machine.environment, check=True, capture_output=True)
+    eventually(lambda: not list(spool.glob("*.jsonl")))
 
 
 def test_a_transcript_that_a_hook_names_is_followed_wherever_it_lies(machine: Machine) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from memento.filesystem import kind_of
 from memento_ingest.batching import MAX_TYPES
-from memento_ingest.filesystem import kind_of
 
 MEMENTO = Path(sys.executable).with_name("memento")
 SECRET = "ghp_" + "Zk3vQ9xT7bLw2NpR8sYc5mHd4jFg6aUe1K0o"

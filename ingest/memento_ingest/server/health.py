@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from memento import __version__
 from memento.backup import Shelf
+from memento.filesystem import kind_of
+from memento.storage.sources import SourceAccount
 from memento.store import MemoryStore
-from memento_ingest.filesystem import kind_of
 from memento_ingest.hooks import spool
 
 STALLED_SECONDS: Final = 60
@@ -66,7 +67,9 @@ class Health:
         return {**asdict(self), "problems": list(self.problems)}
 
 
-class _Unread(NamedTuple):
+class Unread(NamedTuple):
+    """What has not been read of the sources."""
+
     size: int
     seconds: float
     stalled: tuple[str, ...]
@@ -83,7 +86,7 @@ class Checkup:
         """Look at everything now. Raises StoreError."""
         import apsw
 
-        stats, watching, unread = self._store.stats(), self._watching(), self._unread()
+        stats, watching, unread = self._store.stats(), self._watching(), unread_of(self._store.accounts())
         problems = [f"not read for over {STALLED_SECONDS} s: {path}" for path in unread.stalled]
         problems += [f"cannot read {path}: {why}" for path, why in watching.problems.items()]
         if not stats.model:
@@ -110,21 +113,23 @@ class Checkup:
             backup_age_seconds=_backup_age(self._store.path),
         )
 
-    def _unread(self) -> _Unread:
-        size, oldest, stalled = 0, 0.0, []
-        for account in self._store.accounts():
-            try:
-                found = Path(account.path).stat()
-            except OSError:
-                continue  # a deleted source is no problem: what was read of it stays
-            waiting = found.st_size - account.offset - account.open_bytes
-            if waiting <= 0:
-                continue
-            waited = max(0.0, time.time() - found.st_mtime)
-            size, oldest = size + waiting, max(oldest, waited)
-            if waited > STALLED_SECONDS:
-                stalled.append(account.path)
-        return _Unread(size, round(oldest, 1), tuple(stalled))
+
+def unread_of(accounts: Iterable[SourceAccount]) -> Unread:
+    """Look at how much of the sources that still exist has not been read."""
+    size, oldest, stalled = 0, 0.0, []
+    for account in accounts:
+        try:
+            found = Path(account.path).stat()
+        except OSError:
+            continue  # a deleted source is no problem: what was read of it stays
+        waiting = found.st_size - account.offset - account.open_bytes
+        if waiting <= 0:
+            continue
+        waited = max(0.0, time.time() - found.st_mtime)
+        size, oldest = size + waiting, max(oldest, waited)
+        if waited > STALLED_SECONDS:
+            stalled.append(account.path)
+    return Unread(size, round(oldest, 1), tuple(stalled))
 
 
 def _backup_age(database: Path) -> float | None:

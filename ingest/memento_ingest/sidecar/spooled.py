@@ -1,7 +1,7 @@
 """The hooks' spool as a source like any other, and the three things that are particular to it.
 
-A file whose records are all decided is removed; one with a record that waits for its transcript is read again when the
-time has come; and a transcript that a record named is followed, wherever it lies.
+A file whose records are all decided is removed once backups hold them; one with a record that waits for its transcript
+is read again when the time has come; and a transcript that a record named is followed, wherever it lies.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memento.backup.secured import Secured
 from memento.store import MemoryStore
 from memento_ingest.discovery import readable
 from memento_ingest.hooks.spool import discard
@@ -28,6 +29,10 @@ class Spool:
     sweep: Sweep
     folders: Sequence[Path]
     _followed: list[str] = field(default_factory=list)
+    _secured: Secured = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._secured = Secured(self.store.path, self.store.config)
 
     def tend(self) -> None:
         """Remove what is done with; have the sweep look again at what has waited long enough."""
@@ -36,7 +41,8 @@ class Spool:
             if known is None:
                 continue
             if known.size and known.offset == known.size:
-                discard(path, known.size)
+                if self._secured.holds(known):
+                    discard(path, known.size)
             elif known.state.get(LOOK_AGAIN, 0) and known.state[LOOK_AGAIN] <= time.time_ns() // 1_000_000:
                 self.sweep.done.pop(os.fspath(path), None)
 

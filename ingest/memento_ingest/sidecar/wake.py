@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from memento_ingest.filesystem import SILENT, kind_of
+from memento.filesystem import SILENT, kind_of
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent

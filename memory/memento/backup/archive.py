@@ -45,6 +45,9 @@ class Manifest(msgspec.Struct, frozen=True):
     hash: str
     """BLAKE2b-256 of the database file, in hex."""
     spool: dict[str, str] = {}
+    """storage.snapshot.Contents.spool."""
+    journal: str = ""
+    """How far the journal was applied."""
     sqlite: str = ""
     version: int = 1
 

@@ -75,6 +75,7 @@ def _checked_copy(database: Database, kind: str, at: int, scratch: Path) -> Mani
         bytes=scratch.stat().st_size,
         hash=file_hash(scratch),
         spool=held.spool,
+        journal=held.journal,
         sqlite=apsw.sqlite_lib_version(),
     )
 

@@ -93,14 +93,24 @@ def status(db: Db = None, json_: AsJson = None) -> None:
         accounts = store.accounts()
         pending = store.pending()
         process = holder(store.path)
+        healing = store.healing()
     described = [_described(account) for account in accounts]
     stalled = [one for one in described if one["stalled"]]
     if wants_json(json_):
-        print_json({"sidecar": process, "waiting_for_embedding": pending, "sources": described})
+        print_json(
+            {
+                "sidecar": process,
+                "waiting_for_embedding": pending,
+                "restored": healing.text if healing else None,
+                "sources": described,
+            }
+        )
     else:
         typer.echo(f"sidecar: {f'running, process {process}' if process else 'not running (memento watch starts it)'}")
         typer.echo(f"waiting for their embedding: {pending:,}")
         _print_sources(described)
+    if healing:
+        note(f"{healing.text}. {healing.advice}")
     for one in stalled:
         note(f"stalled: {one['unread']:,} bytes of {one['path']} have not been read for over a minute")
     if stalled:

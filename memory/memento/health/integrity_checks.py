@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memento.health.examination import Check, Finding, Patient, Remedy, broken
 from memento.storage import integrity
+from memento.storage.database import Database
+
+if TYPE_CHECKING:
+    from memento.search.index.vector_file import VectorFile
 
 RESTORING: Final = "`memento restore --latest` puts the newest sound backup in its place and reads the sources again"
 
@@ -61,10 +66,33 @@ def _references(patient: Patient) -> Iterator[Finding]:
     yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
 
 
+def _vectors(patient: Patient) -> Iterator[Finding]:
+    if patient.rows is None and (file := vector_file(patient.database)) and (blocks := file.damaged_blocks()):
+        text = f"{blocks:,} blocks of the vector file differ from their checksums"
+        yield broken(text, "", Remedy.VECTORS)
+
+
+def vector_file(database: Database) -> VectorFile | None:
+    """Return the vector file that belongs to the store; None when there is none, or it would be made anew anyway."""
+    from memento.search.index.header import Unusable, read_header
+    from memento.search.index.vector_file import VectorFile
+    from memento.search.store_index import folder_of
+    from memento.storage import vectors
+
+    folder = folder_of(database.path)
+    with database.read() as connection:
+        store = vectors.store_id(connection)
+    with suppress(Unusable):
+        header = read_header(folder)
+        return VectorFile.open(folder, store, header.model, header.dimensions)
+    return None
+
+
 INTEGRITY: Final = (
     Check("pages", _structure),
     Check("rows", _rows),
     Check("words", _words),
     Check("tags", _tags),
     Check("references", _references),
+    Check("vectors", _vectors),
 )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from memento.filesystem import SILENT, kind_of
 from memento.health.examination import Check, Finding, Patient, advised, broken
-from memento.health.filesystem import is_network, kind_of
 from memento.times import now_ms
 
 LEAST_FREE: Final = 256 * 1024 * 1024
@@ -30,7 +30,7 @@ def _library(patient: Patient) -> Iterator[Finding]:
 
 def _filesystem(patient: Patient) -> Iterator[Finding]:
     kind = kind_of(patient.database.path)
-    if is_network(kind):
+    if kind in SILENT:
         yield advised(
             f"the store lies on a network file system ({kind}), where locks of other machines do not hold",
             "use it from one machine only, or move it: set storage.db_path to a file on a local disk",

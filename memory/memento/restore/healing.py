@@ -13,6 +13,7 @@ from memento.durable import locked
 from memento.errors import StoreCorrupt, StoreError
 from memento.health import INTEGRITY, Finding, Patient, Remedy, examine
 from memento.health.examination import broken
+from memento.health.integrity_checks import vector_file
 from memento.restore import record
 from memento.restore.opening import refuse_emptied
 from memento.restore.record import Healing
@@ -74,6 +75,8 @@ def _mended(path: Path, config: Config, damage: Sequence[Finding]) -> Healing | 
                     if any(finding.remedy is remedy for finding in damage):
                         rebuild(connection)
                 record.write(connection, healing)
+            if any(finding.remedy is Remedy.VECTORS for finding in damage) and (file := vector_file(database)):
+                file.remove()
             left = examine(Patient(database, config), INTEGRITY)
         finally:
             database.close()

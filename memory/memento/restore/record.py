@@ -20,7 +20,7 @@ class Healing(msgspec.Struct, frozen=True):
     at: int
     """Unix milliseconds."""
     why: str
-    """What was found."""
+    """What was found; empty where a user asked for it."""
     backup: str = ""
     """Name of the backup that was restored; empty where rebuilding was enough."""
     backup_at: int = 0
@@ -40,8 +40,9 @@ class Healing(msgspec.Struct, frozen=True):
         if not self.aside:
             return f"{when}: the store had damage that could be rebuilt ({self.why}); nothing was lost"
         source = f"the backup of {iso(self.backup_at)[:16].replace('T', ' ')}" if self.backup else "an empty store"
+        cause = f"the store was damaged ({self.why}). It" if self.why else "the store"
         return (
-            f"{when}: the store was damaged ({self.why}). It was restored from {source}; {self.salvaged:,} newer rows "
+            f"{when}: {cause} was restored from {source}; {self.salvaged:,} newer rows "
             f"came from the damaged file, {self.replayed:,} writes from the journal"
             + (f"; {self.unreadable:,} rows of the damaged file cannot be read" if self.unreadable else "")
         )

@@ -62,7 +62,7 @@ def _prepare(path: Path, backups: list[Backup]) -> Backup | None:
         with suppress(BackupDamaged):
             unpack(backup, target)
             with snapshot.closing(snapshot.open_copy(target)) as connection:
-                mending.void_indexes(connection)
+                mending.rename_store(connection)
             return backup
     if backups:
         raise StoreCorrupt(f"{path} is damaged, and so is every backup of it: `memento restore --salvage` begins anew")

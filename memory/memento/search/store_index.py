@@ -40,6 +40,11 @@ COMPACT_SHARE: Final = 4
 """The file is made anew when it holds more than so many dead rows, and one row in so many is dead."""
 
 
+def folder_of(database: Path) -> Path:
+    """Return the folder of the vector file that belongs to a database file."""
+    return Path(f"{database}.vectors")
+
+
 class Step(NamedTuple):
     """Where the database stands."""
 
@@ -57,11 +62,11 @@ class StoreIndex:
     """The one VectorIndex of a store in this process. Not safe for use from several threads at once."""
 
     def __init__(self, database: Database, backend: str = "numpy") -> None:
-        self.folder = Path(f"{database.path}.vectors")
+        self.folder = folder_of(database.path)
         self._acceleration = Acceleration(backend, self.folder)
         self._database = database
         self._index: VectorIndex | None = None
-        self._model = ""
+        self._model = self._store = ""
         self._retry_at = 0.0
 
     def current(self, model: str, dimensions: int, deadline: float | None = None) -> VectorIndex:
@@ -71,8 +76,8 @@ class StoreIndex:
         """
         with self._database.read(deadline) as connection:
             step = look(connection, model, dimensions)
-            if model != self._model:
-                self._index, self._model, self._retry_at = None, model, 0.0
+            if (model, step.store) != (self._model, self._store):  # another model, or a backup was restored
+                self._index, self._model, self._store, self._retry_at = None, model, step.store, 0.0
             index = self._opened(connection, step)
             if index is None or index.rows.seq < step.newest or index.rows.deletions != step.deletions:
                 index = self._caught_up(connection, step)
@@ -91,8 +96,9 @@ class StoreIndex:
     def rebuild(self, model: str, dimensions: int) -> VectorIndex:
         """Make the file anew from the database. Raises OSError where it cannot be written."""
         with self._database.read() as connection, locked(self.folder, LOCK_SECONDS):
-            self._model = model
-            index = self._made(connection, look(connection, model, dimensions))
+            step = look(connection, model, dimensions)
+            self._model, self._store = model, step.store
+            index = self._made(connection, step)
         self._acceleration.attach(index)
         return index
 

@@ -24,11 +24,16 @@ class Position(NamedTuple):
 
 def position(connection: apsw.Connection) -> Position:
     """Return up to where entries were applied."""
-    return parsed(notes.read(connection, _KEY))
+    return parsed(written(connection))
+
+
+def written(connection: apsw.Connection) -> str:
+    """Return the position as it is stored."""
+    return notes.read(connection, _KEY)
 
 
 def parsed(text: str) -> Position:
-    """Return the position that `written` wrote."""
+    """Return the position that a store or a manifest holds."""
     journal, _, offset = text.partition(" ")
     return Position(journal, int(offset or 0))
 

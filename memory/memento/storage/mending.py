@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import apsw
 
 from memento.storage import counters
-
-_BEYOND: Final = 1 << 32
-"""More than any counter grew since a backup: no number that another process knows comes again."""
 
 
 def rebuild_words(connection: apsw.Connection) -> None:
@@ -40,10 +36,9 @@ def drop_embeddings(connection: apsw.Connection, nums: Sequence[int]) -> None:
     counters.add(connection, counters.DELETIONS, 1)
 
 
-def void_indexes(connection: apsw.Connection) -> None:
-    """Have every index of vectors, in any process, read all rows again: these are older rows than it knows."""
-    counters.add(connection, counters.DELETIONS, _BEYOND)
-    counters.add(connection, counters.EMBEDDINGS, _BEYOND)
+def rename_store(connection: apsw.Connection) -> None:
+    """Give the store another identity: what was derived from the rows it had until now is void in every process."""
+    connection.execute("UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'store'")
 
 
 def empty_cache(connection: apsw.Connection) -> None:

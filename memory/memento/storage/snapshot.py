@@ -16,6 +16,7 @@ from typing import Any, Final
 import apsw
 
 from memento.durable import private
+from memento.storage import journaled
 from memento.storage.migrations import refuse_foreign
 from memento.storage.rows import HASHED
 
@@ -37,6 +38,8 @@ class Contents:
     schema: int
     spool: dict[str, str]
     """How far sources were read that are removed afterwards: {path: `position` of it}."""
+    journal: str
+    """How far the journal was applied (storage.journaled)."""
 
 
 def contents(connection: apsw.Connection) -> Contents:
@@ -56,7 +59,7 @@ def contents(connection: apsw.Connection) -> Contents:
     )
     schema: Any = connection.pragma("user_version")
     read = {str(path): position(offset, head, marker) for path, offset, head, marker in spool}
-    return Contents(total.hexdigest(), counts, int(schema), read)
+    return Contents(total.hexdigest(), counts, int(schema), read, journaled.written(connection))
 
 
 def position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 SILENT: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "vboxsf", "drvfs"})
-"""Kinds that do not report changes made by others."""
+"""Kinds that others write to from elsewhere: changes made there are not reported, and locks of others do not hold."""
 
 
 def kind_of(path: Path) -> str:

@@ -1,0 +1,46 @@
+"""Whether capture keeps up: the sidecar, what it has not read, and the hooks. For `memento doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from memento.health import Finding, Patient
+from memento.health.examination import Check, advised, broken
+from memento.storage import sources
+from memento_ingest.hooks.agents import AGENTS
+from memento_ingest.hooks.install import status
+from memento_ingest.server.health import unread_of
+from memento_ingest.sidecar.lock import holder
+
+_NOTABLE: Final = 3
+
+
+def _sidecar(patient: Patient) -> Iterator[Finding]:
+    if holder(patient.database.path) is None:
+        yield advised(
+            "the sidecar does not run: nothing is captured live", "`memento watch` starts it; docs/sidecar.md"
+        )
+
+
+def _lag(patient: Patient) -> Iterator[Finding]:
+    with patient.database.read() as connection:
+        waiting = unread_of(sources.accounts(connection))
+    if waiting.stalled:
+        listed = ", ".join(waiting.stalled[:_NOTABLE])
+        text = f"{waiting.size:,} bytes have not been read, for {waiting.seconds:,.0f} s at most: {listed}"
+        yield broken(
+            text, "start `memento watch`, or run `memento ingest` with these files; `memento status` shows more"
+        )
+
+
+def _hooks(_patient: Patient) -> Iterator[Finding]:
+    for agent in AGENTS.values():
+        found = status(agent)
+        if found.problems:
+            yield broken(
+                f"hooks of {agent.name}: {found.problems[0]}", f"`memento hooks install {agent.name}` mends it"
+            )
+
+
+CAPTURE: Final = (Check("sidecar", _sidecar), Check("lag", _lag), Check("hooks", _hooks))

@@ -1,0 +1,53 @@
+"""What may be removed because backups hold it: lines of the journal, and files that were spooled for the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from memento.backup.shelf import Shelf
+from memento.config import Config
+from memento.storage.journaled import parsed
+from memento.storage.snapshot import position
+from memento.storage.sources import SourceState
+
+COPIES: Final = 2
+"""Backups that must hold it: a restore passes over one that is damaged."""
+
+
+class Secured:
+    """Tells what the newest backups hold. Without backups (`storage.backup_enabled`), the store alone must do."""
+
+    def __init__(self, database: Path, config: Config) -> None:
+        self._shelf, self._enabled = Shelf(database), config.settings.storage.backup_enabled
+        self._seen = -1
+        self._spools: list[dict[str, str]] = []
+
+    def holds(self, source: SourceState) -> bool:
+        """Tell whether what was read of a source is in the newest backups."""
+        if not self._enabled:
+            return True
+        wanted = position(source.offset, source.head_hash, source.marker_hash)
+        spools = self._newest()
+        return len(spools) == COPIES and all(spool.get(source.path) == wanted for spool in spools)
+
+    def _newest(self) -> list[dict[str, str]]:
+        """Return the spools of the newest manifests, read again when the folder has changed."""
+        try:
+            changed = self._shelf.folder.stat().st_mtime_ns
+        except OSError:
+            return []
+        if changed != self._seen:
+            self._spools = [backup.manifest.spool for backup in self._shelf.all()[:COPIES]]
+            self._seen = changed
+        return self._spools
+
+
+def trim_journal(database: Path, config: Config) -> None:
+    """Drop the lines of the journal that the newest backups hold. Raises OSError."""
+    from memento.journal import journal_path, trim
+
+    newest = Shelf(database).all()[:COPIES]
+    if not config.settings.storage.backup_enabled or len(newest) < COPIES:
+        return
+    trim(journal_path(database), [parsed(backup.manifest.journal) for backup in newest])

@@ -1,0 +1,122 @@
+"""`doctor` and `restore`: what is wrong with the store, and going back to a backup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memento.cli.output import AsJson, Db, configured, note, plain, print_json, say, wants_json
+from memento.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from memento.backup import Backup
+    from memento.config import Config
+    from memento.health import Finding
+
+BROKEN = 1
+ADVICE = 4
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(doctor)
+    app.command()(restore)
+
+
+def doctor(db: Db = None, json_: AsJson = None) -> None:
+    """Examine the whole store and all it needs, and say what to do. Nothing is changed.
+
+    Exit code 1: something is broken; 4: all works, and something could be better.
+    """
+    found = _examined(configured(db))
+    if wants_json(json_):
+        print_json([finding.as_dict() for finding in found])
+    else:
+        _print_findings(found)
+    levels = {finding.level for finding in found}
+    if code := BROKEN if "broken" in levels else ADVICE if "advice" in levels else 0:
+        raise typer.Exit(code)
+
+
+def restore(
+    backup: Annotated[
+        str | None, typer.Argument(metavar="[BACKUP]", help="Its name in `memento backup list`, or a file.")
+    ] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="The newest one that is sound.")] = False,
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="The newest from before then.")] = None,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Without a backup: begin anew with what can be read.")
+    ] = False,
+    db: Db = None,
+) -> None:
+    """Put a backup in the place of the store; the file as it was is kept beside it.
+
+    The journal is replayed, and the sources are read again from where the backup left them.
+    """
+    from memento.durable import locked
+    from memento.restore.rollback import roll_back
+    from memento_ingest.sidecar.lock import holder
+
+    if sum((backup is not None, latest, at is not None, salvage)) != 1:
+        raise UsageError("name one: a BACKUP of `memento backup list`, --latest, --at TIME, or --salvage")
+    config = configured(db)
+    path = config.db_path
+    if process := holder(path):
+        raise StoreError(f"a sidecar (process {process}) uses {path}: stop it first")
+    chosen = [] if salvage else _chosen(path, backup, at)
+    damage = [finding.text for finding in _examined(config, integrity_only=True) if finding.level == "broken"]
+    why, take_over = (damage[0] if damage else ""), salvage or bool(damage)
+    with locked(path.with_name(path.name + ".heal.lock")):
+        done = roll_back(path, why, chosen, take_over=take_over)
+    note(done.text)
+    if done.aside:
+        note(f"the file as it was is {done.aside}")
+
+
+def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:
+    """Return the backups to try, best first. Raises UsageError when there is none."""
+    from memento.backup import Shelf
+    from memento.times import parse_when
+
+    shelf = Shelf(path)
+    if name is not None:
+        return [shelf.find(name)]
+    until = None if at is None else parse_when(at)
+    found = [one for one in shelf.all() if until is None or one.manifest.at <= until]
+    if not found:
+        raise UsageError(f"there is no such backup in {shelf.folder}: `memento backup list` names them")
+    return found
+
+
+def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
+    from memento.health import INTEGRITY, STATE, Patient, examine
+    from memento.health.examination import Remedy, broken
+    from memento.health.integrity_checks import RESTORING
+    from memento.restore.opening import refuse_emptied
+    from memento.storage.database import Database
+    from memento_ingest.sidecar.checks import CAPTURE
+
+    path = config.db_path
+    if not path.exists():
+        raise StoreError(f"there is no store {path} yet: `memento ingest` or `memento watch` makes it")
+    try:
+        refuse_emptied(path)
+        database = Database(path)
+    except StoreError as error:
+        return [broken(str(error), RESTORING, Remedy.RESTORE, "store")]
+    try:
+        return examine(Patient(database, config), INTEGRITY if integrity_only else [*INTEGRITY, *STATE, *CAPTURE])
+    finally:
+        database.close()
+
+
+def _print_findings(found: list[Finding]) -> None:
+    for finding in found:
+        mark = {"ok": "ok", "advice": "--", "broken": "!!"}[finding.level]
+        say(plain(f"{mark}  {finding.check:<11} {finding.text}").rstrip())
+        remedy = f"by itself, {finding.remedy.value}" if finding.remedy.value else ""
+        for line in filter(None, (finding.advice, remedy)):
+            say(plain(f"    {'':<11} {line}"))
