@@ -43,6 +43,8 @@ BARS: Final = (
     Bar(5, f"{CARD}/test_bar_05_long_lines.py", {"MEMENTO_LONG_MB": 1_000, "MEMENTO_LONG_LINE_MB": 64}),
     Bar(6, f"{CARD}/test_bar_06_vanishing.py", {"MEMENTO_VANISHING_FILES": 1_000}),
     Bar(13, f"{CARD}/test_bar_13_writers.py", {"MEMENTO_WRITERS": 8, "MEMENTO_WRITER_SECONDS": 60}),
+    Bar(14, f"{CARD}/test_bar_14_slow_clients.py", {"MEMENTO_SLOW_CLIENTS": 200, "MEMENTO_SLOW_HOOKS": 300}),
+    Bar(15, f"{CARD}/test_bar_15_hooks.py", {"MEMENTO_HOOKS": 1_000}),
     Bar(17, f"{CARD}/test_bar_17_trust.py"),
     Bar(18, f"{CARD}/test_bar_18_private.py"),
     Bar(
@@ -50,7 +52,7 @@ BARS: Final = (
         f"{CARD}/test_bar_20_process.py",
         {
             "MEMENTO_STARTS": 200, "MEMENTO_SUCCESSORS": 20, "MEMENTO_BACKFILL_LINES": 300_000,
-            "MEMENTO_SOAK_SECONDS": 1_800,
+            "MEMENTO_SOAK_SECONDS": 1_800, "MEMENTO_SOAK_BACKLOG": 40_000,
         },
     ),
 )  # fmt: skip
@@ -113,10 +115,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=os.environ.get("MEMENTO_SEED"), help="one seed for every bar")
     parser.add_argument("--minutes", type=float, default=30, help="length of the soak of bar 20")
     parser.add_argument("--kills", type=int, default=2_000, help="number of kills of bar 1")
+    parser.add_argument("--hooks", type=int, default=1_000, help="hook calls of bar 15 in each state")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
     wanted = {int(number) for number in options.bars.split(",") if number}
-    own = {"MEMENTO_SOAK_SECONDS": int(options.minutes * 60), "MEMENTO_KILLS": options.kills}
+    own = {
+        "MEMENTO_SOAK_SECONDS": int(options.minutes * 60),
+        "MEMENTO_KILLS": options.kills,
+        "MEMENTO_HOOKS": options.hooks,
+    }
     print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} CPUs\n\n{HEADER}")
     results = []
     for bar in BARS:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from memento.memory import Counts, NewMemory
 from memento.storage.capture import Batch
+from memento.storage.database import is_part_of
 from memento.storage.sources import SourceState
 from memento.store import MemoryStore
 from memento_ingest.batching import NOTHING, Judge
@@ -125,6 +126,10 @@ class Ingestion:
 
     def file(self, found: File) -> Iterator[Batch]:
         """Read one file; yield its batches, to be committed in this order. Raises OSError."""
+        if self._store and is_part_of(self._store.path, found.path):
+            if found.named:
+                raise OSError(0, "it is the store itself")
+            return
         with open_regular(found.path, follow=found.named) as stream:
             status = os.fstat(stream.fileno())
             where = readable(found.path.absolute())

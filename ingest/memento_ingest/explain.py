@@ -11,6 +11,7 @@ from typing import Any, Final
 from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import Memory
+from memento.storage.database import is_part_of
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import AUTO, HEAD_BYTES
 from memento_ingest.formats.base import LineFormat
@@ -74,6 +75,8 @@ def explain_line(store: MemoryStore, place: str, format_name: str = AUTO) -> lis
     if match is None:
         raise UsageError(f"{place} is not FILE:LINE")
     path, number = Path(match["path"]).expanduser(), int(match["line"])
+    if is_part_of(store.path, path):
+        raise UsageError(f"{path} is the store itself: name a transcript, or ask by id")
     try:
         spans = list(_spans_on(path, number, format_name))
     except OSError as error:

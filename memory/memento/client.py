@@ -175,7 +175,18 @@ def _connected(path: Path) -> Iterator[socket.socket]:
         peer = peer_of(connection)
         if peer is not None and not peer.trusted:
             raise PermissionError(f"{path} is served by user {peer.uid}")
+        if peer is not None and _is_stopped(peer.pid):
+            raise ConnectionError(f"process {peer.pid}, which serves {path}, is stopped")
         yield connection
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether a process was stopped (SIGSTOP, Ctrl-Z); only Linux says so, see /proc/pid/stat in proc(5)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in (b"T", b"t")
 
 
 def _get(connection: socket.socket, target: str, seconds: float) -> bytes:

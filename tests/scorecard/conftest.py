@@ -133,6 +133,48 @@ class Prompts:
         return sorted(self.text(number) for number in range(count))
 
 
+class Hooks:
+    """Runs hooks one after the other as an agent does, each with a prompt of its own; every one must exit 0."""
+
+    def __init__(self, sidecar: Sidecar) -> None:
+        self._sidecar = sidecar
+        self.texts: list[str] = []
+        self.load = ""
+        """Of the machine after the last call, for the figures."""
+        self.before: Callable[[], None] | None = None
+        """What happens in the hook's process before it starts."""
+
+    def __call__(self, count: int) -> list[float]:
+        """Run so many; return the milliseconds that each took."""
+        return [self._one() for _ in range(count)]
+
+    def _one(self) -> float:
+        text = f"We decided on hook number {len(self.texts)} for the lighthouse."
+        payload = {"hook_event_name": "UserPromptSubmit", "session_id": "h", "cwd": "/w", "prompt": text}
+        started = time.perf_counter()
+        done = subprocess.run(
+            [MEMENTO, "hook", "--agent", "claude-code"],  # so that it also asks for context
+            input=json.dumps(payload).encode(),
+            env=self._sidecar.environment,
+            capture_output=True,
+            check=False,
+            preexec_fn=self.before,
+        )
+        took = (time.perf_counter() - started) * 1000
+        assert (done.returncode, done.stderr) == (0, b"")
+        self.texts.append(text)
+        self.load = f"{os.getloadavg()[0]:.1f}"
+        return took
+
+    def p99(self, milliseconds: list[float]) -> float:
+        return sorted(milliseconds)[min(int(len(milliseconds) * 0.99), len(milliseconds) - 1)]
+
+
+@pytest.fixture
+def hooks(sidecar: Sidecar) -> Hooks:
+    return Hooks(sidecar)
+
+
 @pytest.fixture
 def bar() -> Bar:
     return Bar()

@@ -72,7 +72,7 @@ def test_a_stopped_sidecar_is_left_alone_soon(running: Server) -> None:
         running.eventually(lambda: process.status() == psutil.STATUS_STOPPED)
         started = time.monotonic()
         assert client.recall(running.database, "import", 3, 5.0, {}) is None
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < (0.1 if sys.platform == "linux" else 0.5)
         assert running.recall("nightly import")["results"]
     finally:
         running.process.send_signal(signal.SIGCONT)

@@ -202,6 +202,15 @@ def require_sqlite(version: str) -> None:
         )
 
 
+def is_part_of(database: Path, path: Path) -> bool:
+    """Tell whether a file is the database's own. Nothing but SQLite may open it: closing it would drop our locks."""
+    for name in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
+        with suppress(OSError):
+            if path.samefile(name):
+                return True
+    return False
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn apsw's errors into Memento's, naming the file and the remedy."""
