@@ -28,7 +28,7 @@ READ: list[list[str]] = [
     ["import", "--tag=decision", "--source=claude-code"],
     ["import", "--source", "nobody"],
     ["import", "--source="],
-    ["import", "--deadline", "0"],
+    ["xyzzy", "--deadline", "0"],
     ["import", "--deadline", "2.5", "--min-importance", "0.2"],
     ["import", "--since", "2020-01-01", "--before", "2300-01-01"],
     ["import", "--since", "someday"],
