@@ -12,6 +12,7 @@ from pathlib import Path
 TABLES = {
     "Embedding": "embedding.py",
     "Cold start of `memento recall`": "cold_start.py",
+    "Vector search": "search.py",
     "Ingestion": "ingest.py",
     "Parsing against json": "parsing.py",
     "Policy": "policy.py",

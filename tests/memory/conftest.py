@@ -8,19 +8,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from memento.config import Config, load_config
 from memento.embedding import Embedder
 from memento.identity import memory_id
 from memento.memory import NewMemory
+from memento.search.index.header import read_header
+from memento.search.index.rows import MemoryRows
+from memento.search.index.vector_index import VectorIndex
+from memento.search.store_index import StoreIndex
+from memento.storage import rows, vectors
+from memento.storage.database import Database
 from memento.store import MemoryStore
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 StoreMaker = Callable[..., MemoryStore]
 RowMaker = Callable[..., NewMemory]
@@ -41,8 +45,6 @@ class WordEmbedder(Embedder):
         self.embedded: list[str] = []
 
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        import numpy as np
-
         self.embedded += texts
         return [np.stack([self._vector(text[start:end]) for start, end in self.passages(text)]) for text in texts]
 
@@ -51,13 +53,78 @@ class WordEmbedder(Embedder):
         return list(pairwise(cuts))
 
     def _vector(self, text: str) -> NDArray[np.float32]:
-        import numpy as np
-
         total = np.full(self.dimensions, 1e-3, np.float32)
         for word in re.findall(r"\w+", text.lower()):
             seed = hashlib.blake2b(self.same.get(word, word).encode(), digest_size=8).digest()
             total += np.random.default_rng(int.from_bytes(seed, "big")).standard_normal(self.dimensions)
         return np.asarray(total / np.linalg.norm(total), np.float32)
+
+
+EMBEDDED_MODEL, EMBEDDED_DIMENSIONS = "fake@1", 8
+
+
+class EmbeddedStore:
+    """A database with random embeddings, and what its index must answer."""
+
+    def __init__(self, path: Path, row: RowMaker) -> None:
+        self.database = Database(path)
+        self._row = row
+        self._rng = np.random.default_rng(0)
+
+    def add(self, *keys: str, passages: int = 1, model: str = EMBEDDED_MODEL) -> None:
+        """Write memories, or grow those that exist, and embed them."""
+        with self.database.write() as connection:
+            size = len(connection.execute("SELECT coalesce(max(text), '') FROM memories").get) + 1
+            rows.put(connection, [self._row(key, "x" * size) for key in keys], revive=True)
+            waiting = vectors.pending(connection, model, len(keys))
+            vectors.write(connection, model, [(one, self.random(passages)) for one in waiting])
+
+    def random(self, count: int) -> NDArray[np.float32]:
+        found = self._rng.standard_normal((count, EMBEDDED_DIMENSIONS)).astype(np.float32)
+        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+
+    def delete(self, *keys: str) -> None:
+        with self.database.write() as connection:
+            rows.delete(connection, [self._row(key, "").id for key in keys])
+
+    def open(self, backend: str = "numpy") -> StoreIndex:
+        return StoreIndex(self.database, backend)
+
+    def expected(self, model: str = EMBEDDED_MODEL) -> VectorIndex:
+        index = VectorIndex(MemoryRows(EMBEDDED_DIMENSIONS))
+        with self.database.read() as connection:
+            for one in vectors.since(connection, model, 0):
+                blob = np.frombuffer(one.blob, np.float32).reshape(-1, EMBEDDED_DIMENSIONS)
+                index.put(np.array([one.num]), np.array([len(blob)]), blob)
+        return index
+
+    def check(self, index: StoreIndex, model: str = EMBEDDED_MODEL) -> VectorIndex:
+        found, expected = index.current(model, EMBEDDED_DIMENSIONS), self.expected(model)
+        assert len(found) == len(expected)
+        queries = self.random(3)
+        nums = np.arange(len(expected) + 20)
+        np.testing.assert_allclose(
+            found.similarities(queries, nums), expected.similarities(queries, nums), atol=1e-6, equal_nan=True
+        )
+        for query in queries:
+            assert [num for num, _ in found.search(query, 5)] == [num for num, _ in expected.search(query, 5)]
+        return found
+
+    @property
+    def folder(self) -> Path:
+        return Path(f"{self.database.path}.vectors")
+
+    @property
+    def header(self) -> Any:
+        return read_header(self.folder)
+
+
+@pytest.fixture
+def made(tmp_path: Path, row: RowMaker) -> Iterator[EmbeddedStore]:
+    """An EmbeddedStore, empty."""
+    store = EmbeddedStore(tmp_path / "store.db", row)
+    yield store
+    store.database.close()
 
 
 @pytest.fixture(autouse=True)

@@ -9,89 +9,23 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from memento.memory import NewMemory
-from memento.search.index.header import BLOCK, NAME, Unusable, read_header
+from memento.search.index.header import BLOCK, NAME, Unusable
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_file import VectorFile, locked
-from memento.search.index.vector_index import VectorIndex
-from memento.search.store_index import StoreIndex
-from memento.storage import rows, vectors
-from memento.storage.database import Database, DeadlineExceeded
+from memento.storage import vectors
+from memento.storage.database import DeadlineExceeded
 from memento.storage.vectors import Pending
 
 RowMaker = Callable[..., NewMemory]
 MODEL, DIMENSIONS = "fake@1", 8
-
-
-class Store:
-    """A database with random embeddings, and what its index must answer."""
-
-    def __init__(self, path: Path, row: RowMaker) -> None:
-        self.database = Database(path)
-        self._row = row
-        self._rng = np.random.default_rng(0)
-
-    def add(self, *keys: str, passages: int = 1, model: str = MODEL) -> None:
-        """Write memories, or grow those that exist, and embed them."""
-        with self.database.write() as connection:
-            size = len(connection.execute("SELECT coalesce(max(text), '') FROM memories").get) + 1
-            rows.put(connection, [self._row(key, "x" * size) for key in keys], revive=True)
-            waiting = vectors.pending(connection, model, len(keys))
-            vectors.write(connection, model, [(one, self.random(passages)) for one in waiting])
-
-    def random(self, count: int) -> NDArray[np.float32]:
-        found = self._rng.standard_normal((count, DIMENSIONS)).astype(np.float32)
-        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
-
-    def delete(self, *keys: str) -> None:
-        with self.database.write() as connection:
-            rows.delete(connection, [self._row(key, "").id for key in keys])
-
-    def open(self, backend: str = "numpy") -> StoreIndex:
-        return StoreIndex(self.database, backend)
-
-    def expected(self, model: str = MODEL) -> VectorIndex:
-        index = VectorIndex(MemoryRows(DIMENSIONS))
-        with self.database.read() as connection:
-            for one in vectors.since(connection, model, 0):
-                blob = np.frombuffer(one.blob, np.float32).reshape(-1, DIMENSIONS)
-                index.put(np.array([one.num]), np.array([len(blob)]), blob)
-        return index
-
-    def check(self, index: StoreIndex, model: str = MODEL) -> VectorIndex:
-        found, expected = index.current(model, DIMENSIONS), self.expected(model)
-        assert len(found) == len(expected)
-        queries = self.random(3)
-        nums = np.arange(len(expected) + 20)
-        np.testing.assert_allclose(
-            found.similarities(queries, nums), expected.similarities(queries, nums), atol=1e-6, equal_nan=True
-        )
-        for query in queries:
-            assert [num for num, _ in found.search(query, 5)] == [num for num, _ in expected.search(query, 5)]
-        return found
-
-    @property
-    def folder(self) -> Path:
-        return Path(f"{self.database.path}.vectors")
-
-    @property
-    def header(self) -> Any:
-        return read_header(self.folder)
-
-
-@pytest.fixture
-def made(tmp_path: Path, row: RowMaker) -> Iterator[Store]:
-    store = Store(tmp_path / "store.db", row)
-    yield store
-    store.database.close()
 
 
 def damage(path: Path, at: int) -> None:
@@ -100,12 +34,12 @@ def damage(path: Path, at: int) -> None:
     path.write_bytes(raw)
 
 
-def test_an_empty_store_makes_no_file(made: Store) -> None:
+def test_an_empty_store_makes_no_file(made: Any) -> None:
     assert len(made.check(made.open())) == 0
     assert not made.folder.exists()
 
 
-def test_rows_are_appended_replaced_and_deleted(made: Store) -> None:
+def test_rows_are_appended_replaced_and_deleted(made: Any) -> None:
     writer, reader = made.open(), made.open()
     made.add("a", "b", "c", passages=2)
     made.check(writer)
@@ -127,7 +61,7 @@ def test_rows_are_appended_replaced_and_deleted(made: Store) -> None:
     assert not file.vectors[file.nums < 0].any(), "what was deleted is not there any more"
 
 
-def test_files_are_private(made: Store) -> None:
+def test_files_are_private(made: Any) -> None:
     os.umask(os.umask(0))
     made.add("a")
     made.open().current(MODEL, DIMENSIONS)
@@ -135,7 +69,7 @@ def test_files_are_private(made: Store) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in made.folder.iterdir()} == {0o600}
 
 
-def test_opening_does_not_read_the_database_again(made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_does_not_read_the_database_again(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made.add(*map(str, range(100)))
     made.check(made.open())
     read: list[int] = []
@@ -153,12 +87,12 @@ def test_opening_does_not_read_the_database_again(made: Store, monkeypatch: pyte
     assert read == [100]
 
 
-def _shorter(store: Store) -> None:
+def _shorter(store: Any) -> None:
     path = store.header.vectors_path(store.folder)
     path.write_bytes(path.read_bytes()[:-1])
 
 
-DAMAGES: dict[str, Callable[[Store], object]] = {
+DAMAGES: dict[str, Callable[[Any], object]] = {
     "no folder": lambda store: shutil.rmtree(store.folder),
     "no header": lambda store: (store.folder / NAME).unlink(),
     "empty header": lambda store: (store.folder / NAME).write_bytes(b""),
@@ -175,7 +109,7 @@ DAMAGES: dict[str, Callable[[Store], object]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_what_is_damaged_is_made_again(made: Store, name: str) -> None:
+def test_what_is_damaged_is_made_again(made: Any, name: str) -> None:
     made.add(*map(str, range(60)), passages=2)
     made.check(made.open())
     epoch = made.header.epoch
@@ -185,7 +119,7 @@ def test_what_is_damaged_is_made_again(made: Store, name: str) -> None:
     assert len(list(made.folder.glob("*.f32"))) == 1
 
 
-def test_damage_among_old_vectors_is_found_by_reading_all(made: Store) -> None:
+def test_damage_among_old_vectors_is_found_by_reading_all(made: Any) -> None:
     made.add(*map(str, range(BLOCK + 100)))
     index = made.open()
     made.check(index)
@@ -197,7 +131,7 @@ def test_damage_among_old_vectors_is_found_by_reading_all(made: Store) -> None:
     assert VectorFile.open(made.folder, made.header.store, MODEL, DIMENSIONS).damaged_blocks() == 0
 
 
-def test_another_model_or_store_gets_its_own_file(made: Store, tmp_path: Path, row: RowMaker) -> None:
+def test_another_model_or_store_gets_its_own_file(made: Any, tmp_path: Path, row: RowMaker) -> None:
     made.add("a", "b")
     index = made.open()
     made.check(index)
@@ -207,7 +141,7 @@ def test_another_model_or_store_gets_its_own_file(made: Store, tmp_path: Path, r
     assert len(made.check(index, "other@2")) == 2
     assert made.header.model == "other@2"
     assert len(made.check(index)) == 0
-    foreign = Store(tmp_path / "foreign.db", row)
+    foreign = type(made)(tmp_path / "foreign.db", row)
     foreign.add("c", "d")
     foreign.check(foreign.open())
     shutil.rmtree(made.folder)
@@ -216,7 +150,7 @@ def test_another_model_or_store_gets_its_own_file(made: Store, tmp_path: Path, r
     foreign.database.close()
 
 
-def test_a_restored_backup_does_not_meet_the_file_of_its_future(made: Store, row: RowMaker) -> None:
+def test_a_restored_backup_does_not_meet_the_file_of_its_future(made: Any, row: RowMaker) -> None:
     path = made.database.path
     made.add(*map(str, range(100)))
     made.check(made.open())
@@ -227,13 +161,13 @@ def test_a_restored_backup_does_not_meet_the_file_of_its_future(made: Store, row
     for rows_after in (0, 60, 150):
         made.database.close()
         path.write_bytes(backup)
-        made = Store(path, row)
+        made = type(made)(path, row)
         made.add(*(f"after {n}" for n in range(rows_after)))
         made.check(made.open())
     made.database.close()
 
 
-def test_a_number_that_is_used_again_means_the_new_memory(made: Store) -> None:
+def test_a_number_that_is_used_again_means_the_new_memory(made: Any) -> None:
     made.add("a", "b")
     reader = made.open()
     made.check(reader)
@@ -243,7 +177,7 @@ def test_a_number_that_is_used_again_means_the_new_memory(made: Store) -> None:
     made.check(made.open())
 
 
-def test_many_dead_rows_are_left_behind(made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_dead_rows_are_left_behind(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memento.search.store_index.COMPACT_DEAD", 10)
     index, reader = made.open(), made.open()
     made.add(*map(str, range(40)))
@@ -255,7 +189,7 @@ def test_many_dead_rows_are_left_behind(made: Store, monkeypatch: pytest.MonkeyP
     made.check(reader)
 
 
-def test_a_passed_deadline_keeps_what_was_written(made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passed_deadline_keeps_what_was_written(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memento.search.store_index.BATCH", 10)
     made.add(*map(str, range(3_000)))
     append = VectorFile.append
@@ -278,7 +212,7 @@ def test_a_passed_deadline_keeps_what_was_written(made: Store, monkeypatch: pyte
     made.check(index)
 
 
-def test_without_the_lock_or_the_right_to_write_it_answers_from_memory(made: Store, tmp_path: Path) -> None:
+def test_without_the_lock_or_the_right_to_write_it_answers_from_memory(made: Any, tmp_path: Path) -> None:
     made.add("a", "b")
     index = made.open()
     with locked(made.folder, 1):
@@ -293,7 +227,7 @@ def test_without_the_lock_or_the_right_to_write_it_answers_from_memory(made: Sto
     assert isinstance(made.check(made.open()).rows, MemoryRows)
 
 
-def test_a_full_disk_costs_the_file_and_not_the_answer(made: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_the_file_and_not_the_answer(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     made.add("a", "b")
     index = made.open()
     made.check(index)
@@ -313,29 +247,30 @@ WRITER = """
 import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
-import test_vector_file as t
+import conftest as t
 from memento.identity import memory_id
 from memento.memory import NewMemory
 def row(key, text):
     return NewMemory(memory_id("test", key), text, 1_750_000_000_000, "test")
-store = t.Store(Path({path!r}), row)
+store = t.EmbeddedStore(Path({path!r}), row)
 index = store.open()
 print("ready", flush=True)
 for n in range({rounds}):
     store.add(f"{name} {{n}}", f"{name} {{n}} b", f"shared {{n % 7}}")
     if n % 5 == 4:
         store.delete(f"{name} {{n - 1}}")
-    index.current(t.MODEL, t.DIMENSIONS)
+    index.current("fake@1", 8)
 store.database.close()
 """
 
 
-def _writer(made: Store, name: str, rounds: int) -> subprocess.Popen[str]:
+def _writer(made: Any, name: str, rounds: int, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     code = WRITER.format(tests=str(Path(__file__).parent), path=str(made.database.path), name=name, rounds=rounds)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, **(environment or {})}
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def test_processes_that_meet_agree(made: Store) -> None:
+def test_processes_that_meet_agree(made: Any) -> None:
     writers = [_writer(made, name, 60) for name in ("one", "two")]
     index = made.open()
     while any(writer.poll() is None for writer in writers):
@@ -346,7 +281,7 @@ def test_processes_that_meet_agree(made: Store) -> None:
     assert made.header.rows > 200
 
 
-def test_a_killed_writer_leaves_nothing_wrong(made: Store) -> None:
+def test_a_killed_writer_leaves_nothing_wrong(made: Any) -> None:
     for delay in np.linspace(0.02, 0.3, 6):
         writer = _writer(made, f"round {delay}", 10_000)
         assert writer.stdout
@@ -360,62 +295,14 @@ def test_a_killed_writer_leaves_nothing_wrong(made: Store) -> None:
         VectorFile.open(made.folder, "another", MODEL, DIMENSIONS)
 
 
-# What a graph keeps of its own
-
-
-@pytest.fixture(params=["faiss", "hnsw"])
-def graph(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A backend that is a graph at any size."""
-    pytest.importorskip({"faiss": "faiss", "hnsw": "hnswlib"}[request.param])
-    monkeypatch.setattr("memento.search.index.backends.FAISS_FLAT_ROWS", 0)
-    return str(request.param)
-
-
-def covered(index: VectorIndex) -> int:
-    return index.accelerator.covered if index.accelerator else 0
-
-
-def test_a_graph_grows_is_saved_and_read_back(made: Store, graph: str) -> None:
-    made.add(*map(str, range(300)))
-    index = made.open(graph)
-    assert covered(made.check(index)) == 0
-    assert index.grow(100) == 100
-    assert covered(made.check(index)) == 100
-    assert index.grow(1_000) == 200
-    made.delete("5", "250")
-    made.add("7")
-    again = made.open(graph)
-    assert covered(made.check(again)) == 300, "read, and not built again"
-    assert again.grow(10) == 1
-    made.check(again)
-
-
-@pytest.mark.parametrize("what", ["bin", "json"])
-def test_a_damaged_or_stale_graph_is_not_used(made: Store, graph: str, what: str) -> None:
-    made.add(*map(str, range(300)))
-    index = made.open(graph)
-    made.check(index)
-    index.grow(300)
-    (saved,) = made.folder.glob(f"*.{what}")
-    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
-    damage(saved, 20)
-    assert covered(made.check(made.open(graph))) == 0
-    index.rebuild(MODEL, DIMENSIONS)
-    assert not saved.exists()
-    assert covered(made.check(index)) == 0
-    assert index.grow(300) == 300
-    made.check(index)
-
-
-@pytest.mark.parametrize("backend", ["faiss", "sqlite-vec"])
-def test_an_exact_backend_follows_the_file(made: Store, backend: str) -> None:
-    pytest.importorskip({"faiss": "faiss", "sqlite-vec": "sqlite_vec"}[backend])
-    made.add(*map(str, range(50)), passages=2)
-    index, writer = made.open(backend), made.open()
-    assert covered(made.check(index)) == 100
-    made.add("3", "new")
-    made.delete("4")
-    made.check(writer)
-    assert covered(made.check(index)) == 102
-    writer.rebuild(MODEL, DIMENSIONS)
-    assert covered(made.check(index)) == made.header.rows
+@pytest.mark.parametrize("point", ["synced", "marked", "published", "synced:3", "marked:2", "published:3"])
+def test_a_kill_at_every_step_leaves_nothing_wrong(made: Any, point: str) -> None:
+    made.add(*(f"before {n}" for n in range(20)))
+    made.check(made.open())
+    writer = _writer(made, "killed", 100, {"MEMENTO_KILL_AT": f"vectors.{point}"})
+    writer.communicate()
+    assert writer.returncode == -signal.SIGKILL
+    made.check(made.open())
+    made.add("after", "before 3")
+    made.check(made.open())
+    assert VectorFile.open(made.folder, made.header.store, MODEL, DIMENSIONS).damaged_blocks() == 0

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from memento.config import Config
 from memento.embedding import Embedder, find_model, load_embedder
-from memento.errors import ModelMissing, StoreError
+from memento.errors import ConfigError, ModelMissing, StoreError
 from memento.search.index_status import IndexStatus, index_status
 from memento.search.store_index import StoreIndex
 from memento.storage import vectors
@@ -176,7 +176,7 @@ class Semantic:
             self._unindexed += embedded
             if self._unindexed >= INDEX_EVERY:
                 self._unindexed = 0
-                with suppress(DeadlineExceeded):
+                with suppress(DeadlineExceeded, ConfigError):  # a query says what is wrong with the settings
                     self._index.current(embedder.model, embedder.dimensions, deadline)
             self._index.grow(GROW * embedded)
 

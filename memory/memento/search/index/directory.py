@@ -70,16 +70,21 @@ class Directory:
         return rows
 
     def _merge(self) -> None:
-        if not self._new:
-            return
         import numpy as np
 
+        if not self._new:
+            return
         nums = np.array(sorted(self._new), np.int64)
         firsts, counts = np.array([self._new[num] for num in nums.tolist()], np.int64).T
-        stay = ~np.isin(self._nums, nums) if len(self._nums) else np.empty(0, bool)
-        kept, added = self._nums[stay], counts > 0
-        places = np.searchsorted(kept, nums[added])
-        self._nums = np.insert(kept, places, nums[added])
-        self._firsts = np.insert(self._firsts[stay], places, firsts[added])
-        self._counts = np.insert(self._counts[stay], places, counts[added])
+        places = np.searchsorted(self._nums, nums)
+        known = np.zeros(len(nums), bool)
+        inside = places < len(self._nums)
+        known[inside] = self._nums[places[inside]] == nums[inside]
+        self._firsts[places[known]], self._counts[places[known]] = firsts[known], counts[known]
+        self._nums = np.insert(self._nums, places[~known], nums[~known])
+        self._firsts = np.insert(self._firsts, places[~known], firsts[~known])
+        self._counts = np.insert(self._counts, places[~known], counts[~known])
+        if not counts.all():
+            left = self._counts > 0
+            self._nums, self._firsts, self._counts = self._nums[left], self._firsts[left], self._counts[left]
         self._new.clear()

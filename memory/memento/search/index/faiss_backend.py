@@ -25,10 +25,8 @@ class FaissFlat(Accelerator):
     name: ClassVar[str] = "faiss-flat"
 
     def __init__(self, dimensions: int) -> None:
-        import faiss
-
-        self._faiss: Any = faiss
-        self._index: Any = faiss.IndexFlatIP(dimensions)
+        self._faiss = _one_thread()
+        self._index: Any = self._faiss.IndexFlatIP(dimensions)
 
     @property
     def covered(self) -> int:
@@ -55,11 +53,9 @@ class FaissHnsw(Graph):
     name: ClassVar[str] = "faiss-hnsw"
 
     def __init__(self, dimensions: int) -> None:
-        import faiss
-
-        self._faiss: Any = faiss
+        self._faiss = _one_thread()
         self._dimensions = dimensions
-        self._index: Any = faiss.IndexHNSWFlat(dimensions, LINKS, faiss.METRIC_INNER_PRODUCT)
+        self._index: Any = self._faiss.IndexHNSWFlat(dimensions, LINKS, self._faiss.METRIC_INNER_PRODUCT)
         self._index.hnsw.efConstruction = BUILD_WIDTH
 
     @property
@@ -86,6 +82,14 @@ class FaissHnsw(Graph):
     def load(self, path: Path) -> None:
         """Read what `save` wrote."""
         self._index = self._faiss.read_index(str(path))
+
+
+def _one_thread() -> Any:
+    """Return the library, told to use the caller's core alone: its threads wait for each other by spinning."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    return faiss
 
 
 def _selector(faiss: Any, allowed: NDArray[np.bool_]) -> Any:

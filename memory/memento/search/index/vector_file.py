@@ -19,7 +19,7 @@ from zlib import crc32
 
 import msgspec
 
-from memento import durable
+from memento import durable, killpoints
 from memento.search.index.directory import DEAD
 from memento.search.index.header import BLOCK, NAME, Header, Unusable, read_header
 from memento.search.index.rows import Growing, Rows
@@ -44,12 +44,13 @@ class VectorFile(Rows):
         self._blocks = list(header.block_checksums)
         self._killed: list[int] = []
         self._mapped: NDArray[np.float32] | None = None
-        self._version = _version(folder)
+        self._version: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
         """Open what the header names. Raises Unusable for a file that is not whole, or not of this store and model."""
         for _ in range(_MOVING_TRIES):
+            version = _version(folder)  # before the header: one that comes between is seen as a change
             header = read_header(folder)
             for what, found, wanted in (
                 ("store", header.store, store),
@@ -60,7 +61,7 @@ class VectorFile(Rows):
                     raise Unusable(f"it is of another {what} ({found})")
             try:
                 file = cls(folder, header, _read_nums(folder, header))
-                file._mapped = file._map(header.rows)
+                file._mapped, file._version = file._map(header.rows), version
             except (Unusable, OSError, ValueError) as error:  # ValueError: too short to be mapped
                 reason = str(error)
                 time.sleep(_MOVING_SECONDS)
@@ -116,12 +117,14 @@ class VectorFile(Rows):
         vectors_path, nums_path = self.header.vectors_path(self.folder), self.header.nums_path(self.folder)
         durable.sync(vectors_path)
         durable.sync(nums_path)
+        killpoints.reach("vectors.synced")
         if self._killed:
             _write_at(vectors_path, [(row * self._stride, bytes(self._stride)) for row in self._killed])
             _write_at(nums_path, [(row * 8, DEAD.to_bytes(8, "little", signed=True)) for row in self._killed])
             for block in {row // BLOCK for row in self._killed}:
                 self._blocks[block] = crc32(self._block(block).data)
             self._killed.clear()
+            killpoints.reach("vectors.marked")
         self.header = msgspec.structs.replace(
             self.header,
             rows=len(self.nums),
@@ -131,6 +134,7 @@ class VectorFile(Rows):
             block_checksums=tuple(self._blocks),
         )
         _replace(self.folder / NAME, self.header.encode())
+        killpoints.reach("vectors.published")
         self._version = _version(self.folder)
 
     def changed(self) -> bool:
