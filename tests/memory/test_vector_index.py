@@ -119,6 +119,15 @@ def test_among_limits_before_k(make: Make) -> None:
     assert index.search(query, 0) == []
 
 
+def test_a_filter_that_names_everything_in_another_order(make: Make) -> None:
+    index, known, rng = make(), {}, np.random.default_rng(4)
+    for num in (5, 3, 9, 1):
+        known[num] = unit(rng, 2)
+        put(index, num, known[num])
+    query = unit(rng, 1)[0]
+    assert_same(index.search(query, 4, np.array([1, 3, 5, 9])), brute_force(known, query, 4))
+
+
 def test_a_replacement_leaves_nothing_of_what_it_replaced(make: Make) -> None:
     rng = np.random.default_rng(3)
     index, known = make(), {}

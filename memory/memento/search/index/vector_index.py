@@ -115,8 +115,7 @@ class VectorIndex:
         if len(rows) * NARROW < len(nums):
             scores = vectors[rows] @ query
         else:
-            scores = vectors @ query
-            scores = scores if len(rows) == len(nums) else scores[rows]
+            scores = (vectors @ query)[rows]
         wanted = min(len(rows), 4 * k)
         while True:
             top = np.argpartition(scores, -wanted)[-wanted:]
