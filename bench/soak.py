@@ -47,6 +47,7 @@ BARS: Final = (
     Bar(15, f"{CARD}/test_bar_15_hooks.py", {"MEMENTO_HOOKS": 1_000}),
     Bar(17, f"{CARD}/test_bar_17_trust.py"),
     Bar(18, f"{CARD}/test_bar_18_private.py"),
+    Bar(19, f"{CARD}/test_bar_19_jobs.py", {"MEMENTO_DAYS": 60}),
     Bar(
         20,
         f"{CARD}/test_bar_20_process.py",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from memento.auto import AutoMemory as AutoMemory
     from memento.errors import MementoError as MementoError
     from memento.memory import Found as Found, Memory as Memory, Recall as Recall
-    from memento.store import MemoryStore as MemoryStore, get_store as get_store, recall as recall, remember as remember
+    from memento.process_stores import get_store as get_store, recall as recall, remember as remember
+    from memento.store import MemoryStore as MemoryStore
 
 __version__ = "0.1.0"
 
@@ -29,9 +30,9 @@ _HOMES = {
     "Memory": "memento.memory",
     "MemoryStore": "memento.store",
     "Recall": "memento.memory",
-    "get_store": "memento.store",
-    "recall": "memento.store",
-    "remember": "memento.store",
+    "get_store": "memento.process_stores",
+    "recall": "memento.process_stores",
+    "remember": "memento.process_stores",
 }
 
 __all__ = ["AutoMemory", "Found", "MementoError", "Memory", "MemoryStore", "Recall", "get_store", "recall", "remember"]

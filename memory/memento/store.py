@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 
     from memento.embedding import Embedder
     from memento.restore.record import Healing
+    from memento.storage.database import Database
     from memento_policies import Policy
     from memento_policies.before import Before
 
@@ -84,6 +84,11 @@ class MemoryStore:
         self._policy: Policy | None = None
         with suppress(StoreError, OSError):  # a full disk: the journal waits for the next start, reading goes on
             journal.replay(self._database)
+
+    @property
+    def database(self) -> Database:
+        """The file underneath, for what looks after it: backups, health, jobs."""
+        return self._database
 
     def remember(
         self,
@@ -295,7 +300,9 @@ class MemoryStore:
 
     def close(self) -> None:
         """Close the database; further use raises StoreError."""
-        _forget_singleton(self)
+        from memento.process_stores import forget
+
+        forget(self)
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -358,37 +365,6 @@ class MemoryStore:
             if memory.id in new:
                 line = " ".join(memory.text.split())[:200]
                 sys.stderr.write(f"[memento] {memory.id[:8]} {memory.importance:.2f} {memory.role}: {line}\n")
-
-
-_stores: dict[Path, MemoryStore] = {}
-_stores_lock = threading.Lock()
-
-
-def get_store(path: str | Path | None = None) -> MemoryStore:
-    """Return the process's one open store for this path (default: the configured one)."""
-    config = load_config()
-    wanted = (Path(path).expanduser() if path else config.db_path).resolve()
-    with _stores_lock:
-        if wanted not in _stores:
-            _stores[wanted] = MemoryStore(wanted, config=config)
-        return _stores[wanted]
-
-
-def remember(text: str, **options: Any) -> str:
-    """Keep a text in the default store and return its id; see MemoryStore.remember."""
-    return get_store().remember(text, **options)
-
-
-def recall(query: str, k: int | None = None, **options: Any) -> Recall:
-    """Search the default store; see MemoryStore.recall."""
-    return get_store().recall(query, k, **options)
-
-
-def _forget_singleton(store: MemoryStore) -> None:
-    with _stores_lock:
-        for path, known in list(_stores.items()):
-            if known is store:
-                del _stores[path]
 
 
 def _filter(filters: Filters) -> Filter:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
+from memento.jobs.worker import JobsWorker
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.hooks.spool import folders
@@ -42,6 +43,8 @@ SIGNAL_SECONDS: Final = 0.5
 """Signals only set flags (a handler must not take the lock that the wait holds); this is how soon they are seen."""
 RETRY_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 2.0
+JOB_SECONDS: Final = 0.3
+"""What a job in hand gets to finish; it is cut off then, and run again by the next sidecar."""
 
 
 class Sidecar:
@@ -69,12 +72,15 @@ class Sidecar:
             embed.start()
             serving = Serving(store, lambda: self._watching(sweep, capture), embed.wake, self._say)
             serving.start()
+            jobs = JobsWorker(store, self._say)
+            jobs.start()
             try:
                 self._follow(store, sweep, capture, embed, serving)
             finally:
                 until = time.monotonic() + DRAIN_SECONDS
                 self._wake.stop()
                 serving.stop()
+                jobs.stop(JOB_SECONDS)
                 embed.stop(until - time.monotonic())
         self._say("stopped")
 

@@ -1,0 +1,86 @@
+"""`jobs` and `jobs run`: what looks after the store, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from memento.cli.group import Group
+from memento.cli.options import as_typer
+from memento.cli.output import AsJson, Db, configured, note, plain, print_json, say, wants_json
+from memento.errors import UsageError
+
+jobs = Group(
+    help="Show when each job ran and runs next; or run one.", invoke_without_command=True, rich_markup_mode=None
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.add_typer(jobs, name="jobs")
+
+
+@jobs.callback()
+@as_typer
+def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
+    """Show when each job ran and runs next; or run one."""
+    if context.invoked_subcommand is not None:
+        return
+    from memento.jobs.table import JOBS
+    from memento.jobs.timetable import due
+    from memento.storage.upkeep import JobState, job_states
+    from memento.store import MemoryStore
+    from memento.times import iso
+    from memento_ingest.sidecar.lock import holder
+
+    with MemoryStore(config=configured(db)) as store, store.database.read() as connection:
+        states = job_states(connection)
+        is_watched = holder(store.path) is not None
+    now = datetime.now(UTC)
+    listed: list[dict[str, Any]] = []
+    for job in JOBS.values():
+        state = states.get(job.name, JobState())
+        upcoming = max(due(job, state, now), now)
+        last = iso(state.last_success) if state.last_success else None
+        listed.append(
+            {"name": job.name, "last": last, "next": upcoming.isoformat(timespec="seconds"), "error": state.last_error}
+        )
+    if wants_json(json_):
+        print_json({"scheduled": is_watched, "jobs": listed})
+        return
+    for one in listed:
+        times = f"last {_time(one['last']):<16}  next {_time(one['next']):<16}"
+        say(plain(f"{one['name']:<14} {times}" + (f"  failed: {one['error']}" if one["error"] else "")))
+    if not is_watched:
+        note(
+            "the sidecar does not run, so nothing runs by itself: `memento watch`, or cron with `memento jobs run NAME`"
+        )
+
+
+@jobs.command()
+def run(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `memento jobs`.")],
+    db: Db = None,
+) -> None:
+    """Run jobs now, for cron or a systemd timer. Exit code 1: one failed."""
+    from memento.jobs.running import run as run_job
+    from memento.jobs.table import JOBS
+    from memento.store import MemoryStore
+
+    for name in names:
+        if name not in JOBS:
+            raise UsageError(f"there is no job {name}: it is one of {', '.join(JOBS)}")
+    failed = False
+    with MemoryStore(config=configured(db)) as store:
+        for name in names:
+            outcome = run_job(JOBS[name], store)
+            failed |= not outcome.succeeded
+            note(f"{name}: {outcome.text}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _time(iso: str | None) -> str:
+    return iso[:16].replace("T", " ") if iso else "never"

@@ -1,0 +1,72 @@
+"""What the jobs do that keep the file sound and small."""
+
+from __future__ import annotations
+
+from memento.errors import StoreCorrupt
+from memento.health import INTEGRITY, Finding, Patient, Remedy, examine, examine_slice
+from memento.storage import upkeep
+from memento.store import MemoryStore
+
+
+def hourly_backup(store: MemoryStore) -> str:
+    """Back up, and let go of what two backups hold."""
+    return _backup(store, "hourly")
+
+
+def daily_backup(store: MemoryStore) -> str:
+    """Take the day's snapshot."""
+    return _backup(store, "daily")
+
+
+def _backup(store: MemoryStore, kind: str) -> str:
+    from memento.backup import Shelf, take
+    from memento.backup.secured import trim_journal
+
+    settings = store.config.settings.storage
+    if not settings.backup_enabled:
+        return "backups are switched off"
+    try:
+        backup = take(store.database, kind, Shelf(store.path), retention_days=settings.backup_retention_days)
+    except StoreCorrupt as error:
+        return _heal(store, str(error))
+    trim_journal(store.path, store.config)
+    return f"{backup.name}, {backup.manifest.counts['memories']:,} memories"
+
+
+def health(store: MemoryStore) -> str:
+    """Examine the next part of the rows, and all that takes little time; heal what is damaged."""
+    return _treated(store, examine_slice(Patient(store.database, store.config), INTEGRITY))
+
+
+def full_health(store: MemoryStore) -> str:
+    """Examine everything; heal what is damaged."""
+    return _treated(store, examine(Patient(store.database, store.config), INTEGRITY))
+
+
+def _treated(store: MemoryStore, found: list[Finding]) -> str:
+    damage = [finding for finding in found if finding.remedy is not Remedy.NONE]
+    return _heal(store, damage[0].text) if damage else "sound"
+
+
+def _heal(store: MemoryStore, damage: str) -> str:
+    """Heal the store; raises StoreCorrupt when that cannot be."""
+    from memento.restore.healing import heal
+
+    healing = heal(store.path, store.config) if store.config.settings.storage.auto_restore else None
+    if healing is None:
+        raise StoreCorrupt(f"{store.path} is damaged ({damage}): `memento doctor` says what to do")
+    return healing.text
+
+
+def trim_cache(store: MemoryStore) -> str:
+    """Let the oldest query embeddings go."""
+    with store.database.write() as connection:
+        gone = upkeep.trim_cache(connection, store.config.settings.cache.table_size)
+    return f"{gone:,} query embeddings removed"
+
+
+def checkpoint(store: MemoryStore) -> str:
+    """Move the write-ahead log into the database, as far as readers let it."""
+    with store.database.read() as connection:
+        left = upkeep.checkpoint(connection)
+    return f"{left:,} pages left in the log" if left else "the log is empty"

@@ -1,0 +1,82 @@
+"""The jobs' thread: nothing that takes long runs in the thread that captures."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from memento.errors import StoreError
+from memento.jobs.running import run
+from memento.jobs.steady import Clock, MachineClock, SteadyScheduler
+from memento.jobs.table import JOBS, Job
+from memento.jobs.timetable import due, following
+from memento.storage import upkeep
+from memento.store import MemoryStore
+
+TICK_SECONDS: Final = 15.0
+START_DELAY: Final = timedelta(seconds=30)
+"""What is overdue at the start waits this long: starting is busy enough."""
+
+
+class JobsWorker:
+    """Runs every job in its time, in a thread of its own, for one store."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        say: Callable[[str], None],
+        jobs: Mapping[str, Job] = JOBS,
+        clock: Clock | None = None,
+    ) -> None:
+        self._store, self._say, self._jobs = store, say, jobs
+        self._clock = clock or MachineClock()
+        self._scheduler = SteadyScheduler(self._clock)
+        self._stopping = threading.Event()
+        self._failing: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._run, name="memento-jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin; what is overdue runs half a minute from now."""
+        self.plan()
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Stop after the job in hand, waiting at most this long: one that is cut off leaves nothing half done."""
+        self._stopping.set()
+        self._thread.join(seconds)
+
+    def plan(self) -> None:
+        """Give every job its first time."""
+        try:
+            with self._store.database.read() as connection:
+                states = upkeep.job_states(connection)
+        except StoreError:
+            states = {}
+        now = self._scheduler.now()
+        for job in self._jobs.values():
+            first = max(due(job, states.get(job.name, upkeep.JobState()), now), now + START_DELAY)
+            self._scheduler.add(partial(self._once, job), first, partial(self._next, job))
+
+    def tick(self) -> None:
+        """Run what is due."""
+        self._scheduler.run_pending()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(TICK_SECONDS):
+            self.tick()
+
+    def _once(self, job: Job) -> None:
+        outcome = run(job, self._store, round(self._clock.wall().timestamp() * 1000))
+        if self._stopping.is_set():
+            return
+        if outcome.succeeded:
+            self._failing.pop(job.name, None)
+        elif self._failing.get(job.name) != outcome.text:
+            self._failing[job.name] = outcome.text
+            self._say(f"job {job.name} failed and is tried again within the hour: {outcome.text}")
+
+    def _next(self, job: Job, began: datetime) -> datetime:
+        return following(job, began, succeeded=job.name not in self._failing)

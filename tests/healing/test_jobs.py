@@ -1,0 +1,176 @@
+"""Jobs: what each does, that a failure stays its own, and that they run in the sidecar and without it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from memento.backup import Shelf
+from memento.durable import locked
+from memento.jobs.running import run
+from memento.jobs.table import DAY, HOUR, JOBS, Job
+from memento.jobs.timetable import due
+from memento.jobs.worker import JobsWorker
+from memento.journal import journal_path
+from memento.storage.upkeep import JobState, job_states
+from memento.store import MemoryStore
+
+NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
+
+
+def states(store: MemoryStore) -> dict[str, JobState]:
+    with store.database.read() as connection:
+        return job_states(connection)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_job_succeeds_on_a_sound_store(store: MemoryStore, name: str) -> None:
+    outcome = run(JOBS[name], store)
+    assert outcome.succeeded, outcome
+    assert states(store)[name].last_success > 0
+
+
+def test_backups_let_go_of_the_journal(store: MemoryStore) -> None:
+    store.remember("The lamp is green.", embed=False)
+    for lines in (2, 0):  # its name and the entry, until two backups hold it
+        run(JOBS["hourly-backup"], store)
+        assert len(journal_path(store.path).read_bytes().splitlines()) == lines
+    assert len(Shelf(store.path).all()) == 2
+
+
+@pytest.mark.parametrize("name", ["health", "full-health", "hourly-backup"])
+def test_damage_that_a_job_finds_is_healed(store: MemoryStore, name: str) -> None:
+    run(JOBS["daily-backup"], store)
+    with store.database.write() as connection:
+        connection.execute("UPDATE memories SET text = 'Rule number 7 of the harbour: sink.' WHERE num = 8")
+    outcome = run(JOBS[name], store)
+    assert "was restored from the backup" in outcome.text
+    assert not store.get_recent(1000, since=None)[0].text.endswith("sink.")
+    assert run(JOBS["full-health"], store).text == "sound"
+
+
+def test_the_hourly_examination_comes_to_every_row(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memento.health.examination._LEAST_SLICE", 30)
+    with store.database.write() as connection:
+        connection.execute("UPDATE memories SET importance = 0.9 WHERE num = 200")
+    texts = [run(JOBS["health"], store).text for _ in range(7)]
+    assert texts[:6] == ["sound"] * 6
+    assert "1 rows are not what was written" in texts[6]
+
+
+def test_what_a_job_raises_stays_its_own(store: MemoryStore) -> None:
+    def fail(_: MemoryStore) -> str:
+        raise ZeroDivisionError("oh")
+
+    assert run(Job("bad", HOUR, fail), store) == (False, "ZeroDivisionError: oh")
+    assert states(store)["bad"] == (0, "ZeroDivisionError: oh")
+    assert run(Job("bad", HOUR, lambda _: "fine"), store).succeeded
+    assert states(store)["bad"].last_error == ""
+
+
+def test_one_process_runs_a_job_at_a_time(store: MemoryStore) -> None:
+    with locked(store.path.with_name(f"{store.path.name}.cache.lock")):
+        assert run(JOBS["cache"], store).text == "another process is running it"
+
+
+@pytest.mark.parametrize(
+    ("every", "last", "expected"),
+    [
+        (HOUR, None, NOW),
+        (HOUR, NOW - timedelta(minutes=50), NOW + timedelta(minutes=10)),
+        (HOUR, NOW - timedelta(hours=9), NOW - timedelta(hours=8)),
+        (HOUR, NOW + timedelta(hours=24), NOW),
+        (DAY, NOW - timedelta(hours=11), NOW + timedelta(hours=12)),
+        (DAY, NOW - timedelta(hours=13), NOW - timedelta(hours=12)),
+    ],
+)
+def test_when_a_job_is_due(every: timedelta, last: datetime | None, expected: datetime) -> None:
+    state = JobState(round(last.timestamp() * 1000) if last else 0)
+    assert due(Job("x", every, lambda _: ""), state, NOW) == expected
+
+
+class Stepped:
+    """Clocks that a test moves."""
+
+    def __init__(self) -> None:
+        self.shown, self.passed = NOW, 0.0
+
+    def wall(self) -> datetime:
+        return self.shown
+
+    def seconds(self) -> float:
+        return self.passed
+
+    def pass_by(self, seconds: float) -> None:
+        self.shown += timedelta(seconds=seconds)
+        self.passed += seconds
+
+
+def test_setting_the_clock_neither_loses_nor_repeats_a_run(store: MemoryStore) -> None:
+    clock, runs, said = Stepped(), [], list[str]()
+    job = Job("x", HOUR, lambda _: runs.append(clock.passed) or "")  # type: ignore[func-returns-value]
+    worker = JobsWorker(store, said.append, {"x": job}, clock)
+    worker.plan()
+    for jump in (0, -6, 6, 24, -24, 0):
+        clock.shown += timedelta(hours=jump)
+        for _ in range(4 * 60):
+            clock.pass_by(15)
+            worker.tick()
+    assert len(runs) == 6
+    assert max(later - sooner for sooner, later in pairwise(runs)) <= 61 * 60
+    clock.pass_by(9 * 3600)  # asleep
+    for _ in range(8):
+        clock.pass_by(15)
+        worker.tick()
+    assert len(runs) == 7
+
+
+def test_a_job_in_hand_does_not_hold_up_the_end_of_the_sidecar(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import time, memento.jobs.worker as worker\n"
+        "from datetime import timedelta\n"
+        "from memento.jobs.table import HOUR, JOBS, Job\n"
+        "worker.START_DELAY, worker.TICK_SECONDS = timedelta(0), 0.05\n"
+        "def slow(store):\n"
+        "    print('slow', flush=True)\n"
+        "    with store.database.read() as connection:\n"
+        "        while True: connection.execute('SELECT count(*) FROM memories').get; time.sleep(0.001)\n"
+        "JOBS['cache'] = Job('cache', HOUR, slow)\n"
+        "from pathlib import Path\n"
+        "from memento.config import load_config\n"
+        "from memento_ingest.sidecar.sidecar import Sidecar\n"
+        f"Sidecar(load_config(), [Path({str(tmp_path)!r})], {{}}, print).run()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
+    assert process.stdout
+    while (line := process.stdout.readline()) != "slow\n":
+        assert line or process.poll() is None
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert time.monotonic() - started < 5
+
+
+def test_the_thread_ticks_and_ends(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memento.jobs.worker.TICK_SECONDS", 0.01)
+    monkeypatch.setattr("memento.jobs.worker.START_DELAY", timedelta(0))
+    ran = threading.Event()
+    done: Callable[[MemoryStore], str] = lambda _: ran.set() or ""  # type: ignore[func-returns-value]  # noqa: E731
+    worker = JobsWorker(store, print, {"x": Job("x", HOUR, done)})
+    worker.start()
+    assert ran.wait(5)
+    worker.stop(5)
+    assert not worker._thread.is_alive()
