@@ -112,10 +112,7 @@ class VectorIndex:
         vectors, nums = self.rows.vectors, self.rows.nums
         if not len(rows):
             return []
-        if len(rows) * NARROW < len(nums):
-            scores = vectors[rows] @ query
-        else:
-            scores = (vectors @ query)[rows]
+        scores = vectors[rows] @ query if len(rows) * NARROW < len(nums) else (vectors @ query)[rows]
         wanted = min(len(rows), 4 * k)
         while True:
             top = np.argpartition(scores, -wanted)[-wanted:]
