@@ -1,14 +1,17 @@
 """How well the policy judges: AUC, the kept/skipped curve, calibration; by kind of turn for coding sessions.
 
-Usage: python bench/eval_policy.py [--locomo PATH] [--svg FILE]
+Usage: python bench/eval_policy.py [--locomo PATH]
 
-LoCoMo's evidence turns are what matters between people: tuned on its dev conversations, measured on the others.
+LoCoMo's evidence turns are what matters between people: tuned on its dev conversations, measured on the others. The
+labelled turns of coding sessions are those of tests/policies/labelled: tuned on its dev half, measured on the other.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +20,14 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.datasets import DEV, load
-from bench.examples import of_conversations
+from bench.examples import Labelled, labelled, of_conversations, of_sessions
 from bench.logistic import Vector, auc
 
-from memento_policies import Policy, load_policy
+from memento_policies import Decision, Policy, load_policy
 
 KEPT: Final = (1.0, 0.999, 0.995, 0.99, 0.98, 0.97, 0.95, 0.9, 0.8)
 BINS: Final = 10
+KIND_TAGS: Final = ("decision", "preference", "fact", "fix", "correction", "todo", "error", "question")
 
 
 def people(policy: Policy, locomo: Path) -> None:
@@ -43,6 +47,37 @@ def people(policy: Policy, locomo: Path) -> None:
             least = np.quantile(scores[matters], 1 - share, method="lower")
             print(f"  {share:>12.1%} {np.mean(scores[~matters] < least):>16.1%} {least:>13.3f}")
         calibration(scores, matters)
+
+
+def sessions(policy: Policy) -> None:
+    """Print the figures for the labelled coding sessions, dev and test."""
+    for split in ("dev", "test"):
+        turns = list(labelled(split))
+        decisions = [policy.decide(turn.message) for turn in turns]
+        should = np.array([turn.keep for turn in turns])
+        kept = np.array([decision.keep for decision in decisions])
+        scores = np.array([policy.weigh(turn.message).importance for turn in turns])
+        matters = np.array([example.label == 1 for example in of_sessions(turns)])
+        print(f"\nCoding sessions, {split}: {len(turns)} turns, {should.sum()} to keep")
+        print(f"  kept of what should be  {kept[should].mean():.1%}; precision {should[kept].mean():.1%}")
+        print(f"  skipped of the rest     {1 - kept[~should].mean():.1%}")
+        print(f"  AUC of importance       {auc(matters, scores):.4f} (what matters against everything else)")
+        print("  kind            turns     kept")
+        for kind, count in Counter(turn.kind for turn in turns).most_common():
+            of_kind = np.array([turn.kind == kind for turn in turns])
+            print(f"  {kind:<14} {count:>6} {kept[of_kind].mean():>8.0%}")
+        tags(turns, decisions)
+
+
+def tags(turns: Sequence[Labelled], decisions: Sequence[Decision]) -> None:
+    """Print how often a tag that names a kind is right, and how often it is there where it should be."""
+    print("  tag          given  precision   recall")
+    for tag in KIND_TAGS:
+        given = [tag in decision.tags for decision in decisions]
+        right = sum(got and turn.kind == tag for got, turn in zip(given, turns, strict=True))
+        wanted = sum(turn.kind == tag for turn in turns)
+        if sum(given) and wanted:
+            print(f"  {tag:<12} {sum(given):>5} {right / sum(given):>10.0%} {right / wanted:>8.0%}")
 
 
 def calibration(scores: Vector, matters: NDArray[np.bool_]) -> None:
@@ -67,6 +102,7 @@ def main() -> None:
     policy = load_policy()
     if options.locomo:
         people(policy, options.locomo)
+    sessions(policy)
 
 
 if __name__ == "__main__":

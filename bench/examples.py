@@ -3,12 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from bench.datasets import Conversation
 
-from memento_policies import Message, Role
+from memento_policies import Kind, Message, Role
 from memento_policies.before import OPENING, after
+
+LABELLED: Final = Path(__file__).resolve().parent.parent / "tests" / "policies" / "labelled"
+SKIPPED_KINDS: Final = frozenset({"noise", "progress", "boilerplate", "ack", "interrupted"})
+_MATTERS: Final = frozenset({"decision", "preference", "fact", "fix", "correction", "todo", "summary"})
+_SPEAKERS: Final[dict[str, tuple[Role, Kind]]] = {
+    "user": ("user", "turn"),
+    "assistant": ("assistant", "turn"),
+    "tool": ("tool", "turn"),
+    "call": ("assistant", "tool_call"),
+    "summary": ("system", "summary"),
+}
+
+
+class Labelled(NamedTuple):
+    """A labelled turn of a coding session: its kind as in labelled/README.md."""
+
+    kind: str
+    message: Message
+    session: str
+
+    @property
+    def keep(self) -> bool:
+        """Whether it should be kept."""
+        return self.kind not in SKIPPED_KINDS
+
+
+def labelled(split: str) -> Iterator[Labelled]:
+    """Yield the labelled turns of `dev` or `test`, session by session."""
+    for path in sorted(LABELLED.glob(f"{split}-*.txt")):
+        for number, line in enumerate(path.read_text("utf-8").splitlines()):
+            label, _, text = line.partition(" |")
+            kind, speaker = label.split()
+            role, shape = _SPEAKERS[speaker]
+            text = text.removeprefix(" ").replace("\\n", "\n").replace("\\t", "\t")
+            yield Labelled(
+                kind, Message(role, text, 0, "bench", path.stem, f"{path.stem}:{number}", kind=shape), path.stem
+            )
+
+
+def of_sessions(turns: Iterable[Labelled]) -> Iterator[Example]:
+    """Yield labelled turns as examples: 1 for what matters, 0.5 for what is kept beside it, 0 for what is skipped."""
+    for kind, message, session in turns:
+        yield Example(message, 1.0 if kind in _MATTERS else 0.0 if kind in SKIPPED_KINDS else 0.5, session)
 
 
 class Example(NamedTuple):

@@ -40,6 +40,7 @@ class RuleMatcher:
         self._limits = [(r.min_chars, _NO_LIMIT if r.max_chars is None else r.max_chars, r.meta) for r in rules]
         self._limited = frozenset(i for i, limit in enumerate(self._limits) if limit != (0, _NO_LIMIT, None))
         self._by_signal = _by_signal(rules)
+        self._unless = {i: frozenset(r.unless) for i, r in enumerate(rules) if isinstance(r, Derived) and r.unless}
         unconditional = [i for i, r in enumerate(rules) if not r.patterns and not (isinstance(r, Derived) and r.when)]
         self._in_scope: dict[tuple[Role, Kind], frozenset[int]] = {}
         self._always: dict[tuple[Role, Kind], list[int]] = {}
@@ -57,6 +58,9 @@ class RuleMatcher:
         found = self._in_scope[key].intersection(candidates)
         for index in found & self._limited:
             if not self._within_limits(index, facts):
+                found -= {index}
+        for index in found & self._unless.keys():
+            if not self._unless[index].isdisjoint(signals):
                 found -= {index}
         return sorted(found)
 

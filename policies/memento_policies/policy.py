@@ -121,12 +121,13 @@ def load_policy(overrides: Path | None = None) -> Policy:
 def _check_signals(
     document: Document[TagsFile] | Document[ImportanceFile], key: str, rules: Sequence[Derived], signals: Sequence[str]
 ) -> None:
-    """Raise PolicyError where `when` names a signal that significance.yaml does not define."""
+    """Raise PolicyError where a rule names a signal that significance.yaml does not define."""
     for index, rule in enumerate(rules):
-        for position, signal in enumerate(rule.when):
-            if signal not in signals:
-                problem = f"no signal '{signal}' in significance.yaml{nearest(signal, signals)}"
-                raise document.error((key, index, "when", position), problem)
+        for name, named in (("when", rule.when), ("unless", rule.unless)):
+            for position, signal in enumerate(named):
+                if signal not in signals:
+                    problem = f"no signal '{signal}' in significance.yaml{nearest(signal, signals)}"
+                    raise document.error((key, index, name, position), problem)
 
 
 def _dropped(reason: str, text: str, redactions: Mapping[str, int], reasons: tuple[Reason, ...] = ()) -> Decision:

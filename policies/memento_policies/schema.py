@@ -82,9 +82,10 @@ class Condition(_Strict):
 
 
 class Derived(Condition):
-    """A condition that may rest on the signals of significance: `when` needs one of them to have fired."""
+    """A condition that may rest on the signals of significance: `when` needs one of them, `unless` none of them."""
 
     when: tuple[Slug, ...] = ()
+    unless: tuple[Slug, ...] = ()
 
     @model_validator(mode="after")
     def _one_trigger(self) -> Self:

@@ -95,7 +95,7 @@ def test_a_dropped_message_is_redacted_too(fake: Callable[[str, int], str]) -> N
         ("I prefer pytest over unittest", "user", ("preference", "python", "pytest")),
         ("Why does `docker build` hang?", "user", ("error", "question", "docker")),
         ("Fixed the off-by-one in ingest/Store.py.", "assistant", ("fix", "file:store.py", "python")),
-        ("My daughter broke her arm at the camping trip", "user", ("error", "fact", "family", "travel")),
+        ("My daughter broke her arm at the camping trip", "user", ("error", "family", "travel")),
         ("5 passed in 0.2s", "tool", ("test",)),
         ("The sky is blue today over there", "user", ()),
     ],
