@@ -96,8 +96,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: Server = msgspec.field(default_factory=Server)
     echo: bool = False
     """Print every memory that is written, one line each, to standard error."""
-    rust: bool = False
-    """Demand the Rust engine."""
+    rust: bool | None = None
+    """Demand the native engine (true), refuse it (false); without it, it is used where it is installed."""
 
 
 _ENVIRONMENT: Final = {
@@ -190,7 +190,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 def _from_text(name: str, key: str, text: str) -> Any:
     """Read an environment variable's text as its setting's type."""
-    if not isinstance(_DEFAULTS[key], bool):
+    if isinstance(_DEFAULTS[key], str):
         return text
     meaning = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if text.lower() not in meaning:

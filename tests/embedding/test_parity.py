@@ -91,11 +91,11 @@ def test_there_are_two_hundred_sentences_that_fit_the_window(model_dir: Path) ->
 
 
 def test_fp32_equals_the_reference_on_every_sentence(model_dir: Path, reference: Array) -> None:
-    assert cosines(load_embedder(model_dir, precision="fp32"), reference).min() >= 0.99999
+    assert cosines(load_embedder(model_dir, precision="fp32", rust=False), reference).min() >= 0.99999
 
 
 def test_int8_stays_near_the_reference(model_dir: Path, reference: Array) -> None:
-    found = cosines(load_embedder(model_dir, precision="int8"), reference)
+    found = cosines(load_embedder(model_dir, precision="int8", rust=False), reference)
     assert found.mean() >= 0.99
     assert found.min() >= 0.95
 

@@ -54,7 +54,7 @@ def test_flags_beat_environment_beats_file_beats_defaults(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["storage:\n", "storage: {}\n", "# nothing\n", "---\n", "storage:\n  # all out\nrust: false\n"]
+    "text", ["storage:\n", "storage: {}\n", "# nothing\n", "---\n", "storage:\n  # all out\necho: false\n"]
 )
 def test_empty_files_and_sections_change_nothing(folder: Path, text: str) -> None:
     assert load(folder, text).settings == load(folder.parent).settings

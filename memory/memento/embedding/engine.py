@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from memento.embedding.model_files import find_model
-from memento.errors import ModelMissing
+from memento.errors import ConfigError, ModelError, ModelMissing
+from memento.native import native_module
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ class Embedder(ABC):
     model: str
     """The stamp stored beside each vector: the model's name and the first 8 hex digits of its weights' SHA-256."""
     engine: str
-    """What runs it: `onnxruntime-int8`, `onnxruntime-fp32` or `sentence-transformers`."""
+    """What runs it: `native-int8`, `native-fp32`, `onnxruntime-int8`, `onnxruntime-fp32` or `sentence-transformers`."""
     dimensions: int
 
     @abstractmethod
@@ -57,13 +58,22 @@ def _one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def load_embedder(
-    folder: Path, *, precision: Precision = "int8", threads: int | None = None, torch: bool = False
+    folder: Path,
+    *,
+    precision: Precision = "int8",
+    threads: int | None = None,
+    torch: bool = False,
+    rust: bool | None = None,
 ) -> Embedder:
-    """Load the model installed in `folder`: onnxruntime, or sentence-transformers where `torch` asks for it.
+    """Load the model installed in `folder`: the native engine, onnxruntime, or sentence-transformers by `torch`.
 
-    `threads` bounds the cores of one call; None takes two, or one where there is only one. Raises ModelMissing when
-    the folder holds no complete model, ModelError when it cannot be loaded.
+    `threads` bounds the cores of one call; None takes two, or one where there is only one. `rust` demands the native
+    engine (True), refuses it (False), or takes it where it is installed and works (None). Raises ModelMissing when the
+    folder holds no complete model, ModelError when it cannot be loaded, ConfigError when a demanded engine is missing.
     """
+    if torch and rust:
+        raise ConfigError("rust: true and embedding.use_onnx: false ask for two engines: leave one out")
+    native = None if torch else native_module(rust)
     files = find_model(folder)
     if files is None:
         raise ModelMissing(folder)
@@ -71,6 +81,14 @@ def load_embedder(
         from memento.embedding.torch_engine import TorchEmbedder
 
         return TorchEmbedder(files, threads)
+    if native is not None:
+        from memento.embedding.native_engine import NativeEmbedder
+
+        try:
+            return NativeEmbedder(native, files, precision, threads)
+        except ModelError:
+            if rust:
+                raise
     from memento.embedding.onnx_engine import OnnxEmbedder
 
     return OnnxEmbedder(files, precision, threads)

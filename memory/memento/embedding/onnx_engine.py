@@ -7,7 +7,6 @@ text alone and in a batch of eight); each is given a call of its own, which is n
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -16,16 +15,13 @@ from typing import TYPE_CHECKING
 from memento.embedding.engine import Embedder, Precision
 from memento.embedding.model_files import DIMENSIONS, FP32, INT8, TOKENIZER, ModelFiles
 from memento.embedding.passages import Chunker
+from memento.embedding.sizes import BATCH_TEXTS, BATCH_TOKENS, default_threads
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
-
-BATCH_TEXTS: dict[Precision, int] = {"int8": 1, "fp32": 8}
-BATCH_TOKENS = 512
-"""Padding included. Larger batches are slower: a core is busy with far less, and padding is computed too."""
 
 
 class OnnxEmbedder(Embedder):
@@ -37,7 +33,7 @@ class OnnxEmbedder(Embedder):
         self.dimensions = DIMENSIONS
         self._batch_texts = BATCH_TEXTS[precision]
         self._chunker = Chunker(files.folder / TOKENIZER)
-        self._session = _session(files.folder / (INT8 if precision == "int8" else FP32), threads or _default_threads())
+        self._session = _session(files.folder / (INT8 if precision == "int8" else FP32), threads or default_threads())
 
     def passages(self, text: str) -> list[tuple[int, int]]:
         """Return the (start, end) character spans of the text's chunks."""
@@ -77,12 +73,6 @@ def batches(lengths: Sequence[int], texts: int) -> Iterator[list[int]]:
         group.append(index)
     if group:
         yield group
-
-
-def _default_threads() -> int:
-    """Two at most: the model is small, and the sidecar is a guest on the machine."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2, cores)
 
 
 def _session(path: Path, threads: int) -> InferenceSession:

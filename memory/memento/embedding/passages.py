@@ -51,7 +51,8 @@ class Chunker:
 
     def chunks(self, text: str) -> list[Chunk]:
         """Return the chunks of `text` in order: one if it fits, else cut after sentences, else lines, else words."""
-        encoding = self._tokenizer.encode(_encodable(text), add_special_tokens=False)
+        text = encodable(text)
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids = encoding.ids
         if len(ids) <= CONTENT_TOKENS:
             return [Chunk(0, len(text), [CLS, *ids, SEP])]
@@ -62,7 +63,7 @@ class Chunker:
         return [Chunk(spans[n], spans[n + 1], [CLS, *ids[cuts[n] : cuts[n + 1]], SEP]) for n in range(len(cuts) - 1)]
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Replace lone surrogates, which the tokenizer refuses; the length stays, so offsets stay valid."""
     try:
         text.encode()

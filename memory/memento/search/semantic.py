@@ -77,6 +77,7 @@ class Semantic:
                     precision="fp32" if embedding.precision == "fp32" else "int8",
                     threads=embedding.threads,
                     torch=not embedding.use_onnx,
+                    rust=self._config.settings.rust,
                 )
             return self._embedder
 

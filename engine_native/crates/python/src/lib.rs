@@ -1,0 +1,29 @@
+//! The Python module `memento_native`: checks what it is given, releases the GIL, and calls the core crates.
+
+mod boundary;
+mod embedder;
+mod index;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+#[pymodule]
+mod memento_native {
+    #[pymodule_export]
+    use super::boundary::NativeError;
+    #[pymodule_export]
+    use super::describe;
+    #[pymodule_export]
+    use super::embedder::{Embedder, load_runtime};
+    #[pymodule_export]
+    use super::index::Index;
+}
+
+/// Return the version of this build and the vector instructions that it uses here.
+#[pyfunction]
+fn describe(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let found = PyDict::new(py);
+    found.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    found.set_item("simd", memento_search::Simd::best().name())?;
+    Ok(found)
+}

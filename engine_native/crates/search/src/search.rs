@@ -1,0 +1,116 @@
+//! The second stage: exact scalar products of the best candidates, as many as it takes.
+
+use crate::codes::Codes;
+use crate::kernels::Simd;
+use crate::scan::{Bitmap, Candidate, candidates};
+use crate::tables::Tables;
+
+/// What is asked.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// The vector to be near to.
+    pub vector: &'a [f32],
+    /// How many rows are wanted.
+    pub count: usize,
+    /// The rows that count.
+    pub allowed: &'a Bitmap,
+    /// The most threads that the scan may use.
+    pub threads: usize,
+}
+
+/// A row and its scalar product with the query.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// The row's number.
+    pub row: usize,
+    /// In single precision.
+    pub score: f32,
+}
+
+/// Candidates rescored before the first look at whether it was enough, per row wanted, and at least.
+const FIRST: (usize, usize) = (20, 100);
+/// Candidates kept by the first scan, per row wanted, and at least.
+const KEPT: (usize, usize) = (50, 512);
+/// Standard deviations of the estimates' error that the next estimate must lie below the last wanted score.
+const MARGIN: f32 = 3.0;
+
+/// Return the rows nearest to the query, best first; of equals the lower row.
+///
+/// Candidates are rescored in the order of their estimates until the next one is, by the error seen so far, too far
+/// below the last wanted score to belong above it; where the candidates kept do not suffice, more are.
+///
+/// # Panics
+/// If `vectors` has fewer rows than `codes`, or the query another dimension.
+#[must_use]
+pub fn search(simd: Simd, codes: &Codes, vectors: &[f32], query: Query<'_>) -> Vec<Hit> {
+    let allowed = query.allowed.count();
+    let count = query.count.min(allowed);
+    if count == 0 {
+        return Vec::new();
+    }
+    let tables = Tables::new(codes.layout(), query.vector, codes.centre());
+    let mut rescored = Rescored { simd, vectors, query: query.vector, hits: Vec::new(), squares: 0.0 };
+    let mut keep = KEPT.1.max(KEPT.0 * count);
+    while 2 * keep < allowed {
+        let found = candidates(simd, codes, &tables, query.allowed, keep, query.threads);
+        if rescored.suffice(&found, tables.base, count) {
+            return rescored.best(count);
+        }
+        keep *= 8;
+    }
+    rescored.hits = query.allowed.iter().map(|row| rescored.hit(row)).collect();
+    rescored.best(count)
+}
+
+/// The exact scores so far.
+struct Rescored<'a> {
+    simd: Simd,
+    vectors: &'a [f32],
+    query: &'a [f32],
+    hits: Vec<Hit>,
+    /// The sum of the squares of score minus estimate.
+    squares: f32,
+}
+
+impl Rescored<'_> {
+    /// Rescore candidates from the best on; tell whether none behind the last is likely to be among the best `count`.
+    fn suffice(&mut self, found: &[Candidate], base: f32, count: usize) -> bool {
+        let mut next = FIRST.1.max(FIRST.0 * count);
+        while let Some(batch) = found.get(self.hits.len()..next.min(found.len())).filter(|batch| !batch.is_empty()) {
+            for candidate in batch {
+                let hit = self.hit(candidate.row as usize);
+                self.squares += (hit.score - base - candidate.estimate).powi(2);
+                self.hits.push(hit);
+            }
+            let done = self.hits.len();
+            let (_, last, _) = self.hits.select_nth_unstable_by(count - 1, best_first);
+            #[allow(clippy::cast_precision_loss)]
+            let margin = MARGIN * (self.squares / done as f32).sqrt();
+            if found.get(done).is_some_and(|candidate| base + candidate.estimate + margin < last.score) {
+                return true;
+            }
+            next = done + done / 2;
+        }
+        // More will be kept, in the same order: what was rescored need not be again.
+        false
+    }
+
+    fn hit(&self, row: usize) -> Hit {
+        let dimensions = self.query.len();
+        let vector = &self.vectors[row * dimensions..(row + 1) * dimensions];
+        Hit { row, score: self.simd.dot(vector, self.query) }
+    }
+
+    fn best(mut self, count: usize) -> Vec<Hit> {
+        if count < self.hits.len() {
+            self.hits.select_nth_unstable_by(count - 1, best_first);
+            self.hits.truncate(count);
+        }
+        self.hits.sort_unstable_by(best_first);
+        self.hits
+    }
+}
+
+fn best_first(left: &Hit, right: &Hit) -> std::cmp::Ordering {
+    right.score.total_cmp(&left.score).then(left.row.cmp(&right.row))
+}

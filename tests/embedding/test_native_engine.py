@@ -1,0 +1,154 @@
+"""The native engine gives what the Python engine gives, and is refused with a reason where it cannot be had."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from memento import native
+from memento.embedding import Embedder, load_embedder
+from memento.embedding.engine import Precision
+from memento.errors import ConfigError
+
+SENTENCES = (Path(__file__).parent / "sentences.txt").read_bytes().decode().split("\n")[:-1]
+ODD = [
+    "", " ", "\n\n", "\0", "\x1c\x1d\x85\u2028", "\x07\x1b[31mred\x1b[0m", "\ud800", "a\udfffb", "[SEP] [CLS]",
+    "x" * 5_000, "e\u0301" * 400, "😀👩\u200d👧" * 50, "我们决定迁移到新的数据库。" * 60, "これはテストです。" * 40,
+    "한국어 문장입니다. " * 40, "Ελληνικά, русский и עברית. " * 40, "word " * 10_000, "one line\n" * 600,
+    'He said: "No." ' * 300, "ab-" * 900,
+]  # fmt: skip
+
+pytestmark = pytest.mark.skipif(native.native_module(None) is None, reason="memento_native is not built: make native")
+
+
+def thousand_texts() -> list[str]:
+    """The odd ones, the sentences, and pieces of them put together at random."""
+    chance = random.Random(5)
+    mixed = [
+        "".join(chance.choice([*SENTENCES, *ODD[:12], "\n", "。", "?! "]) for _ in range(chance.randrange(1, 5)))
+        for _ in range(1_000 - len(SENTENCES) - len(ODD))
+    ]
+    return [*ODD, *SENTENCES, *(text[:2_000] for text in mixed)]
+
+
+def both(model_dir: Path, precision: Precision) -> tuple[Embedder, Embedder]:
+    return tuple(load_embedder(model_dir, precision=precision, threads=1, rust=rust) for rust in (False, True))  # type: ignore[return-value]
+
+
+def test_a_thousand_texts_have_the_same_vectors(model_dir: Path) -> None:
+    reference, engine = both(model_dir, "int8")
+    texts = thousand_texts()
+    assert len(texts) == 1_000
+    for text, wanted, found in zip(texts, reference.embed(texts), engine.embed(texts), strict=True):
+        assert wanted.shape == found.shape, text[:80]
+        assert (wanted * found).sum(axis=1).min() >= 0.9999, text[:80]
+
+
+def test_fp32_batches_have_the_same_vectors(model_dir: Path) -> None:
+    reference, engine = both(model_dir, "fp32")
+    texts = [*ODD[:13], *SENTENCES[:60]]
+    for wanted, found in zip(reference.embed(texts), engine.embed(texts), strict=True):
+        assert (wanted * found).sum(axis=1).min() >= 0.9999
+
+
+@pytest.fixture(scope="module")
+def engines(model_dir: Path) -> tuple[Embedder, Embedder]:
+    return both(model_dir, "int8")
+
+
+PIECES = st.sampled_from(
+    [
+        "word ",
+        "end. ",
+        "really?! ",
+        '"Stop." ',
+        "\n",
+        "\n \n",
+        "  ",
+        "漢字",
+        "終わり。」",
+        "x" * 120,
+        "😀",
+        "\x1f",
+        "\u0301",
+        "\ud800",
+        "\r\n",
+        "\x85",
+    ]
+)
+
+
+@given(st.lists(st.tuples(st.lists(PIECES | st.text(max_size=5), max_size=6), st.integers(1, 90)), max_size=6))
+@settings(max_examples=150, deadline=None)
+def test_passages_are_cut_at_the_same_places(
+    engines: tuple[Embedder, Embedder], groups: list[tuple[list[str], int]]
+) -> None:
+    text = "".join("".join(pieces) * times for pieces, times in groups)
+    assert engines[1].passages(text) == engines[0].passages(text)
+
+
+def test_the_engine_is_described() -> None:
+    about = native.describe()
+    assert about.problem == ""
+    assert about.version
+    assert about.simd in {"avx512", "avx2", "neon", "portable"}
+    assert "onnxruntime" in about.runtime
+    assert "Build" in about.runtime_build
+
+
+def test_a_library_that_is_no_onnx_runtime_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "libonnxruntime.so.1"
+    broken.write_bytes(b"not a library")
+    call = "memento_native.load_runtime(sys.argv[1])"
+    code = f"import sys, memento_native\ntry: {call}\nexcept memento_native.NativeError as error: print(error)"
+    run = subprocess.run([sys.executable, "-c", code, str(broken)], capture_output=True, text=True, check=True)
+    assert str(broken) in run.stdout
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    module = native.native_module(True)
+    assert module is not None
+    vectors = np.ones((3, 16), np.float32)
+    index = module.Index(16)
+    index.extend(vectors)
+    refused: list[tuple[type[Exception], object]] = [
+        (ValueError, lambda: module.Index(0)),
+        (ValueError, lambda: index.extend(np.ones((4, 15), np.float32))),
+        (ValueError, lambda: index.extend(np.full((4, 16), np.nan, np.float32))),
+        (TypeError, lambda: index.extend(np.ones((4, 16)))),
+        (TypeError, lambda: index.extend(np.ones((16, 4), np.float32).T)),
+        (TypeError, lambda: index.extend([1.0] * 64)),
+        (ValueError, lambda: index.nearest(vectors[0, :8], 1, vectors)),
+        (ValueError, lambda: index.nearest(vectors[0], 1, vectors[:2])),
+        (ValueError, lambda: index.nearest(vectors[0], 1, vectors, np.ones(2, np.uint8))),
+        (OverflowError, lambda: index.nearest(vectors[0], -1, vectors)),
+        (ValueError, lambda: index.save("codes", "short")),
+        (OSError, lambda: index.load("nowhere/codes", 16, "0" * 16, 3)),
+    ]
+    for kind, call in refused:
+        with pytest.raises(kind):
+            call()  # type: ignore[operator]
+    assert len(index) == 3
+
+
+@pytest.mark.parametrize("rust", [True, None, False])
+def test_without_the_package_it_is_missed_only_when_demanded(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch, rust: bool | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "memento_native", None)
+    native._found.cache_clear()
+    try:
+        if rust:
+            with pytest.raises(ConfigError, match=r"memento_native.*make native"):
+                load_embedder(model_dir, rust=rust)
+        else:
+            assert load_embedder(model_dir, rust=rust).engine == "onnxruntime-int8"
+        assert native.describe().problem
+    finally:
+        native._found.cache_clear()
