@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 MODEL := .model/manifest.json
+NATIVE := $(VENV)/.native
+CARGO := $(shell command -v cargo 2>/dev/null)
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
 
-.PHONY: help setup model demo test lint types lock bench eval eval-policy clean
+.PHONY: help setup model demo native native-test test lint types lock bench eval eval-policy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -34,6 +36,26 @@ $(MODEL): | $(SETUP)
 demo: $(SETUP) $(MODEL)  ## ingest samples/ and answer three recalls
 	@sh samples/demo.sh $(BIN)/memento
 
+ifeq ($(CARGO),)
+native native-test:
+	@echo "no Rust toolchain (cargo): the Python engine is used; with one, 'make native' builds the native engine"
+else
+native: $(NATIVE)  ## build the native engine and install it (needs a Rust toolchain; two minutes)
+
+# The wheel goes where cargo keeps what it builds; installing it replaces an older build of the same version.
+$(NATIVE): $(shell git ls-files engine_native 2>/dev/null) | $(SETUP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r engine_native/build.txt
+	@rm -rf engine_native/dist
+	@cd engine_native && ../$(BIN)/maturin build --release --locked --quiet --out dist --interpreter ../$(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall engine_native/dist/*.whl
+	@touch $@
+
+native-test: $(NATIVE) $(MODEL)  ## format, lints and tests of the native engine, and its stub
+	@cd engine_native && cargo fmt --all --check && cargo clippy --quiet --locked --all-targets -- -D warnings
+	@cd engine_native && cargo test --quiet --locked
+	@$(BIN)/python -m mypy.stubtest memento_native --ignore-missing-stub
+endif
+
 lint: $(SETUP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -42,6 +64,8 @@ types: $(SETUP)
 	@$(BIN)/mypy
 
 test: lint types $(MODEL)  ## lint, types and the whole suite
+	@$(BIN)/python -c "import memento_native" 2>/dev/null && echo "both engines are tested" \
+		|| echo "the native engine is not built (make native): the Python engine alone is tested"
 	@$(BIN)/python -m pytest
 
 lock: $(SETUP)  ## resolve the newest versions into constraints.txt (needs uv)
@@ -61,4 +85,4 @@ soak: $(SETUP) $(MODEL)  ## run the scorecard of docs/reliability.md at full cou
 	@$(BIN)/python bench/soak.py
 
 clean:  ## remove what the other targets made
-	@rm -rf $(VENV) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis engine_native/dist engine_native/target

@@ -6,28 +6,23 @@ TypeError and ValueError for an argument, OSError for a file that cannot be read
 """
 
 from os import PathLike
-from typing import TypedDict, final
+from typing import final
 
 from typing_extensions import Buffer
 
-__version__: str
-
-class Description(TypedDict):
-    """What a build is."""
-
-    version: str
-    """The version of this package."""
-    simd: str
-    """The vector instructions in use: `avx512`, `avx2`, `neon` or `portable`."""
+__all__ = ["Embedder", "Index", "NativeError", "describe", "load_runtime"]
 
 class NativeError(RuntimeError):
     """The engine could not do what was asked: a model, runtime or file that cannot be used."""
 
-def describe() -> Description:
-    """Return the version of this build and the vector instructions that it uses here."""
+def describe() -> dict[str, str]:
+    """Return the `version` of this build, and as `simd` the vector instructions in use.
+
+    Those are `avx512`, `avx2`, `neon` or `portable`.
+    """
 
 def load_runtime(library: str | PathLike[str]) -> str:
-    """Load ONNX Runtime from a shared library, unless this process has one loaded, and return what it says of its build.
+    """Load ONNX Runtime from a shared library, unless one is loaded; return what it says of its build.
 
     Raises NativeError for a file that is no ONNX Runtime 1.22 or newer.
     """

@@ -1,5 +1,7 @@
 //! What needs neither a model nor ONNX Runtime; the whole is compared with the Python engine by the Python tests.
 
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
 use memento_embed::{Chunker, Engine, Options, batches, runtime_build};
 use proptest::prelude::*;
 

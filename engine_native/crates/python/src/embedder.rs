@@ -28,11 +28,7 @@ impl Embedder {
         detached(py, || Engine::new(&library, &model, &tokenizer, options))?.map(Self).map_err(embed_error)
     }
 
-    fn embed<'py>(
-        &self,
-        py: Python<'py>,
-        texts: Vec<PyBackedStr>,
-    ) -> PyResult<(Bound<'py, PyByteArray>, Vec<usize>)> {
+    fn embed<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<(Bound<'py, PyByteArray>, Vec<usize>)> {
         let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
         let (vectors, counts) = detached(py, || self.0.embed(&texts))?.map_err(embed_error)?;
         let bytes: Vec<u8> = vectors.iter().flat_map(|x| x.to_ne_bytes()).collect();

@@ -1,5 +1,7 @@
 //! A file of codes is read as it was written, or refused; whatever its bytes are, reading and searching is sound.
 
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
 use memento_search::{Epoch, Error, Index};
 use proptest::prelude::*;
 

@@ -1,5 +1,7 @@
 //! Every path computes the same bits, and what the scan finds is what exact search finds.
 
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
 use memento_search::{Bitmap, Codes, Index, LANES, Query, Simd, Tables, candidates, mean, search};
 use proptest::prelude::*;
 
