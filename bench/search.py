@@ -51,14 +51,14 @@ class Usearch(Accelerator):
         """How many rows it holds."""
         return len(self._index)
 
-    def add(self, vectors: NDArray[np.float32]) -> None:
-        """Append rows."""
+    def extend(self, vectors: NDArray[np.float32]) -> None:
+        """Take in the rows behind those covered."""
         import numpy as np
 
-        self._index.add(np.arange(self.covered, self.covered + len(vectors)), vectors, threads=1)
+        self._index.add(np.arange(self.covered, len(vectors)), vectors[self.covered :], threads=1)
 
     def nearest(
-        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the nearest rows and their cosines."""
         found = self._index.search(query, count, threads=1)
@@ -88,14 +88,13 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     before, start = process.memory_info().rss, time.perf_counter()
     if kind:
         index.accelerator = kind(vectors.shape[1])
-        for first in range(0, len(kept), 10_000):
-            index.accelerator.add(kept[first : first + 10_000])
+        index.accelerator.extend(kept)
     build, megabytes = time.perf_counter() - start, (process.memory_info().rss - before) / 1e6
     start = time.perf_counter()
     for num in range(len(kept), len(vectors)):
         index.put(np.array([num]), np.ones(1, np.int64), vectors[num : num + 1])
         if index.accelerator:
-            index.accelerator.add(vectors[num : num + 1])
+            index.accelerator.extend(index.rows.vectors)
     insert = (time.perf_counter() - start) / INSERTS
     times, hits = [], 0
     tenths = np.load(folder / "tenths.npy")
@@ -133,7 +132,7 @@ def table(folder: Path, count: int) -> None:
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     scan = 0.0
-    for name in (SCAN, "faiss", "faiss hnsw", "hnsw", "sqlite-vec", "usearch"):
+    for name in (SCAN, "faiss", "faiss hnsw", "hnsw", "sqlite-vec", "native", "usearch"):
         try:
             kind_of(name)
         except (ConfigError, ImportError):

@@ -44,7 +44,6 @@ def test_a_backend_is_chosen_and_used(memento_with_model: Any) -> None:
     assert found["results"][0]["dense"] is not None
     assert cli("index", "status").json["backend"] == "faiss"
     assert "there is no backend annoy: choose numpy, faiss" in cli("index", "use", "annoy", code=2).err
-    assert "memento_native is not installed" in cli("index", "use", "native", code=2).err
     assert "index: faiss" in config.read_text()
     config.write_text("recall:\n  index: fais\n")
     assert "recall.index" in cli("recall", "x", "--no-sidecar", code=2).err

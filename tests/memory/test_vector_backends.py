@@ -55,9 +55,9 @@ def test_a_damaged_or_stale_graph_is_not_used(made: Any, graph: str, what: str) 
     made.check(index)
 
 
-@pytest.mark.parametrize("backend", ["faiss", "sqlite-vec"])
+@pytest.mark.parametrize("backend", ["faiss", "sqlite-vec", "native"])
 def test_an_exact_backend_follows_the_file(made: Any, backend: str) -> None:
-    pytest.importorskip({"faiss": "faiss", "sqlite-vec": "sqlite_vec"}[backend])
+    pytest.importorskip({"faiss": "faiss", "sqlite-vec": "sqlite_vec", "native": "memento_native"}[backend])
     made.add(*map(str, range(50)), passages=2)
     index, writer = made.open(backend), made.open()
     assert covered(made.check(index)) == 100
@@ -67,3 +67,16 @@ def test_an_exact_backend_follows_the_file(made: Any, backend: str) -> None:
     assert covered(made.check(index)) == 102
     writer.rebuild("fake@1", 8)
     assert covered(made.check(index)) == made.header.rows
+
+
+def test_the_native_codes_are_kept(made: Any) -> None:
+    pytest.importorskip("memento_native")
+    made.add(*map(str, range(300)))
+    made.check(made.open("native"))
+    (saved,) = made.folder.glob("native.*.bin")
+    written = saved.stat().st_mtime_ns
+    made.add("one more")
+    assert covered(made.check(made.open("native"))) == 301
+    assert saved.stat().st_mtime_ns == written, "read, extended, and not worth writing again"
+    saved.write_bytes(saved.read_bytes()[:-1])
+    assert covered(made.check(made.open("native"))) == 301

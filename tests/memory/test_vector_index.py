@@ -25,6 +25,7 @@ BACKENDS: dict[str, Callable[[], type[Accelerator] | None]] = {
     "faiss hnsw": lambda: accelerator_class("faiss", FAISS_FLAT_ROWS + 1),
     "hnsw": lambda: accelerator_class("hnsw", 1),
     "sqlite-vec": lambda: accelerator_class("sqlite-vec", 1),
+    "native": lambda: accelerator_class("native", 1),
 }
 Vectors = NDArray[np.float32]
 Make = Callable[[], VectorIndex]
@@ -53,7 +54,7 @@ def unit(rng: np.random.Generator, count: int) -> Vectors:
 def put(index: VectorIndex, num: int, vectors: Vectors) -> None:
     index.put(np.array([num]), np.array([len(vectors)]), vectors)
     if index.accelerator and index.accelerator.covered < 500:  # the rest is found by the scan
-        index.accelerator.add(index.rows.vectors[index.accelerator.covered :])
+        index.accelerator.extend(index.rows.vectors)
 
 
 def brute_force(known: dict[int, Vectors], query: Vectors, k: int, among: Any = None) -> list[tuple[int, float]]:
@@ -178,7 +179,7 @@ def test_ten_nearest_of_clustered_vectors_under_any_filter(make: Make, share: fl
     for one in (index, exact):
         one.put(nums, counts, vectors)
         if one.accelerator:
-            one.accelerator.add(one.rows.vectors[:3_500])
+            one.accelerator.extend(one.rows.vectors[:3_500])
         one.put(nums[:400], counts[:400], vectors[::-1][:800])
         one.keep_only(np.delete(nums, np.arange(100, 2_000, 7)))
     among = None if share == 1 else np.sort(rng.choice(2_000, int(2_000 * share), replace=False))
@@ -194,7 +195,9 @@ def test_ten_nearest_of_clustered_vectors_under_any_filter(make: Make, share: fl
 def test_a_backend_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, backend in {"faiss": "faiss", "hnswlib": "hnsw", "sqlite_vec": "sqlite-vec"}.items():
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(
-            ConfigError, match=rf"{module} is not installed: run `pip install 'memento-memory\[{backend}\]"
-        ):
+        remedy = rf"{module} is not installed: run `pip install 'memento-memory\[{backend}\]'"
+        with pytest.raises(ConfigError, match=remedy):
             accelerator_class(backend, 1)
+    monkeypatch.setattr("memento.search.index.backends.native_module", lambda _: None)
+    with pytest.raises(ConfigError, match=r"memento_native is not installed: run `make native`, or `memento index use"):
+        accelerator_class("native", 1)

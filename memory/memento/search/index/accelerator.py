@@ -32,27 +32,30 @@ class Accelerator(ABC):
         """How many rows it holds, from the first on."""
 
     @abstractmethod
-    def add(self, vectors: NDArray[np.float32]) -> None:
-        """Append rows, shape (rows, dimensions)."""
+    def extend(self, vectors: NDArray[np.float32]) -> None:
+        """Take in the rows that `vectors` (all rows from the first on) has behind those covered."""
 
     @abstractmethod
     def nearest(
-        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the nearest rows and their cosines, `count` at most; `allowed` (covered,) limits which count."""
+        """Return the nearest rows and their cosines, `count` at most.
+
+        `vectors` are all rows, `allowed` (covered,) limits which count.
+        """
 
 
-class Graph(Accelerator):
-    """One that takes about a millisecond for every row that is added.
-
-    So rows are added in the background, and what came of it is kept in a file. The others are made from the vector file
-    whenever a process starts.
-    """
-
-    @abstractmethod
-    def save(self, path: Path) -> None:
-        """Write it to a file."""
+class Kept(Accelerator):
+    """One whose work is worth a file beside the vector file. The others are made whenever a process starts."""
 
     @abstractmethod
-    def load(self, path: Path) -> None:
-        """Read what `save` wrote; the caller has checked that the file is whole."""
+    def save(self, path: Path, epoch: str) -> None:
+        """Write it to a file; `epoch` names the rows it was made from."""
+
+    @abstractmethod
+    def load(self, path: Path, epoch: str, rows: int) -> None:
+        """Read what `save` wrote for these rows; the caller has checked that the file is whole."""
+
+
+class Graph(Kept):
+    """One that takes about a millisecond for every row: it is extended in the background, never by a query."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from memento.errors import ConfigError
+from memento.native import native_module
 from memento.search.index.accelerator import Accelerator
 
 NAMES: Final = ("numpy", "faiss", "hnsw", "sqlite-vec", "native")
@@ -24,7 +25,7 @@ def accelerator_class(backend: str, rows: int) -> type[Accelerator] | None:
     except ImportError as error:
         raise ConfigError(
             f"recall.index is {backend}, but {error.name} is not installed: run "
-            f"`pip install '{_PACKAGES[backend]}'`, or `memento index use numpy`"
+            f"`{_REMEDIES[backend]}`, or `memento index use numpy`"
         ) from None
 
 
@@ -47,12 +48,16 @@ def _import(backend: str, rows: int) -> type[Accelerator]:
         from memento.search.index.sqlite_vec_backend import SqliteVec
 
         return SqliteVec
-    raise ImportError(name="memento_native")
+    if native_module(None) is None:
+        raise ImportError(name="memento_native")
+    from memento.search.index.native_backend import Native
+
+    return Native
 
 
-_PACKAGES: Final = {
-    "faiss": "memento-memory[faiss]",
-    "hnsw": "memento-memory[hnsw]",
-    "sqlite-vec": "memento-memory[sqlite-vec]",
-    "native": "memento-native",
+_REMEDIES: Final = {
+    "faiss": "pip install 'memento-memory[faiss]'",
+    "hnsw": "pip install 'memento-memory[hnsw]'",
+    "sqlite-vec": "pip install 'memento-memory[sqlite-vec]'",
+    "native": "make native",
 }

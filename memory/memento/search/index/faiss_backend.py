@@ -33,12 +33,12 @@ class FaissFlat(Accelerator):
         """How many rows it holds."""
         return int(self._index.ntotal)
 
-    def add(self, vectors: NDArray[np.float32]) -> None:
-        """Append rows."""
-        self._index.add(vectors)
+    def extend(self, vectors: NDArray[np.float32]) -> None:
+        """Take in the rows behind those covered."""
+        self._index.add(vectors[self.covered :])
 
     def nearest(
-        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the nearest rows and their cosines."""
         parameters = None
@@ -63,23 +63,23 @@ class FaissHnsw(Graph):
         """How many rows it holds."""
         return int(self._index.ntotal)
 
-    def add(self, vectors: NDArray[np.float32]) -> None:
-        """Append rows: about half a millisecond each."""
-        self._index.add(vectors)
+    def extend(self, vectors: NDArray[np.float32]) -> None:
+        """Take in the rows behind those covered: about half a millisecond each."""
+        self._index.add(vectors[self.covered :])
 
     def nearest(
-        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the nearest rows and their cosines, nearly always."""
         selector = None if allowed is None else _selector(self._faiss, allowed)
         parameters = self._faiss.SearchParametersHNSW(efSearch=max(SEARCH_WIDTH, 2 * count), sel=selector)
         return _found(*self._index.search(query[None], count, params=parameters))
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, epoch: str) -> None:
         """Write the graph and its copy of the vectors."""
         self._faiss.write_index(self._index, str(path))
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, epoch: str, rows: int) -> None:
         """Read what `save` wrote."""
         self._index = self._faiss.read_index(str(path))
 

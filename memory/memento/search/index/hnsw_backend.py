@@ -34,17 +34,17 @@ class Hnswlib(Graph):
         """How many rows it holds."""
         return int(self._index.get_current_count())
 
-    def add(self, vectors: NDArray[np.float32]) -> None:
-        """Append rows: about a millisecond each."""
+    def extend(self, vectors: NDArray[np.float32]) -> None:
+        """Take in the rows behind those covered: about a millisecond each."""
         import numpy as np
 
-        end = self.covered + len(vectors)
+        end = len(vectors)
         if end > self._index.get_max_elements():
             self._index.resize_index(max(end, 2 * self._index.get_max_elements()))
-        self._index.add_items(vectors, np.arange(self.covered, end), num_threads=1)
+        self._index.add_items(vectors[self.covered :], np.arange(self.covered, end), num_threads=1)
 
     def nearest(
-        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the nearest rows and their cosines, nearly always."""
         import numpy as np
@@ -57,11 +57,11 @@ class Hnswlib(Graph):
             return np.empty(0, np.int64), np.empty(0, np.float32)
         return rows[0].astype(np.int64), 1 - distances[0]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, epoch: str) -> None:
         """Write the graph and its copy of the vectors."""
         self._index.save_index(str(path))
 
-    def load(self, path: Path) -> None:
+    def load(self, path: Path, epoch: str, rows: int) -> None:
         """Read what `save` wrote."""
         self._index = self._empty()
         self._index.load_index(str(path))

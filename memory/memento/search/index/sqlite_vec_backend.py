@@ -28,13 +28,13 @@ class SqliteVec(Accelerator):
         """How many rows it holds."""
         return self._covered
 
-    def add(self, vectors: NDArray[np.float32]) -> None:
-        """Append rows."""
-        self._table.add(self._covered, (vector.tobytes() for vector in vectors))
-        self._covered += len(vectors)
+    def extend(self, vectors: NDArray[np.float32]) -> None:
+        """Take in the rows behind those covered."""
+        self._table.add(self._covered, (vector.tobytes() for vector in vectors[self._covered :]))
+        self._covered = len(vectors)
 
     def nearest(
-        self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the nearest rows and their cosines; 4,096 at most, which is sqlite-vec's limit."""
         import numpy as np

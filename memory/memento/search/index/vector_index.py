@@ -133,7 +133,7 @@ class VectorIndex:
         wanted = min(live, 2 * k)
         for _ in range(3):
             filtered = None if allowed is None else allowed[:covered]
-            near, scores = self.accelerator.nearest(query, min(wanted, covered), filtered)
+            near, scores = self.accelerator.nearest(query, min(wanted, covered), vectors, filtered)
             filled = len(near) >= min(wanted, covered if filtered is None else int(filtered.sum()))
             if covered < len(nums):
                 rest = np.arange(covered, len(nums))

@@ -1,4 +1,4 @@
-"""A graph beside the vector file it was made from: saved, and read back only when it is whole.
+"""What a backend keeps beside the vector file it was made from: read back only when it is whole.
 
 `NAME.EPOCH.bin` is the library's own format; `NAME.EPOCH.json` says how long it is and what its CRC-32 is, since the
 libraries trust what they read. The epoch in the name ties it to the rows: a rebuilt vector file has another.
@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from memento import durable
-from memento.search.index.accelerator import Graph
+from memento.search.index.accelerator import Kept
 
 _PIECE: Final = 1 << 20
 
@@ -24,13 +24,13 @@ class _Stamp(msgspec.Struct):
     checksum: int
 
 
-def save_graph(graph: Graph, folder: Path, epoch: str) -> None:
-    """Write a graph. Raises OSError."""
-    durable.sync(folder)  # the header that counts the graph's rows must outlive a power cut that the graph outlives
-    path, stamp = _paths(graph, folder, epoch)
+def save(kept: Kept, folder: Path, epoch: str) -> None:
+    """Write a backend's file, holding the lock of the folder. Raises OSError."""
+    durable.sync(folder)  # the header that counts the rows must outlive a power cut that this file outlives
+    path, stamp = _paths(kept, folder, epoch)
     staged = path.with_suffix(".new")
     os.close(durable.private(staged))
-    graph.save(staged)
+    kept.save(staged, epoch)
     content = msgspec.json.encode(_stamp(staged))
     staged.replace(path)
     handle = durable.private(stamp)
@@ -40,20 +40,20 @@ def save_graph(graph: Graph, folder: Path, epoch: str) -> None:
         os.close(handle)
 
 
-def load_graph(graph: Graph, folder: Path, epoch: str) -> bool:
-    """Read a saved graph into an empty one; False when there is none, or it is not whole."""
-    path, stamp = _paths(graph, folder, epoch)
+def load(kept: Kept, folder: Path, epoch: str, rows: int) -> bool:
+    """Read a backend's file, of at most `rows` rows, into an empty one; False when there is none that is whole."""
+    path, stamp = _paths(kept, folder, epoch)
     try:
         if msgspec.json.decode(stamp.read_bytes(), type=_Stamp) != _stamp(path):
             return False
     except (OSError, msgspec.DecodeError):
         return False
-    graph.load(path)
+    kept.load(path, epoch, rows)
     return True
 
 
-def _paths(graph: Graph, folder: Path, epoch: str) -> tuple[Path, Path]:
-    return folder / f"{graph.name}.{epoch}.bin", folder / f"{graph.name}.{epoch}.json"
+def _paths(kept: Kept, folder: Path, epoch: str) -> tuple[Path, Path]:
+    return folder / f"{kept.name}.{epoch}.bin", folder / f"{kept.name}.{epoch}.json"
 
 
 def _stamp(path: Path) -> _Stamp:
