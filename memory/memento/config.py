@@ -27,6 +27,8 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backup_retention_days: int = 7
     auto_restore: bool = True
     """Restore the newest sound backup when the file turns out to be damaged."""
+    forget_backups: Literal["scrub", "expire", "keep"] = "scrub"
+    """What `memento forget` does about backups: write them anew without it, replace all by a new one, or nothing."""
 
 
 class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -165,7 +165,7 @@ class MemoryStore:
         memory = self.get(memory_id)
         if memory is None:
             return False
-        return journal.write(self._database, lambda _: [journal.Forget([memory.id])]) == [1]
+        return journal.write(self._database, lambda _: [journal.Forget(rows.tombstones(memory.id, memory.text))]) == [1]
 
     def stats(self) -> Stats:
         """Return figures over the whole store."""

@@ -23,6 +23,7 @@ MAX_FILE: Final = 8 * 1024 * 1024
 MAX_FILES: Final = 128
 """Files a day: a spool that nobody ingests must not fill the disk."""
 LOCK_SECONDS: Final = 0.05
+SCRUB_SECONDS: Final = 5.0
 _OPEN: Final = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -62,6 +63,35 @@ def discard(path: Path, size: int) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def scrub(path: Path, patterns: Sequence[bytes]) -> int:
+    """Take the lines that hold one of these out of a file, which is read anew then; return how many. Raises OSError."""
+    descriptor = os.open(path, _OPEN)
+    try:
+        if not _lock(descriptor, time.monotonic() + SCRUB_SECONDS) or not _leads_to(path, descriptor):
+            raise OSError(errno.EAGAIN, "the spool is locked", str(path))
+        lines = os.pread(descriptor, os.fstat(descriptor).st_size, 0).splitlines(keepends=True)
+        kept = [line for line in lines if not any(pattern in line for pattern in patterns)]
+        if len(kept) < len(lines):
+            _replace(path, b"".join(kept))
+    finally:
+        os.close(descriptor)
+    return len(lines) - len(kept)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put other content in the place of a file whose lock is held; writers that wait for the lock look again."""
+    if not content:
+        path.unlink()
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    _sync_folder(path.parent)
 
 
 def _append(folder: Path, lines: bytes) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -80,24 +81,31 @@ def expand(path: Path, target: Path | None) -> Manifest:
 
     Raises BackupDamaged when what comes out is not, bit for bit, what was put in.
     """
-    import zstandard
-
+    manifest = read_manifest(path)
     total = blake2b(digest_size=32)
     size = 0
-    try:
-        with path.open("rb") as file, _new(target) as out:
-            manifest = _manifest(file)
-            for block in zstandard.ZstdDecompressor().read_to_iter(file, read_size=_BLOCK, write_size=_BLOCK):
-                size += len(block)
-                if size > manifest.bytes:
-                    break
-                total.update(block)
-                out.write(block)
-    except (ValueError, struct.error, zstandard.ZstdError) as error:
-        raise BackupDamaged(f"the backup {path} cannot be read ({error})") from None
+    with _new(target) as out:
+        for block in unpacked(path):
+            size += len(block)
+            if size > manifest.bytes:
+                break
+            total.update(block)
+            out.write(block)
     if (size, total.hexdigest()) != (manifest.bytes, manifest.hash):
         raise BackupDamaged(f"the backup {path} does not give back what was put in")
     return manifest
+
+
+def unpacked(path: Path) -> Iterator[bytes]:
+    """Yield the database in a backup, in blocks. Raises BackupDamaged."""
+    import zstandard
+
+    try:
+        with path.open("rb") as file:
+            _manifest(file)
+            yield from zstandard.ZstdDecompressor().read_to_iter(file, read_size=_BLOCK, write_size=_BLOCK)
+    except (ValueError, struct.error, zstandard.ZstdError) as error:
+        raise BackupDamaged(f"the backup {path} cannot be read ({error})") from None
 
 
 def file_hash(path: Path) -> str:

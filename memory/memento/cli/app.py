@@ -11,7 +11,20 @@ import typer
 from typer.core import TyperGroup
 
 from memento import __version__
-from memento.cli import backup, healing, hooks, index, ingestion, jobs, model, recall, settings, sidecar, store
+from memento.cli import (
+    backup,
+    forgetting,
+    healing,
+    hooks,
+    index,
+    ingestion,
+    jobs,
+    model,
+    recall,
+    settings,
+    sidecar,
+    store,
+)
 from memento.cli.ending import ending
 from memento.cli.group import Group
 
@@ -35,7 +48,7 @@ app = Group(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (recall, ingestion, sidecar, store, backup, healing, jobs, index, model, hooks, settings):
+for _module in (recall, ingestion, sidecar, store, forgetting, backup, healing, jobs, index, model, hooks, settings):
     _module.register(app)
 
 

@@ -1,4 +1,4 @@
-"""`remember`, `recall`, `delete` and `recent`: the memory itself."""
+"""`remember`, `recall` and `recent`: the memory itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def register(app: typer.Typer) -> None:
     app.command()(remember)
     app.command()(recall)
     app.command()(recent)
-    app.command()(delete)
 
 
 Tags = Annotated[list[str] | None, Option("--tag", "-t", metavar="TAG", help="May be given several times.")]
@@ -150,25 +149,6 @@ def recent(
         _print_table([(memory, "") for memory in memories])
     if not memories:
         note("nothing is stored that fits")
-        raise SystemExit(NOTHING_FOUND)
-
-
-def delete(
-    memory: Annotated[list[str], Argument(metavar="ID...", help="Ids, or beginnings that fit one memory each.")],
-    db: Db = None,
-) -> None:
-    """Forget memories by id; ingestion will not bring them back."""
-    from memento.store import MemoryStore
-
-    missing = 0
-    with MemoryStore(config=configured(db)) as store:
-        for one in memory:
-            if store.delete(one):
-                say(f"forgot {one}")
-            else:
-                missing += 1
-                note(f"there is no memory {one}")
-    if missing:
         raise SystemExit(NOTHING_FOUND)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import apsw
 
-from memento.identity import row_hash
+from memento.identity import row_hash, text_hash
 from memento.memory import Counts, Memory, NewMemory
 from memento.storage import counters
 from memento.times import now_ms
@@ -38,6 +38,8 @@ UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash)
     model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL
 WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text < ?))
 """
+_TELLING: Final = 20
+"""Characters from which a text is taken to be said once."""
 _CHUNK: Final = 500
 """Bound parameters per statement, well under SQLite's limit."""
 
@@ -61,7 +63,7 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
     extended: list[str] = []
     duplicates = forgotten = 0
     for memory in memories:
-        if forgets and _tombstoned(connection, memory.id, revive):
+        if forgets and _tombstoned(connection, memory, revive):
             forgotten += 1
             continue
         columns = _columns(memory)
@@ -150,11 +152,20 @@ def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
         connection.execute("UPDATE memories SET active = 0 WHERE id = ?", (memory,))
 
 
-def _tombstoned(connection: apsw.Connection, memory: str, revive: bool) -> bool:
+def tombstones(memory_id: str, text: str) -> list[str]:
+    """Return what stands in the table of tombstones for a forgotten memory: its id and, unless it is so short that
+    others say it too, its text. A transcript without ids of its own gives a record another id when it is edited.
+    """
+    return [memory_id, *([f"text:{text_hash(text).hex()}"] if len(text) >= _TELLING else [])]
+
+
+def _tombstoned(connection: apsw.Connection, memory: NewMemory, revive: bool) -> bool:
+    keys = tombstones(memory.id, memory.text)
     if revive:
-        connection.execute("DELETE FROM tombstones WHERE id = ?", (memory,))
+        connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in keys])
         return False
-    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM tombstones WHERE id = ?)", (memory,)).get)
+    found = f"SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN ({', '.join('?' * len(keys))}))"
+    return bool(connection.execute(found, keys).get)
 
 
 def _select(connection: apsw.Connection, column: str, keys: Sequence[Any]) -> list[Row]:

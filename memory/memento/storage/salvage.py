@@ -16,7 +16,7 @@ from memento.identity import row_hash
 from memento.memory import NewMemory
 from memento.storage.rows import HASHED
 
-_ID: Final = re.compile(r"[0-9a-f]{32}")
+_ID: Final = re.compile(r"(text:)?[0-9a-f]{32}")
 _CHUNK: Final = 200
 _SEARCHED: Final = 100_000
 """Row numbers tried behind the last one known, where the table does not tell its last."""

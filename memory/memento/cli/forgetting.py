@@ -1,0 +1,124 @@
+"""`forget` and `delete`: memories that are to be gone, from every place they are in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memento.cli.output import AsJson, Db, configured, note, one_line, print_json, say, wants_json
+from memento.errors import UsageError
+
+if TYPE_CHECKING:
+    from memento.forgetting.erasing import Receipt
+    from memento.forgetting.probes import Probe
+    from memento.memory import Memory
+    from memento.store import MemoryStore
+
+NOTHING_FOUND = 3
+LEFT = 4
+_SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(forget)
+    app.command()(delete)
+
+
+def forget(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID...]", help="Ids, or beginnings that fit one memory each.")
+    ] = None,
+    query: Annotated[str, typer.Option("--query", metavar="TEXT", help="What recall finds for it.")] = "",
+    session: Annotated[str, typer.Option("--session", metavar="ID", help="All of a session.")] = "",
+    before: Annotated[str | None, typer.Option("--before", metavar="WHEN", help="All from before then.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be forgotten.")] = False,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Forget memories everywhere: rows, indexes, caches, journal, spool, backups; then search every byte for them.
+
+    Ingestion does not bring them back. Exit code 3: nothing fits; 4: a file still holds a piece.
+    """
+    from memento.forgetting.selection import select
+    from memento.store import MemoryStore
+    from memento.times import parse_when
+
+    with MemoryStore(config=configured(db)) as store:
+        chosen = select(store, ids or (), query, session, None if before is None else parse_when(before))
+        if not chosen:
+            note("nothing is stored that fits")
+            raise typer.Exit(NOTHING_FOUND)
+        if dry_run or not yes:
+            _list(chosen)
+        if dry_run or not (yes or _confirmed(len(chosen))):
+            return
+        receipt = _forget(store, chosen)
+    if wants_json(json_):
+        print_json(receipt.as_dict())
+    else:
+        _print(receipt)
+    if receipt.left:
+        raise typer.Exit(LEFT)
+
+
+def delete(
+    memory: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or beginnings that fit one memory each.")],
+    db: Db = None,
+) -> None:
+    """Forget memories by id, without asking; see `memento forget`."""
+    from memento.store import MemoryStore
+
+    missing = 0
+    with MemoryStore(config=configured(db)) as store:
+        for one in memory:
+            if found := store.get(one):
+                receipt = _forget(store, [found])
+                say(f"forgot {one}")
+                for place in receipt.left:
+                    note(f"still in {place}")
+            else:
+                missing += 1
+                note(f"there is no memory {one}")
+    if missing:
+        raise typer.Exit(NOTHING_FOUND)
+
+
+def _forget(store: MemoryStore, chosen: Sequence[Memory]) -> Receipt:
+    from memento.forgetting.erasing import forget as erase
+    from memento_ingest.hooks.spool import folders, scrub
+
+    def scrub_spool(probes: Sequence[Probe]) -> int:
+        patterns = [pattern for probe in probes for pattern in probe.patterns]
+        files = [path for folder in folders(store.config.home) if folder.is_dir() for path in folder.glob("*.jsonl")]
+        return sum(scrub(path, patterns) for path in files)
+
+    return erase(store, chosen, scrub_spool)
+
+
+def _list(chosen: Sequence[Memory]) -> None:
+    for memory in chosen[:_SHOWN]:
+        note(f"{memory.id[:8]}  {memory.time[:10] or '-':<10}  {one_line(memory.text)[:90]}")
+    if len(chosen) > _SHOWN:
+        note(f"... and {len(chosen) - _SHOWN:,} more")
+
+
+def _confirmed(count: int) -> bool:
+    """Ask on a terminal. Raises UsageError elsewhere."""
+    if not sys.stdin.isatty():
+        raise UsageError(f"these {count:,} memories would be forgotten: say --yes")
+    return typer.confirm(f"Forget these {count:,} memories for good?")
+
+
+def _print(receipt: Receipt) -> None:
+    say(f"forgot {len(receipt.ids):,} memories")
+    places = {"journal": receipt.journal, "quarantine": receipt.quarantine, "spool": receipt.spool}
+    say("also taken out: " + (", ".join(f"{name} {n:,}" for name, n in places.items() if n) or "nothing"))
+    say(f"backups: {receipt.backups}")
+    say(f"searched every byte of {len(receipt.searched):,} files for {receipt.probes:,} pieces of the texts")
+    for place in receipt.left:
+        note(f"still in {place}")
