@@ -6,11 +6,17 @@ TypeError and ValueError for an argument, OSError for a file that cannot be read
 """
 
 from os import PathLike
-from typing import final
+from typing import Any, Protocol, final
 
 from typing_extensions import Buffer
 
 __all__ = ["Embedder", "Index", "NativeError", "describe", "load_runtime"]
+
+class _Array(Protocol):
+    """A numpy array: it has the buffer protocol, but declares it from Python 3.12 on only."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
 
 class NativeError(RuntimeError):
     """The engine could not do what was asked: a model, runtime or file that cannot be used."""
@@ -83,14 +89,19 @@ class Index:
     def memory(self) -> int:
         """The bytes that the codes take in memory."""
 
-    def extend(self, vectors: Buffer) -> None:
+    def extend(self, vectors: Buffer | _Array) -> None:
         """Encode the rows that `vectors` (float32, all rows from the first on) has behind those of the index.
 
         Raises ValueError if a new row is not finite, or there are fewer rows than before; nothing is added then.
         """
 
     def nearest(
-        self, query: Buffer, count: int, vectors: Buffer, allowed: Buffer | None = None, threads: int = 1
+        self,
+        query: Buffer | _Array,
+        count: int,
+        vectors: Buffer | _Array,
+        allowed: Buffer | _Array | None = None,
+        threads: int = 1,
     ) -> tuple[bytearray, bytearray]:
         """Return the nearest rows (int64) and their scalar products with `query` (float32), best first.
 

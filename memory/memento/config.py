@@ -58,8 +58,10 @@ class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     deadline_seconds: float = 5.0
     limit: int = 10
-    index: Literal["numpy", "faiss", "hnsw", "sqlite-vec", "native"] = "numpy"
-    """What finds the nearest vectors; all but numpy need an extra (docs/search.md)."""
+    index: Literal["auto", "numpy", "faiss", "hnsw", "sqlite-vec", "native"] = "auto"
+    """What finds the nearest vectors: the native engine where it is used, else numpy; docs/search.md has the others."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Cores that one search in the native engine may take; a second pays above some 300,000 vectors."""
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

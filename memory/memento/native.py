@@ -44,8 +44,8 @@ def native_module(rust: bool | None) -> ModuleType | None:
         return None
     module, problem = _found()
     if module is None and rust:
-        remedy = "run `make native`, or set `rust: false` (MEMENTO_RUST=0)"
-        raise ConfigError(f"rust: the native engine is demanded, but {problem}: {remedy}")
+        remedy = "run `make native`, or leave `rust` and `recall.index` to choose (MEMENTO_RUST=0)"
+        raise ConfigError(f"the native engine is demanded, but {problem}: {remedy}")
     return module
 
 

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from memento.native import native_module
+
 
 def test_status_rebuild_and_damage(memento_with_model: Any) -> None:
-    cli = memento_with_model
+    cli, default = memento_with_model, "native" if native_module(None) else "numpy"
     empty = cli("index", "status").json
     assert (empty["in_step"], empty["rows"], empty["problem"]) == (True, 0, "")
     cli("remember", "we deploy on Thursdays")
     cli("recall", "when do we deploy?", "--no-sidecar")
     found = cli("index", "status").json
-    assert (found["in_step"], found["rows"], found["memories"], found["backend"]) == (True, 1, 1, "numpy")
+    assert (found["in_step"], found["rows"], found["memories"], found["backend"]) == (True, 1, 1, default)
     assert "in step with the database" in cli("index", "status", "--table").out
     cli("remember", "lunch is at noon")
     cli("recall", "noon", "--no-sidecar")
@@ -43,7 +45,7 @@ def test_a_backend_is_chosen_and_used(memento_with_model: Any) -> None:
     found = cli("recall", "release day", "--no-sidecar").json
     assert found["results"][0]["dense"] is not None
     assert cli("index", "status").json["backend"] == "faiss"
-    assert "there is no backend annoy: choose numpy, faiss" in cli("index", "use", "annoy", code=2).err
+    assert "there is no backend annoy: choose auto, numpy, faiss" in cli("index", "use", "annoy", code=2).err
     assert "index: faiss" in config.read_text()
     config.write_text("recall:\n  index: fais\n")
     assert "recall.index" in cli("recall", "x", "--no-sidecar", code=2).err

@@ -65,15 +65,15 @@ def rebuild(db: Db = None) -> None:
 
 @index.command()
 def use(
-    backend: Annotated[str, typer.Argument(metavar="BACKEND", help="numpy, faiss, hnsw, sqlite-vec or native.")],
+    backend: Annotated[str, typer.Argument(metavar="BACKEND", help="auto, numpy, faiss, hnsw, sqlite-vec or native.")],
 ) -> None:
     """Choose the backend: sets `recall.index` in config.yaml and leaves the rest of it as it is."""
     from memento.config_file import set_key
-    from memento.search.index.backends import NAMES, accelerator_class
+    from memento.search.index.backends import NAMES, accelerator_class, resolved
 
     if backend not in NAMES:
         raise UsageError(f"there is no backend {backend}: choose {', '.join(NAMES[:-1])} or {NAMES[-1]}")
-    accelerator_class(backend, 1)
+    accelerator_class(resolved(backend, None), 1)
     path = configured(None).home / "config.yaml"
     set_key(path, "recall", "index", backend)
     graph = "; a graph grows while memories are embedded, `memento index rebuild` makes it at once"

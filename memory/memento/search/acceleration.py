@@ -8,7 +8,7 @@ from typing import Final
 
 from memento.search.index import keeping
 from memento.search.index.accelerator import Accelerator, Graph, Kept
-from memento.search.index.backends import accelerator_class
+from memento.search.index.backends import accelerator_class, resolved
 from memento.search.index.vector_file import VectorFile, locked
 from memento.search.index.vector_index import VectorIndex
 
@@ -22,8 +22,11 @@ LOCK_SECONDS: Final = 0.25
 class Acceleration:
     """The accelerator of one store in this process. Not safe for use from several threads at once."""
 
-    def __init__(self, backend: str, folder: Path) -> None:
-        self.backend = backend
+    def __init__(self, backend: str, folder: Path, rust: bool | None = None, threads: int = 1) -> None:
+        """Take `recall.index`, the vector file's folder, and what `rust` and `recall.threads` say."""
+        self._backend = backend
+        self._rust = rust
+        self._threads = threads
         self._folder = folder
         self._made: Accelerator | None = None
         self._origin: object = None
@@ -32,13 +35,14 @@ class Acceleration:
     def attach(self, index: VectorIndex) -> None:
         """Give the index its accelerator. Raises ConfigError where the backend is not installed."""
         rows = len(index.rows.nums)
-        kind = accelerator_class(self.backend, rows)
+        kind = accelerator_class(resolved(self._backend, self._rust), rows)
         if kind is None:
             return
         file = index.rows if isinstance(index.rows, VectorFile) else None
         origin = file.header.epoch if file else index.rows
         if type(self._made) is not kind or origin != self._origin or self._made.covered > rows:
             self._made, self._origin, self._saved = kind(index.rows.vectors.shape[1]), origin, 0
+            self._made.threads = self._threads
             if (
                 isinstance(self._made, Kept)
                 and file
@@ -72,6 +76,7 @@ class Acceleration:
             self._saved = index.accelerator.covered
 
     def _save_when_grown(self, index: VectorIndex) -> None:
-        if index.accelerator and index.accelerator.covered > self._saved * SAVE_GROWTH:
+        made = index.accelerator
+        if isinstance(made, Kept) and made.covered > max(self._saved * SAVE_GROWTH, self._saved + made.cheap):
             with suppress(OSError):  # no space: it is made again in the next process
                 self.save(index)

@@ -17,7 +17,7 @@ class IndexStatus(NamedTuple):
     """The state of a store's vector file."""
 
     backend: str
-    """What `recall.index` asks for."""
+    """What answers by `recall.index`."""
     folder: str
     problem: str
     """Why the file is not used as it is; empty when it is whole. The next recall makes it again."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from memento.config import Config
 from memento.embedding import Embedder, find_model, load_embedder
 from memento.errors import ConfigError, ModelMissing, StoreError
+from memento.search.index.backends import resolved
 from memento.search.index_status import IndexStatus, index_status
 from memento.search.store_index import StoreIndex
 from memento.storage import vectors
@@ -53,7 +54,8 @@ class Semantic:
         self._database = database
         self._config = config
         self._given = self._embedder = embedder
-        self._index = StoreIndex(database, config.settings.recall.index)
+        recall = config.settings.recall
+        self._index = StoreIndex(database, recall.index, config.settings.rust, recall.threads)
         self._unindexed = 0
         self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.RLock()
@@ -183,7 +185,9 @@ class Semantic:
 
     def index_status(self) -> IndexStatus:
         """Read the whole vector file and compare it with the database."""
-        return index_status(self._database, self._index.folder, self.model, self._config.settings.recall.index)
+        settings = self._config.settings
+        backend = resolved(settings.recall.index, settings.rust)
+        return index_status(self._database, self._index.folder, self.model, backend)
 
     def rebuild_index(self, progress: Progress | None = None) -> None:
         """Make the vector file, and a graph where one is asked for, anew; `progress` is told of each row in a graph.

@@ -61,9 +61,9 @@ class Step(NamedTuple):
 class StoreIndex:
     """The one VectorIndex of a store in this process. Not safe for use from several threads at once."""
 
-    def __init__(self, database: Database, backend: str = "numpy") -> None:
+    def __init__(self, database: Database, backend: str = "numpy", rust: bool | None = None, threads: int = 1) -> None:
         self.folder = folder_of(database.path)
-        self._acceleration = Acceleration(backend, self.folder)
+        self._acceleration = Acceleration(backend, self.folder, rust, threads)
         self._database = database
         self._index: VectorIndex | None = None
         self._model = self._store = ""

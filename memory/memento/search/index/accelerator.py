@@ -21,6 +21,8 @@ class Accelerator(ABC):
     """Nearest rows of unit vectors. Not safe for use from several threads at once."""
 
     name: ClassVar[str]
+    threads: int = 1
+    """Cores that one query may take, where the backend can use several."""
 
     @abstractmethod
     def __init__(self, dimensions: int) -> None:
@@ -47,6 +49,9 @@ class Accelerator(ABC):
 
 class Kept(Accelerator):
     """One whose work is worth a file beside the vector file. The others are made whenever a process starts."""
+
+    cheap: ClassVar[int] = 0
+    """So many rows are not worth writing the file again."""
 
     @abstractmethod
     def save(self, path: Path, epoch: str) -> None:

@@ -8,13 +8,23 @@ from memento.errors import ConfigError
 from memento.native import native_module
 from memento.search.index.accelerator import Accelerator
 
-NAMES: Final = ("numpy", "faiss", "hnsw", "sqlite-vec", "native")
+NAMES: Final = ("auto", "numpy", "faiss", "hnsw", "sqlite-vec", "native")
 FAISS_FLAT_ROWS: Final = 100_000
 """Up to here `faiss` is its exact flat index, above it HNSW."""
 
 
+def resolved(backend: str, rust: bool | None) -> str:
+    """Return what `auto` stands for: `native` where `rust` allows the native engine and it is there, else `numpy`.
+
+    Raises ConfigError where `rust` demands an engine that is not there.
+    """
+    if backend != "auto":
+        return backend
+    return "native" if native_module(rust) else "numpy"
+
+
 def accelerator_class(backend: str, rows: int) -> type[Accelerator] | None:
-    """Return what answers for `backend` at so many rows; None for numpy, the exact scan.
+    """Return what answers for a `resolved` backend at so many rows; None for numpy, the exact scan.
 
     Raises ConfigError naming the extra to install.
     """
