@@ -1,12 +1,14 @@
-"""`stats`, `quarantine` and `export`: the store as a whole."""
+"""`stats`, `quarantine`, `export` and `import`: the store as a whole."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(stats)
     app.command()(quarantine)
     app.command()(export)
+    app.command(name="import")(import_)
 
 
 def stats(db: Db = None, json_: AsJson = None) -> None:
@@ -65,19 +68,58 @@ def quarantine(
 
 def export(
     path: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="A new file; without one, standard output.")
+        str | None, typer.Argument(metavar="[FILE]", help="A new file; without one, a JSON array on standard output.")
     ] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="Also how far each source was read.")] = False,
     db: Db = None,
 ) -> None:
-    """Write every memory as one JSON array."""
+    """Write the store: all of it to FILE.jsonl (.gz, .zst), or its memories as a JSON array to another FILE."""
     from memento.store import MemoryStore
+    from memento.transfer import lines
+    from memento.transfer.exporting import export as write
 
+    target = Path(path).expanduser() if path else None
     with MemoryStore(config=configured(db)) as store:
+        if target and lines.is_lines(target):
+            note(f"wrote {target}: {write(store, target, sources=sources):,} memories")
+            return
+        if sources:
+            raise UsageError("--sources goes with a file whose name ends with .jsonl, .jsonl.gz or .jsonl.zst")
         written = store.export_json(path)
     if path is None:
         typer.echo(written, nl=False)
     else:
         note(f"wrote {written}")
+
+
+def import_(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="What `memento export FILE.jsonl` wrote.")],
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Merge an export into the store. Doing it again changes nothing; what either side forgot stays out.
+
+    Exit code 4: lines could not be read, or the file was cut off.
+    """
+    from memento.jobs.upkeep import hourly_backup
+    from memento.store import MemoryStore
+    from memento.transfer.importing import merge
+
+    with MemoryStore(config=configured(db)) as store:
+        done = merge(store, Path(path).expanduser())
+        if done.stored or done.extended:
+            hourly_backup(store)  # the file may be gone when it is needed again
+    if wants_json(json_):
+        print_json(done.as_dict())
+    else:
+        met = {"new": done.stored, "grown": done.extended, "known": done.known, "forgotten": done.forgotten}
+        typer.echo(", ".join(f"{name} {count:,}" for name, count in met.items() if count) or "nothing")
+    for problem in done.unreadable:
+        note(problem)
+    if not done.complete:
+        note(f"{path} has no end: it was cut off. What it holds was imported")
+    if done.unread or not done.complete:
+        raise typer.Exit(4)
 
 
 def _groups(groups: Any) -> str:

@@ -1,0 +1,46 @@
+"""What a store says of itself beyond its memories, and taking that over from another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import apsw
+
+_ONLY_MEMORY: Final = (
+    "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, meta, "
+    "why, active, ingested_at, superseded_by"
+)
+_OFFSET: Final = (
+    "path", "format", "device", "inode", "head_length", "hex(head_hash)", "hex(marker_hash)", "offset", "open_bytes",
+    "size", "modified", "state",
+)  # fmt: skip
+
+
+def forgotten(connection: apsw.Connection) -> Iterator[str]:
+    """Yield what stays out."""
+    return (str(key) for (key,) in connection.execute("SELECT id FROM tombstones ORDER BY id"))
+
+
+def titles(connection: apsw.Connection) -> Iterator[tuple[Any, ...]]:
+    """Yield (source, session, title, rank)."""
+    yield from connection.execute("SELECT source, session_id, title, title_rank FROM sessions")
+
+
+def memories(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
+    """Yield every memory's columns but its embedding, oldest first; tags, meta and why as the JSON texts they are."""
+    names = _ONLY_MEMORY.split(", ")
+    for row in connection.execute(f"SELECT {_ONLY_MEMORY} FROM memories ORDER BY timestamp, num"):
+        yield dict(zip(names, row, strict=True))
+
+
+def offsets(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
+    """Yield how far each source was read."""
+    names = [name.removeprefix("hex(").removesuffix(")") for name in _OFFSET]
+    for row in connection.execute(f"SELECT {', '.join(_OFFSET)} FROM sources ORDER BY num"):
+        yield dict(zip(names, row, strict=True))
+
+
+def supersede(connection: apsw.Connection, memory: str, by: str) -> None:
+    """Say inside the caller's transaction that a memory is superseded, unless that was said."""
+    connection.execute("UPDATE memories SET superseded_by = coalesce(superseded_by, ?) WHERE id = ?", (by, memory))

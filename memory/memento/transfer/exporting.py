@@ -1,0 +1,54 @@
+"""Writing a store as lines, from one consistent moment, one row in memory at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from memento.errors import UsageError
+from memento.storage import ignored, transferring, vectors
+from memento.store import MemoryStore
+from memento.times import iso, now_ms
+from memento.transfer import lines
+
+
+def export(store: MemoryStore, path: Path, *, sources: bool = False) -> int:
+    """Write the store to a new file and return how many memories it holds. Raises StoreError, UsageError."""
+    if path.resolve() == store.path.resolve():
+        raise UsageError(f"{path} is the store itself: name another file for the export")
+    written = 0
+
+    def counted(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
+        nonlocal written
+        for record in _records(connection, sources):
+            written += "memory" in record
+            yield record
+        yield {"end": {"memories": written}}
+
+    with store.database.read() as connection:
+        connection.execute("BEGIN")
+        try:
+            lines.write(path, counted(connection))
+        finally:
+            connection.execute("ROLLBACK")
+    return written
+
+
+def _records(connection: apsw.Connection, sources: bool) -> Iterator[dict[str, Any]]:
+    head = {"version": lines.VERSION, "store": vectors.store_id(connection), "at": iso(now_ms())}
+    yield {"memento": head}
+    yield from ({"forgotten": key} for key in transferring.forgotten(connection))
+    out = ignored.load(connection)
+    yield from ({"ignored": {"kind": "session", "value": value}} for value in sorted(out.sessions))
+    yield from ({"ignored": {"kind": "project", "value": value}} for value in sorted(out.projects))
+    for source, session, title, rank in transferring.titles(connection):
+        yield {"title": {"source": source, "session_id": session, "title": title, "rank": rank}}
+    for row in transferring.memories(connection):
+        decoded = {name: json.loads(row[name]) for name in ("tags", "meta", "why")}
+        yield {"memory": {**row, **decoded, "active": bool(row["active"])}}
+    if sources:
+        yield from ({"offset": {**row, "state": json.loads(row["state"])}} for row in transferring.offsets(connection))
