@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 LINKS: Final = 32
 """HNSW's M: links of a vector to others."""
-BUILD_WIDTH: Final = 80
-SEARCH_WIDTH: Final = 192
+BUILD_WIDTH: Final = 160
+SEARCH_WIDTH: Final = 256
 """HNSW's efConstruction and efSearch."""
 
 

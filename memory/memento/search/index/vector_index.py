@@ -130,7 +130,8 @@ class VectorIndex:
 
         assert self.accelerator is not None
         vectors, nums, covered = self.rows.vectors, self.rows.nums, self.accelerator.covered
-        wanted = min(live, 2 * k)
+        one_passage = len(nums) - self._dead == len(self)
+        wanted = min(live, k if one_passage else 2 * k)
         for _ in range(3):
             filtered = None if allowed is None else allowed[:covered]
             near, scores = self.accelerator.nearest(query, min(wanted, covered), vectors, filtered)
