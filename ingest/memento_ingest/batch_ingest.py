@@ -17,7 +17,7 @@ from memento.storage.capture import Batch
 from memento.storage.database import is_part_of
 from memento.storage.sources import SourceState
 from memento.store import MemoryStore
-from memento_ingest.batching import NOTHING, Judge
+from memento_ingest.batching import NOTHING, Judge, OnJudged
 from memento_ingest.discovery import File, discover, readable
 from memento_ingest.formats.base import Format, source_of
 from memento_ingest.formats.registry import broken_plugins, detect, get, names
@@ -50,7 +50,7 @@ class Ingestion:
     """One run over the named sources.
 
     Without a store nothing is written: a dry run, in which every kept message counts as new. `on_kept` gets every
-    memory that is new or has grown, after it was committed.
+    memory that is new or has grown, after it was committed, `on_judged` every message with its decision.
     """
 
     def __init__(
@@ -60,9 +60,10 @@ class Ingestion:
         store: MemoryStore | None,
         on_bytes: OnBytes = lambda _: None,
         on_kept: Callable[[NewMemory], None] | None = None,
+        on_judged: OnJudged | None = None,
     ) -> None:
         self._policy, self._options, self._store = policy, options, store
-        self._on_bytes, self._on_kept = on_bytes, on_kept
+        self._on_bytes, self._on_kept, self._on_judged = on_bytes, on_kept, on_judged
         self._forced: Format | None = None if options.format == AUTO else get(options.format)
         self._ignored = NOTHING
         self.report = Report()
@@ -176,7 +177,7 @@ class Ingestion:
     ) -> Iterator[Batch]:
         self.report.sources += 1
         since = self._options.since
-        judge = Judge(self._policy, self.report, source_of(format_), since, self._ignored)
+        judge = Judge(self._policy, self.report, source_of(format_), since, self._ignored, self._on_judged)
         return read(Source(stream, info, judge, self._on_bytes, file, remembered=since is None), format_)
 
     def _known(self, path: str, status: os.stat_result) -> SourceState | None:

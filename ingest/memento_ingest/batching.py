@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState
 from memento.writing import memory_of
 from memento_ingest.report import Report
 from memento_ingest.span import Span
-from memento_policies import Message, Policy
+from memento_policies import Decision, Message, Policy
 
 BATCH_MESSAGES: Final = 1_000
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -24,6 +24,8 @@ MAX_TYPES: Final = 32
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./:-]{0,39}")
 
 NOTHING: Final = Ignored()
+
+OnJudged = Callable[[Message, Decision], None]
 
 
 class Outcome(NamedTuple):
@@ -90,13 +92,21 @@ class Gathered:
 class Judge:
     """Judges the spans of one source and counts them in the run's report.
 
-    `since` (Unix milliseconds) skips older messages; `ignored` is what the user wants kept out.
+    `since` (Unix milliseconds) skips older messages; `ignored` is what the user wants kept out; `on_judged` is told
+    every decision.
     """
 
     def __init__(
-        self, policy: Policy, report: Report, source: str, since: int | None = None, ignored: Ignored = NOTHING
+        self,
+        policy: Policy,
+        report: Report,
+        source: str,
+        since: int | None = None,
+        ignored: Ignored = NOTHING,
+        on_judged: OnJudged | None = None,
     ) -> None:
         self.policy = policy
+        self._on_judged = on_judged
         self._report, self._source, self._since, self._ignored = report, source, since, ignored
         self._type_names: dict[str, str] = {}
 
@@ -142,6 +152,8 @@ class Judge:
             self._report.skipped["ignored"] += 1
             return LedgerKey("skipped", "ignored")
         decision = self.policy.decide(message)
+        if self._on_judged:
+            self._on_judged(message, decision)
         if not decision.keep:
             self._report.skipped[decision.reason] += 1
             return LedgerKey("skipped", decision.reason)

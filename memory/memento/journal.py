@@ -15,6 +15,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
@@ -165,6 +166,33 @@ def scrub(path: Path, ids: frozenset[str]) -> int:
         if len(kept) < len(lines):
             _replace(path, b"".join(kept))
     return len(lines) - len(kept)
+
+
+def redact(path: Path, redacted: Callable[[str], str]) -> int:
+    """Put what `redacted` makes of each entry in its place; return how many changed. Raises OSError."""
+    if not path.exists():
+        return 0
+    with _locked(path) as log:
+        lines = log.readlines()[1:]
+        changed = [_without_secrets(line, redacted) for line in lines]
+        count = sum(new != old for new, old in zip(changed, lines, strict=True))
+        if count:
+            _replace(path, b"".join(changed))
+    return count
+
+
+def _without_secrets(line: bytes, redacted: Callable[[str], str]) -> bytes:
+    try:
+        entry = msgspec.json.decode(line, type=Entry)
+        if isinstance(entry, Write):  # the text by itself first: in JSON it is escaped, and may look otherwise
+            memory = replace(entry.memory, text=redacted(entry.memory.text), speaker=redacted(entry.memory.speaker))
+            entry = Write(memory, entry.revive) if memory != entry.memory else entry
+        whole = redacted(msgspec.json.encode(entry).decode())
+        if whole == line.decode().rstrip("\n"):
+            return line
+        return msgspec.json.encode(msgspec.json.decode(whole, type=Entry)) + b"\n"
+    except (ValueError, RecursionError):
+        return line
 
 
 def _written(line: bytes) -> str:

@@ -9,8 +9,8 @@ from typing import Any, Final, cast, get_args
 
 from memento.errors import UsageError
 from memento.identity import memory_id
-from memento.memory import EPISODIC, NewMemory, Trust
-from memento_policies import Decision, Message, Policy, Role
+from memento.memory import EPISODIC, Memory, NewMemory, Trust
+from memento_policies import Decision, Kind, Message, Policy, Role
 from memento_policies.text import encode
 
 _ROLE_TRUST: Final[Mapping[str, Trust]] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "import"}
@@ -77,6 +77,21 @@ def remembered(
         tags=tuple(dict.fromkeys((*(_redacted_text(tag, policy) for tag in tags), *decision.tags))),
         collection=encode(collection)[0],
         why={"reason": "remembered", "points": memory.why["points"]},
+    )
+
+
+def message_of(memory: Memory) -> Message:
+    """Return a stored memory as the message it was, without its secrets: what the policy is asked again."""
+    return Message(
+        role=require_role(memory.role),
+        text=memory.text,
+        timestamp=memory.timestamp,
+        source=memory.source,
+        session_id=memory.session_id,
+        key=memory.id,
+        project=memory.project,
+        kind=next((kind for kind in get_args(Kind) if kind == memory.kind), "turn"),
+        meta={**memory.meta, **({"speaker": memory.speaker} if memory.speaker else {})},
     )
 
 

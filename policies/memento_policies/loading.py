@@ -12,7 +12,14 @@ from yaml.nodes import Node
 from memento_policies.diagnostics import Location, describe, describe_all, nearest
 from memento_policies.errors import PolicyError
 from memento_policies.nodes import compose, construct, merge
-from memento_policies.schema import ImportanceFile, RedactionFile, SignificanceFile, TagsFile, WeightsFile
+from memento_policies.schema import (
+    ImportanceFile,
+    RedactionFile,
+    RetentionFile,
+    SignificanceFile,
+    TagsFile,
+    WeightsFile,
+)
 
 FILES: dict[type[BaseModel], str] = {
     RedactionFile: "redaction.yaml",
@@ -20,6 +27,7 @@ FILES: dict[type[BaseModel], str] = {
     TagsFile: "tags.yaml",
     ImportanceFile: "importance.yaml",
     WeightsFile: "weights.yaml",
+    RetentionFile: "retention.yaml",
 }
 
 M = TypeVar("M", bound=BaseModel)

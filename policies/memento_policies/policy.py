@@ -51,6 +51,13 @@ class Policy:
         self._tagger = Tagger(tags)
         self._importance = Importance(importance, weights)
         self._head, self._tail = significance.scan_head, significance.scan_tail
+        self.counts: Mapping[str, int] = {
+            "redaction": sum(rule.enabled for rule in redaction.rules),
+            "signals": sum(signal.enabled for signal in significance.signals),
+            "tags": sum(tag.enabled for tag in tags.tags),
+            "features": sum(feature.enabled for feature in importance.features),
+        }
+        """How many rules of each kind are in force."""
 
     def decide(self, message: Message) -> Decision:
         """Judge one message. Deterministic, and never raises on any text."""

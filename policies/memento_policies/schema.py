@@ -162,3 +162,56 @@ class WeightsFile(_Strict):
 
     people: Weights
     agent: Weights
+
+
+class RetentionRule(_Strict):
+    """Which memories a rule of retention is about: all that is stated must hold."""
+
+    name: Slug
+    enabled: bool = True
+    roles: tuple[Role, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    collections: tuple[Word, ...] = ()
+    tags: tuple[Word, ...] = ()
+    min_importance: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class HalfLife(RetentionRule):
+    """After so many days half of a memory's importance is left; without `days` it does not fade."""
+
+    days: Annotated[float, Field(gt=0, le=36500)] | None = None
+
+
+class ForgetRule(RetentionRule):
+    """What is deleted: older than so many days, and faded below an importance. Both must be stated."""
+
+    older_than_days: Annotated[float, Field(gt=0)]
+    below: Annotated[float, Field(gt=0, le=1)]
+
+
+class StatementRule(_Strict):
+    """How something is said of something: groups `of` (or `thing`) and `is`."""
+
+    name: Slug
+    enabled: bool = True
+    pattern: Pattern
+    thing: Word | None = None
+
+    @model_validator(mode="after")
+    def _named_groups(self) -> Self:
+        needed = ["is"] if self.thing else ["of", "is"]
+        missing = [group for group in needed if f"(?P<{group}>" not in self.pattern]
+        if missing:
+            raise ValueError(f"the pattern needs the group (?P<{missing[0]}>...)")
+        return self
+
+
+class RetentionFile(_Strict):
+    """`retention.yaml`."""
+
+    half_lives: tuple[HalfLife, ...]
+    promote: tuple[RetentionRule, ...]
+    forget: tuple[ForgetRule, ...]
+    same_above: Annotated[float, Field(gt=0.5, le=1)]
+    statements: tuple[StatementRule, ...]
+    passing: tuple[Word, ...]

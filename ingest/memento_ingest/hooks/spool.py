@@ -12,7 +12,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -67,17 +67,23 @@ def discard(path: Path, size: int) -> bool:
 
 def scrub(path: Path, patterns: Sequence[bytes]) -> int:
     """Take the lines that hold one of these out of a file, which is read anew then; return how many. Raises OSError."""
+    return rewrite(path, lambda line: b"" if any(pattern in line for pattern in patterns) else line)
+
+
+def rewrite(path: Path, change: Callable[[bytes], bytes]) -> int:
+    """Put what `change` makes of each line in its place, as `scrub` does; return how many it changed."""
     descriptor = os.open(path, _OPEN)
     try:
         if not _lock(descriptor, time.monotonic() + SCRUB_SECONDS) or not _leads_to(path, descriptor):
             raise OSError(errno.EAGAIN, "the spool is locked", str(path))
         lines = os.pread(descriptor, os.fstat(descriptor).st_size, 0).splitlines(keepends=True)
-        kept = [line for line in lines if not any(pattern in line for pattern in patterns)]
-        if len(kept) < len(lines):
-            _replace(path, b"".join(kept))
+        changed = [change(line) for line in lines]
+        count = sum(new != old for new, old in zip(changed, lines, strict=True))
+        if count:
+            _replace(path, b"".join(changed))
     finally:
         os.close(descriptor)
-    return len(lines) - len(kept)
+    return count
 
 
 def _replace(path: Path, content: bytes) -> None:

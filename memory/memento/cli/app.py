@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from memento import __version__
 from memento.cli import (
     backup,
+    curation,
     forgetting,
     healing,
     hooks,
@@ -20,6 +21,7 @@ from memento.cli import (
     ingestion,
     jobs,
     model,
+    policy,
     recall,
     settings,
     sidecar,
@@ -48,7 +50,22 @@ app = Group(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (recall, ingestion, sidecar, store, forgetting, backup, healing, jobs, index, model, hooks, settings):
+for _module in (
+    recall,
+    ingestion,
+    sidecar,
+    store,
+    forgetting,
+    curation,
+    policy,
+    backup,
+    healing,
+    jobs,
+    index,
+    model,
+    hooks,
+    settings,
+):
     _module.register(app)
 
 

@@ -33,6 +33,7 @@ JOBS: Final[Mapping[str, Job]] = {
         Job("health", HOUR, upkeep.health),
         Job("full-health", DAY, upkeep.full_health),
         Job("cache", HOUR, upkeep.trim_cache),
+        Job("consolidation", DAY, upkeep.consolidation),
         Job("checkpoint", HOUR, upkeep.checkpoint),
     )
 }

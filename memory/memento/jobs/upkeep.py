@@ -58,6 +58,14 @@ def _heal(store: MemoryStore, damage: str) -> str:
     return healing.text
 
 
+def consolidation(store: MemoryStore) -> str:
+    """Mark what is said twice or outdated, promote what matters for long."""
+    from memento.curation.consolidation import consolidate
+
+    counts = consolidate(store).counts
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "nothing to do"
+
+
 def trim_cache(store: MemoryStore) -> str:
     """Let the oldest query embeddings go."""
     with store.database.write() as connection:

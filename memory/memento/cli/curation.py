@@ -1,0 +1,124 @@
+"""`consolidate`, `audit` and `scrub`: looking after what is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memento.cli.output import AsJson, Db, configured, note, one_line, plain, print_json, say, wants_json
+
+if TYPE_CHECKING:
+    from memento.curation.consolidation import Plan
+    from memento.curation.scrubbing import Receipt, Redact
+    from memento.store import MemoryStore
+
+_DOING = {
+    "same": "said again, the newest stands for it",
+    "outdated": "superseded by a newer statement",
+    "promote": "promoted to knowledge",
+    "forget": "forgotten by a rule",
+    "unmark": "not superseded any more",
+}
+_SHOWN = 50
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, change nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(consolidate)
+    app.command()(audit)
+    app.command()(scrub)
+
+
+def consolidate(
+    dry_run: DryRun = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Print every step and its reason.")] = False,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Mark what is said twice or outdated, and promote what matters for long. Deletes only by rules you wrote."""
+    from memento.curation.consolidation import consolidate as run
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store:
+        found = run(store, dry_run=dry_run)
+    if wants_json(json_):
+        print_json({**found.as_dict(), "dry_run": dry_run})
+    else:
+        _print_plan(found, dry_run, explain)
+
+
+def audit(db: Db = None, json_: AsJson = None) -> None:
+    """Measure a store: how much is said twice, loops, is a secret, outdated, stale or junk, with examples."""
+    from memento.curation.auditing import audit as run
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store:
+        rates = run(store)
+    if wants_json(json_):
+        print_json([rate.as_dict() for rate in rates])
+        return
+    for rate in rates:
+        say(plain(f"{rate.name:<11} {rate.memories:>8,} {rate.share:>7.1%}  {rate.meaning}"))
+        for example in rate.examples:
+            say(plain(f"{'':30}{example}"))
+
+
+def scrub(
+    dry_run: DryRun = False,
+    keep_backups: Annotated[
+        bool, typer.Option("--keep-backups", help="Leave backups as they are, with what was found.")
+    ] = False,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Apply today's redaction rules to all that is stored, and print where secrets were taken out."""
+    from memento.curation.scrubbing import scrub as run
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store:
+        receipt = run(
+            store, dry_run=dry_run, keep_backups=keep_backups, scrub_spool=lambda redact: _spool(store, redact)
+        )
+    if wants_json(json_):
+        print_json(receipt.as_dict())
+    else:
+        _print_receipt(receipt)
+
+
+def _spool(store: MemoryStore, redact: Redact) -> int:
+    from memento_ingest.hooks.spool import folders, rewrite
+
+    def clean(line: bytes) -> bytes:
+        text = line.decode("utf-8", "surrogateescape")
+        redacted = redact(text)
+        return redacted.encode("utf-8", "surrogateescape") if redacted != text else line
+
+    files = [path for folder in folders(store.config.home) if folder.is_dir() for path in folder.glob("*.jsonl")]
+    return sum(rewrite(path, clean) for path in files)
+
+
+def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:
+    say(f"{found.memories:,} memories" + (", nothing was changed (dry run)" if dry_run else ""))
+    for doing, count in found.counts.items():
+        say(f"  {count:>6,}  {_DOING[doing]}")
+    say(f"  {found.faded:>6,}  faded: they stay, and are recalled last")
+    for step in found.steps if explain else ():
+        by = f" by {step.by[:8]}" if step.by else ""
+        say(plain(f"{step.doing:<9} {step.id[:8]}{by}: {step.why}: {one_line(step.text)[:80]}"))
+
+
+def _print_receipt(receipt: Receipt) -> None:
+    would = "would be" if receipt.dry_run else "were"
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in receipt.secrets.most_common())
+    say(f"{len(receipt.memories):,} memories {would} redacted" + (f" ({kinds})" if kinds else ""))
+    for table, count in receipt.beside.items():
+        say(f"  {table:<11} {count:,}")
+    if not receipt.dry_run:
+        say(f"  journal     {receipt.journal:,} lines")
+        say(f"  spool       {receipt.spool:,} records")
+        say(f"  backups     {receipt.backups}")
+    for memory in receipt.memories[:_SHOWN]:
+        note(f"redacted {memory}" if not receipt.dry_run else f"holds a secret: {memory}")

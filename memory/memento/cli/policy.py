@@ -1,0 +1,116 @@
+"""`policy check`, `policy test` and `policy diff`: rules before they are in force, and what they would change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memento.cli.group import Group
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, say, wants_json
+
+if TYPE_CHECKING:
+    from memento_ingest.trial import Differences, Judged
+    from memento_policies import Policy
+
+NOTHING_FOUND = 3
+
+policy = Group(help="Check rules, try them on a transcript, compare them with what is stored.", rich_markup_mode=None)
+
+Folder = Annotated[
+    Path | None, typer.Option("--policies", metavar="FOLDER", help="Rules to use. [default: those in force]")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.add_typer(policy, name="policy")
+
+
+@policy.command()
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="Rules to check. [default: those in force]")
+    ] = None,
+    json_: AsJson = None,
+) -> None:
+    """Validate the rules in force, or those in a folder. Exit code 1: they cannot be used, and why."""
+    used = folder or configured(None).policy_dir
+    loaded = _load(used)
+    if wants_json(json_):
+        print_json({"folder": str(used), "rules": loaded.counts})
+        return
+    rules = ", ".join(f"{count} {name}" for name, count in loaded.counts.items())
+    say(plain(f"sound: {rules} (shipped rules and {used})" if used.is_dir() else f"sound: {rules} (shipped rules)"))
+
+
+@policy.command("test")
+def try_out(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Transcripts, or - for standard input.")],
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="The format, where it cannot be told.")
+    ] = "auto",
+    folder: Folder = None,
+    json_: AsJson = None,
+) -> None:
+    """Print what would be decided about every message of a transcript: verdict, reasons, tags, importance."""
+    from memento_ingest.trial import judge_transcripts
+
+    judged, report = judge_transcripts(_load(folder or configured(None).policy_dir), files, format_)
+    for path, problem in report.problems:
+        note(f"{path}: {problem}")
+    if wants_json(json_):
+        print_json([one.as_dict() for one in judged])
+    elif judged:
+        _print_judged(judged)
+    if not judged:
+        note("there is no message in it")
+        raise typer.Exit(1 if report.problems else NOTHING_FOUND)
+
+
+@policy.command()
+def diff(folder: Folder = None, db: Db = None, json_: AsJson = None) -> None:
+    """Compare what is stored with what the rules would decide now, or with rules that are not in force yet."""
+    from memento.store import MemoryStore
+    from memento_ingest.trial import differences
+
+    config = configured(db)
+    with MemoryStore(config=config) as store:
+        found = differences(store, _load(folder or config.policy_dir))
+    if wants_json(json_):
+        print_json(found.as_dict())
+    else:
+        _print_differences(found)
+
+
+def _load(folder: Path) -> Policy:
+    from memento_policies import load_policy
+
+    return load_policy(folder)
+
+
+def _print_judged(judged: list[Judged]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "role", "reason", "importance", "tags", "text"):
+        table.add_column(name, overflow="fold" if name in ("tags", "text") else "ellipsis")
+    for one in judged:
+        verdict = "keep" if one.keep else "skip"
+        table.add_row(
+            verdict, one.role, one.reason, f"{one.importance:.2f}", " ".join(one.tags), one_line(one.text)[:160]
+        )
+    console().print(table)
+
+
+def _print_differences(found: Differences) -> None:
+    say(f"{found.judged:,} stored memories judged again")
+    for name, counts in (("would be skipped", found.skipped), ("would be kept", found.kept)):
+        listed = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
+        say(f"  {name:<17} {sum(counts.values()):,}" + (f" ({listed})" if listed else ""))
+    say(f"  other importance  {found.importance:,}")
+    say(f"  other tags        {found.tags:,}")
+    say(f"  with a secret     {found.secrets:,}" + (" (`memento scrub` removes them)" if found.secrets else ""))
+    for one in found.examples:
+        say(plain(f"  {one.id[:8]}  {one.was} -> {one.now}: {one_line(one.text)[:100]}"))

@@ -1,0 +1,141 @@
+"""Consolidation: what says the same or is outdated is marked, what matters for long becomes knowledge.
+
+The plan is a function of the rows and the rules, so running it again changes nothing. Rows are marked and moved, never
+merged: each stays the record of one message, so a source that is read again meets its own rows and nothing is counted
+twice. How often something was said is the number of rows that point to the newest one. Only a rule under `forget`,
+which is empty unless somebody writes one, deletes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from memento import journal
+from memento.curation.similarity import Text, chains, near_duplicates
+from memento.memory import EPISODIC, KNOWLEDGE, Memory
+from memento.storage import curating, rows
+from memento.store import MemoryStore
+from memento.times import now_ms
+from memento_policies.retention import DAY_MS, Retention, Traits, load_retention
+
+Doing = Literal["same", "outdated", "promote", "forget", "unmark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do with one memory."""
+
+    doing: Doing
+    id: str
+    text: str
+    why: str
+    by: str = ""
+    """The newer memory, where one takes its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What consolidation does, or has done."""
+
+    steps: Sequence[Step] = ()
+    memories: int = 0
+    faded: int = 0
+    """Memories of which less than a twentieth is left of their importance; they stay, and are recalled last."""
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON-serialisable form."""
+        return asdict(self)
+
+
+def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = None) -> Plan:
+    """Plan, and unless `dry_run` carry it out. `now` in Unix milliseconds. Raises PolicyError, StoreError."""
+    found = plan(store, now_ms() if now is None else now)
+    if not dry_run:
+        _carry_out(store, found)
+    return found
+
+
+def plan(store: MemoryStore, now: int) -> Plan:
+    """Return what is to be done, each step with its reason."""
+    retention = load_retention(store.config.policy_dir)
+    with store.database.read() as connection:
+        memories = [memory for memory in rows.every(connection) if memory.active]
+    marks = {**_outdated(memories, retention), **_same(memories, retention)}
+    marked = {memory.id: memory.superseded_by for memory in memories}
+    steps = [step for step in marks.values() if marked[step.id] != step.by]
+    steps += [
+        Step("unmark", memory.id, memory.text, "the newer one is gone, or the rules have changed")
+        for memory in memories
+        if memory.superseded_by and memory.id not in marks
+    ]
+    traits = {memory.id: traits_of(memory, now) for memory in memories}
+    for memory in memories:
+        if rule := retention.forgotten_by(traits[memory.id]):
+            steps.append(Step("forget", memory.id, memory.text, rule.name))
+        elif (
+            memory.collection == EPISODIC
+            and memory.id not in marks
+            and (promoted := retention.promoted_by(traits[memory.id]))
+        ):
+            steps.append(Step("promote", memory.id, memory.text, promoted.name))
+    faded = sum(retention.faded(one) < one.importance / 20 for one in traits.values())
+    return Plan(steps, len(memories), faded, dict(Counter(step.doing for step in steps)))
+
+
+def traits_of(memory: Memory, now: int) -> Traits:
+    """Return what retention looks at."""
+    age = (now - memory.timestamp) / DAY_MS if memory.timestamp else 0.0
+    return Traits(memory.role, memory.kind, memory.collection, memory.tags, memory.importance, age)
+
+
+def _voice(memory: Memory) -> str:
+    return "\0".join((memory.role, memory.speaker, memory.kind, memory.project))
+
+
+def _age(memory: Memory) -> tuple[int, str]:
+    return memory.timestamp, memory.id
+
+
+def _same(memories: Iterable[Memory], retention: Retention) -> dict[str, Step]:
+    """Return a step for every text of which a newer one says the same."""
+    known = {memory.id: memory for memory in memories}
+    texts = [Text(memory.id, _voice(memory), memory.text) for memory in known.values()]
+    steps: dict[str, Step] = {}
+    for group in chains(near_duplicates(texts, retention.same_above)):
+        *older, newest = sorted((known[one] for one in group), key=_age)
+        for memory in older:
+            why = f"said again on {newest.time[:10] or 'an unknown day'}"
+            steps[memory.id] = Step("same", memory.id, memory.text, why, newest.id)
+    return steps
+
+
+def _outdated(memories: Iterable[Memory], retention: Retention) -> dict[str, Step]:
+    """Return a step for every statement that a newer one of the same voice contradicts."""
+    latest: dict[tuple[str, str], tuple[Memory, str]] = {}
+    steps: dict[str, Step] = {}
+    for memory in sorted(memories, key=_age):
+        if memory.role not in ("user", "assistant") or memory.kind != "turn":
+            continue
+        for statement in retention.statements.of(memory.text):
+            key = (_voice(memory), statement.of)
+            before = latest.get(key)
+            if before and before[1] != statement.value and before[0].id != memory.id:
+                why = f"{statement.of}: {before[1]!r} became {statement.value!r}"
+                steps[before[0].id] = Step("outdated", before[0].id, before[0].text, why, memory.id)
+            latest[key] = memory, statement.value
+    return steps
+
+
+def _carry_out(store: MemoryStore, found: Plan) -> None:
+    marks = {step.id: step.by or None for step in found.steps if step.doing in ("same", "outdated", "unmark")}
+    promoted = [step.id for step in found.steps if step.doing == "promote"]
+    forgotten = [step.id for step in found.steps if step.doing == "forget"]
+    with store.database.write() as connection:
+        curating.supersede(connection, marks)
+        curating.move(connection, promoted, KNOWLEDGE)
+    if forgotten:
+        journal.write(store.database, lambda _: [journal.Forget(forgotten)])

@@ -1,0 +1,139 @@
+"""Scrubbing: today's redaction rules over what was stored under yesterday's, and the receipt that says where.
+
+Secrets go out of rows (text, speaker, project, tags, meta, reasons), the full-text index, vectors and their cache, the
+quarantine, titles, the journal and the hooks' spool, and out of the file's free pages. Backups are replaced by a new
+one. Rows keep their ids: a source that is read again meets them, and is redacted by the same rules.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from memento import journal
+from memento.backup import Shelf
+from memento.backup.scrubbing import replace_all
+from memento.memory import Memory
+from memento.search.store_index import folder_of
+from memento.storage import counters, curating, erasure, mending, rows, upkeep
+from memento.store import MemoryStore
+from memento_policies import Policy
+
+Redact = Callable[[str], str]
+
+_TEXTS: Final = ("text", "speaker", "project", "session_id", "source")
+_JSON: Final = ("tags", "meta", "why")
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What was found, and where it was taken out."""
+
+    dry_run: bool
+    secrets: Counter[str] = field(default_factory=Counter)
+    """How many, by kind, in the memories' texts."""
+    memories: list[str] = field(default_factory=list)
+    """Ids of the rows that held one; they wait for a new embedding."""
+    beside: Counter[str] = field(default_factory=Counter)
+    """Texts beside the memories, by table. A source among them is read again from its beginning."""
+    journal: int = 0
+    spool: int = 0
+    backups: str = "not looked at"
+
+    @property
+    def found(self) -> bool:
+        """True when there was anything to take out."""
+        return bool(self.memories or self.beside or self.journal or self.spool)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON-serialisable form."""
+        return {**asdict(self), "secrets": dict(self.secrets), "beside": dict(self.beside)}
+
+
+def scrub(
+    store: MemoryStore,
+    *,
+    dry_run: bool = False,
+    keep_backups: bool = False,
+    scrub_spool: Callable[[Redact], int] = lambda _: 0,
+) -> Receipt:
+    """Apply the rules in force to everything that is stored. Running it again changes nothing.
+
+    `scrub_spool` does the same for the hooks' spool. Raises PolicyError, StoreError, OSError.
+    """
+    policy, receipt = store.policy, Receipt(dry_run)
+    with store.database.read() as connection:
+        changed = {
+            memory.id: found for memory in rows.every(connection) if (found := _changes(memory, policy, receipt))
+        }
+        beside = [(place, policy.redact(place.text).text) for place in curating.places(connection)]
+    beside = [(place, text) for place, text in beside if text != place.text]
+    receipt.memories, receipt.beside = list(changed), Counter(place.table for place, _ in beside)
+    if dry_run:
+        return receipt
+    if changed or beside:
+        with erasure.overwriting(store.database.connection), store.database.write(durable=True) as connection:
+            for memory, columns in changed.items():
+                curating.rewrite(connection, memory, columns)
+            for place, text in beside:
+                curating.clean(connection, place, text)
+            mending.empty_cache(connection)
+            counters.add(connection, counters.DELETIONS, 1)
+        shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows
+
+    def redact(text: str) -> str:
+        return policy.redact(text).text
+
+    receipt.journal = journal.redact(journal.journal_path(store.path), redact)
+    receipt.spool = scrub_spool(redact)
+    if changed or beside:
+        with store.database.read() as connection:
+            erasure.compact(connection)  # free pages may hold what a row held before
+            upkeep.checkpoint(connection)
+    receipt.backups = _renew_backups(store, receipt, keep_backups)
+    return receipt
+
+
+def _changes(memory: Memory, policy: Policy, receipt: Receipt) -> Mapping[str, str]:
+    """Return the columns of a row that hold a secret, without it."""
+    columns: dict[str, str] = {}
+    for name in _TEXTS:
+        redaction = policy.redact(getattr(memory, name))
+        if redaction.counts:
+            columns[name] = redaction.text
+            receipt.secrets.update(redaction.counts)
+    for name in _JSON:
+        value = getattr(memory, name)
+        plain = json.dumps(list(value) if name == "tags" else dict(value), ensure_ascii=False)
+        redaction = policy.redact(plain)
+        if redaction.counts:
+            columns[name] = _whole(redaction.text, name)
+            receipt.secrets.update(redaction.counts)
+    return columns
+
+
+def _whole(text: str, column: str) -> str:
+    """Return redacted JSON if it is still JSON; a secret that reached over its punctuation takes all with it."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return "[]" if column == "tags" else "{}"
+    return text
+
+
+def _renew_backups(store: MemoryStore, receipt: Receipt, keep: bool) -> str:
+    shelf = Shelf(store.path)
+    backups = shelf.all()
+    if not backups:
+        return "there are none"
+    if not receipt.found:
+        return "nothing was found, so they were left alone"
+    if keep:
+        days = store.config.settings.storage.backup_retention_days
+        return f"{len(backups)} are kept and still hold it, for {days} days at most"
+    replace_all(store.database, shelf)
+    return f"{len(backups)} were removed and a new one taken"

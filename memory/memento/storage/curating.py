@@ -1,0 +1,89 @@
+"""What curation changes in rows: marks, the collection, and texts in which a secret was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import apsw
+
+from memento.identity import row_hash
+from memento.storage.rows import HASHED
+
+_COLUMNS = ", ".join(HASHED)
+
+
+def supersede(connection: apsw.Connection, marks: Mapping[str, str | None]) -> None:
+    """Say of each memory which newer one takes its place (None: none does), inside the caller's transaction."""
+    connection.executemany(
+        "UPDATE memories SET superseded_by = ? WHERE id = ?", [(by, memory) for memory, by in marks.items()]
+    )
+
+
+def move(connection: apsw.Connection, ids: Iterable[str], collection: str) -> None:
+    """Move memories to a collection, inside the caller's transaction."""
+    for memory in ids:
+        rewrite(connection, memory, {"collection": collection})
+
+
+def rewrite(connection: apsw.Connection, memory: str, columns: Mapping[str, str]) -> bool:
+    """Change columns of a row and its hash with them, inside the caller's transaction; False if there is no such row.
+
+    A new text or speaker waits for its embedding.
+    """
+    row = connection.execute(f"SELECT {_COLUMNS} FROM memories WHERE id = ?", (memory,)).fetchone()
+    if row is None:
+        return False
+    changed = {**dict(zip(HASHED, row, strict=True)), **columns}
+    names = ", ".join(f"{name} = ?" for name in columns)
+    connection.execute(
+        f"UPDATE memories SET {names}, content_hash = ? WHERE id = ?",
+        (*columns.values(), row_hash(changed[name] for name in HASHED), memory),
+    )
+    if columns.keys() & {"text", "speaker"}:
+        connection.execute(
+            "UPDATE memories SET model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL "
+            "WHERE id = ?",
+            (memory,),
+        )
+    return True
+
+
+class Place(NamedTuple):
+    """A text outside of the rows of memories: its table, the number of its row, and the text."""
+
+    table: str
+    row: int
+    text: str
+
+
+_PLACES = {"quarantine": "sample", "sessions": "title", "sources": "state", "followed": "path"}
+
+
+def places(connection: apsw.Connection) -> list[Place]:
+    """Return the texts that lie beside the memories: samples, titles, what parsers remember, paths."""
+    found = []
+    for table, column in _PLACES.items():
+        number = "num" if table in ("quarantine", "sources") else "0"
+        found += [Place(table, *row) for row in connection.execute(f"SELECT {number}, {column} FROM {table}")]
+    return found
+
+
+def clean(connection: apsw.Connection, place: Place, text: str) -> None:
+    """Put a text without its secret in the place of one that has it, inside the caller's transaction.
+
+    A source whose parser remembers a secret is read again from its beginning; a path with one is not followed.
+    """
+    if place.table == "sources":
+        connection.execute("DELETE FROM sources WHERE num = ?", (place.row,))
+    elif place.table == "followed":
+        connection.execute("DELETE FROM followed WHERE path = ?", (place.text,))
+    elif place.table == "sessions":
+        connection.execute("UPDATE sessions SET title = ? WHERE title = ?", (text, place.text))
+    else:
+        connection.execute("UPDATE quarantine SET sample = ? WHERE num = ?", (text, place.row))
+
+
+def repeats(connection: apsw.Connection, memory: str) -> int:
+    """Count the older memories that this one stands for."""
+    return int(connection.execute("SELECT count(*) FROM memories WHERE superseded_by = ?", (memory,)).get or 0)

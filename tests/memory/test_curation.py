@@ -1,0 +1,192 @@
+"""Near-duplicates, consolidation, auditing and scrubbing, on a real store."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+import pytest
+
+from memento.backup import Shelf, take
+from memento.config import load_config
+from memento.curation.auditing import audit
+from memento.curation.consolidation import consolidate
+from memento.curation.scrubbing import scrub
+from memento.curation.similarity import Text, chains, near_duplicates
+from memento.memory import EPISODIC, KNOWLEDGE, NewMemory
+from memento.storage import curating
+from memento.storage.capture import Batch
+from memento.storage.integrity import rows as examined
+from memento.store import MemoryStore
+
+DAY = 86_400_000
+NOW = 1_790_000_000_000
+TOKEN = "acme_" + "q7w2e9r4t1y8u3i6o5p0"
+RULE = "rules:\n  - {name: acme_key, kind: acme, token: 'acme_[a-z0-9]{20}'}\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MemoryStore]:
+    config = replace(load_config(), home=tmp_path / "home")
+    with MemoryStore(tmp_path / "memory.db", config=config) as opened:
+        yield opened
+
+
+def row(name: str, text: str, day: int, **others: object) -> NewMemory:
+    plain = NewMemory(name.ljust(32, "0"), text, NOW - day * DAY, "test", "s", collection=EPISODIC, importance=0.5)
+    return replace(plain, **others)  # type: ignore[arg-type]
+
+
+def put(store: MemoryStore, *memories: NewMemory) -> None:
+    store.commit(Batch(None, memories))
+
+
+def superseded_by(store: MemoryStore, name: str) -> str:
+    found = store.get(name.ljust(32, "0"))
+    assert found is not None
+    return (found.superseded_by or "").rstrip("0")
+
+
+def override(store: MemoryStore, name: str, text: str) -> None:
+    store.config.policy_dir.mkdir(parents=True, exist_ok=True)
+    (store.config.policy_dir / name).write_text(text)
+
+
+def test_texts_that_differ_in_little_are_near_duplicates() -> None:
+    long = "the import of the supplier price list fails because the decimal separator is a comma since last week"
+    texts = [
+        Text("a", "v", long),
+        Text("b", "v", long.capitalize() + "!"),
+        Text("c", "v", long + " again"),
+        Text("d", "v", long.replace("is a comma", "is not a comma")),
+        Text("e", "v", long + " 7"),
+        Text("f", "other voice", long),
+        Text("g", "v", "something else entirely, about the weather in Bergen and the ferry"),
+    ]
+    pairs = list(near_duplicates(texts, 0.8))
+    assert sorted(sorted(group) for group in chains(pairs)) == [["a", "b", "c"]]
+    assert all(0.8 <= pair.similarity <= 1 for pair in pairs)
+
+
+def test_planted_duplicates_are_found_and_nothing_else() -> None:
+    rng = random.Random(5)
+    words = [f"w{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)}" for n in range(3000)]
+    texts = [Text(f"{n}", "v", " ".join(rng.choices(words, k=rng.randint(8, 40)))) for n in range(1500)]
+    planted = {}
+    for text in rng.sample(texts, 300):
+        copy = text.text.split()
+        copy[rng.choice((0, -1))] = "changed"
+        planted[f"{text.id}-copy"] = text.id
+        texts.append(Text(f"{text.id}-copy", "v", " ".join(copy)))
+    found = {frozenset(group) for group in chains(near_duplicates(texts, 0.7))}
+    wanted = {frozenset(pair) for pair in planted.items()}
+    assert len(found & wanted) >= 0.99 * len(wanted)
+    assert len(found - wanted) == 0
+
+
+def test_the_newest_of_equal_texts_stands_for_all(store: MemoryStore) -> None:
+    said = "Please run the tests of the importer before you push anything to the main branch."
+    put(store, row("1", said, 9), row("2", said + " Thanks", 5), row("3", said, 1), row("4", "Another thing", 0))
+    found = consolidate(store, now=NOW)
+    assert found.counts == {"same": 2}
+    assert [superseded_by(store, name) for name in "1234"] == ["3", "3", "", ""]
+    with store.database.read() as connection:
+        assert curating.repeats(connection, "3".ljust(32, "0")) == 2
+
+
+def test_consolidating_again_or_reading_again_changes_nothing(store: MemoryStore) -> None:
+    rows = [
+        row("1", "The port is 5432.", 9),
+        row("2", "The port is now 5433.", 1),
+        row("3", "The port is now 5433.", 0),
+    ]
+    put(store, *rows)
+    assert consolidate(store, now=NOW).steps
+    before = store.export_json()
+    put(store, *rows)
+    assert consolidate(store, now=NOW).steps == []
+    assert store.export_json() == before
+
+
+def test_a_newer_statement_supersedes_and_says_why(store: MemoryStore) -> None:
+    put(store, row("1", "The port is 5432.", 9), row("2", "Is the port 1?", 5), row("3", "The port is now 5433.", 1))
+    (step,) = consolidate(store, dry_run=True, now=NOW).steps
+    assert (step.doing, step.id[0], step.by[0]) == ("outdated", "1", "3")
+    assert step.why == "port: '5432' became '5433'"
+    assert superseded_by(store, "1") == ""
+    consolidate(store, now=NOW)
+    assert superseded_by(store, "1") == "3"
+
+
+def test_another_voice_supersedes_nothing(store: MemoryStore) -> None:
+    put(store, row("1", "The port is 5432.", 9), row("2", "The port is 5433.", 1, role="assistant"))
+    assert consolidate(store, now=NOW).steps == []
+
+
+def test_a_mark_goes_with_the_memory_it_points_to(store: MemoryStore) -> None:
+    put(store, row("1", "The port is 5432.", 9), row("2", "The port is 5433.", 1))
+    consolidate(store, now=NOW)
+    store.delete("2".ljust(32, "0"))
+    assert [step.doing for step in consolidate(store, now=NOW).steps] == ["unmark"]
+    assert superseded_by(store, "1") == ""
+
+
+def test_wishes_become_knowledge_and_rows_stay_sound(store: MemoryStore) -> None:
+    put(store, row("1", "I prefer tabs.", 9, tags=("preference",), importance=0.95), row("2", "ls", 9))
+    assert consolidate(store, now=NOW).counts == {"promote": 1}
+    assert [memory.collection for memory in store.get_recent()] == [EPISODIC, KNOWLEDGE]
+    with store.database.read() as connection:
+        assert not examined(connection).damaged
+
+
+def test_nothing_is_forgotten_but_by_a_written_rule(store: MemoryStore) -> None:
+    put(store, row("1", "5 passed in 0.2s", 900, role="tool"), row("2", "We decided to wait.", 900, tags=("decision",)))
+    found = consolidate(store, now=NOW)
+    assert (found.steps, found.faded) == ([], 1)
+    rule = "forget:\n  - {name: old_outcomes, roles: [tool], below: 0.05, older_than_days: 365}\n"
+    override(store, "retention.yaml", rule)
+    assert consolidate(store, dry_run=True, now=NOW).counts == {"forget": 1}
+    assert len(store.get_recent()) == 2
+    consolidate(store, now=NOW)
+    assert [memory.id[0] for memory in store.get_recent()] == ["2"]
+
+
+def test_an_audit_counts_and_shows(store: MemoryStore) -> None:
+    put(store, *(row(f"a{n}", "retrying the request now", 3) for n in range(6)), row("b", "ok", 3), row("c", TOKEN, 3))
+    override(store, "redaction.yaml", RULE)
+    rates = {rate.name: rate for rate in audit(store, NOW)}
+    assert {name: rate.memories for name, rate in rates.items()} == {
+        "duplicate": 5, "loop": 6, "secret": 1, "superseded": 0, "stale": 0, "junk": 1,
+    }  # fmt: skip
+    assert rates["loop"].share == pytest.approx(6 / 8)
+    assert "retrying" in rates["loop"].examples[0]
+
+
+def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_path: Path) -> None:
+    store.remember(f"The key is {TOKEN}, keep it", meta={"env": TOKEN}, tags=["key"], embed=False)
+    put(store, row("1", f"export KEY={TOKEN}", 3, why={"reason": "fact", "points": []}))
+    with store.database.write() as connection:
+        connection.execute("INSERT INTO sessions VALUES ('test', 's', ?, 1)", (f"About {TOKEN}",))
+    take(store.database, "manual", Shelf(store.path), retention_days=7)
+    override(store, "redaction.yaml", RULE)
+    with MemoryStore(store.path, config=store.config) as fresh:
+        assert scrub(fresh, dry_run=True).secrets == {"acme": 3}
+        receipt = scrub(fresh)
+        assert receipt.secrets == {"acme": 3}
+        assert (len(receipt.memories), receipt.beside, receipt.journal) == (2, {"sessions": 1}, 1)
+        assert receipt.backups == "1 were removed and a new one taken"
+        texts = [memory.text for memory in fresh.get_recent()]
+        assert sorted(texts) == ["The key is [REDACTED:acme], keep it", "export KEY=[REDACTED:acme]"]
+        with fresh.database.read() as connection:
+            assert not examined(connection).damaged
+            assert fresh.recall(TOKEN.removeprefix("acme_")).results == ()
+        assert not scrub(fresh).found
+    store.close()
+    apsw.Connection(str(store.path)).wal_checkpoint()
+    held = [path.name for path in tmp_path.glob("memory.db*") if TOKEN.encode() in path.read_bytes()]
+    assert held == []
+    assert json.loads(json.dumps(receipt.as_dict()))["backups"] == receipt.backups

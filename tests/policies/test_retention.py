@@ -1,0 +1,77 @@
+"""Retention's rules: half-lives, promotion, forgetting, and what statements say of what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bench.examples import LABELLED
+
+from memento_policies import PolicyError
+from memento_policies.retention import Traits, load_retention
+
+RETENTION = load_retention()
+
+
+def traits(**others: object) -> Traits:
+    plain = {"role": "user", "kind": "turn", "collection": "episodic", "tags": (), "importance": 0.8, "age_days": 0.0}
+    return Traits(**{**plain, **others})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("others", "left"),
+    [
+        ({"age_days": 365}, 0.4),
+        ({"role": "tool", "age_days": 60}, 0.2),
+        ({"tags": ("preference",), "age_days": 1825}, 0.4),
+        ({"collection": "knowledge", "age_days": 10_000}, 0.8),
+        ({"tags": ("remember",), "age_days": 10_000}, 0.8),
+        ({"age_days": -5}, 0.8),
+    ],
+)
+def test_importance_halves_with_every_half_life(others: dict[str, object], left: float) -> None:
+    assert RETENTION.faded(traits(**others)) == pytest.approx(left)
+
+
+def test_only_a_persons_own_words_become_knowledge() -> None:
+    assert RETENTION.promoted_by(traits(tags=("decision",), importance=0.95)) is not None
+    assert RETENTION.promoted_by(traits(tags=("decision",), importance=0.95, role="assistant")) is None
+    assert RETENTION.promoted_by(traits(tags=("decision",), importance=0.5)) is None
+
+
+def test_the_shipped_rules_forget_nothing(tmp_path: Path) -> None:
+    old = traits(role="tool", age_days=10_000, importance=0.01)
+    assert RETENTION.forgotten_by(old) is None
+    (tmp_path / "retention.yaml").write_text("forget: [{name: x, roles: [tool], below: 0.1, older_than_days: 30}]\n")
+    assert load_retention(tmp_path).forgotten_by(old) is not None
+    assert load_retention(tmp_path).forgotten_by(traits(role="tool", age_days=20)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("forget: [{name: x, roles: [tool]}]\n", "the key 'older_than_days' is required"),
+        ("half_lives: [{name: the_rest, days: 0}]\n", "greater than 0"),
+        ("statements: [{name: is, pattern: 'x (?P<is>y)'}]\n", "needs the group"),
+    ],
+)
+def test_mistakes_are_named(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "retention.yaml").write_text(text)
+    with pytest.raises(PolicyError, match=r"retention\.yaml:1: ") as error:
+        load_retention(tmp_path)
+    assert problem in str(error.value)
+
+
+def test_supersession_on_the_labelled_pairs() -> None:
+    right = wrong = missed = 0
+    for line in (LABELLED / "supersession.txt").read_text("utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        label, older, newer = line.split(" | ")
+        said = dict(RETENTION.statements.of(older))
+        found = any(said.get(of, value) != value for of, value in RETENTION.statements.of(newer))
+        right += found and label == "yes"
+        wrong += found and label == "no"
+        missed += not found and label == "yes"
+    assert wrong == 0
+    assert right >= 0.8 * (right + missed) > 20
