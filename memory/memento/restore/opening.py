@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from memento.config import Config
@@ -16,11 +17,11 @@ def open_database(path: Path, config: Config) -> Database:
     """
     try:
         refuse_emptied(path)
-        database = Database(path)
+        database = Database(path, _snapshot(config))
     except StoreCorrupt:
         if not config.settings.storage.auto_restore or not _heal(path, config):
             raise
-        database = Database(path)
+        database = Database(path, _snapshot(config))
 
     def on_damage(error: StoreCorrupt) -> None:
         if config.settings.storage.auto_restore and (what := _heal(path, config)):
@@ -38,6 +39,18 @@ def refuse_emptied(path: Path) -> None:
 
     if Shelf(path).all():
         raise StoreCorrupt(f"{path} is empty, and there are backups of it: `memento restore --latest` restores one")
+
+
+def _snapshot(config: Config) -> Callable[[Database], None]:
+    """Return what backs a store up before its schema changes."""
+
+    def take_one(database: Database) -> None:
+        from memento.backup import Shelf, take
+
+        days = config.settings.storage.backup_retention_days
+        take(database, "migration", Shelf(database.path), retention_days=days)
+
+    return take_one
 
 
 def _heal(path: Path, config: Config) -> str:

@@ -18,9 +18,10 @@ from typing import Final
 
 import apsw
 
+from memento import killpoints
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
 from memento.storage import swap
-from memento.storage.migrations import migrate, refuse_foreign
+from memento.storage.migrations import is_outdated, migrate, refuse_foreign
 from memento.storage.swap import Identity
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
@@ -48,10 +49,11 @@ class DeadlineExceeded(Exception):
 class Database:
     """A database file with one connection per thread.
 
-    Raises StoreError where the file or the SQLite library cannot be used, StoreTooNew for a newer schema.
+    `before_migration` gets a file of an older schema before it is changed. Raises StoreError where the file or the
+    SQLite library cannot be used, StoreTooNew for a newer schema.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, before_migration: Callable[[Database], None] = lambda _: None) -> None:
         require_sqlite(apsw.sqlitelibversion())
         self.path = path
         self._local = threading.local()
@@ -68,6 +70,8 @@ class Database:
         with _settled(path):
             _create_private(path)
         with translated(path):
+            if is_outdated(self.connection):
+                before_migration(self)
             migrate(self.connection)
         _make_private(path)
 
@@ -124,7 +128,9 @@ class Database:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
+                killpoints.reach("commit.before")
                 connection.execute("COMMIT")
+                killpoints.reach("commit.after")
             except BaseException:
                 with suppress(apsw.Error):
                     connection.execute("ROLLBACK")

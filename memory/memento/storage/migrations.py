@@ -10,6 +10,7 @@ from typing import Final
 
 import apsw
 
+from memento import killpoints
 from memento.errors import StoreTooNew
 
 APPLICATION_ID: Final = 0x4D_6D_74_6F
@@ -158,6 +159,11 @@ INSERT INTO meta (key, value) VALUES ('store', lower(hex(randomblob(16))));
 MIGRATIONS: Final = (_V1, _V2)
 
 
+def is_outdated(connection: apsw.Connection) -> bool:
+    """Tell whether the file is a store of an older schema; an empty one is none."""
+    return 0 < _pragma(connection, "user_version") < len(MIGRATIONS)
+
+
 def migrate(connection: apsw.Connection) -> None:
     """Bring the file to the newest schema.
 
@@ -172,6 +178,7 @@ def migrate(connection: apsw.Connection) -> None:
             connection.execute(MIGRATIONS[version])
             connection.execute(f"PRAGMA user_version = {version + 1}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        killpoints.reach("migration")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

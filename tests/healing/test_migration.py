@@ -1,0 +1,63 @@
+"""A schema changes only behind a proven backup, wholly or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from memento.backup import Shelf, prove
+from memento.errors import StoreError
+from memento.storage.migrations import MIGRATIONS
+from memento.store import MemoryStore
+
+OPEN = "from memento.store import MemoryStore\nMemoryStore().close()\n"
+
+
+@pytest.fixture
+def outdated(store: MemoryStore) -> Path:
+    """A store of the schema before the newest one."""
+    store.close()
+    connection = apsw.Connection(str(store.path))
+    connection.execute("DELETE FROM meta WHERE key = 'store'")
+    connection.pragma("user_version", 1)
+    connection.close()
+    return store.path
+
+
+def version(path: Path) -> object:
+    connection = apsw.Connection(str(path))
+    try:
+        return connection.pragma("user_version")
+    finally:
+        connection.close()
+
+
+def test_a_backup_is_taken_first(outdated: Path, open_store: Callable[[], MemoryStore], tmp_path: Path) -> None:
+    assert open_store().stats().memories == 200
+    (backup,) = Shelf(outdated).all()
+    assert (backup.manifest.kind, backup.manifest.schema) == ("migration", 1)
+    prove(backup, tmp_path / "scratch")
+    assert version(outdated) == len(MIGRATIONS)
+
+
+def test_without_a_backup_nothing_changes(outdated: Path, open_store: Callable[[], MemoryStore]) -> None:
+    (outdated.parent / "backups").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot write a backup"):
+        open_store()
+    assert version(outdated) == 1
+
+
+@pytest.mark.parametrize("point", ["migration", "backup.copied", "publish.renamed"])
+def test_a_kill_is_taken_up(outdated: Path, point: str, open_store: Callable[[], MemoryStore]) -> None:
+    done = subprocess.run([sys.executable, "-c", OPEN], env={**os.environ, "MEMENTO_KILL_AT": point}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert version(outdated) == 1
+    assert open_store().stats().memories == 200
+    assert version(outdated) == len(MIGRATIONS)
