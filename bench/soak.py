@@ -42,6 +42,27 @@ BARS: Final = (
     Bar(4, "tests/formats/test_claude_code_dirty.py", {"MEMENTO_DIRTY_FILES": 1_000}),
     Bar(5, f"{CARD}/test_bar_05_long_lines.py", {"MEMENTO_LONG_MB": 1_000, "MEMENTO_LONG_LINE_MB": 64}),
     Bar(6, f"{CARD}/test_bar_06_vanishing.py", {"MEMENTO_VANISHING_FILES": 1_000}),
+    Bar(
+        7,
+        f"{CARD}/test_bar_07_power.py",
+        {"MEMENTO_POWER_IMAGES": 5_000, "MEMENTO_POWER_LIVES": 50, "MEMENTO_POINT_KILLS": 20},
+    ),
+    Bar(
+        8,
+        f"{CARD}/test_bar_08_bit_rot.py",
+        {
+            "MEMENTO_BIT_FLIPS": 1_000, "MEMENTO_ZEROED_PAGES": 200, "MEMENTO_TORN_SECTORS": 200,
+            "MEMENTO_CLEAN_CHECKS": 1_000,
+        },
+    ),
+    Bar(9, f"{CARD}/test_bar_09_rollback.py", {"MEMENTO_CORRUPTIONS": 200}),
+    Bar(
+        10,
+        f"{CARD}/test_bar_10_backups.py",
+        {"MEMENTO_BACKUPS": 200, "MEMENTO_BACKUP_KILLS": 200, "MEMENTO_BACKUP_DAYS": 30},
+    ),
+    Bar(11, f"{CARD}/test_bar_11_full_disk.py", {"MEMENTO_FAULTS": 500}),
+    Bar(12, f"{CARD}/test_bar_12_queries.py", {"MEMENTO_QUERIES": 100, "MEMENTO_QUERY_ROWS": 100_000}),
     Bar(13, f"{CARD}/test_bar_13_writers.py", {"MEMENTO_WRITERS": 8, "MEMENTO_WRITER_SECONDS": 60}),
     Bar(14, f"{CARD}/test_bar_14_slow_clients.py", {"MEMENTO_SLOW_CLIENTS": 200, "MEMENTO_SLOW_HOOKS": 300}),
     Bar(15, f"{CARD}/test_bar_15_hooks.py", {"MEMENTO_HOOKS": 1_000}),

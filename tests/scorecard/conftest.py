@@ -14,7 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import apsw
 import psutil
@@ -173,6 +175,145 @@ class Hooks:
 @pytest.fixture
 def hooks(sidecar: Sidecar) -> Hooks:
     return Hooks(sidecar)
+
+
+class Operation(NamedTuple):
+    """What SQLite asked of a file."""
+
+    file: str
+    kind: str
+    """write, truncate, sync."""
+    offset: int = 0
+    data: bytes = b""
+
+
+class Disk(apsw.VFS):
+    """A disk that records what is written to the files of a folder, and fails on demand.
+
+    Shared memory goes past a VFS in Python, so connections hold their locks (locking_mode exclusive): one per store.
+    """
+
+    SECTOR = 512
+
+    def __init__(self) -> None:
+        super().__init__("disk", "unix")
+        self.operations: list[Operation] = []
+        self._folder = Path()
+        self._before: dict[str, bytes] = {}
+        self._fails_at = self._writes = 0
+        self._error: type[apsw.Error] = apsw.IOError
+
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
+        return _DiskFile(self, name, flags)
+
+    @contextmanager
+    def recording(self, folder: Path) -> Iterator[None]:
+        """Record what connections opened meanwhile do to the folder's files."""
+        self.operations, self._writes = [], 0
+        self._folder = folder
+        self._before = {path.name: path.read_bytes() for path in folder.glob("*.db*") if path.is_file()}
+        apsw.set_default_vfs("disk")
+        hook = _hold_locks
+        apsw.connection_hooks.append(hook)
+        try:
+            yield
+        finally:
+            apsw.connection_hooks.remove(hook)
+            apsw.set_default_vfs("unix")
+
+    @contextmanager
+    def failing(self, folder: Path, nth: int, error: type[apsw.Error]) -> Iterator[None]:
+        """Fail from the nth write on, until `heal`."""
+        with self.recording(folder):
+            self._fails_at, self._error = nth, error
+            try:
+                yield
+            finally:
+                self._fails_at = 0
+
+    def heal(self) -> None:
+        """Write again."""
+        self._fails_at = 0
+
+    def did(self, path: str, kind: str, offset: int = 0, data: bytes = b"") -> None:
+        """Take note of an operation, or fail."""
+        if Path(path).parent != self._folder:
+            return
+        self.operations.append(Operation(Path(path).name, kind, offset, data))
+        if (
+            self._fails_at
+            and sum(one.kind == "write" for one in self.operations) >= self._fails_at
+            and kind != "truncate"
+        ):
+            raise self._error("the disk fails")
+
+    def image(self, cut: int, rng: random.Random) -> dict[str, bytes]:
+        """Return the files as a power cut behind so many operations may leave them.
+
+        What was flushed is there. Of what was not, each write is there, or is not, or some of its sectors are.
+        """
+        files = {name: bytearray(content) for name, content in self._before.items() if not name.endswith(".lock")}
+        pending: list[Operation] = []
+        for one in self.operations[:cut]:
+            if one.kind != "sync":
+                pending.append(one)
+                continue
+            for waiting in [waiting for waiting in pending if waiting.file == one.file]:
+                pending.remove(waiting)
+                _apply(files, waiting)
+        for one in pending:
+            chance = rng.random()
+            if chance < 0.4:
+                _apply(files, one)
+            elif chance < 0.7 and one.kind == "write":
+                for start in range(0, len(one.data), self.SECTOR):
+                    if rng.random() < 0.5:
+                        part = one.data[start : start + self.SECTOR]
+                        _apply(files, Operation(one.file, "write", one.offset + start, part))
+        return {name: bytes(content) for name, content in files.items()}
+
+
+class _DiskFile(apsw.VFSFile):
+    def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
+        self._disk = disk
+        self._path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        super().__init__("unix", name, flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        self._disk.did(self._path, "write", offset, bytes(data))
+        super().xWrite(data, offset)
+
+    def xTruncate(self, size: int) -> None:
+        self._disk.did(self._path, "truncate", size)
+        super().xTruncate(size)
+
+    def xSync(self, flags: int) -> None:
+        super().xSync(flags)
+        self._disk.did(self._path, "sync")
+
+
+def _hold_locks(connection: apsw.Connection) -> None:
+    connection.pragma("locking_mode", "exclusive")
+
+
+def _apply(files: dict[str, bytearray], one: Operation) -> None:
+    content = files.setdefault(one.file, bytearray())
+    if one.kind == "truncate":
+        del content[one.offset :]
+        content.extend(bytes(one.offset - len(content)))
+        return
+    content.extend(bytes(max(0, one.offset - len(content))))
+    content[one.offset : one.offset + len(one.data)] = one.data
+
+
+@pytest.fixture(scope="session")
+def _disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def disk(_disk: Disk) -> Disk:
+    return _disk
 
 
 @pytest.fixture
