@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 DEADLINE = 5.0
 SHAPES = (
     "C++", "don't", "t:secret", '"', '""', "'", "NEAR(a b, 5)", "a AND", "OR", "NOT x", "text:*", "*", "-", "^a",
-    "{a b}:c",     "(((((", "a" * 100_000, "\0", "\ud800", "\u202e\u2066abc", "%_", "; DROP TABLE memories; --", "", " ", "\n\t",
-    "rowid", "memories_fts", "a*" * 5_000, "é" * 50_000, "\U0001f600" * 10_000, "' OR 1=1 --",
+    "{a b}:c", "(((((", "a" * 100_000, "\0", "\ud800", "\u202e\u2066abc", "%_", "; DROP TABLE memories; --", "", " ",
+    "\n\t", "rowid", "memories_fts", "a*" * 5_000, "é" * 50_000, "\U0001f600" * 10_000, "' OR 1=1 --",
 )  # fmt: skip
 
 
