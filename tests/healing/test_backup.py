@@ -158,8 +158,14 @@ def test_the_last_good_backup_is_never_removed(store: MemoryStore) -> None:
     bad.path.write_bytes(bad.path.read_bytes()[:-200])
     shelf.prune(0, START + 100 * DAY)
     assert good.path.exists()
-    newest = backed_up(store, "daily", START + 101 * DAY)
-    assert [one.path for one in shelf.all()] == [newest.path]
+    newest = [backed_up(store, "daily", START + day * DAY).path for day in (101, 110)]
+    assert [one.path for one in shelf.all()] == newest[::-1]
+
+
+def test_a_clock_set_to_next_year_makes_no_backup_old(store: MemoryStore) -> None:
+    days = [backed_up(store, "daily", START + day * DAY).path for day in range(3)]
+    backed_up(store, "daily", START + 400 * DAY)
+    assert all(path.exists() for path in days)
 
 
 @pytest.mark.parametrize("where", [0, 5, 100, -1, -300])

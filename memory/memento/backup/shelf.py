@@ -79,9 +79,13 @@ class Shelf:
         raise UsageError(f"there is no backup {name}: `memento backup list` names them")
 
     def prune(self, retention_days: int, now: int) -> list[Backup]:
-        """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back."""
+        """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back.
+
+        Days count until a day after the newest backup but one: a clock set to next year makes nothing old.
+        """
         backups = self.all()
-        kept = _kept(backups, now - retention_days * _DAY_MS)
+        until = min([now, *(backup.manifest.at + _DAY_MS for backup in backups[1:2])])
+        kept = _kept(backups, until - retention_days * _DAY_MS)
         for backup in backups:
             kept.add(backup.path)
             if _reads(backup):

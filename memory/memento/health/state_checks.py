@@ -32,8 +32,8 @@ def _filesystem(patient: Patient) -> Iterator[Finding]:
     kind = kind_of(patient.database.path)
     if kind in SILENT:
         yield advised(
-            f"the store lies on a network file system ({kind}), where locks of other machines do not hold",
-            "use it from one machine only, or move it: set storage.db_path to a file on a local disk",
+            f"the store lies on a network file system ({kind}): it goes without a write-ahead log there, more slowly",
+            "use it from one machine at a time, or move it: set storage.db_path to a file on a local disk",
         )
 
 

@@ -20,6 +20,7 @@ import apsw
 
 from memento import killpoints
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
+from memento.filesystem import SILENT, kind_of
 from memento.storage import swap
 from memento.storage.migrations import is_outdated, migrate, refuse_foreign
 from memento.storage.swap import Identity
@@ -108,7 +109,7 @@ class Database:
         connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         refuse_foreign(connection)  # before anything that would change the file
-        _use_wal(connection)
+        _choose_journal(connection, self.path)
         for _ in connection.execute(_PRAGMAS):
             pass  # some answer with a row, and apsw goes on behind it only when asked to
         return connection
@@ -294,12 +295,16 @@ def _make_private(path: Path) -> None:
             name.chmod(0o600)
 
 
-def _use_wal(connection: apsw.Connection) -> None:
-    """Switch to WAL; SQLite does not call the busy handler for this lock, so wait here."""
+def _choose_journal(connection: apsw.Connection, path: Path) -> None:
+    """Use a write-ahead log, but not where machines share the file: its index is memory that only one machine sees.
+
+    SQLite does not call the busy handler for this lock, so wait here.
+    """
+    mode = "DELETE" if kind_of(path) in SILENT else "WAL"
     give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_mode = {mode}")
         except apsw.BusyError:
             if time.monotonic() > give_up:
                 raise
