@@ -1,9 +1,12 @@
 //! The second stage: exact scalar products of the best candidates, as many as it takes.
 
 use crate::codes::Codes;
-use crate::kernels::Simd;
+use crate::kernels::{Simd, prefetch};
 use crate::scan::{Bitmap, Candidate, candidates};
 use crate::tables::Tables;
+
+/// How many candidates before its turn a row is asked for from memory.
+const AHEAD: usize = 3;
 
 /// What is asked.
 #[derive(Clone, Copy)]
@@ -28,11 +31,12 @@ pub struct Hit {
 }
 
 /// Candidates rescored before the first look at whether it was enough, per row wanted, and at least.
-const FIRST: (usize, usize) = (20, 100);
+const FIRST: (usize, usize) = (5, 40);
 /// Candidates kept by the first scan, per row wanted, and at least.
-const KEPT: (usize, usize) = (50, 512);
-/// Standard deviations of the estimates' error that the next estimate must lie below the last wanted score.
-const MARGIN: f32 = 3.0;
+const KEPT: (usize, usize) = (25, 256);
+/// Standard deviations of the estimates' error that the next estimate must lie below the last wanted score. On 100,000
+/// vectors of sentences 2.0 gave a recall@10 of 0.999 for 120 rows rescored, 2.5 of 1.0 for 220, 3.0 of 1.0 for 320.
+const MARGIN: f32 = 2.5;
 
 /// Return the rows nearest to the query, best first; of equals the lower row.
 ///
@@ -77,7 +81,10 @@ impl Rescored<'_> {
     fn suffice(&mut self, found: &[Candidate], base: f32, count: usize) -> bool {
         let mut next = FIRST.1.max(FIRST.0 * count);
         while let Some(batch) = found.get(self.hits.len()..next.min(found.len())).filter(|batch| !batch.is_empty()) {
-            for candidate in batch {
+            for (place, candidate) in batch.iter().enumerate() {
+                if let Some(soon) = batch.get(place + AHEAD) {
+                    prefetch(self.vector(soon.row as usize));
+                }
                 let hit = self.hit(candidate.row as usize);
                 self.squares += (hit.score - base - candidate.estimate).powi(2);
                 self.hits.push(hit);
@@ -89,16 +96,18 @@ impl Rescored<'_> {
             if found.get(done).is_some_and(|candidate| base + candidate.estimate + margin < last.score) {
                 return true;
             }
-            next = done + done / 2;
+            next = done + done / 4;
         }
         // More will be kept, in the same order: what was rescored need not be again.
         false
     }
 
+    fn vector(&self, row: usize) -> &[f32] {
+        &self.vectors[row * self.query.len()..][..self.query.len()]
+    }
+
     fn hit(&self, row: usize) -> Hit {
-        let dimensions = self.query.len();
-        let vector = &self.vectors[row * dimensions..(row + 1) * dimensions];
-        Hit { row, score: self.simd.dot(vector, self.query) }
+        Hit { row, score: self.simd.dot(self.vector(row), self.query) }
     }
 
     fn best(mut self, count: usize) -> Vec<Hit> {
