@@ -18,6 +18,7 @@ from pathlib import Path
 
 from memento.config import load_config
 from memento.memory import NewMemory
+from memento.native import native_module
 from memento.storage import rows, vectors
 from memento.storage.database import Database
 from memento.storage.vectors import Pending
@@ -85,11 +86,16 @@ def main() -> None:
         database.close()
         print(f"medians of {options.runs} fresh processes, ms")
         for name, code in PARTS.items():
-            print(f"  {name:<44} {median_ms([sys.executable, '-c', code], environment, options.runs):>7.0f}")
+            print(f"  {name:<52} {median_ms([sys.executable, '-c', code], environment, options.runs):>7.0f}")
         recall = [MEMENTO, "recall", "which port was slow"]
-        new = median_ms(recall, environment, options.runs, vary=True)
-        print(f"  {f'memento recall, {options.memories:,} memories, a new query':<44} {new:>7.0f}")
-        print(f"  {'the same query again (cached embedding)':<44} {median_ms(recall, environment, options.runs):>7.0f}")
+        for rust, engine in {"0": "Python engine", "1": "native engine"}.items():
+            if rust == "1" and native_module(None) is None:
+                print("  the native engine is not built: make native")
+                continue
+            chosen = environment | {"MEMENTO_RUST": rust}
+            new = median_ms(recall, chosen, options.runs, vary=True)
+            print(f"  {f'memento recall, {options.memories:,}, a new query, {engine}':<52} {new:>7.0f}")
+            print(f"  {f'the same query again, {engine}':<52} {median_ms(recall, chosen, options.runs):>7.0f}")
 
 
 if __name__ == "__main__":

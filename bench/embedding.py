@@ -52,7 +52,8 @@ COLD_START = """
 import sys
 from pathlib import Path
 from memento.embedding import load_embedder
-load_embedder(Path(sys.argv[1]), precision=sys.argv[2], threads=1).embed_query("where is the runbook")
+embedder = load_embedder(Path(sys.argv[1]), precision=sys.argv[2], threads=1, rust=sys.argv[3] == "1")
+embedder.embed_query("where is the runbook")
 """
 COLD_BASELINE = """
 import sys
@@ -83,11 +84,14 @@ def main() -> None:
 def load_engines(folder: Path, checkpoint: Path) -> dict[str, Embed]:
     """Return the engines by name; sentence-transformers is called directly, with the same weights."""
     from memento.embedding import load_embedder
+    from memento.native import native_module
 
     engines: dict[str, Embed] = {
-        "int8": load_embedder(folder, precision="int8", threads=1).embed,
-        "fp32": load_embedder(folder, precision="fp32", threads=1).embed,
+        "int8": load_embedder(folder, precision="int8", threads=1, rust=False).embed,
+        "fp32": load_embedder(folder, precision="fp32", threads=1, rust=False).embed,
     }
+    if native_module(None):
+        engines["native int8"] = load_embedder(folder, precision="int8", threads=1, rust=True).embed
     try:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -119,7 +123,7 @@ def median_seconds(engines: dict[str, Embed], texts: Sequence[str], rounds: int,
 def print_row(label: str, seconds: dict[str, float], show: Callable[[float], str]) -> None:
     """Print ratios over the baseline first, then each engine's own figure."""
     baseline = seconds.get(BASELINE)
-    ratios = [f"{name} {baseline / seconds[name]:5.2f}x" for name in ("int8", "fp32")] if baseline else []
+    ratios = [f"{name} {baseline / seconds[name]:5.2f}x" for name in seconds if name != BASELINE] if baseline else []
     print(f"  {label:26}", *ratios, "|", ", ".join(f"{name} {show(value)}" for name, value in seconds.items()))
 
 
@@ -154,6 +158,8 @@ def realistic_chunks(count: int) -> list[str]:
 
 def print_cold_start(folder: Path, checkpoint: Path, with_baseline: bool) -> None:
     """Time new processes: their parts from inside, their whole from outside."""
+    from memento.native import native_module
+
     print("\ncold start, ms (new process each time, medians; bytecode compiled before, as in any used installation)")
     rounds = 7
     run(COLD_PARTS, folder)
@@ -164,11 +170,12 @@ def print_cold_start(folder: Path, checkpoint: Path, with_baseline: bool) -> Non
             parts.setdefault(name, []).append(float(milliseconds))
     bare = wall(rounds, "pass")
     for name, values in {"bare Python": [bare], **parts}.items():
-        print(f"  {name:30} {statistics.median(values):7.1f}")
-    print(f"  {'process to first vector, int8':30} {wall(rounds, COLD_START, folder, 'int8'):7.1f}")
-    print(f"  {'process to first vector, fp32':30} {wall(rounds, COLD_START, folder, 'fp32'):7.1f}")
+        print(f"  {name:38} {statistics.median(values):7.1f}")
+    for precision, rust in (("int8", 0), ("fp32", 0), *([("int8", 1)] if native_module(None) else [])):
+        label = f"process to first vector, {'native ' if rust else ''}{precision}"
+        print(f"  {label:38} {wall(rounds, COLD_START, folder, precision, rust):7.1f}")
     if with_baseline:
-        print(f"  {'the same, ' + BASELINE:30} {wall(3, COLD_BASELINE, checkpoint):7.1f}")
+        print(f"  {'the same, ' + BASELINE:38} {wall(3, COLD_BASELINE, checkpoint):7.1f}")
 
 
 def wall(rounds: int, code: str, *arguments: object) -> float:

@@ -13,6 +13,7 @@ TABLES = {
     "Embedding": "embedding.py",
     "Cold start of `memento recall`": "cold_start.py",
     "Vector search": "search.py",
+    "The native scan": "native.py",
     "Ingestion": "ingest.py",
     "Parsing against json": "parsing.py",
     "Policy": "policy.py",
