@@ -81,6 +81,7 @@ eval: $(SETUP) $(MODEL)  ## retrieval quality on a benchmark: make eval FILE=pat
 eval-policy: $(SETUP)  ## what the policy keeps and skips: make eval-policy [LOCOMO=path]
 	@$(BIN)/python bench/eval_policy.py $(if $(LOCOMO),--locomo $(LOCOMO))
 	@$(BIN)/python bench/eval_curation.py
+	@$(BIN)/python bench/eval_redaction.py $(if $(LOCOMO),--locomo $(LOCOMO))
 
 soak: $(SETUP) $(MODEL)  ## run the scorecard of docs/reliability.md at full counts (about two hours)
 	@$(BIN)/python bench/soak.py

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 from memento import journal
 from memento.config import Config, load_config
 from memento.errors import StoreError
+from memento.link_key import link_key
 from memento.memory import NewMemory
 from memento.store import MemoryStore, When
 from memento.times import now_ms, to_ms
@@ -51,7 +52,7 @@ class AutoMemory:
         self.config = config or load_config()
         self.path = Path(path).expanduser() if path else self.config.db_path
         self._session, self._source, self._project = session_id, source, project
-        self._policy = load_policy(self.config.policy_dir)
+        self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
         self._store: MemoryStore | None = None
         self._before = OPENING
 

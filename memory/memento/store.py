@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 from memento import journal
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
+from memento.link_key import link_key
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.restore.opening import open_database
 from memento.search.index_status import IndexStatus
@@ -295,7 +296,7 @@ class MemoryStore:
         if self._policy is None:
             from memento_policies import load_policy
 
-            self._policy = load_policy(self.config.policy_dir)
+            self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
         return self._policy
 
     def close(self) -> None:

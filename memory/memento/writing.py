@@ -19,6 +19,7 @@ _UNATTESTED: Final = ("generic", "markdown")
 
 
 UNJUDGED: Final = 0.5
+_MOST_LINKS: Final = 32
 
 
 def require_role(role: str) -> Role:
@@ -41,6 +42,8 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
     meta = {name: value for name, value in message.meta.items() if name not in ("speaker", "active")}
     if decision.redactions:
         meta["redacted"] = dict(decision.redactions)
+    if decision.links:
+        meta["secrets"] = list(decision.links[:_MOST_LINKS])
     return NewMemory(
         id=memory_id(message.source, message.key),
         text=decision.text,

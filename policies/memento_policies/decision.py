@@ -30,3 +30,5 @@ class Decision:
     """In [0, 1]."""
     redactions: Mapping[str, int]
     """How many secrets of each kind were replaced."""
+    links: tuple[str, ...] = ()
+    """One `kind/hash` per different secret, where the policy has a key: equal secrets have equal links."""

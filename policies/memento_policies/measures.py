@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Set
+from functools import cached_property
 from math import log1p
 from typing import Final, Literal
 
@@ -14,7 +15,7 @@ _SCANNED: Final = 2000
 """Characters that are measured: what matters in a longer text shows by then."""
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+")
 _NAME: Final = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}")
-_YOU: Final = frozenset(("you", "your", "yours", "yourself", "you're", "you've", "you'll", "you'd"))
+_YOU: Final = re.compile(r"\byou(?:rs?|rself|'(?:re|ve|ll|d))?\b")
 
 Measure = Literal[
     "words", "rarity", "told", "told_sentences", "names", "past", "exclaims", "turns_before", "words_before", "asked",
@@ -32,7 +33,6 @@ class Measured:
         self.words = distinct(self.said) - self.speakers
         self.before = before
         self._rarity = shipped_rarity().of(self.words)
-        self._told: tuple[int, set[str]] | None = None
 
     def of(self, measure: Measure) -> float:
         """Return one figure."""
@@ -40,32 +40,32 @@ class Measured:
 
     def rarity(self, words: Set[str]) -> float:
         """Return log(1 + the sum of the rarities) of some of its words."""
-        of = self._rarity
-        return log1p(sum([of[word] for word in of.keys() & words]))
+        of = self._rarity.get
+        return log1p(sum([of(word, 0.0) for word in words]))
 
     @property
     def names(self) -> set[str]:
         """The words that look like names, without those of the speakers."""
         return {name for name in _NAME.findall(self.text) if name.lower() not in self.speakers}
 
-    @property
+    @cached_property
     def new(self) -> set[str]:
         """The words that were not said in the last turns."""
-        return self.words.difference(*self.before.recent)
+        left = self.words
+        for said in self.before.recent:
+            left = left - said
+        return left
 
-    @property
+    @cached_property
     def told(self) -> tuple[int, set[str]]:
         """How many sentences neither ask nor address the other, and their words."""
-        if self._told is None:
-            count, words = 0, set[str]()
-            for sentence in _SENTENCE.split(self.said):
-                if sentence and not sentence.endswith("?"):
-                    found = distinct(sentence)
-                    if found and not found & _YOU:
-                        count += 1
-                        words |= found
-            self._told = count, words - self.speakers
-        return self._told
+        count, words = 0, set[str]()
+        for sentence in _SENTENCE.split(self.said):
+            if sentence and not sentence.endswith("?") and not _YOU.search(sentence):
+                found = distinct(sentence)
+                count += bool(found)
+                words |= found
+        return count, words - self.speakers
 
 
 _MEASURES: Final[Mapping[Measure, Callable[[Measured], float]]] = {

@@ -45,8 +45,9 @@ class Policy:
         tags: TagsFile,
         importance: ImportanceFile,
         weights: WeightsFile,
+        key: bytes = b"",
     ) -> None:
-        self._redactor = Redactor(redaction)
+        self._redactor = Redactor(redaction, key=key)
         self._significance = Significance(significance)
         self._tagger = Tagger(tags)
         self._importance = Importance(importance, weights)
@@ -65,7 +66,7 @@ class Policy:
         text, data = encode(stripped)
         if not text.strip():
             return _dropped("own_recall" if message.text.strip() else "empty", "", _NOTHING)
-        data, redactions = self._redactor.redact_bytes(data)
+        data, redactions, links = self._redactor.redact_bytes(data)
         if redactions:
             # RE2's `\C` lets a user's pattern end inside a character.
             text = data.decode(errors="replace")
@@ -78,7 +79,7 @@ class Policy:
         if importance < model.skip_below and not verdict.forced:
             return _dropped("unimportant", text, redactions, self._weightiest(model, facts, verdict))
         tags = self._tagger.tags(facts, verdict.signals)
-        return Decision(True, verdict.reason, verdict.reasons, text, tags, importance, redactions)
+        return Decision(True, verdict.reason, verdict.reasons, text, tags, importance, redactions, links)
 
     def weigh(self, message: Message) -> Weighed:
         """Return a message's importance, whether it is kept or not, with what each feature contributed."""
@@ -87,7 +88,7 @@ class Policy:
 
     def examine(self, message: Message) -> tuple[Facts, tuple[str, ...]]:
         """Return what rules look at, and the signals that fired: the features' raw material."""
-        data, _ = self._redactor.redact_bytes(encode(strip_recall(message.text))[1])
+        data = self._redactor.redact_bytes(encode(strip_recall(message.text))[1]).data
         facts = self._facts(message, data.decode(errors="replace"), data)
         return facts, self._significance.judge(facts).signals
 
@@ -106,11 +107,11 @@ class Policy:
         return self._redactor.redact(text)
 
 
-def load_policy(overrides: Path | None = None) -> Policy:
+def load_policy(overrides: Path | None = None, key: bytes = b"") -> Policy:
     """Load the shipped policy, with the YAML files in the folder `overrides` merged over it.
 
-    A folder that does not exist overrides nothing. Raises PolicyError, naming file, line and key, for anything in it
-    that cannot be used.
+    With a `key`, decisions say which secrets are the same.     A folder that does not exist overrides nothing. Raises
+    PolicyError, naming file, line and key, for anything in it that cannot be used.
     """
     if overrides is not None:
         check_overrides(overrides)
@@ -122,7 +123,7 @@ def load_policy(overrides: Path | None = None) -> Policy:
     _check_signals(importance, "features", importance.model.features, signals)
     redaction = load_document(RedactionFile, overrides)
     weights = load_document(WeightsFile, overrides)
-    return Policy(redaction.model, significance.model, tags.model, importance.model, weights.model)
+    return Policy(redaction.model, significance.model, tags.model, importance.model, weights.model, key)
 
 
 def _check_signals(

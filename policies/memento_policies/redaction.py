@@ -9,6 +9,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
 from re import compile as compile_marker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,6 +50,16 @@ class Redaction(NamedTuple):
 
     text: str
     counts: Mapping[str, int]
+    links: tuple[str, ...] = ()
+    """One `kind/hash` per different secret: the same for the same secret, and of no use without the key."""
+
+
+class RedactedBytes(NamedTuple):
+    """The same of a text in UTF-8."""
+
+    data: bytes
+    counts: Mapping[str, int]
+    links: tuple[str, ...] = ()
 
 
 class _Span(NamedTuple):
@@ -62,8 +73,12 @@ class _Span(NamedTuple):
 class Redactor:
     """The rules of `redaction.yaml`, compiled."""
 
-    def __init__(self, file: AnyRules, needs: Sequence[Need] | None = None) -> None:
-        """Compile the rules; given what each enabled one needs, only when a text has it: for a process of one text."""
+    def __init__(self, file: AnyRules, needs: Sequence[Need] | None = None, key: bytes = b"") -> None:
+        """Compile the rules; given what each enabled one needs, only when a text has it: for a process of one text.
+
+        With a `key` (at most 64 bytes), equal secrets can be linked.
+        """
+        self._key = key
         rules = [rule for rule in file.rules if rule.enabled]
         self._rules = [_CompiledRule(rule) for rule in rules]
         patterns = [candidate_pattern(rule) for rule in rules]
@@ -73,19 +88,25 @@ class Redactor:
     def redact(self, text: str) -> Redaction:
         """Replace every secret in `text`. Never raises; lone surrogates and NULs become U+FFFD."""
         text, data = encode(text)
-        redacted, counts = self.redact_bytes(data)
-        return Redaction(redacted.decode(errors="replace") if counts else text, counts)
+        redacted, counts, links = self.redact_bytes(data)
+        return Redaction(redacted.decode(errors="replace") if counts else text, counts, links)
 
-    def redact_bytes(self, data: bytes) -> tuple[bytes, Mapping[str, int]]:
+    def redact_bytes(self, data: bytes) -> RedactedBytes:
         """Do the same for a text already in UTF-8 and without NUL."""
         counts: Counter[str] = Counter()
+        links: dict[str, None] = {}
         for _ in range(_MAX_PASSES):
             spans = self._secrets(data)
             if not spans:
                 break
             counts.update(self._rules[span.rule].kind for span in spans)
+            if self._key:
+                links.update((self._link(data[span.start : span.end], span.rule), None) for span in spans)
             data = self._replace(data, spans)
-        return data, dict(counts)
+        return RedactedBytes(data, dict(counts), tuple(links))
+
+    def _link(self, secret: bytes, rule: int) -> str:
+        return f"{self._rules[rule].kind}/{blake2b(secret, key=self._key, digest_size=8).hexdigest()}"
 
     def _secrets(self, data: bytes) -> list[_Span]:
         """Return the spans to replace, in order, no two overlapping."""

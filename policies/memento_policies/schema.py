@@ -111,9 +111,10 @@ class SignificanceFile(_Strict):
 
 
 class TagRule(Derived):
-    """A tag, named by the rule; with `extract`, one tag `name:<group 1>` per distinct match."""
+    """A tag, named by the rule; with `extract`, one tag `name:<group>` per distinct match that is not in `never`."""
 
     extract: Pattern | None = None
+    never: tuple[Word, ...] = ()
     limit: Annotated[int, Field(ge=1, le=8)] = 1
 
 

@@ -36,12 +36,12 @@ def _compile(pattern: str) -> Any:
 
 
 def _extracted(rule: TagRule, pattern: Any, scanned: bytes) -> Iterator[str]:
-    """Yield `name:value` for the first `limit` distinct values of group 1."""
+    """Yield `name:value` for the first `limit` distinct values of the group that matched."""
     seen: set[str] = set()
     for match in pattern.finditer(scanned):
-        start, end = match.span(1 if pattern.groups else 0)
+        start, end = match.span(match.lastindex or 0)
         value = scanned[max(start, 0) : end].decode(errors="replace").lower()
-        if value and value not in seen:
+        if value and value not in seen and value not in rule.never:
             seen.add(value)
             yield f"{rule.name}:{value}"
         if len(seen) == rule.limit:

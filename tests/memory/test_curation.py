@@ -17,6 +17,7 @@ from memento.curation.auditing import audit
 from memento.curation.consolidation import consolidate
 from memento.curation.scrubbing import scrub
 from memento.curation.similarity import Text, chains, near_duplicates
+from memento.link_key import link_key
 from memento.memory import EPISODIC, KNOWLEDGE, NewMemory
 from memento.storage import curating
 from memento.storage.capture import Batch
@@ -160,7 +161,7 @@ def test_an_audit_counts_and_shows(store: MemoryStore) -> None:
     override(store, "redaction.yaml", RULE)
     rates = {rate.name: rate for rate in audit(store, NOW)}
     assert {name: rate.memories for name, rate in rates.items()} == {
-        "duplicate": 5, "loop": 6, "secret": 1, "superseded": 0, "stale": 0, "junk": 1,
+        "duplicate": 5, "loop": 6, "secret": 1, "shared": 0, "superseded": 0, "stale": 0, "junk": 1,
     }  # fmt: skip
     assert rates["loop"].share == pytest.approx(6 / 8)
     assert "retrying" in rates["loop"].examples[0]
@@ -180,6 +181,7 @@ def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_pa
         assert (len(receipt.memories), receipt.beside, receipt.journal) == (2, {"sessions": 1}, 1)
         assert receipt.backups == "1 were removed and a new one taken"
         texts = [memory.text for memory in fresh.get_recent()]
+        assert len({tuple(memory.meta["secrets"]) for memory in fresh.get_recent()}) == 1
         assert sorted(texts) == ["The key is [REDACTED:acme], keep it", "export KEY=[REDACTED:acme]"]
         with fresh.database.read() as connection:
             assert not examined(connection).damaged
@@ -190,3 +192,28 @@ def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_pa
     held = [path.name for path in tmp_path.glob("memory.db*") if TOKEN.encode() in path.read_bytes()]
     assert held == []
     assert json.loads(json.dumps(receipt.as_dict()))["backups"] == receipt.backups
+
+
+def test_two_mentions_of_one_secret_are_linked(store: MemoryStore, tmp_path: Path) -> None:
+    token = "ghp_" + "a8B2c9D4e7F1g6H3i5J0k8L2m9N4o7P1q6R3"
+    other = "ghp_" + "z8Y2x9W4v7U1t6S3r5Q0p8O2n9M4l7K1j6I3"
+    ids = [store.remember(f"{text} {one}", embed=False) for text, one in (("CI", token), ("Ops", token), ("Me", other))]
+    links = [memory.meta["secrets"] for one in ids if (memory := store.get(one))]
+    assert links[0] == links[1] != links[2]
+    assert links[0][0].startswith("github/")
+    key = tmp_path / "redaction.key"
+    assert (len(key.read_bytes()), key.stat().st_mode & 0o777) == (32, 0o600)
+    with MemoryStore(store.path, config=store.config) as again:
+        (linked,) = (rate for rate in audit(again, NOW) if rate.name == "shared")
+        assert linked.memories == 2
+        third = again.get(again.remember(f"Late {token}", embed=False))
+        assert third is not None
+        assert third.meta["secrets"] == links[0]
+
+
+def test_a_folder_that_cannot_hold_a_key_links_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert link_key(tmp_path / "file") == b""
+    assert link_key(tmp_path / "new") == link_key(tmp_path / "new") != b""
+    (tmp_path / "new" / "redaction.key").write_bytes(b"torn")
+    assert len(link_key(tmp_path / "new")) == 32

@@ -96,6 +96,11 @@ def test_a_dropped_message_is_redacted_too(fake: Callable[[str, int], str]) -> N
         ("Why does `docker build` hang?", "user", ("error", "question", "docker")),
         ("Fixed the off-by-one in ingest/Store.py.", "assistant", ("fix", "file:store.py", "python")),
         ("My daughter broke her arm at the camping trip", "user", ("error", "family", "travel")),
+        (
+            "They said no. Helena approves it; ask Mr. Boone about it.",
+            "user",
+            ("fact", "person:helena", "person:boone"),
+        ),
         ("5 passed in 0.2s", "tool", ("test",)),
         ("The sky is blue today over there", "user", ()),
     ],
@@ -123,7 +128,7 @@ def test_importance_orders_messages_as_a_person_would() -> None:
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0.85
     assert scores[1] > 0.6
-    assert scores[-1] < 0.15
+    assert scores[-1] < 0.2
 
 
 def test_a_huge_message_is_judged_by_its_ends() -> None:

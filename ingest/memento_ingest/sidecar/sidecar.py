@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
 from memento.jobs.worker import JobsWorker
+from memento.link_key import link_key
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.hooks.spool import folders
@@ -151,7 +152,7 @@ class Sidecar:
         self._next_sweep = 0.0
         try:
             config = load_config(self._flags)
-            policy = load_policy(config.policy_dir)
+            policy = load_policy(config.policy_dir, link_key(store.path.parent))
         except MementoError as error:
             self._say(f"kept the settings in force: {error}")
             return

@@ -55,6 +55,7 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
         _rate("duplicate", "a newer memory of the same voice says the same", same, memories),
         _rate("loop", f"the same text {LOOP} times or more in one session", _loops(memories), memories),
         _rate("secret", "holds what the rules take for a secret: `memento scrub`", _secrets(memories, store), memories),
+        _rate("shared", "a secret that was taken out of it stood in another memory too", _shared(memories), memories),
         _rate("superseded", "marked: a newer memory takes its place", outdated, memories),
         _rate("stale", "less than a twentieth of its importance is left", stale, memories),
         _rate(
@@ -78,6 +79,15 @@ def _loops(memories: Iterable[Memory]) -> list[Memory]:
 
 def _secrets(memories: Iterable[Memory], store: MemoryStore) -> list[Memory]:
     return [memory for memory in memories if store.policy.redact(memory.text).counts]
+
+
+def _shared(memories: Iterable[Memory]) -> list[Memory]:
+    holders: dict[str, list[Memory]] = defaultdict(list)
+    for memory in memories:
+        for link in memory.meta.get("secrets", ()):
+            holders[str(link)].append(memory)
+    shared = {memory.id: memory for group in holders.values() if len(group) > 1 for memory in group}
+    return list(shared.values())
 
 
 def _junk(memories: Iterable[Memory], policy: Policy) -> list[Memory]:

@@ -101,10 +101,12 @@ def scrub(
 def _changes(memory: Memory, policy: Policy, receipt: Receipt) -> Mapping[str, str]:
     """Return the columns of a row that hold a secret, without it."""
     columns: dict[str, str] = {}
+    links: list[str] = []
     for name in _TEXTS:
         redaction = policy.redact(getattr(memory, name))
         if redaction.counts:
             columns[name] = redaction.text
+            links += redaction.links
             receipt.secrets.update(redaction.counts)
     for name in _JSON:
         value = getattr(memory, name)
@@ -113,6 +115,10 @@ def _changes(memory: Memory, policy: Policy, receipt: Receipt) -> Mapping[str, s
         if redaction.counts:
             columns[name] = _whole(redaction.text, name)
             receipt.secrets.update(redaction.counts)
+    if links:
+        meta = json.loads(columns["meta"]) if "meta" in columns else dict(memory.meta)
+        meta["secrets"] = list(dict.fromkeys((*meta.get("secrets", ()), *links)))
+        columns["meta"] = json.dumps(meta, ensure_ascii=False, separators=(",", ":"))
     return columns
 
 
