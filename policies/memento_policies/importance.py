@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from memento_policies.conditions import Facts, RuleMatcher
 from memento_policies.decision import Reason
 from memento_policies.measures import Measured
 from memento_policies.message import Profile
 from memento_policies.schema import Feature, ImportanceFile, Weights, WeightsFile
+
+
+_CONDITIONS: Final = {"roles", "kinds", "patterns", "meta", "min_chars", "max_chars", "when", "unless"}
 
 
 class Weighed(NamedTuple):
@@ -55,7 +58,9 @@ class Model:
         self._by_word = _by_word([feature for feature, _ in used])
         self._listed = frozenset(self._by_word)
         self._measured = bool(self._worded) or any(self._measures)
-        self._matcher = RuleMatcher([feature for feature, _ in used])
+        self._always = [index for index, (feature, _) in enumerate(used) if not _is_conditional(feature)]
+        self._conditional = [index for index, (feature, _) in enumerate(used) if _is_conditional(feature)]
+        self._matcher = RuleMatcher([used[index][0] for index in self._conditional])
 
     def score(self, facts: Facts, signals: Collection[str]) -> float:
         """Return the importance, rounded to four digits."""
@@ -73,7 +78,7 @@ class Model:
         return {self._names[index]: value for index, value in self._values(facts, signals)}
 
     def _values(self, facts: Facts, signals: Collection[str]) -> list[tuple[int, float]]:
-        fired = self._matcher.fired(facts, signals)
+        fired = self._always + [self._conditional[hit] for hit in self._matcher.fired(facts, signals)]
         if not self._measured:
             return [(index, 1.0) for index in fired]
         text = Measured(facts.text, facts.before, str(facts.meta.get("speaker", "")))
@@ -93,6 +98,10 @@ class Model:
             )
             for index in fired
         ]
+
+
+def _is_conditional(feature: Feature) -> bool:
+    return feature.model_dump(include=_CONDITIONS, exclude_defaults=True) != {}
 
 
 def _by_word(features: Sequence[Feature]) -> Mapping[str, Sequence[int]]:
