@@ -17,7 +17,6 @@ from memento_policies.measures import Measured
 from memento_policies.message import Profile
 from memento_policies.schema import Feature, ImportanceFile, Weights, WeightsFile
 
-
 _CONDITIONS: Final = {"roles", "kinds", "patterns", "meta", "min_chars", "max_chars", "when", "unless"}
 
 
