@@ -76,6 +76,13 @@ class Memory:
         return {**fields, "tags": list(self.tags), "meta": dict(self.meta), "why": dict(self.why), "time": self.time}
 
 
+class Feature(NamedTuple):
+    """One reason for a result's score: what was measured, and what a unit of it weighs (docs/recall.md)."""
+
+    value: float
+    weight: float
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One result of a recall."""
@@ -87,6 +94,13 @@ class Found:
     """Cosine similarity of the best passage with the query; None where the memory has no embedding yet."""
     lexical: float | None
     """BM25, higher is better; None where no word of the query occurs."""
+    copies: int = 0
+    """How many more memories say exactly the same."""
+    before: tuple[Memory, ...] = ()
+    """What came just before it in its session, oldest first, where context was asked for."""
+    after: tuple[Memory, ...] = ()
+    features: Mapping[str, Feature] | None = None
+    """Why it stands where it stands, where that was asked for."""
 
     @property
     def text(self) -> str:
@@ -99,8 +113,16 @@ class Found:
         return self.memory.id
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the memory's fields with the scores beside them."""
-        return {**self.memory.as_dict(), "score": self.score, "dense": self.dense, "lexical": self.lexical}
+        """Return the memory's fields with the scores beside them; context and features where there are any."""
+        scores: dict[str, Any] = {
+            "score": self.score, "dense": self.dense, "lexical": self.lexical, "copies": self.copies
+        }  # fmt: skip
+        for name in ("before", "after"):
+            if memories := getattr(self, name):
+                scores[name] = [memory.as_dict() for memory in memories]
+        if self.features is not None:
+            scores["features"] = {name: one._asdict() for name, one in self.features.items()}
+        return {**self.memory.as_dict(), **scores}
 
 
 @dataclass(frozen=True, slots=True)

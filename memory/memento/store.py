@@ -26,7 +26,7 @@ from memento.link_key import link_key
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.restore.opening import open_database
 from memento.search.index_status import IndexStatus
-from memento.search.recall import CATCH_UP_SECONDS, recall as search
+from memento.search.recall import CATCH_UP_SECONDS, Options, recall as search
 from memento.search.semantic import Progress, Semantic
 from memento.storage import capture, ignored, overview, rows, sources
 from memento.storage.capture import Batch
@@ -122,15 +122,35 @@ class MemoryStore:
         return memory.id
 
     def recall(
-        self, query: str, k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
+        self,
+        query: str,
+        k: int | None = None,
+        *,
+        deadline: float | None = None,
+        plain: bool = False,
+        context: int = 0,
+        spread: bool = True,
+        explain: bool = False,
+        **filters: Unpack[Filters],
     ) -> Recall:
         """Return the k memories that answer the query best, by meaning and by words.
 
-        `deadline` in seconds: past it, what is ready comes back with `partial` set. Raises UsageError for k < 1.
+        `deadline` in seconds: past it, what is ready comes back with `partial` set. `plain` takes the query as text,
+        without its operators (`"phrase"`, `-word`, `tag:`, `session:`, `since:`). `context` memories before and after
+        each result come along. `spread=False` lets one session fill the results. `explain` fills `Found.features`.
+        Raises UsageError for k < 1 and a negative context.
         """
-        limit = _at_least_one("k", self.config.settings.recall.limit if k is None else k)
-        seconds = self.config.settings.recall.deadline_seconds if deadline is None else deadline
-        return search(self._database, self._semantic, encode(query)[0], _filter(filters), limit, seconds)
+        if context < 0:
+            raise UsageError(f"context is 0 or more, not {context}")
+        options = Options(
+            limit=_at_least_one("k", self.config.settings.recall.limit if k is None else k),
+            deadline_seconds=self.config.settings.recall.deadline_seconds if deadline is None else deadline,
+            plain=plain,
+            context=context,
+            spread=spread,
+            explain=explain,
+        )
+        return search(self._database, self._semantic, encode(query)[0], _filter(filters), options)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]

@@ -275,12 +275,12 @@ def test_an_index_sees_a_row_that_grew_after_it_was_read(
     same = {"automobile": "car", "vessel": "ship", "dwelling": "house"}
     here, there = (open_store(embedder=words(same=same)) for _ in range(2))
     for key in "ab":
-        there.write(row(key, "a tale"))
+        there.write(row(key, f"a tale {key}"))
     assert len(here.recall("tale")) == 2
-    for key, text in (("a", "a tale car"), ("b", "a tale house"), ("c", "the ship")):
+    for key, text in (("a", "a tale a car"), ("b", "a tale b house"), ("c", "the ship")):
         there.write(row(key, text))
     there.embed_pending()
-    for query, answer in (("automobile", "a tale car"), ("dwelling", "a tale house"), ("vessel", "the ship")):
+    for query, answer in (("automobile", "a tale a car"), ("dwelling", "a tale b house"), ("vessel", "the ship")):
         assert texts(here.recall(query, k=1)) == [answer]
 
 

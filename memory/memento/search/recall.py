@@ -1,86 +1,180 @@
-"""One query, from text to results: words and meaning side by side, fused, read back, within a deadline."""
+"""One query, from text to results: words and meaning side by side, ranked by features, read back, within a deadline."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memento.errors import ModelError, StoreError
-from memento.memory import Found, Recall
+from memento.memory import Feature, Found, Recall
 from memento.search.fusion import Candidate, fuse
+from memento.search.query import parse
+from memento.search.ranking.evidence import gather
+from memento.search.ranking.features import FEATURES
+from memento.search.ranking.order import Placed, arrange
+from memento.search.ranking.question import Question, understand
+from memento.search.ranking.weights import Ranked, rank, weights_of
 from memento.search.semantic import Semantic
-from memento.search.terms import terms
-from memento.storage import fulltext, rows
+from memento.storage import fulltext, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
+from memento.times import now_ms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CANDIDATES: Final = 200
-"""How many each of the two searches brings to the fusion."""
+"""How many each of the two searches brings to the ranking."""
 CATCH_UP_SECONDS: Final = 0.5
 """How long a recall may embed rows that arrived since the last one, before it goes on without the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a query is answered."""
+
+    limit: int
+    deadline_seconds: float
+    plain: bool = False
+    """Whether the query is text and nothing else, whatever it looks like."""
+    context: int = 0
+    """How many neighbours of each result come along, on each side."""
+    spread: bool = True
+    """Whether one session is held to half of the results."""
+    explain: bool = False
+    """Whether each result says what its score is made of."""
 
 
 @dataclass(slots=True)
 class _Progress:
     """What a recall has so far, so that a passed deadline can return it."""
 
-    query: str
-    limit: int
+    options: Options
     deadline: float
-    started: float
+    question: Question
+    within: Filter
     lexical: dict[int, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
+    readings: NDArray[np.float32] | None = None
+    ranked: list[Placed] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     partial: bool = False
 
 
-def recall(
-    database: Database, semantic: Semantic, query: str, filter_: Filter, limit: int, deadline_seconds: float
-) -> Recall:
+def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, options: Options) -> Recall:
     """Answer a query; whatever is ready when the deadline passes is returned, marked partial."""
     started = time.monotonic()
-    progress = _Progress(query, limit, started + deadline_seconds, started)
+    progress = _understood(database, query, filter_, options, started + options.deadline_seconds)
     try:
-        _by_words(database, progress, filter_)
-        _by_meaning(database, semantic, progress, filter_)
+        _by_words(database, progress)
+        _by_meaning(database, semantic, progress)
+        _ranked(database, semantic, progress)
     except DeadlineExceeded:
         progress.partial = True
-        progress.notes.append(f"the deadline of {deadline_seconds:g} s passed: this is what was ready")
-    return _read_back(database, progress)
+        progress.notes.append(f"the deadline of {options.deadline_seconds:g} s passed: this is what was ready")
+    results = _read_back(database, progress)
+    return Recall(query, results, progress.partial, tuple(progress.notes), time.monotonic() - started)
 
 
-def _by_words(database: Database, progress: _Progress, filter_: Filter) -> None:
+def _understood(database: Database, query: str, filter_: Filter, options: Options, deadline: float) -> _Progress:
+    asked = parse(query, filter_)
+    text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
+    with database.read() as connection:
+        question = understand(text, lambda word: turns.has_speaker(connection, word))
+    return _Progress(options, deadline, question, within)
+
+
+def _by_words(database: Database, progress: _Progress) -> None:
+    wanted = max(CANDIDATES, progress.options.limit)
     with database.read(progress.deadline) as connection:
-        progress.lexical = fulltext.bm25(connection, terms(progress.query), filter_, max(CANDIDATES, progress.limit))
+        progress.lexical = fulltext.bm25(connection, progress.question.words, progress.within, wanted)
 
 
-def _by_meaning(database: Database, semantic: Semantic, progress: _Progress, filter_: Filter) -> None:
-    if not progress.query.strip():
+def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> None:
+    question = progress.question
+    if not question.text.strip():
         return
-    if time.monotonic() >= progress.deadline:
-        raise DeadlineExceeded
+    _in_time(progress)
     try:
-        query = semantic.query_vector(progress.query)
+        progress.readings = semantic.query_vectors([question.statement, question.topic])
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
             semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS))
         if waiting := semantic.pending():
             progress.notes.append(f"{waiting} memories wait for their embedding and are found by words only")
-        wanted = max(CANDIDATES, progress.limit)
-        progress.dense = semantic.search(query, wanted, filter_, list(progress.lexical), progress.deadline)
+        wanted = max(CANDIDATES, progress.options.limit)
+        found = list(progress.lexical)
+        progress.dense = semantic.search(progress.readings[0], wanted, progress.within, found, progress.deadline)
     except ModelError as error:
         progress.notes.append(f"searched by words only: {error}")
 
 
-def _read_back(database: Database, progress: _Progress) -> Recall:
-    best: list[Candidate] = fuse(progress.dense, progress.lexical)[: progress.limit]
+def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None:
+    _in_time(progress)
+    candidates = fuse(progress.dense, progress.lexical)
+    similarities = None if progress.readings is None else semantic.similarities
+    evidence = gather(
+        database,
+        progress.question,
+        [candidate.num for candidate in candidates],
+        similarities,
+        progress.readings,
+        now_ms(),
+        progress.deadline,
+    )
+    spread = progress.options.spread and not progress.within.session
+    progress.ranked = arrange(rank(evidence), progress.options.limit, spread=spread)
+
+
+def _in_time(progress: _Progress) -> None:
+    if time.monotonic() >= progress.deadline:
+        raise DeadlineExceeded
+
+
+def _read_back(database: Database, progress: _Progress) -> tuple[Found, ...]:
+    """Return the results with their memories; where the ranking was not ready, in the order of the fused scores."""
+    if progress.ranked:
+        return _found(database, progress, progress.ranked)
+    best: list[Candidate] = fuse(progress.dense, progress.lexical)[: progress.options.limit]
     with database.read() as connection:
         memories = rows.by_nums(connection, [candidate.num for candidate in best])
-    results = tuple(
+    return tuple(
         Found(memories[candidate.num], round(candidate.score, 6), candidate.dense, candidate.lexical)
         for candidate in best
         if candidate.num in memories
     )
-    seconds = time.monotonic() - progress.started
-    return Recall(progress.query, results, progress.partial, tuple(progress.notes), seconds)
+
+
+def _found(database: Database, progress: _Progress, placed: Sequence[Placed]) -> tuple[Found, ...]:
+    nums = [one.ranked.turn.num for one in placed]
+    reach = progress.options.context
+    with database.read() as connection:
+        around = turns.around(connection, nums, reach) if reach else {}
+        near = [num for one in around.values() for num in (*one.before, *one.after)]
+        memories = rows.by_nums(connection, list(dict.fromkeys((*nums, *near))))
+    results = []
+    for one, num in zip(placed, nums, strict=True):
+        if num not in memories:
+            continue  # deleted meanwhile
+        sides = around.get(num, turns.Around((), ()))
+        results.append(
+            Found(
+                memories[num],
+                round(one.ranked.score, 6),
+                progress.dense.get(num),
+                progress.lexical.get(num),
+                one.copies,
+                before=tuple(memories[other] for other in reversed(sides.before) if other in memories),
+                after=tuple(memories[other] for other in sides.after if other in memories),
+                features=_features(one.ranked) if progress.options.explain else None,
+            )
+        )
+    return tuple(results)
+
+
+def _features(ranked: Ranked) -> dict[str, Feature]:
+    weighed = zip(FEATURES, ranked.values, weights_of(ranked.turn), strict=True)
+    return {name: Feature(round(value, 4), weight) for name, value, weight in weighed}

@@ -105,7 +105,7 @@ class Semantic:
                 break
             if deadline is not None:
                 rows = _head(rows)
-            embedded = embedder.embed([row.spoken for row in rows])
+            embedded = embedder.embed([row.text for row in rows])
             within = BUSY_SECONDS if deadline is None else max(CACHE_WAIT_SECONDS, deadline - time.monotonic())
             with self._database.write(within=within) as connection:
                 vectors.write(connection, embedder.model, list(zip(rows, embedded, strict=True)))

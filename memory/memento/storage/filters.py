@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+_HOLDING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class Filter:
     before: int | None = None
     """Unix milliseconds, exclusive."""
     min_importance: float = 0.0
+    phrases: Sequence[str] = ()
+    """Each must occur: its words in this order."""
+    without: Sequence[str] = ()
+    """None may occur."""
 
     @property
     def empty(self) -> bool:
@@ -62,4 +68,13 @@ def where(filter_: Filter) -> tuple[str, list[Any]]:
         add("memories.timestamp < ?", filter_.before)
     if filter_.min_importance > 0:
         add("memories.importance >= ?", filter_.min_importance)
+    for phrase in filter_.phrases:
+        add(f"memories.num IN ({_HOLDING})", quote(phrase))
+    for phrase in filter_.without:
+        add(f"memories.num NOT IN ({_HOLDING})", quote(phrase))
     return " AND ".join(conditions) or "TRUE", parameters
+
+
+def quote(term: str) -> str:
+    """Return the term as an FTS5 string: `C++`, `don't` and `t:secret` become plain text."""
+    return '"' + term.replace('"', '""') + '"'

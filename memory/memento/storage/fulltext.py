@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 import apsw
 
-from memento.storage.filters import Filter, where
+from memento.storage.filters import Filter, quote, where
+
+TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])
+"""As memories_fts was declared; see migrations.py."""
 
 
 def bm25(connection: apsw.Connection, terms: Sequence[str], filter_: Filter, limit: int) -> dict[int, float]:
@@ -28,6 +31,30 @@ def bm25(connection: apsw.Connection, terms: Sequence[str], filter_: Filter, lim
     return dict(connection.execute(sql, bound))
 
 
-def quote(term: str) -> str:
-    """Return the term as an FTS5 string: `C++`, `don't` and `t:secret` become plain text."""
-    return '"' + term.replace('"', '""') + '"'
+class DocumentCounts(NamedTuple):
+    """How many memories there are, and how many hold each stem."""
+
+    documents: int
+    holding: dict[str, int]
+
+
+def document_counts(connection: apsw.Connection, stems: Sequence[str]) -> DocumentCounts:
+    """Count the memories that hold each stem; of all memories, the highest row number stands for their number."""
+    documents = connection.execute("SELECT max(num) FROM memories").get or 0
+    holding = {
+        stem: int(connection.execute("SELECT doc FROM memories_vocabulary WHERE term = ?", (stem,)).get or 0)
+        for stem in stems
+    }
+    return DocumentCounts(int(documents), holding)
+
+
+def stemmer(connection: apsw.Connection) -> Callable[[str], list[str]]:
+    """Return the index's own tokenizer: a text to its stems, in order."""
+    tokenizer = connection.fts5_tokenizer(*TOKENIZER)
+
+    def stems(text: str) -> list[str]:
+        content = text.encode("utf-8", "replace")
+        found = tokenizer(content, apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False)
+        return [str(stems[0]) for stems in found]
+
+    return stems

@@ -156,7 +156,12 @@ _V2: Final = """
 INSERT INTO meta (key, value) VALUES ('store', lower(hex(randomblob(16))));
 """
 
-MIGRATIONS: Final = (_V1, _V2)
+_V3: Final = """
+-- How many memories hold a stem: what BM25 weighs it by. Reads the index, stores nothing.
+CREATE VIRTUAL TABLE memories_vocabulary USING fts5vocab (memories_fts, row);
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:

@@ -23,12 +23,7 @@ class Pending(NamedTuple):
 
     num: int
     text: str
-    speaker: str = ""
-
-    @property
-    def spoken(self) -> str:
-        """What is embedded: a question that names a person is near to what that person said."""
-        return f"{self.speaker}: {self.text}" if self.speaker else self.text
+    """What is embedded, without who said it: ranking looks at the speaker itself (docs/recall.md)."""
 
 
 class Stored(NamedTuple):
@@ -42,13 +37,13 @@ class Stored(NamedTuple):
 def pending(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
     """Return rows that this model has not embedded, the newest first: they are asked for soonest."""
     rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT num, text, speaker FROM memories WHERE model IS NULL AND embedding_seq IS NULL "
+        "SELECT num, text FROM memories WHERE model IS NULL AND embedding_seq IS NULL "
         "ORDER BY num DESC LIMIT ?",
         (limit,),
     ).fetchall()
     if len(rows) < limit:
         rows += connection.execute(
-            "SELECT num, text, speaker FROM memories WHERE model < ? OR model > ? LIMIT ?",
+            "SELECT num, text FROM memories WHERE model < ? OR model > ? LIMIT ?",
             (model, model, limit - len(rows)),
         ).fetchall()
     return [Pending(*row) for row in rows]

@@ -1,0 +1,87 @@
+"""The query language: plain text, with `"exact phrase"`, `-word`, `tag:x`, `session:x` and `since:7d` where meant.
+
+Nothing a user types is an error. What is no operator (`since:soon`, `C++`, `don't`, a lone dash) is plain text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from memento.errors import UsageError
+from memento.storage.filters import Filter
+from memento.times import parse_when
+
+_PART: Final = re.compile(
+    r"""(?<!\S)(?:
+        (?P<without>-)(?:"(?P<unphrase>[^"]+)"|(?P<unword>\w[^\s"]*))
+      | (?P<name>tag|session|since):(?:"(?P<quoted>[^"]+)"|(?P<value>[^\s"]+))
+    )(?!\S)
+    | (?<!\w)"(?P<phrase>[^"]+)"(?!\w)""",
+    re.VERBOSE,
+)
+_WORD: Final = re.compile(r"\w")
+_QUESTION: Final = re.compile(
+    r"\?\s*$|^\s*(?:what|when|where|who|whom|whose|why|how|which|did|does|do|has|have|is|was|are|were|can|could)\b",
+    re.IGNORECASE,
+)
+MAX_OPERATORS: Final = 32
+"""A pasted page full of quotation marks is text, not a condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for, and within what."""
+
+    text: str
+    """The words to rank by, the phrases' own among them."""
+    filter: Filter
+
+
+def parse(query: str, within: Filter) -> Query:
+    """Read the operators of a query; they narrow `within`, never widen it.
+
+    A phrase must occur (its words in this order, whatever their endings), save in a question: who asks `what did she
+    say about "Dune"?` names a thing and does not quote the answer.
+    """
+    found = [match for match in _PART.finditer(query) if _means_something(match)]
+    if not found or len(found) > MAX_OPERATORS:
+        return Query(query, within)
+    text = _PART.sub(_plain, query)
+    asks = bool(_QUESTION.search(text))
+    for match in found:
+        within = _narrowed(within, match, asks)
+    return Query(" ".join(text.split()), within)
+
+
+def _means_something(match: re.Match[str]) -> bool:
+    words = match["phrase"] or match["unphrase"] or match["unword"] or match["quoted"] or match["value"]
+    return bool(_WORD.search(words)) and (match["name"] != "since" or _age(match) is not None)
+
+
+def _age(match: re.Match[str]) -> int | None:
+    try:
+        return parse_when(match["quoted"] or match["value"])
+    except UsageError:
+        return None
+
+
+def _plain(match: re.Match[str]) -> str:
+    """What a match leaves in the text that is ranked by."""
+    if not _means_something(match):
+        return match[0]
+    return f" {match['phrase']} " if match["phrase"] else " "
+
+
+def _narrowed(within: Filter, match: re.Match[str], asks: bool) -> Filter:
+    value = match["quoted"] or match["value"]
+    if match["phrase"]:
+        return within if asks else replace(within, phrases=(*within.phrases, match["phrase"]))
+    if match["without"]:
+        return replace(within, without=(*within.without, match["unphrase"] or match["unword"]))
+    if match["name"] == "tag":
+        return replace(within, tags=(*within.tags, value))
+    if match["name"] == "session":
+        return replace(within, session=value) if not within.session else within
+    return replace(within, since=max(within.since or 0, _age(match) or 0))

@@ -1,0 +1,173 @@
+"""Time in language: the days a question names, and whether a text says when something happened.
+
+English only: months, weekdays and the common relative expressions. What is not understood is not a date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, NamedTuple
+
+_MONTHS: Final = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NUMBERS: Final = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10,
+}  # fmt: skip
+_UNIT_DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+_MONTH: Final = "|".join((*_MONTHS, *(month[:3] for month in _MONTHS if month != "may"), "sept"))
+_DAY: Final = r"(\d{1,2})(?:st|nd|rd|th)?"
+_ISO: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_DAY_MONTH: Final = re.compile(rf"\b{_DAY}\s+(?:of\s+)?({_MONTH})\b\.?(?:,?\s+(\d{{4}}))?", re.IGNORECASE)
+_MONTH_DAY: Final = re.compile(rf"\b({_MONTH})\b\.?\s+{_DAY}\b(?:,?\s+(\d{{4}}))?", re.IGNORECASE)
+_MONTH_ONLY: Final = re.compile(rf"\b({_MONTH})\b\.?(?:,?\s+(?:of\s+)?(\d{{4}}))?", re.IGNORECASE)
+_MAY: Final = re.compile(
+    r"(?:\b(?:in|of|since|until|by|last|this|early|late|mid)\s+|^)may\b|\bMay\b(?!\s+(?:I|we|be)\b)"
+)
+_YEAR: Final = re.compile(r"\b(?:in|of|since|during)\s+((?:19|20)\d{2})\b", re.IGNORECASE)
+_AGO: Final = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})\s+(day|week|month|year)s?\s+ago\b", re.IGNORECASE)
+_LAST: Final = re.compile(rf"\blast\s+(week|month|year|{'|'.join(_WEEKDAYS)})\b", re.IGNORECASE)
+_NEAR: Final = re.compile(r"\b(today|yesterday|this week|this month|this year)\b", re.IGNORECASE)
+
+_SAYS_WHEN: Final = re.compile(
+    rf"\b(?:yesterday|today|tonight|tomorrow|last|next|ago|weekend|recently|since|"
+    rf"(?:day|week|month|year)s?|{'|'.join(_WEEKDAYS)}|{'|'.join(month for month in _MONTHS if month != 'may')}|"
+    rf"(?:in|last|this|next) may|this morning|(?:19|20)\d{{2}})\b",
+    re.IGNORECASE,
+)
+_ASKS_WHEN: Final = re.compile(
+    r"^\s*(?:when|how long|how many (?:days|weeks|months|years)|"
+    r"(?:in |on |at )?(?:what|which) (?:year|month|week|date|day|time))\b",
+    re.IGNORECASE,
+)
+
+
+class Span(NamedTuple):
+    """Days that a question names: `start` to `end` (exclusive), or a part of the calendar of any year."""
+
+    start: date | None = None
+    end: date | None = None
+    month: int = 0
+    """With no start: this month of any year."""
+    day: int = 0
+    """With no start: this day of that month."""
+
+    def holds(self, when: date) -> bool:
+        """Tell whether a day lies in the span."""
+        if self.start and self.end:
+            return self.start <= when < self.end
+        return when.month == self.month and self.day in (0, when.day)
+
+
+def asks_when(question: str) -> bool:
+    """Tell whether the answer is a time."""
+    return bool(_ASKS_WHEN.search(question))
+
+
+def says_when(text: str) -> bool:
+    """Tell whether a text names a time."""
+    return bool(_SAYS_WHEN.search(text))
+
+
+def spans(question: str, today: date) -> list[Span]:
+    """Return the days a question names; `today` is what `yesterday` and `two weeks ago` count from."""
+    found: list[Span] = []
+    rest = question
+    for pattern, read in ((_ISO, _iso), (_DAY_MONTH, _day_month), (_MONTH_DAY, _month_day), (_MONTH_ONLY, _month)):
+        found += [span for match in pattern.finditer(rest) if (span := read(match))]
+        rest = pattern.sub(_kept, rest)
+    found += [_year(int(match[1])) for match in _YEAR.finditer(rest)]
+    return [*found, *_relative(rest, today)]
+
+
+def on_day(spans: list[Span], timestamp: int) -> bool:
+    """Tell whether an event, in Unix milliseconds, fell on a day that was named; one of unknown time did not."""
+    if not spans or timestamp <= 0:
+        return False
+    try:
+        when = datetime.fromtimestamp(timestamp / 1000, UTC).date()
+    except (ValueError, OverflowError, OSError):
+        return False
+    return any(span.holds(when) for span in spans)
+
+
+def _iso(match: re.Match[str]) -> Span | None:
+    return _span(int(match[1]), int(match[2]), int(match[3]))
+
+
+def _day_month(match: re.Match[str]) -> Span | None:
+    return _span(int(match[3] or 0), _number(match[2]), int(match[1]))
+
+
+def _month_day(match: re.Match[str]) -> Span | None:
+    return _span(int(match[3] or 0), _number(match[1]), int(match[2]))
+
+
+def _month(match: re.Match[str]) -> Span | None:
+    if _number(match[1]) == 5 and not match[2] and not _MAY.search(match.string):
+        return None  # "may" is a verb more often than a month
+    return _span(int(match[2] or 0), _number(match[1]), 0)
+
+
+def _kept(match: re.Match[str]) -> str:
+    """Take a date out of the question, so that a coarser pattern does not find it again."""
+    return " " if match[0].lower() != "may" else match[0]
+
+
+def _number(month: str) -> int:
+    return next(number for number, name in enumerate(_MONTHS, 1) if name.startswith(month.lower()[:3]))
+
+
+def _span(year: int, month: int, day: int) -> Span | None:
+    if not year:
+        return Span(month=month, day=day)
+    try:
+        start = date(year, month, day or 1)
+        return Span(start, start + timedelta(1) if day else _next_month(start))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _year(year: int) -> Span:
+    return Span(date(year, 1, 1), date(year + 1, 1, 1))
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(32)).replace(day=1)
+
+
+def _relative(question: str, today: date) -> Iterator[Span]:
+    """Yield what is counted from today; a span a little wider than its words, as people mean it."""
+    for match in _AGO.finditer(question):
+        count = _NUMBERS.get(match[1].lower()) or int(match[1])
+        days = _UNIT_DAYS[match[2].lower()]
+        middle = today - timedelta(count * days)
+        yield Span(middle - timedelta(days // 2), middle + timedelta(days // 2 + 1))
+    for match in _LAST.finditer(question):
+        unit = match[1].lower()
+        if unit in _WEEKDAYS:
+            back = (today.weekday() - _WEEKDAYS.index(unit)) % 7 or 7
+            yield Span(today - timedelta(back), today - timedelta(back - 1))
+        elif unit == "year":
+            yield _year(today.year - 1)
+        elif unit == "month":
+            last = today.replace(day=1) - timedelta(1)
+            yield Span(last.replace(day=1), last + timedelta(1))
+        else:
+            monday = today - timedelta(today.weekday() + 7)
+            yield Span(monday, monday + timedelta(7))
+    for match in _NEAR.finditer(question):
+        first = {
+            "today": today,
+            "yesterday": today - timedelta(1),
+            "this week": today - timedelta(today.weekday()),
+            "this month": today.replace(day=1),
+            "this year": today.replace(month=1, day=1),
+        }[match[1].lower()]
+        yield Span(first, first + timedelta(1) if match[1].lower() == "yesterday" else today + timedelta(1))

@@ -1,0 +1,79 @@
+"""Before a ranking is shown: copies collapse, replaced facts step back, no session crowds out the rest."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from memento.search.ranking.weights import Ranked
+
+_LEAST: Final = 3
+"""Results of one session that never crowd anybody out."""
+
+
+class Placed(NamedTuple):
+    """A result and how many more memories say exactly the same."""
+
+    ranked: Ranked
+    copies: int
+
+
+def arrange(ranking: Sequence[Ranked], limit: int, *, spread: bool) -> list[Placed]:
+    """Return the first `limit` results; `spread` holds one session to half of what is shown."""
+    unique = _collapsed(_after_their_replacements(ranking))
+    return (_spread(unique) if spread else unique)[:limit]
+
+
+def _after_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
+    """Move a superseded memory behind the one that replaced it, where both are here."""
+    place = {one.turn.id: number for number, one in enumerate(ranking)}
+
+    def position(one: Ranked) -> tuple[int, int]:
+        number = place[one.turn.id]
+        seen = {one.turn.id}
+        after = one.turn.superseded_by
+        steps = 0
+        while after in place and after not in seen:
+            seen.add(after)
+            steps += 1
+            number = max(number, place[after])
+            after = ranking[place[after]].turn.superseded_by
+        return number, steps
+
+    return sorted(ranking, key=position)
+
+
+def _collapsed(ranking: Iterable[Ranked]) -> list[Placed]:
+    """Keep the best of those with the same text; white space does not tell texts apart."""
+    best: dict[tuple[int, str], Ranked] = {}
+    copies: Counter[tuple[int, str]] = Counter()
+    for one in ranking:
+        key = (one.turn.length, " ".join(one.turn.text.split()))
+        best.setdefault(key, one)
+        copies[key] += 1
+    return [Placed(one, copies[key] - 1) for key, one in best.items()]
+
+
+def _spread(results: Sequence[Placed]) -> list[Placed]:
+    """Let a session give at most half of the results so far (and _LEAST); the others come as soon as there is room."""
+    order: list[Placed] = []
+    waiting: deque[Placed] = deque()
+    shown: Counter[str] = Counter()
+
+    def has_room(one: Placed) -> bool:
+        session = one.ranked.turn.session
+        return not session or shown[session] < max(_LEAST, (len(order) + 1) // 2)
+
+    def take(one: Placed) -> None:
+        shown[one.ranked.turn.session] += 1
+        order.append(one)
+
+    for one in results:
+        while waiting and has_room(waiting[0]):
+            take(waiting.popleft())
+        if has_room(one):
+            take(one)
+        else:
+            waiting.append(one)
+    return [*order, *waiting]

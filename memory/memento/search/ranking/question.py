@@ -1,0 +1,67 @@
+"""A question as ranking sees it: what it asks about, of whom, when, and the words its answer would hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from memento.search.ranking import dates
+from memento.search.ranking.statement import first_person, without_names
+from memento.search.terms import STOP_WORDS, terms
+
+_NAME: Final = re.compile(r"\b[^\W\d_][\w-]+(?=['’]s\b)|\b[^\W\d_][\w-]+")
+_MAX_NAMES: Final = 24
+"""Words of a question that are looked up as names."""
+_OF_ASSISTANT: Final = re.compile(
+    r"\b(?:did|have|had|do|were|was)\s+you\b|\byou(?:'ve|'d)?\s+(?:\w+ly\s+)?"
+    r"(?:say|said|suggest\w*|recommend\w*|tell|told|propose\w*|explain\w*|mention\w*|give|gave|advise\w*|write|wrote)\b"
+    r"|\byour\s+(?:suggestions?|recommendations?|advice|answers?|explanations?|proposals?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What ranking knows of a query."""
+
+    text: str
+    topic: str
+    """Without the names of those who are asked about."""
+    statement: str
+    """The answer's beginning, in the first person; see `statement.first_person`."""
+    words: tuple[str, ...]
+    """The content words, in order, without those names."""
+    names: frozenset[str]
+    """Lower case: the words of the question that are names of speakers."""
+    asks_when: bool
+    asks_assistant: bool
+    """Whether it asks for what the assistant said."""
+    spans: tuple[dates.Span, ...]
+
+
+def understand(text: str, is_speaker: Callable[[str], bool], now: datetime | None = None) -> Question:
+    """Read a question; `is_speaker` tells whether a word is the name of somebody who has spoken."""
+    names = frozenset(word for word in _possible_names(text) if is_speaker(word))
+    topic = without_names(text, names) if names else text
+    words = tuple(word for word in terms(topic) if word not in names) or tuple(terms(text))
+    return Question(
+        text=text,
+        topic=topic,
+        statement=first_person(text, names),
+        words=words,
+        names=names,
+        asks_when=dates.asks_when(text),
+        asks_assistant=bool(_OF_ASSISTANT.search(text)),
+        spans=tuple(dates.spans(text, (now or datetime.now(UTC)).date())),
+    )
+
+
+def _possible_names(text: str) -> list[str]:
+    """Return the words that could be names: capitalised ones, or any where nothing is capitalised."""
+    words = [match[0] for match in _NAME.finditer(text)]
+    if any(word[0].isupper() for word in words):
+        words = [word for word in words if word[0].isupper()]
+    return [word for word in dict.fromkeys(word.lower() for word in words) if word not in STOP_WORDS][:_MAX_NAMES]

@@ -1,0 +1,83 @@
+"""The linear model: features times weights, per profile, and what each feature brought to a score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from operator import mul
+from typing import Final, Literal, NamedTuple
+
+from memento.search.ranking.evidence import Evidence
+from memento.search.ranking.features import FEATURES, columns
+from memento.storage.turns import Turn
+
+Kind = Literal["people", "agents"]
+Weights = Mapping[str, float]
+_FILE: Final = "profiles.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The weights for one kind of memory."""
+
+    kind: str
+    bias: float
+    gain: float
+    weights: tuple[float, ...]
+    """In the order of FEATURES."""
+
+
+class Ranked(NamedTuple):
+    """A candidate with its score."""
+
+    turn: Turn
+    score: float
+    """In [0, 1]: roughly the probability that it is an answer."""
+    values: tuple[float, ...]
+    """Its features, in the order of FEATURES."""
+
+
+@cache
+def profiles() -> dict[str, Profile]:
+    """Return the profiles by name, read from profiles.yaml."""
+    import yaml
+
+    content = yaml.safe_load(files(__package__).joinpath(_FILE).read_text("utf-8"))
+    return {kind: _profile(kind, **one) for kind, one in content.items()}
+
+
+def _profile(
+    kind: str, bias: float, gain: float, weights: Mapping[str, float], by_hand: Mapping[str, float]
+) -> Profile:
+    given = {**weights, **by_hand}
+    if unknown := given.keys() - FEATURES.keys():
+        raise ValueError(f"{_FILE} weighs features that do not exist: {', '.join(sorted(unknown))}")
+    return Profile(kind, bias, gain, tuple(given.get(name, 0.0) for name in FEATURES))
+
+
+def kind_of(turn: Turn) -> Kind:
+    """Return the profile a memory belongs to: between people, or between a user and an assistant."""
+    return "people" if turn.speaker else "agents"
+
+
+def weights_of(turn: Turn) -> tuple[float, ...]:
+    """Return the weight of each feature for a memory, in the order of FEATURES."""
+    return profiles()[kind_of(turn)].weights
+
+
+def rank(evidence: Evidence) -> list[Ranked]:
+    """Return the candidates, best first; equal scores keep the order of the row numbers."""
+    rows = zip(*columns(evidence).values(), strict=True)
+    scored = [
+        Ranked(turn, _score(turn, values), values) for turn, values in zip(evidence.candidates, rows, strict=True)
+    ]
+    return sorted(scored, key=lambda one: (-one.score, one.turn.num))
+
+
+def _score(turn: Turn, values: tuple[float, ...]) -> float:
+    profile = profiles()[kind_of(turn)]
+    total = profile.bias + profile.gain * sum(map(mul, profile.weights, values))
+    return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))

@@ -1,0 +1,91 @@
+"""What ranking reads of its candidates: the turn itself, and who spoke before and after it in the same session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import apsw
+
+from memento.storage.filters import quote
+
+TEXT_CHARACTERS: Final = 3_000
+"""What is looked at of a long text: an answer to a question says so at its beginning."""
+_CHUNK: Final = 500
+
+
+class Turn(NamedTuple):
+    """One memory, as far as ranking looks at it."""
+
+    num: int
+    id: str
+    session: str
+    timestamp: int
+    """Unix milliseconds; 0 = unknown."""
+    role: str
+    speaker: str
+    trust: str
+    importance: float
+    active: bool
+    superseded_by: str | None
+    text: str
+    """Its first TEXT_CHARACTERS."""
+    length: int
+    """Characters of the whole text."""
+
+
+class Around(NamedTuple):
+    """The row numbers of a turn's neighbours in its session, the nearest first."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+_TURN: Final = (
+    "num, id, session_id, timestamp, role, speaker, trust, importance, active, superseded_by, "
+    f"substr(text, 1, {TEXT_CHARACTERS}), length(text)"
+)
+_SIDE: Final = """
+(SELECT group_concat(num) FROM (
+    SELECT near.num FROM memories AS near
+    WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {sign} (turn.timestamp, turn.num)
+    ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
+"""
+
+
+def turns(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Turn]:
+    """Return the turns of these row numbers that exist."""
+    found: dict[int, Turn] = {}
+    for part in _parts(nums):
+        marks = ", ".join("?" * len(part))
+        for row in connection.execute(f"SELECT {_TURN} FROM memories WHERE num IN ({marks})", part):
+            found[row[0]] = Turn(*row)
+    return found
+
+
+def around(connection: apsw.Connection, nums: Sequence[int], reach: int) -> dict[int, Around]:
+    """Return up to `reach` neighbours on each side; a memory without a session has none."""
+    before, after = _SIDE.format(sign="<", order="DESC"), _SIDE.format(sign=">", order="ASC")
+    found: dict[int, Around] = {}
+    for part in _parts(nums):
+        marks = ", ".join("?" * len(part))
+        sql = f"SELECT num, {before}, {after} FROM memories AS turn WHERE num IN ({marks}) AND session_id <> ''"
+        for num, earlier, later in connection.execute(sql, (reach, *part)):
+            found[num] = Around(_nums(earlier), _nums(later))
+    return found
+
+
+def has_speaker(connection: apsw.Connection, word: str) -> bool:
+    """Tell whether anybody of that name has spoken."""
+    match = f"speaker : {quote(word)}"
+    return bool(
+        connection.execute("SELECT EXISTS (SELECT 1 FROM memories_fts WHERE memories_fts MATCH ?)", (match,)).get
+    )
+
+
+def _nums(text: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",")) if text else ()
+
+
+def _parts(nums: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (nums[start : start + _CHUNK] for start in range(0, len(nums), _CHUNK))
