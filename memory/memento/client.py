@@ -13,7 +13,7 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from memento import __version__
-from memento.memory import Found, Memory, Recall
+from memento.memory import Feature, Found, Memory, Recall
 
 CONNECT_SECONDS: Final = 0.05
 STORE_SECONDS: Final = 0.15
@@ -107,16 +107,14 @@ else:
         raise OSError("this system does not tell who is at the other end")
 
 
-def recall(
-    database: Path, query: str, limit: int, deadline: float, filters: Mapping[str, str | float | Sequence[str] | None]
-) -> Recall | None:
+def recall(database: Path, query: str, limit: int, deadline: float, asked: Mapping[str, Any]) -> Recall | None:
     """Ask the sidecar that serves this database; None when there is none, or none that answers as it should.
 
-    `deadline` in seconds; empty filters are left out. Never raises.
+    `deadline` in seconds; `asked` holds filters and options as MemoryStore.recall takes them. Never raises.
     """
     path = socket_path(database)
-    asked = {"q": query, "k": limit, "deadline": deadline, **{name: one for name, one in filters.items() if one}}
-    target = "/v1/recall?" + urlencode(asked, doseq=True, errors="replace")
+    parameters = {"q": query, "k": limit, "deadline": deadline, **_parameters(asked)}
+    target = "/v1/recall?" + urlencode(parameters, doseq=True, errors="replace")
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode) or not is_private(path.parent):
             return None
@@ -127,6 +125,14 @@ def recall(
             return from_wire(json.loads(_get(connection, target, deadline + GRACE_SECONDS)))
     except (OSError, ValueError, TypeError, RecursionError):  # msgspec's errors are ValueErrors
         return None
+
+
+def _parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs from the server's defaults, under the server's names."""
+    given = {("tag" if name == "tags" else name): one for name, one in asked.items() if one or name == "spread"}
+    if given.pop("spread", True) is False:
+        given["spread"] = 0
+    return {name: int(one) if isinstance(one, bool) else one for name, one in given.items()}
 
 
 def to_wire(answer: Recall) -> dict[str, Any]:
@@ -155,15 +161,23 @@ class _Answer(msgspec.Struct, frozen=True):
     results: list[dict[str, Any]]
 
 
-class _Scores(msgspec.Struct, frozen=True):
+class _Rest(msgspec.Struct, frozen=True):
+    """What a result holds beside its memory."""
+
     score: float
     dense: float | None
     lexical: float | None
+    copies: int = 0
+    before: tuple[Memory, ...] = ()
+    after: tuple[Memory, ...] = ()
+    features: dict[str, dict[str, float]] | None = None
 
 
 def _found(value: dict[str, Any]) -> Found:
-    scores = msgspec.convert(value, _Scores)
-    return Found(msgspec.convert(value, Memory), scores.score, scores.dense, scores.lexical)
+    rest = msgspec.convert(value, _Rest)
+    features = None if rest.features is None else {name: Feature(**one) for name, one in rest.features.items()}
+    memory = msgspec.convert(value, Memory)
+    return Found(memory, rest.score, rest.dense, rest.lexical, rest.copies, rest.before, rest.after, features)
 
 
 @contextmanager

@@ -146,7 +146,11 @@ def test_the_description_fits_the_routes(running: Server) -> None:
         for method in ("get", "post"):
             answered = running.ask(method.upper(), path, b"{}" if method == "post" else b"").status
             assert (method in operations) == (answered != 405), (path, method)
-    found = running.get("/v1/recall?q=import").json["results"][0]
-    assert set(described["components"]["schemas"]["Found"]["properties"]) == set(found)
+    found = running.get("/v1/recall?q=import&context=1&explain=1").json["results"]
+    keys = {key for one in found for key in one}
+    assert set(described["components"]["schemas"]["Found"]["properties"]) == keys
+    assert set(described["components"]["schemas"]["Memory"]["properties"]) == set(
+        next(one["after"][0] for one in found if "after" in one)
+    )
     for path, name in (("/v1/stats", "Stats"), ("/health", "Health"), ("/v1/store", "Store")):
         assert set(described["components"]["schemas"][name]["properties"]) == set(running.get(path).json)

@@ -40,7 +40,7 @@ def reply(database: Path, agent: str, record: Mapping[str, Any]) -> str:
     if agent not in AGENTS:
         return ""
     if event in PROMPT_EVENTS and prompt.strip():
-        answer = recall(database, prompt[:2_000], 4 * _LIMIT, DEADLINE_SECONDS, {})
+        answer = recall(database, prompt[:2_000], 4 * _LIMIT, DEADLINE_SECONDS, {"plain": True})
     elif event in START_EVENTS and project:
         answer = recall(database, START_QUERY, 4 * _LIMIT, DEADLINE_SECONDS, {"project": project})
     else:

@@ -14,8 +14,11 @@ from memento_ingest.server.refusal import Refusal, unknown
 
 MAX_RESULTS: Final = 10_000
 MAX_DEADLINE: Final = 30.0
+MAX_CONTEXT: Final = 20
 _MAX_NESTING_HINT: Final = "send one JSON object"
 TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before")
+FLAGS: Final = ("spread", "plain", "explain")
+"""0 or 1."""
 
 
 class Asked(NamedTuple):
@@ -25,7 +28,8 @@ class Asked(NamedTuple):
     limit: int | None
     deadline: float | None
     """Seconds."""
-    filters: dict[str, Any]
+    options: dict[str, Any]
+    """Filters and options, as MemoryStore.recall takes them."""
 
 
 class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,17 +65,22 @@ def query(raw: bytes, known: Sequence[str], repeatable: Sequence[str] = ()) -> d
 
 def asked(raw: bytes) -> Asked:
     """Return what the query of a recall asks for. Raises Refusal."""
-    found = query(raw, ("q", "k", "deadline", "tag", "min_importance", *TEXTS), ("tag",))
+    found = query(raw, ("q", "k", "deadline", "tag", "min_importance", "context", *FLAGS, *TEXTS), ("tag",))
     one = {name: values[0] for name, values in found.items()}
     if "q" not in one:
         raise Refusal(400, "the parameter `q` is missing", "say what to look for: /v1/recall?q=...")
-    filters: dict[str, Any] = {name: one[name] for name in TEXTS if one.get(name)}
+    options: dict[str, Any] = {name: one[name] for name in TEXTS if one.get(name)}
     if "tag" in found:
-        filters["tags"] = found["tag"]
+        options["tags"] = found["tag"]
     if (least := _number(one, "min_importance", 0.0, 1.0, float)) is not None:
-        filters["min_importance"] = least
+        options["min_importance"] = least
+    if (context := _number(one, "context", 0, MAX_CONTEXT, int)) is not None:
+        options["context"] = context
+    for name in FLAGS:
+        if (flag := _number(one, name, 0, 1, int)) is not None:
+            options[name] = bool(flag)
     return Asked(
-        one["q"], _number(one, "k", 1, MAX_RESULTS, int), _number(one, "deadline", 0.0, MAX_DEADLINE, float), filters
+        one["q"], _number(one, "k", 1, MAX_RESULTS, int), _number(one, "deadline", 0.0, MAX_DEADLINE, float), options
     )
 
 

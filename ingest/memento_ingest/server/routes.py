@@ -86,7 +86,7 @@ class Routes:
         def answer() -> bytes:
             left = max(0.0, until - loop.time())
             seconds = deadline if deadline - left < QUEUE_SECONDS else left
-            found = self.store.recall(asked.query, asked.limit, deadline=seconds, **asked.filters)
+            found = self.store.recall(asked.query, asked.limit, deadline=seconds, **asked.options)
             return _encoded(to_wire(found))
 
         content = await self.workers.call(answer)

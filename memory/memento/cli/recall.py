@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from memento.cli.options import Argument, Option
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from memento.config import Config
-    from memento.memory import Memory, Recall
+    from memento.memory import Feature, Found, Memory, Recall
 
 NOTHING_FOUND = 3
 PARTIAL = 4
@@ -89,13 +89,18 @@ def recall(
     before: Before = None,
     min_importance: MinImportance = 0.0,
     deadline: Annotated[float | None, Option(min=0.0, metavar="SECONDS", help="Answer by then.")] = None,
+    context: Annotated[int, Option("--context", "-C", min=0, max=20, help="Neighbours of each result, per side.")] = 0,
+    spread: Annotated[bool, Option("--spread/--no-spread", help="Hold one session to half of the results.")] = True,
+    plain: Annotated[bool, Option("--plain", help='Take "phrases", -words and tag: as plain text.')] = False,
+    explain: Annotated[bool, Option("--explain", help="Say what each score is made of.")] = False,
     sidecar: Annotated[bool, Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
     """Find memories by meaning and by words. Exit code 3: nothing found; 4: the deadline passed, this is a part."""
-    filters: dict[str, Any] = {
+    asked: dict[str, Any] = {
         "collection": collection,
+        "tags": tag or (),
         "source": source,
         "session": session,
         "project": project,
@@ -104,14 +109,18 @@ def recall(
         "since": since,
         "before": before,
         "min_importance": min_importance,
+        "context": context,
+        "spread": spread,
+        "plain": plain,
+        "explain": explain,
     }
     config = configured(db)
-    answer = _from_sidecar(config, _words(query), limit, deadline, {**filters, "tag": tag}) if sidecar else None
+    answer = _from_sidecar(config, _words(query), limit, deadline, asked) if sidecar else None
     if answer is None:
         from memento.store import MemoryStore
 
         with MemoryStore(config=config) as store:
-            answer = store.recall(_words(query), limit, deadline=deadline, tags=tag or (), **filters)
+            answer = store.recall(_words(query), limit, deadline=deadline, **asked)
     _print_answer(answer, wants_json(json_))
     if answer.partial:
         raise SystemExit(PARTIAL)
@@ -146,21 +155,21 @@ def recent(
     if wants_json(json_):
         print_json([memory.as_dict() for memory in memories])
     elif memories:
-        _print_table([(memory, "") for memory in memories])
+        _print_table([_Line(memory) for memory in memories])
     if not memories:
         note("nothing is stored that fits")
         raise SystemExit(NOTHING_FOUND)
 
 
 def _from_sidecar(
-    config: Config, query: str, limit: int | None, deadline: float | None, filters: dict[str, Any]
+    config: Config, query: str, limit: int | None, deadline: float | None, asked: dict[str, Any]
 ) -> Recall | None:
     """Return the answer of the sidecar that serves this store; None when there is none."""
     from memento import client
 
     defaults = config.settings.recall
     seconds = defaults.deadline_seconds if deadline is None else deadline
-    return client.recall(config.db_path, query, defaults.limit if limit is None else limit, seconds, filters)
+    return client.recall(config.db_path, query, defaults.limit if limit is None else limit, seconds, asked)
 
 
 def _words(arguments: Sequence[str]) -> str:
@@ -172,6 +181,14 @@ def _standard_input() -> str:
     return sys.stdin.buffer.read().decode("utf-8", "replace") if sys.stdin else ""
 
 
+class _Line(NamedTuple):
+    memory: Memory
+    score: str = ""
+    """`·` for a neighbour."""
+    copies: int = 0
+    features: Mapping[str, Feature] = {}
+
+
 def _print_answer(answer: Recall, as_json: bool) -> None:
     for text in answer.notes:
         note(text)
@@ -180,24 +197,45 @@ def _print_answer(answer: Recall, as_json: bool) -> None:
 
         print_json(to_wire(answer))
     elif answer:
-        _print_table([(found.memory, f"{found.score:.2f}") for found in answer])
+        _print_table([line for found in answer for line in _lines(found)])
     else:
         note("nothing found")
 
 
-def _print_table(memories: Sequence[tuple[Memory, str]]) -> None:
+def _lines(found: Found) -> Iterator[_Line]:
+    """Yield what a table shows of a result: what came before it, itself and what it rests on, what came after it."""
+    yield from (_Line(memory, "·") for memory in found.before)
+    yield _Line(found.memory, f"{found.score:.2f}", found.copies, found.features or {})
+    yield from (_Line(memory, "·") for memory in found.after)
+
+
+def _print_table(lines: Sequence[_Line]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    scored = any(score for _, score in memories)
+    scored = any(line.score for line in lines)
     for title in (*(["score"] if scored else []), "id", "when", "who", "what"):
         table.add_column(title, no_wrap=title != "what", overflow="fold", style="" if title == "what" else "dim")
-    for memory, score in memories:
-        text = one_line(memory.text)
-        snippet = Text(text[:_SNIPPET] + ("…" if len(text) > _SNIPPET else ""))
+    for line in lines:
+        memory, text = line.memory, one_line(line.memory.text)
+        snippet = Text(text[:_SNIPPET] + ("…" if len(text) > _SNIPPET else ""), "dim" if line.score == "·" else "")
         if memory.tags:
             snippet.append("  " + one_line(" ".join(f"#{tag}" for tag in memory.tags)), style="cyan")
+        if line.copies:
+            snippet.append(f"  (and {line.copies} more that say the same)", style="dim")
+        if line.features:
+            snippet.append("\n" + _explained(line.features), style="dim")
         who = one_line(memory.speaker)[:20] or memory.role
-        table.add_row(*([score] if scored else []), memory.id[:8], memory.time[:10] or "-", who, snippet)
+        table.add_row(*([line.score] if scored else []), memory.id[:8], memory.time[:10] or "-", who, snippet)
     console().print(table)
+
+
+def _explained(features: Mapping[str, Feature]) -> str:
+    """Return what each feature brought to the score, as value x weight, the most telling first."""
+    telling = sorted(features.items(), key=lambda item: -abs(item[1].value * item[1].weight))
+    return ", ".join(
+        f"{name} {one.value:.2f}×{one.weight:g}={one.value * one.weight:+.2f}"
+        for name, one in telling
+        if one.value and one.weight
+    )

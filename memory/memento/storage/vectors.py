@@ -37,8 +37,7 @@ class Stored(NamedTuple):
 def pending(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
     """Return rows that this model has not embedded, the newest first: they are asked for soonest."""
     rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT num, text FROM memories WHERE model IS NULL AND embedding_seq IS NULL "
-        "ORDER BY num DESC LIMIT ?",
+        "SELECT num, text FROM memories WHERE model IS NULL AND embedding_seq IS NULL ORDER BY num DESC LIMIT ?",
         (limit,),
     ).fetchall()
     if len(rows) < limit:
