@@ -27,9 +27,7 @@ _ISO: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_MONTH: Final = re.compile(rf"\b{_DAY}\s+(?:of\s+)?({_MONTH})\b\.?(?:,?\s+(\d{{4}}))?", re.IGNORECASE)
 _MONTH_DAY: Final = re.compile(rf"\b({_MONTH})\b\.?\s+{_DAY}\b(?:,?\s+(\d{{4}}))?", re.IGNORECASE)
 _MONTH_ONLY: Final = re.compile(rf"\b({_MONTH})\b\.?(?:,?\s+(?:of\s+)?(\d{{4}}))?", re.IGNORECASE)
-_MAY: Final = re.compile(
-    r"(?:\b(?:in|of|since|until|by|last|this|early|late|mid)\s+|^)may\b|\bMay\b(?!\s+(?:I|we|be)\b)"
-)
+_MAY: Final = re.compile(r"\b(?:in|of|since|until|by|last|this|early|late|mid)\s+may\b|\bMay\b(?!\s+(?:I|we|be)\b)")
 _YEAR: Final = re.compile(r"\b(?:in|of|since|during)\s+((?:19|20)\d{2})\b", re.IGNORECASE)
 _AGO: Final = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})\s+(day|week|month|year)s?\s+ago\b", re.IGNORECASE)
 _LAST: Final = re.compile(rf"\blast\s+(week|month|year|{'|'.join(_WEEKDAYS)})\b", re.IGNORECASE)

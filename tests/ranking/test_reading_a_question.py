@@ -1,0 +1,122 @@
+"""What ranking reads out of a question: the statement, the names, the days."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given, strategies as st
+
+from memento.search.ranking import dates
+from memento.search.ranking.question import understand
+from memento.search.ranking.statement import first_person, past, without_names
+
+TODAY = date(2026, 11, 23)  # a Monday
+
+
+@pytest.mark.parametrize(
+    ("question", "statement"),
+    [
+        ("What did Ann buy in May?", "I bought in May"),
+        ("When did Ann go to the beach with her kids?", "I went to the beach with my kids"),
+        ("What is Ann's identity?", "my identity"),
+        ("How long has Ann been painting?", "I been painting"),
+        ("What offer does Ann make to Bob?", "offer I make to you"),
+        ("Where did Ann and Bob meet?", "I and you met"),
+        ("What did Ann really enjoy?", "I really enjoyed"),
+        ("deploy the server", "deploy the server"),
+        ("What did I decide?", "I decided"),
+        ("", ""),
+        ("???", "???"),
+    ],
+)
+def test_a_question_becomes_what_the_answer_says(question: str, statement: str) -> None:
+    assert first_person(question, {"ann", "bob"}) == statement
+
+
+@given(st.text(max_size=200))
+def test_any_text_becomes_a_text(question: str) -> None:
+    assert bool(first_person(question, {"ann"})) == bool(question)
+    assert bool(without_names(question, {"ann"})) == bool(question)
+
+
+@pytest.mark.parametrize(
+    ("verb", "form"), [("try", "tried"), ("play", "played"), ("bake", "baked"), ("think", "thought")]
+)
+def test_past(verb: str, form: str) -> None:
+    assert past(verb) == form
+
+
+def test_only_those_who_spoke_are_names() -> None:
+    question = understand("What did Ann think of Paris?", lambda word: word == "ann")
+    assert question.names == {"ann"}
+    assert question.words == ("think", "paris")
+    assert question.topic == "What did think of Paris ?"
+    assert understand("what did ann think", lambda word: word == "ann").names == {"ann"}
+
+
+def test_a_name_alone_is_still_searched_for() -> None:
+    assert understand("Ann", lambda word: True).words == ("ann",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What did you suggest for the cache?", True),
+        ("what was your recommendation", True),
+        ("What did I say about the cache?", False),
+        ("How do you tie a knot?", True),
+    ],
+)
+def test_who_is_asked_about(text: str, expected: bool) -> None:
+    assert understand(text, lambda word: False).asks_assistant is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "inside", "outside"),
+    [
+        ("on 7 May 2023", "2023-05-07", "2023-05-08"),
+        ("on May 7, 2023", "2023-05-07", "2023-06-07"),
+        ("on 2023-05-07", "2023-05-07", "2023-05-06"),
+        ("in June 2023", "2023-06-30", "2024-06-30"),
+        ("in June", "2024-06-02", "2024-07-02"),
+        ("in may", "2024-05-02", "2024-06-02"),
+        ("in 2022", "2022-12-31", "2023-01-01"),
+        ("yesterday", "2026-11-22", "2026-11-23"),
+        ("two weeks ago", "2026-11-09", "2026-11-20"),
+        ("last Friday", "2026-11-20", "2026-11-13"),
+        ("last week", "2026-11-17", "2026-11-23"),
+        ("last month", "2026-10-15", "2026-11-01"),
+        ("last year", "2025-03-03", "2026-03-03"),
+        ("this week", "2026-11-23", "2026-11-22"),
+        ("What happened on Sept. 3rd?", "2020-09-03", "2020-09-04"),
+    ],
+)
+def test_days_a_question_names(question: str, inside: str, outside: str) -> None:
+    named = dates.spans(question, TODAY)
+    assert named
+    assert [dates.on_day(named, _ms(day)) for day in (inside, outside)] == [True, False]
+
+
+@pytest.mark.parametrize("question", ["may I go?", "it may fail", "the 3rd try", "version 2023.1", "99 May 2023", ""])
+def test_what_names_no_day(question: str) -> None:
+    assert not [span for span in dates.spans(question, TODAY) if span.start or span.day == 0]
+
+
+@given(st.text(max_size=200), st.integers(-(1 << 62), 1 << 62))
+def test_no_text_and_no_time_is_an_error(text: str, timestamp: int) -> None:
+    dates.on_day(dates.spans(text, TODAY), timestamp)
+
+
+def test_an_unknown_time_is_on_no_day() -> None:
+    assert not dates.on_day(dates.spans("in January", TODAY), 0)
+
+
+@pytest.mark.parametrize("question", ["When did it fail?", "how long does it take", "In which year was that?"])
+def test_asks_when(question: str) -> None:
+    assert dates.asks_when(question)
+    assert not dates.asks_when("What " + question)
+
+
+def _ms(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC, hour=12).timestamp() * 1000)
