@@ -74,7 +74,7 @@ def test_phrases_and_exclusions_hold_before_top_k(store: MemoryStore) -> None:
     other = store.remember("the connection pool of redis", embed=False)
     assert {one.id for one in store.recall('"connection pool"')} == {wanted, other}
     assert [one.id for one in store.recall('"connection pool" -redis')] == [wanted]
-    assert store.recall('"connection pool"', plain=True, k=1)[0].id in (wanted, other)
+    assert len(store.recall('"connection pool"', plain=True)) == 10
     assert not store.recall('"pool connection is"')
 
 

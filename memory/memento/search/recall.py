@@ -12,7 +12,7 @@ from memento.errors import ModelError, StoreError
 from memento.memory import Feature, Found, Recall
 from memento.search.fusion import Candidate, fuse
 from memento.search.query import parse
-from memento.search.ranking.evidence import gather
+from memento.search.ranking.evidence import cosines_of, read, survey
 from memento.search.ranking.features import FEATURES
 from memento.search.ranking.order import Placed, arrange
 from memento.search.ranking.question import Question, understand
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CANDIDATES: Final = 200
 """How many each of the two searches brings to the ranking."""
+SHORTLIST: Final = 60
+"""How many of the candidates are looked at closely: texts, neighbours, word counts."""
 CATCH_UP_SECONDS: Final = 0.5
 """How long a recall may embed rows that arrived since the last one, before it goes on without the rest."""
 
@@ -113,20 +115,19 @@ def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> 
 
 
 def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None:
+    """Rank all candidates by what is known without their texts, and the best of them again by everything."""
     _in_time(progress)
-    candidates = fuse(progress.dense, progress.lexical)
-    similarities = None if progress.readings is None else semantic.similarities
-    evidence = gather(
-        database,
-        progress.question,
-        [candidate.num for candidate in candidates],
-        similarities,
-        progress.readings,
-        now_ms(),
-        progress.deadline,
-    )
-    spread = progress.options.spread and not progress.within.session
-    progress.ranked = arrange(rank(evidence), progress.options.limit, spread=spread)
+    options, spread = progress.options, progress.options.spread and not progress.within.session
+    nums = [candidate.num for candidate in fuse(progress.dense, progress.lexical)]
+    cosines = cosines_of(None if progress.readings is None else semantic.similarities, progress.readings)
+    surveyed = survey(database, progress.question, nums, progress.lexical, cosines, now_ms(), progress.deadline)
+    first = rank(surveyed)[: max(SHORTLIST, options.limit)]
+    progress.ranked = [Placed(one, 0) for one in first[: options.limit]]
+    _in_time(progress)
+    few = [one.turn for one in first]
+    evidence = read(database, surveyed, few, cosines, progress.deadline)
+    ranking = rank(evidence, everything=options.explain)
+    progress.ranked = arrange(ranking, options.limit, evidence.texts, spread=spread)
 
 
 def _in_time(progress: _Progress) -> None:

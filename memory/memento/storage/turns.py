@@ -1,4 +1,4 @@
-"""What ranking reads of its candidates: the turn itself, and who spoke before and after it in the same session."""
+"""What ranking reads of its candidates: the turn itself, its text, and who spoke before and after it in its session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK: Final = 500
 
 
 class Turn(NamedTuple):
-    """One memory, as far as ranking looks at it."""
+    """One memory, as far as ranking looks at it before it reads the text."""
 
     num: int
     id: str
@@ -24,27 +24,21 @@ class Turn(NamedTuple):
     """Unix milliseconds; 0 = unknown."""
     role: str
     speaker: str
-    trust: str
     importance: float
     active: bool
     superseded_by: str | None
-    text: str
-    """Its first TEXT_CHARACTERS."""
     length: int
-    """Characters of the whole text."""
+    """Bytes of the text."""
 
 
 class Around(NamedTuple):
     """The row numbers of a turn's neighbours in its session, the nearest first."""
 
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
 
 
-_TURN: Final = (
-    "num, id, session_id, timestamp, role, speaker, trust, importance, active, superseded_by, "
-    f"substr(text, 1, {TEXT_CHARACTERS}), length(text)"
-)
+_TURN: Final = "num, id, session_id, timestamp, role, speaker, importance, active, superseded_by, octet_length(text)"
 _SIDE: Final = """
 (SELECT group_concat(num) FROM (
     SELECT near.num FROM memories AS near
@@ -59,7 +53,17 @@ def turns(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Turn]:
     for part in _parts(nums):
         marks = ", ".join("?" * len(part))
         for row in connection.execute(f"SELECT {_TURN} FROM memories WHERE num IN ({marks})", part):
-            found[row[0]] = Turn(*row)
+            found[row[0]] = Turn._make(row)
+    return found
+
+
+def texts(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, str]:
+    """Return the first TEXT_CHARACTERS of each text."""
+    found: dict[int, str] = {}
+    for part in _parts(nums):
+        marks = ", ".join("?" * len(part))
+        sql = f"SELECT num, substr(text, 1, {TEXT_CHARACTERS}) FROM memories WHERE num IN ({marks})"
+        found.update(connection.execute(sql, part))
     return found
 
 
@@ -77,14 +81,12 @@ def around(connection: apsw.Connection, nums: Sequence[int], reach: int) -> dict
 
 def has_speaker(connection: apsw.Connection, word: str) -> bool:
     """Tell whether anybody of that name has spoken."""
-    match = f"speaker : {quote(word)}"
-    return bool(
-        connection.execute("SELECT EXISTS (SELECT 1 FROM memories_fts WHERE memories_fts MATCH ?)", (match,)).get
-    )
+    sql = "SELECT EXISTS (SELECT 1 FROM memories_fts WHERE memories_fts MATCH ?)"
+    return bool(connection.execute(sql, (f"speaker : {quote(word)}",)).get)
 
 
 def _nums(text: str | None) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",")) if text else ()
+    return tuple(map(int, text.split(","))) if text else ()
 
 
 def _parts(nums: Sequence[int]) -> Iterable[Sequence[int]]:

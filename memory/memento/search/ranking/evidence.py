@@ -1,16 +1,17 @@
 """What is known of a query's candidates before anything is weighed: the turns, their neighbours, cosines, word counts.
 
-Read once per query, in a few statements; the features (`features.py`) only look at it.
+Read in two steps. `survey` looks at every candidate without its text; `read` adds texts, word counts and neighbours for
+the few that a first ranking left. The features (`features.py`) only look at what is here.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from memento.search.ranking.counting import Counts, StemCounter
 from memento.search.ranking.question import Question
 from memento.storage import fulltext, turns
 from memento.storage.database import Database
@@ -22,20 +23,17 @@ if TYPE_CHECKING:
 
 REACH: Final = 2
 """Neighbours on each side that belong to a turn's window."""
-K1: Final = 1.2
-B: Final = 0.75
-"""BM25's usual parameters; they are FTS5's too."""
 
-Similarities = Callable[["NDArray[np.float32]", "NDArray[np.int64]"], "NDArray[np.float32]"]
-"""(q, dimensions) queries and (n,) row numbers to (q, n) cosines, NaN where there is no embedding."""
+Cosines = Callable[[Sequence[int]], Mapping[int, "Similar"]]
+"""Row numbers to their similarities; those without an embedding are left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cosines:
-    """The cosines of memories to the question's two readings; 0 where a memory is not embedded or not looked at."""
+class Similar:
+    """The cosines of one memory to the question's two readings."""
 
-    statement: Mapping[int, float]
-    topic: Mapping[int, float]
+    statement: float = 0.0
+    topic: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,74 +42,85 @@ class Evidence:
 
     question: Question
     candidates: Sequence[Turn]
-    known: Mapping[int, Turn]
-    """The candidates and their neighbours, by row number."""
-    around: Mapping[int, Around]
-    cosines: Cosines
-    counts: Mapping[int, Counter[str]]
-    """Of each known turn, how often each of the question's stems occurs; and its number of words under `""`."""
-    idf: Mapping[str, float]
-    """The question's stems with their inverse document frequency."""
     now: int
     """Unix milliseconds."""
+    lexical: Mapping[int, float]
+    """The full-text index's own BM25, as a share of the best."""
+    similar: Mapping[int, Similar]
+    """Of the candidates, and of their neighbours once those are read."""
+    around: Mapping[int, Around] = field(default_factory=dict)
+    texts: Mapping[int, str] = field(default_factory=dict)
+    """Empty in a survey."""
+    counts: Mapping[int, Counts] = field(default_factory=dict)
+    idf: Mapping[str, float] = field(default_factory=dict)
+    """The question's stems with their inverse document frequency."""
 
-    def before(self, turn: Turn) -> Turn | None:
-        """Return the turn just before in the same session."""
-        near = self.around.get(turn.num)
-        return self.known.get(near.before[0]) if near and near.before else None
-
-    def after(self, turn: Turn) -> Turn | None:
-        """Return the turn just after in the same session."""
-        near = self.around.get(turn.num)
-        return self.known.get(near.after[0]) if near and near.after else None
-
-    def window(self, turn: Turn) -> Counter[str]:
-        """Return the counts of a turn together with its neighbours'."""
-        near = self.around.get(turn.num)
-        total = Counter(self.counts[turn.num])
-        for num in (*near.before, *near.after) if near else ():
-            total.update(self.counts.get(num, {}))
-        return total
-
-    def bm25(self, documents: Sequence[Mapping[str, int]]) -> list[float]:
-        """Return the BM25 of each document, given as counts, as a share of the best one; see Robertson 2009, eq. 3.15.
-
-        The mean length is that of these documents: it is the candidates that are told apart.
-        """
-        average = sum(document.get("", 0) for document in documents) / max(1, len(documents)) or 1.0
-        scores = []
-        for document in documents:
-            norm = K1 * (1 - B + B * document.get("", 0) / average)
-            scores.append(sum(w * f * (K1 + 1) / (f + norm) for s, w in self.idf.items() if (f := document.get(s, 0))))
-        best = max(scores, default=0.0) or 1.0
-        return [score / best for score in scores]
+    def window(self, num: int) -> list[Counts]:
+        """Return the counts of a turn and of its neighbours."""
+        near = self.around.get(num, Around())
+        return [self.counts[one] for one in (num, *near.before, *near.after) if one in self.counts]
 
 
-def gather(
+def survey(
     database: Database,
     question: Question,
     nums: Sequence[int],
-    similarities: Similarities | None,
-    readings: NDArray[np.float32] | None,
+    lexical: Mapping[int, float],
+    cosines: Cosines,
     now: int,
     deadline: float | None = None,
 ) -> Evidence:
-    """Read the evidence of these candidates.
-
-    `readings` are the unit vectors of the question's statement and topic, shape (2, dimensions); None without a model.
-    """
+    """Read what is known of the candidates without their texts."""
     with database.read(deadline) as connection:
-        candidates = turns.turns(connection, nums)
-        around = turns.around(connection, list(candidates), REACH)
-        near = {num for one in around.values() for num in (*one.before, *one.after)} - candidates.keys()
-        known = {**candidates, **turns.turns(connection, sorted(near))}
+        found = turns.turns(connection, nums)
+    best = max(lexical.values(), default=0.0) or 1.0
+    shares = {num: score / best for num, score in lexical.items()}
+    return Evidence(question, [found[num] for num in nums if num in found], now, shares, cosines(nums))
+
+
+def read(
+    database: Database, surveyed: Evidence, few: Sequence[Turn], cosines: Cosines, deadline: float | None = None
+) -> Evidence:
+    """Return the evidence of a few candidates, texts and neighbours included."""
+    nums = [turn.num for turn in few]
+    with database.read(deadline) as connection:
+        around = turns.around(connection, nums, REACH)
+        near = sorted({num for one in around.values() for num in (*one.before, *one.after)} - set(nums))
+        texts = turns.texts(connection, [*nums, *near])
         stemmed = fulltext.stemmer(connection)
-        stems = tuple(dict.fromkeys(stem for word in question.words for stem in stemmed(word)))
+        stems = tuple(dict.fromkeys(stem for word in surveyed.question.words for stem in stemmed(word)))
         idf = _idf(fulltext.document_counts(connection, stems))
-    counts = {num: _counts(stemmed(turn.text), idf) for num, turn in known.items()}
-    ordered = [candidates[num] for num in nums if num in candidates]
-    cosines = _cosines(similarities, readings, list(known))
-    return Evidence(question, ordered, known, around, cosines, counts, idf, now)
+    counter = StemCounter(idf, stemmed)
+    return replace(
+        surveyed,
+        candidates=few,
+        similar={**surveyed.similar, **cosines([num for num in near if num not in surveyed.similar])},
+        around=around,
+        texts=texts,
+        counts={num: counter.count(text) for num, text in texts.items()},
+        idf=idf,
+    )
+
+
+def cosines_of(
+    similarities: Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]] | None,
+    readings: NDArray[np.float32] | None,
+) -> Cosines:
+    """Return what looks up cosines; `readings` are the vectors of statement and topic, shape (2, dimensions).
+
+    `similarities` takes (q, dimensions) queries and (n,) row numbers to (q, n) cosines, NaN for what is not embedded.
+    Without a model both are None, and nothing is similar.
+    """
+    if similarities is None or readings is None:
+        return lambda nums: {}
+
+    def look_up(nums: Sequence[int]) -> dict[int, Similar]:
+        import numpy as np
+
+        statement, topic = similarities(readings, np.array(nums, dtype=np.int64)).tolist()
+        return {num: Similar(*both) for num, *both in zip(nums, statement, topic, strict=True) if both[0] == both[0]}
+
+    return look_up
 
 
 def _idf(found: fulltext.DocumentCounts) -> dict[str, float]:
@@ -119,19 +128,3 @@ def _idf(found: fulltext.DocumentCounts) -> dict[str, float]:
         stem: math.log(1 + (max(found.documents, count) - count + 0.5) / (count + 0.5))
         for stem, count in found.holding.items()
     }
-
-
-def _counts(words: Sequence[str], stems: Mapping[str, float]) -> Counter[str]:
-    counts = Counter(word for word in words if word in stems)
-    counts[""] = len(words) + 1
-    return counts
-
-
-def _cosines(similarities: Similarities | None, readings: NDArray[np.float32] | None, nums: Sequence[int]) -> Cosines:
-    if similarities is None or readings is None:
-        return Cosines({}, {})
-    import numpy as np
-
-    found = similarities(readings, np.array(nums, dtype=np.int64))
-    statement, topic = (dict(zip(nums, row, strict=True)) for row in np.nan_to_num(found).tolist())
-    return Cosines(statement, topic)

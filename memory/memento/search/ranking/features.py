@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Set
 from typing import Final
 
 from memento.search.ranking import dates
-from memento.search.ranking.evidence import Evidence
-from memento.storage.turns import Turn
+from memento.search.ranking.counting import CHARACTERS_PER_WORD, Counts, bm25, together
+from memento.search.ranking.evidence import Evidence, Similar
+from memento.storage.turns import Around, Turn
 
 Column = list[float]
 """One value per candidate, in their order."""
 
 _FIRST_PERSON: Final = re.compile(r"\b(?:I|I['’]\w+|[Mm]y|[Ww]e|[Oo]ur|[Mm]ine)\b")
-_CHARACTERS_PER_WORD: Final = 5.5
 _RECENT_DAYS: Final = 30.0
 _DAY_MS: Final = 86_400_000
+_NOTHING: Final = Similar()
 
 
 def _each(value: Callable[[Evidence, Turn], float]) -> Callable[[Evidence], Column]:
@@ -30,27 +31,26 @@ def _each(value: Callable[[Evidence, Turn], float]) -> Callable[[Evidence], Colu
 
 
 def _statement(evidence: Evidence, turn: Turn) -> float:
-    return evidence.cosines.statement.get(turn.num, 0.0)
+    return evidence.similar.get(turn.num, _NOTHING).statement
 
 
 def _topic(evidence: Evidence, turn: Turn) -> float:
-    return evidence.cosines.topic.get(turn.num, 0.0)
+    return evidence.similar.get(turn.num, _NOTHING).topic
 
 
 def _words(evidence: Evidence) -> Column:
-    return evidence.bm25([evidence.counts[turn.num] for turn in evidence.candidates])
+    if not evidence.texts:
+        return [evidence.lexical.get(turn.num, 0.0) for turn in evidence.candidates]
+    return bm25([evidence.counts[turn.num] for turn in evidence.candidates], evidence.idf)
 
 
 def _window(evidence: Evidence) -> Column:
-    return evidence.bm25([evidence.window(turn) for turn in evidence.candidates])
+    return bm25([together(evidence.window(turn.num)) for turn in evidence.candidates], evidence.idf)
 
 
-def _coverage(evidence: Evidence) -> Column:
-    total = sum(evidence.idf.values()) or 1.0
-    return [
-        sum(weight for stem, weight in evidence.idf.items() if evidence.counts[turn.num][stem]) / total
-        for turn in evidence.candidates
-    ]
+def _coverage(evidence: Evidence, turn: Turn) -> float:
+    held = sum(evidence.idf.get(stem, 0.0) for stem in evidence.counts.get(turn.num, ()))
+    return held / (sum(evidence.idf.values()) or 1.0)
 
 
 def _speaker(evidence: Evidence, turn: Turn) -> float:
@@ -63,7 +63,7 @@ def _speaker(evidence: Evidence, turn: Turn) -> float:
 
 
 def _length(evidence: Evidence, turn: Turn) -> float:
-    return math.log1p(turn.length / _CHARACTERS_PER_WORD) - 2.5
+    return math.log1p(turn.length / CHARACTERS_PER_WORD) - 2.5
 
 
 def _session(evidence: Evidence) -> Column:
@@ -74,41 +74,43 @@ def _session(evidence: Evidence) -> Column:
 
 
 def _session_words(evidence: Evidence) -> Column:
-    totals: dict[str, Counter[str]] = defaultdict(Counter)
+    sessions: dict[str, list[Counts]] = defaultdict(list)
     for turn in evidence.candidates:
-        totals[turn.session or turn.id].update(evidence.counts[turn.num])
-    scores = dict(zip(totals, evidence.bm25(list(totals.values())), strict=True))
+        sessions[turn.session or turn.id].append(evidence.counts.get(turn.num, {}))
+    scores = dict(zip(sessions, bm25([together(one) for one in sessions.values()], evidence.idf), strict=True))
     return [scores[turn.session or turn.id] for turn in evidence.candidates]
 
 
 def _date(evidence: Evidence, turn: Turn) -> float:
-    return float(dates.on_day(list(evidence.question.spans), turn.timestamp))
+    return float(dates.on_day(evidence.question.spans, turn.timestamp))
 
 
 def _says_when(evidence: Evidence, turn: Turn) -> float:
-    return float(dates.says_when(turn.text))
+    return float(dates.says_when(evidence.texts.get(turn.num, "")))
 
 
 def _answers_when(evidence: Evidence, turn: Turn) -> float:
-    return float(evidence.question.asks_when and dates.says_when(turn.text))
+    return float(evidence.question.asks_when and dates.says_when(evidence.texts.get(turn.num, "")))
 
 
 def _asks(evidence: Evidence, turn: Turn) -> float:
-    return float(turn.text.rstrip().endswith("?"))
+    return float(evidence.texts.get(turn.num, "").rstrip().endswith("?"))
 
 
 def _answers(evidence: Evidence, turn: Turn) -> float:
-    before = evidence.before(turn)
-    return _topic(evidence, before) if before and before.text.rstrip().endswith("?") else 0.0
+    for before in evidence.around.get(turn.num, Around()).before[:1]:
+        if evidence.texts.get(before, "").rstrip().endswith("?"):
+            return evidence.similar.get(before, _NOTHING).topic
+    return 0.0
 
 
 def _next(evidence: Evidence, turn: Turn) -> float:
-    after = evidence.after(turn)
-    return _statement(evidence, after) if after else 0.0
+    after = evidence.around.get(turn.num, Around()).after[:1]
+    return evidence.similar.get(after[0], _NOTHING).statement if after else 0.0
 
 
 def _first_person(evidence: Evidence, turn: Turn) -> float:
-    return float(bool(_FIRST_PERSON.search(turn.text)))
+    return float(bool(_FIRST_PERSON.search(evidence.texts.get(turn.num, ""))))
 
 
 def _asked_role(evidence: Evidence, turn: Turn) -> float:
@@ -126,7 +128,7 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "topic": _each(_topic),
     "words": _words,
     "window": _window,
-    "coverage": _coverage,
+    "coverage": _each(_coverage),
     "speaker": _each(_speaker),
     "length": _each(_length),
     "session": _session,
@@ -149,6 +151,16 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
 """Name to column, in the order in which they are explained; docs/recall.md describes each."""
 
 
-def columns(evidence: Evidence) -> dict[str, Column]:
-    """Return every feature of every candidate."""
-    return {name: column(evidence) for name, column in FEATURES.items()}
+NEED_TEXT: Final = frozenset(
+    ("window", "coverage", "session_words", "says_when", "answers_when", "question", "answers", "next", "first_person")
+)
+"""Those that say nothing before texts and neighbours are read."""
+
+
+def columns(evidence: Evidence, wanted: Set[str]) -> list[Column]:
+    """Return the features of every candidate, in the order of FEATURES; zeros for those that are not wanted."""
+    nothing = [0.0] * len(evidence.candidates)
+    skipped: Set[str] = NEED_TEXT if not evidence.texts else frozenset()
+    return [
+        column(evidence) if name in wanted and name not in skipped else nothing for name, column in FEATURES.items()
+    ]

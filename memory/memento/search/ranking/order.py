@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from memento.search.ranking.weights import Ranked
+from memento.storage.turns import TEXT_CHARACTERS
 
-_LEAST: Final = 3
+_LEAST: Final = 5
 """Results of one session that never crowd anybody out."""
 
 
@@ -19,9 +20,12 @@ class Placed(NamedTuple):
     copies: int
 
 
-def arrange(ranking: Sequence[Ranked], limit: int, *, spread: bool) -> list[Placed]:
-    """Return the first `limit` results; `spread` holds one session to half of what is shown."""
-    unique = _collapsed(_after_their_replacements(ranking))
+def arrange(ranking: Sequence[Ranked], limit: int, texts: Mapping[int, str], *, spread: bool) -> list[Placed]:
+    """Return the first `limit` results; `spread` holds one session to half of what is shown.
+
+    `texts` by row number; a text that is not there is like no other.
+    """
+    unique = _collapsed(_after_their_replacements(ranking), texts)
     return (_spread(unique) if spread else unique)[:limit]
 
 
@@ -44,12 +48,14 @@ def _after_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
     return sorted(ranking, key=position)
 
 
-def _collapsed(ranking: Iterable[Ranked]) -> list[Placed]:
+def _collapsed(ranking: Iterable[Ranked], texts: Mapping[int, str]) -> list[Placed]:
     """Keep the best of those with the same text; white space does not tell texts apart."""
-    best: dict[tuple[int, str], Ranked] = {}
-    copies: Counter[tuple[int, str]] = Counter()
+    best: dict[tuple[str, int], Ranked] = {}
+    copies: Counter[tuple[str, int]] = Counter()
     for one in ranking:
-        key = (one.turn.length, " ".join(one.turn.text.split()))
+        text = texts.get(one.turn.num)
+        whole = text is not None and len(text) < TEXT_CHARACTERS
+        key = (one.turn.id, 0) if text is None else (" ".join(text.split()), 0 if whole else one.turn.length)
         best.setdefault(key, one)
         copies[key] += 1
     return [Placed(one, copies[key] - 1) for key, one in best.items()]

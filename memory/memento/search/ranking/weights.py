@@ -68,12 +68,17 @@ def weights_of(turn: Turn) -> tuple[float, ...]:
     return profiles()[kind_of(turn)].weights
 
 
-def rank(evidence: Evidence) -> list[Ranked]:
-    """Return the candidates, best first; equal scores keep the order of the row numbers."""
-    rows = zip(*columns(evidence).values(), strict=True)
-    scored = [
-        Ranked(turn, _score(turn, values), values) for turn, values in zip(evidence.candidates, rows, strict=True)
-    ]
+def rank(evidence: Evidence, *, everything: bool = False) -> list[Ranked]:
+    """Return the candidates, best first; equal scores keep the order of the row numbers.
+
+    `everything` computes the features that weigh nothing too.
+    """
+    kinds = {kind_of(turn) for turn in evidence.candidates}
+    weighed = {
+        name for kind in kinds for name, weight in zip(FEATURES, profiles()[kind].weights, strict=True) if weight
+    }
+    rows = zip(*columns(evidence, set(FEATURES) if everything else weighed), strict=True)
+    scored = [Ranked(turn, _score(turn, row), row) for turn, row in zip(evidence.candidates, rows, strict=True)]
     return sorted(scored, key=lambda one: (-one.score, one.turn.num))
 
 
