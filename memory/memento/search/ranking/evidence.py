@@ -93,7 +93,7 @@ def read(
     counter = StemCounter(idf, stemmed)
     return replace(
         surveyed,
-        candidates=few,
+        candidates=[turn for turn in few if turn.num in texts],  # the others were deleted meanwhile
         similar={**surveyed.similar, **cosines([num for num in near if num not in surveyed.similar])},
         around=around,
         texts=texts,
