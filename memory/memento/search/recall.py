@@ -17,7 +17,7 @@ from memento.search.ranking.features import FEATURES
 from memento.search.ranking.order import Placed, arrange
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, rank, weights_of
-from memento.search.semantic import Semantic
+from memento.search.semantic import QUERY_CHARACTERS, Semantic
 from memento.storage import fulltext, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
@@ -83,6 +83,7 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
 
 
 def _understood(database: Database, query: str, filter_: Filter, options: Options, deadline: float) -> _Progress:
+    query = query[:QUERY_CHARACTERS]
     asked = parse(query, filter_)
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:

@@ -39,7 +39,7 @@ GROW: Final = 2
 BATCH_CHARACTERS: Final = 20_000
 """Text embedded between two looks at a deadline: about 20 chunks, a fifth of a second."""
 QUERY_CHARACTERS: Final = 10_000
-"""What is embedded of a query: a pasted log must not take the whole deadline."""
+"""What is looked at of a query: a pasted log must not take the whole deadline."""
 CACHE_WAIT_SECONDS: Final = 0.05
 """How long a query waits for the write lock to cache its embedding; the cache is not worth more."""
 

@@ -41,7 +41,9 @@ _PAST: Final = {
 
 def first_person(question: str, names: Collection[str]) -> str:
     """Return the question as a statement in the first person; `names` (lower case) are those who may say it."""
-    return " ".join(_said(_tokens(question), names)) or question
+    tokens = _tokens(question)
+    said = list(_said(tokens, names))
+    return " ".join(said) if said and said != tokens else question
 
 
 def without_names(question: str, names: Collection[str]) -> str:
