@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     [
         ["nightly import"],
         ["nightly import", "-k", "2", "--role", "user"],
-        ["C++ don't t:secret \"x", "--tag", "fact"],
+        ["C++ don't t:secret \"x", "--tag", "python"],
         ["zażółć 🚢", "--since", "2020-01-01", "--min-importance", "0.2"],
     ],
 )
