@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 QUERIES = 200
 INSERTS = 100
 SCAN = "numpy"
+BACKENDS = (SCAN, "faiss", "faiss hnsw", "hnsw", "sqlite-vec", "native", "usearch")
 
 
 class Usearch(Accelerator):
@@ -125,7 +127,7 @@ def prepare(folder: Path, real: NDArray[np.float32], count: int) -> None:
     np.save(folder / "tenths.npy", np.stack([np.sort(vectors @ query)[-10] for query in queries]))
 
 
-def table(folder: Path, count: int) -> None:
+def table(folder: Path, count: int, names: Sequence[str]) -> None:
     """Measure every backend at one size and print the rows."""
     print(f"\n{count:,} vectors x 384, {QUERIES} queries, ten nearest")
     print(
@@ -133,7 +135,7 @@ def table(folder: Path, count: int) -> None:
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     scan = 0.0
-    for name in (SCAN, "faiss", "faiss hnsw", "hnsw", "sqlite-vec", "native", "usearch"):
+    for name in names:
         try:
             kind_of(name)
         except (ConfigError, ImportError):
@@ -155,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="1,000,000 vectors too")
     parser.add_argument("--sizes", type=int, nargs="+", help="other sizes")
+    parser.add_argument("--backends", nargs="+", default=BACKENDS, help="some of them only; numpy first")
     parser.add_argument("--texts", type=Path, action="append", default=[], help="a benchmark whose turns are embedded")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -166,7 +169,7 @@ def main() -> None:
     for count in options.sizes or (10_000, 100_000, *([1_000_000] if options.full else [])):
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder), real, count)
-            table(Path(folder), count)
+            table(Path(folder), count, options.backends)
 
 
 if __name__ == "__main__":

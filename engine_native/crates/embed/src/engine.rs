@@ -34,8 +34,14 @@ impl Engine {
     /// # Errors
     /// If one of the files cannot be used; the text names it.
     pub fn new(library: &Path, model: &Path, tokenizer: &Path, options: Options) -> Result<Self, Error> {
-        let chunker = Chunker::new(tokenizer)?;
-        let session = load(library, model, options.threads).map_err(|error| Error::new(model.display(), error))?;
+        // Both take some 20 ms, and a process that answers one query waits for them.
+        let (chunker, session) = std::thread::scope(|scope| {
+            let chunker = scope.spawn(|| Chunker::new(tokenizer));
+            let session = load(library, model, options.threads);
+            (chunker.join(), session)
+        });
+        let chunker = chunker.map_err(|_| Error::new(tokenizer.display(), "reading it failed"))??;
+        let session = session.map_err(|error| Error::new(model.display(), error))?;
         Ok(Self { chunker, session: Mutex::new(session), options })
     }
 
