@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from memento import journal
@@ -63,7 +63,7 @@ def plan(store: MemoryStore, now: int) -> Plan:
     """Return what is to be done, each step with its reason."""
     retention = load_retention(store.config.policy_dir)
     with store.database.read() as connection:
-        memories = [memory for memory in rows.every(connection) if memory.active]
+        memories = [replace(memory, meta={}, why={}) for memory in rows.every(connection) if memory.active]
     marks = {**_outdated(memories, retention), **_same(memories, retention)}
     marked = {memory.id: memory.superseded_by for memory in memories}
     steps = [step for step in marks.values() if marked[step.id] != step.by]

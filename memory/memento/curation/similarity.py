@@ -44,24 +44,15 @@ class Pair(NamedTuple):
     """Jaccard similarity of their word triples, in [0, 1]."""
 
 
-class _Digest(NamedTuple):
-    id: str
-    group: tuple[str, tuple[str, ...]]
-    shingles: frozenset[int]
-
-
-def near_duplicates(texts: Iterable[Text], above: float) -> Iterator[Pair]:
-    """Yield the pairs that are at least `above` similar."""
-    digests = [_digest(text) for text in texts]
-    signatures = _signatures([digest.shingles for digest in digests])
+def near_duplicates(texts: Sequence[Text], above: float) -> Iterator[Pair]:
+    """Yield the pairs that are at least `above` similar. Memory: 300 bytes a text beside the texts."""
     compared: set[tuple[int, int]] = set()
-    for first, second in _candidates(digests, signatures):
-        if (first, second) in compared:
-            continue
-        compared.add((first, second))
-        similarity = jaccard(digests[first].shingles, digests[second].shingles)
-        if similarity >= above:
-            yield Pair(digests[first].id, digests[second].id, similarity)
+    for first, second in _candidates(texts):
+        if (first, second) not in compared:
+            compared.add((first, second))
+            similarity = jaccard(_shingles(texts[first].text), _shingles(texts[second].text))
+            if similarity >= above:
+                yield Pair(texts[first].id, texts[second].id, similarity)
 
 
 def jaccard(first: frozenset[int], second: frozenset[int]) -> float:
@@ -69,39 +60,48 @@ def jaccard(first: frozenset[int], second: frozenset[int]) -> float:
     return len(first & second) / len(first | second) if first or second else 1.0
 
 
-def _digest(text: Text) -> _Digest:
-    plain = text.text[:_MOST_CHARS].lower().replace("\u2019", "'")
-    words = _WORD.findall(plain)
+def _plain(text: str) -> str:
+    return text[:_MOST_CHARS].lower().replace("\u2019", "'")
+
+
+def _shingles(text: str) -> frozenset[int]:
+    words = _WORD.findall(_plain(text))
     size = min(_SHINGLE, max(len(words), 1))
     shingles = {" ".join(words[at : at + size]) for at in range(len(words) - size + 1)}
-    hashed = frozenset(int.from_bytes(blake2b(one.encode(), digest_size=4).digest(), "big") for one in shingles)
-    return _Digest(text.id, (text.voice, tuple(_EXACT.findall(plain))), hashed)
+    return frozenset(int.from_bytes(blake2b(one.encode(), digest_size=4).digest(), "big") % _PRIME for one in shingles)
 
 
-def _signatures(sets: Sequence[frozenset[int]]) -> NDArray[np.int64]:
+def _group(text: Text) -> bytes:
+    """Return a hash of what two texts must have in common to be compared: the voice, the numbers, the negations."""
+    return blake2b("\0".join((text.voice, *_EXACT.findall(_plain(text.text)))).encode(), digest_size=8).digest()
+
+
+def _signatures(texts: Sequence[Text]) -> NDArray[np.int32]:
     import numpy as np
 
     rng = np.random.default_rng(1)
     factors = rng.integers(1, _PRIME, ROWS * BANDS, dtype=np.int64)
     offsets = rng.integers(0, _PRIME, ROWS * BANDS, dtype=np.int64)
-    found = np.zeros((len(sets), ROWS * BANDS), np.int64)
-    for index, one in enumerate(sets):
-        values = np.fromiter((value % _PRIME for value in one), np.int64, len(one))
+    found = np.zeros((len(texts), ROWS * BANDS), np.int32)
+    for index, text in enumerate(texts):
+        values = np.array(list(_shingles(text.text)), np.int64)
         if len(values):
             found[index] = ((values[:, None] * factors + offsets) % _PRIME).min(0)
     return found
 
 
-def _candidates(digests: Sequence[_Digest], signatures: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+def _candidates(texts: Sequence[Text]) -> Iterator[tuple[int, int]]:
     """Yield pairs of one voice, with the same numbers and negations, that agree in a band.
 
     In a bucket of many each is paired with the one before it only: what is the same as its predecessor is in the chain.
     """
+    groups = [_group(text) for text in texts]
+    signatures = _signatures(texts)
     for band in range(BANDS):
-        buckets: dict[tuple[object, bytes], int] = {}
+        buckets: dict[bytes, int] = {}
         part = signatures[:, band * ROWS : (band + 1) * ROWS]
-        for index, digest in enumerate(digests):
-            key = (digest.group, part[index].tobytes())
+        for index, group in enumerate(groups):
+            key = group + part[index].tobytes()
             if key in buckets:
                 yield buckets[key], index
             buckets[key] = index
