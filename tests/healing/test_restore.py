@@ -274,3 +274,23 @@ def test_killed_while_restoring(store: MemoryStore, point: str, open_store: Call
     assert heal(store.path, load_config()) is None
     assert len(list(store.path.parent.glob("*.damaged-*Z"))) == 1
     assert not list(store.path.parent.glob("*.incoming*")) + list(store.path.parent.glob("*.swap"))
+
+
+def test_a_text_that_is_no_text_any_more(store: MemoryStore, open_store: Callable[[], MemoryStore]) -> None:
+    back_up(store)
+    wanted = texts(store)
+    path = closed(store)
+    overwrite(path, path.read_bytes().index(b"Rule number 55 of"), b"\xf0\x28\x8c\x28\xff\xfe")
+    damaged = open_store()
+    with pytest.raises(StoreRestored):
+        damaged.get_recent(10_000)
+    assert texts(damaged) == wanted
+
+
+def test_a_file_that_lost_its_tail(store: MemoryStore, open_store: Callable[[], MemoryStore]) -> None:
+    back_up(store)
+    wanted = texts(store)
+    path = closed(store)
+    os.truncate(path, path.stat().st_size // 2 // PAGE * PAGE + 100)
+    assert heal(path, load_config())
+    assert texts(open_store()) == wanted

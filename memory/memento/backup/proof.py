@@ -43,6 +43,6 @@ def defects(copy: Path, content: str) -> list[str]:
             found += integrity.words(connection) + integrity.tags(connection)
             if not found and snapshot.contents(connection).hash != content:
                 found.append("it does not hold what its source held")
-    except (apsw.Error, StoreError) as error:
+    except (apsw.Error, StoreError, UnicodeDecodeError) as error:
         return [str(error)]
     return found

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 
 from memento.config import Config
-from memento.errors import StoreError
+from memento.errors import StoreCorrupt, StoreError
 from memento.storage import integrity, notes, rows
 from memento.storage.database import Database
 
@@ -76,7 +76,7 @@ def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
         try:
             results = [replace(finding, check=check.name) for finding in check.look(patient)]
         except (StoreError, apsw.Error, OSError) as error:
-            damaged = isinstance(error, apsw.CorruptError | apsw.NotADBError) or "damaged" in str(error)
+            damaged = isinstance(error, apsw.CorruptError | apsw.NotADBError | StoreCorrupt)
             remedy = Remedy.RESTORE if damaged else Remedy.NONE
             results = [broken(str(error), "", remedy, check.name)]
         found += results or [Finding(check.name, "ok", "")]
@@ -86,7 +86,8 @@ def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
 def examine_slice(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
     """Look at the next part of the rows, and at what the checks need no rows for; remember where it ended."""
     with patient.database.read() as connection:
-        after = int(notes.read(connection, notes.HEALTH_CURSOR) or 0)
+        cursor = notes.read(connection, notes.HEALTH_CURSOR)
+        after = int(cursor) if cursor.isdigit() else 0
         scan = integrity.rows(connection, after, max(_LEAST_SLICE, rows.count(connection) // SLICES + 1))
     found = examine(replace(patient, rows=scan), checks)
     with patient.database.write() as connection:

@@ -27,6 +27,8 @@ from memento.storage.swap import Identity
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 60.0
+_DAMAGE: Final = (apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS)
+"""What SQLite calls an error of reading, and is the file's: it is shorter than it must be, or its checksum is wrong."""
 _PROGRESS_STEPS: Final = 2_000
 """Virtual machine steps between two looks at the clock: about 50 microseconds."""
 
@@ -227,7 +229,7 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreBusy(
             f"{path} stayed locked by another process: stop the one that holds it (`fuser` names it) and try again"
         ) from None
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:  # texts are UTF-8 when they are written
         raise StoreCorrupt(
             f"{path} is damaged or is no SQLite database ({error}): move it aside, or restore a backup of it"
         ) from None
@@ -236,6 +238,8 @@ def translated(path: Path) -> Iterator[None]:
     except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError) as error:
         raise StoreError(f"{path} cannot be opened for writing ({error}): check its permissions") from None
     except apsw.IOError as error:
+        if getattr(error, "extendedresult", 0) in _DAMAGE:
+            raise StoreCorrupt(f"{path} is damaged ({error}): restore a backup of it") from None
         raise StoreError(f"{path}: reading or writing failed ({error}): check the disk") from None
     except (apsw.ConstraintError, apsw.MismatchError, apsw.TooBigError) as error:
         raise RowRefused(

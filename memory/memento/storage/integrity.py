@@ -50,7 +50,10 @@ def pages(connection: apsw.Connection) -> list[str]:
 
 
 def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) -> Scan:
-    """Compare up to `limit` rows behind number `after` with their hashes. Raises apsw.CorruptError."""
+    """Compare up to `limit` rows behind number `after` with their hashes.
+
+    Raises apsw.CorruptError, and UnicodeDecodeError for a text that is none any more.
+    """
     damaged: list[int] = []
     unsound: list[int] = []
     last = after
@@ -64,7 +67,8 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
         if not chunk:
             return Scan(damaged, unsound, 0)
         for num, *columns, content, embedding_hash, embedding, active, ingested, model, seq in chunk:
-            if row_hash(columns) != content or active not in (0, 1) or not _EARLIEST <= ingested <= _LATEST:
+            sound = row_hash(columns) == content and active in (0, 1) and isinstance(ingested, int)
+            if not sound or not _EARLIEST <= ingested <= _LATEST:
                 damaged.append(num)
             elif not _embedding_is_sound(embedding, embedding_hash, model, seq):
                 unsound.append(num)
@@ -76,7 +80,9 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
 def _embedding_is_sound(embedding: Any, expected: Any, model: Any, seq: Any) -> bool:
     if embedding is None:
         return expected is None and model is None and seq is None
-    return bool(blake2b(embedding, digest_size=HASH_BYTES).digest() == expected and model and (seq or 0) > 0)
+    if not isinstance(embedding, bytes) or not isinstance(seq, int) or not isinstance(model, str):
+        return False
+    return bool(blake2b(embedding, digest_size=HASH_BYTES).digest() == expected and model and seq > 0)
 
 
 def words(connection: apsw.Connection) -> list[str]:

@@ -35,7 +35,7 @@ def written(connection: apsw.Connection) -> str:
 def parsed(text: str) -> Position:
     """Return the position that a store or a manifest holds."""
     journal, _, offset = text.partition(" ")
-    return Position(journal, int(offset or 0))
+    return Position(journal, int(offset)) if offset.isdigit() else Position("", 0)
 
 
 def set_position(connection: apsw.Connection, at: Position) -> None:

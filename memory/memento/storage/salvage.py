@@ -17,6 +17,7 @@ from memento.memory import NewMemory
 from memento.storage.rows import HASHED
 
 _ID: Final = re.compile(r"(text:)?[0-9a-f]{32}")
+_UNREADABLE: Final = (apsw.Error, UnicodeDecodeError)
 _CHUNK: Final = 200
 _SEARCHED: Final = 100_000
 """Row numbers tried behind the last one known, where the table does not tell its last."""
@@ -36,7 +37,7 @@ class Wreck:
 
     def forgotten(self) -> list[str]:
         """Return the ids of tombstones."""
-        with suppress(apsw.Error):
+        with suppress(*_UNREADABLE):
             ids = self._connection.execute("SELECT id FROM tombstones").fetchall()
             return [id_ for (id_,) in ids if isinstance(id_, str) and _ID.fullmatch(id_)]
         return []
@@ -49,7 +50,7 @@ class Wreck:
                 chunk = self._connection.execute(f"{_SELECT} > ? ORDER BY num LIMIT ?", (last, _CHUNK)).fetchall()
                 if not chunk:
                     return
-            except apsw.Error:
+            except _UNREADABLE:
                 chunk = list(self._one_by_one(last, min(last + _CHUNK, end)))
                 last = min(last + _CHUNK, end)
             else:
@@ -68,13 +69,13 @@ class Wreck:
         for num in range(after + 1, upto + 1):
             try:
                 yield from self._connection.execute(f"{_SELECT} = ?", (num,)).fetchall()
-            except apsw.Error:
+            except _UNREADABLE:
                 self.unreadable += 1
 
     def _end(self) -> int:
         try:
             return int(str(self._connection.execute("SELECT coalesce(max(num), 0) FROM memories").get))
-        except apsw.Error:
+        except (apsw.Error, ValueError):
             return _SEARCHED
 
 
