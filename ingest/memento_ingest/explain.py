@@ -11,6 +11,7 @@ from typing import Any, Final
 from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import Memory
+from memento.storage import curating
 from memento.storage.database import is_part_of
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import AUTO, HEAD_BYTES
@@ -41,6 +42,10 @@ class Explanation:
     tags: list[str] = field(default_factory=list)
     points: list[tuple[str, float]] = field(default_factory=list)
     """The features that spoke for (positive) or against (negative) keeping it."""
+    superseded_by: str = ""
+    """The newer memory that says the same or the contrary (`memento consolidate`)."""
+    stands_for: int = 0
+    """How many older memories this one takes the place of."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""
@@ -54,6 +59,10 @@ class Explanation:
             yield f"  {self.role}: {' '.join(self.text.split())[:200]}"
         if self.importance is not None:
             yield f"  importance {self.importance:.2f}; tags {', '.join(self.tags) or '-'}"
+        if self.superseded_by:
+            yield f"  superseded by {self.superseded_by}"
+        if self.stands_for:
+            yield f"  stands for {self.stands_for:,} older ones"
         for name, points in self.points:
             yield f"  {points:+6.2f}  {name}"
 
@@ -66,7 +75,10 @@ def is_place(what: str) -> bool:
 def explain_memory(store: MemoryStore, memory: str) -> list[Explanation]:
     """Return the decision that kept a memory; nothing if there is none with this id."""
     found = store.get(memory)
-    return [] if found is None else [_stored(found)]
+    if found is None:
+        return []
+    with store.database.read() as connection:
+        return [_stored(found, curating.repeats(connection, found.id))]
 
 
 def explain_line(store: MemoryStore, place: str, format_name: str = AUTO) -> list[Explanation]:
@@ -138,9 +150,19 @@ def _explain(store: MemoryStore, span: Span) -> Iterator[Explanation]:
         )
 
 
-def _stored(memory: Memory) -> Explanation:
+def _stored(memory: Memory, stands_for: int) -> Explanation:
     points = [(str(name), float(value)) for name, value in memory.why.get("points", [])]
     reason = str(memory.why.get("reason", "unknown"))
     return Explanation(
-        "kept", reason, memory.id, True, memory.text, memory.role, memory.importance, list(memory.tags), points
+        "kept",
+        reason,
+        memory.id,
+        stored=True,
+        text=memory.text,
+        role=memory.role,
+        importance=memory.importance,
+        tags=list(memory.tags),
+        points=points,
+        superseded_by=memory.superseded_by or "",
+        stands_for=stands_for,
     )

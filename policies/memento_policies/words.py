@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterable, Set
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
@@ -49,4 +48,6 @@ class Rarity:
 @cache
 def shipped_rarity() -> Rarity:
     """Return the rarity of the shipped list, `rules/common_words.txt`: words in the order of their commonness."""
+    from importlib.resources import files  # slow to import, and this module comes with every Message
+
     return Rarity((files("memento_policies") / "rules" / "common_words.txt").read_text("utf-8").split())

@@ -70,6 +70,9 @@ def test_consolidate_explains_first_and_then_does_it(memento: Cli, tmp_path: Pat
     assert "outdated" in dry
     assert memento("consolidate").json["counts"] == {"outdated": 1, "promote": 1}
     assert memento("consolidate").json["steps"] == []
+    older, newer = (one for one in memento("recent").json[::-1] if "port" in one["text"])
+    assert memento("why", older["id"]).json[0]["superseded_by"] == newer["id"]
+    assert "stands for 1 older" in memento("why", newer["id"], "--table").out
 
 
 def test_audit_and_scrub(memento: Cli, tmp_path: Path) -> None:
