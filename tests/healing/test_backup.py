@@ -162,6 +162,13 @@ def test_the_last_good_backup_is_never_removed(store: MemoryStore) -> None:
     assert [one.path for one in shelf.all()] == newest[::-1]
 
 
+def test_what_was_taken_by_hand_stays(store: MemoryStore) -> None:
+    taken = backed_up(store, "manual", START)
+    for day in (100, 200, 300):
+        backed_up(store, "daily", START + day * DAY)
+    assert taken.path.exists()
+
+
 def test_a_clock_set_to_next_year_makes_no_backup_old(store: MemoryStore) -> None:
     days = [backed_up(store, "daily", START + day * DAY).path for day in range(3)]
     backed_up(store, "daily", START + 400 * DAY)

@@ -1,7 +1,7 @@
 """The shelf: a store's backups, in `backups` beside its database, and which of them are kept.
 
-Kept are the latest hourly ones, one of each day for the days of `storage.backup_retention_days`, what was taken by hand
-or before a migration, for those same days, and always the latest one that reads back.
+Kept are what was taken by hand, the latest hourly ones, for the days of `storage.backup_retention_days` one of each day
+and those from before a migration, and always the latest one that reads back.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def _kept(backups: Iterable[Backup], since: int) -> set[Path]:
     days: set[int] = set()
     for backup in backups:
         kind, at = backup.manifest.kind, backup.manifest.at
-        if kind == "hourly":
+        if kind == "manual":
+            kept.add(backup.path)
+        elif kind == "hourly":
             hourly += 1
             if hourly <= HOURLY_KEPT:
                 kept.add(backup.path)

@@ -76,6 +76,16 @@ def _model(patient: Patient) -> Iterator[Finding]:
         files.verify()
 
 
+def _engine(patient: Patient) -> Iterator[Finding]:
+    from memento.native import describe
+
+    wanted, engine = patient.config.settings.rust, describe()
+    if wanted and engine.problem:
+        yield broken(f"the native engine is demanded, but {engine.problem}", "`make native`, or set rust to false")
+    elif wanted is None and engine.version and engine.problem:
+        yield advised(f"the native engine is not used: {engine.problem}", "`make native` builds it anew")
+
+
 def _private(patient: Patient) -> Iterator[Finding]:
     found = [path for path in _files(patient.database.path) if path.stat().st_mode & 0o077]
     for path in found:
@@ -103,4 +113,5 @@ STATE: Final = (
     Check("private", _private),
     Check("restored", _healed),
     Check("model", _model),
+    Check("engine", _engine),
 )
