@@ -294,3 +294,13 @@ def test_a_file_that_lost_its_tail(store: MemoryStore, open_store: Callable[[], 
     os.truncate(path, path.stat().st_size // 2 // PAGE * PAGE + 100)
     assert heal(path, load_config())
     assert texts(open_store()) == wanted
+
+
+def test_what_overflows_a_page_of_another_table(store: MemoryStore, open_store: Callable[[], MemoryStore]) -> None:
+    back_up(store)
+    state = {str(number): "x" * 100 for number in range(1_000)}
+    store.commit(Batch(SourceState("a transcript", "test", offset=10, state=state)))
+    path = closed(store)
+    os.truncate(path, path.stat().st_size - 700)
+    assert heal(path, load_config())
+    assert len(texts(open_store())) == 200

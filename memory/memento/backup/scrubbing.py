@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memento.backup.archive import Manifest, file_hash, pack
+import msgspec
+
+from memento.backup.archive import file_hash, pack
 from memento.backup.proof import defects, unpack
 from memento.backup.shelf import Backup, Shelf
 from memento.backup.taking import take
@@ -48,14 +50,12 @@ def _scrub(shelf: Shelf, backup: Backup, tombstones: Sequence[str], needles: Seq
             held = snapshot.contents(connection)
         if problems := defects(scratch, held.hash):
             raise BackupDamaged(f"the backup {backup.path} is damaged: {problems[0]}")
-        manifest = Manifest(
-            **{
-                **{name: getattr(backup.manifest, name) for name in Manifest.__struct_fields__},
-                "content": held.hash,
-                "counts": held.counts,
-                "bytes": scratch.stat().st_size,
-                "hash": file_hash(scratch),
-            }
+        manifest = msgspec.structs.replace(
+            backup.manifest,
+            content=held.hash,
+            counts=held.counts,
+            bytes=scratch.stat().st_size,
+            hash=file_hash(scratch),
         )
         pack(scratch, manifest, partial)
         publish(partial, backup.path)

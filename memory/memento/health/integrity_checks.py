@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from memento.health.examination import Check, Finding, Patient, Remedy, broken
-from memento.storage import integrity
+from memento.storage import integrity, snapshot
 from memento.storage.database import Database
 
 if TYPE_CHECKING:
@@ -60,6 +60,14 @@ def _tags(patient: Patient) -> Iterator[Finding]:
     yield from (broken(problem, "", Remedy.TAGS) for problem in problems)
 
 
+def _tables(patient: Patient) -> Iterator[Finding]:
+    """Read every table to its end: SQLite's check does not look into what overflows a page."""
+    if patient.rows is None:
+        with patient.database.read() as connection:
+            snapshot.contents(connection)  # raises what the examination takes for damage
+    yield from ()
+
+
 def _references(patient: Patient) -> Iterator[Finding]:
     with patient.database.read() as connection:
         problems = integrity.references(connection)
@@ -93,6 +101,7 @@ INTEGRITY: Final = (
     Check("rows", _rows),
     Check("words", _words),
     Check("tags", _tags),
+    Check("tables", _tables),
     Check("references", _references),
     Check("vectors", _vectors),
 )

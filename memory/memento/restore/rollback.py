@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from memento import journal, killpoints
 from memento.backup import Backup, Shelf, unpack
@@ -80,12 +81,7 @@ def _catch_up(path: Path, healing: Healing, aside: Path | None) -> Healing:
         with suppress(OSError):
             replayed = journal.replay(database)
         taken, unreadable = _salvage(database, aside) if aside and aside.exists() else (0, 0)
-        done = Healing(
-            **{name: getattr(healing, name) for name in ("at", "why", "backup", "backup_at", "aside")},
-            replayed=replayed,
-            salvaged=taken,
-            unreadable=unreadable,
-        )
+        done = msgspec.structs.replace(healing, replayed=replayed, salvaged=taken, unreadable=unreadable)
         with database.write(durable=True) as connection:
             record.write(connection, done)
     finally:
