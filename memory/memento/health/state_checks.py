@@ -84,6 +84,8 @@ def _engine(patient: Patient) -> Iterator[Finding]:
         yield broken(f"the native engine is demanded, but {engine.problem}", "`make native`, or set rust to false")
     elif wanted is None and engine.version and engine.problem:
         yield advised(f"the native engine is not used: {engine.problem}", "`make native` builds it anew")
+    elif wanted is not False and engine.version:
+        yield Finding("", "ok", f"native {engine.version}, {engine.simd}, ONNX Runtime from {engine.runtime}")
 
 
 def _private(patient: Patient) -> Iterator[Finding]:

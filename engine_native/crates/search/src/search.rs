@@ -31,17 +31,19 @@ pub struct Hit {
 }
 
 /// Candidates rescored before the first look at whether it was enough, per row wanted, and at least.
-const FIRST: (usize, usize) = (5, 40);
-/// Candidates kept by the first scan, per row wanted, and at least.
-const KEPT: (usize, usize) = (25, 256);
-/// Standard deviations of the estimates' error that the next estimate must lie below the last wanted score. On 100,000
-/// vectors of sentences 2.0 gave a recall@10 of 0.999 for 120 rows rescored, 2.5 of 1.0 for 220, 3.0 of 1.0 for 320.
+const FIRST: (usize, usize) = (5, 50);
+/// Candidates rescored before it counts that none of the latest half was among the best, per row wanted, and at least.
+const SURE: (usize, usize) = (40, 400);
+/// Candidates kept by the first scan: per row wanted, at least, and one of so many rows.
+const KEPT: (usize, usize, usize) = (40, 512, 1_024);
+/// Standard deviations of the estimates' error that the next estimate must lie below the last wanted score.
 const MARGIN: f32 = 2.5;
 
 /// Return the rows nearest to the query, best first; of equals the lower row.
 ///
 /// Candidates are rescored in the order of their estimates until the next one is, by the error seen so far, too far
-/// below the last wanted score to belong above it; where the candidates kept do not suffice, more are.
+/// below the last wanted score to belong above it, or until twice as many as before brought nothing new; where the
+/// candidates kept do not suffice, more are.
 ///
 /// # Panics
 /// If `vectors` has fewer rows than `codes`, or the query another dimension.
@@ -54,7 +56,7 @@ pub fn search(simd: Simd, codes: &Codes, vectors: &[f32], query: Query<'_>) -> V
     }
     let tables = Tables::new(codes.layout(), query.vector, codes.centre());
     let mut rescored = Rescored { simd, vectors, query: query.vector, hits: Vec::new(), squares: 0.0 };
-    let mut keep = KEPT.1.max(KEPT.0 * count);
+    let mut keep = KEPT.1.max(KEPT.0 * count).max(allowed / KEPT.2);
     while 2 * keep < allowed {
         let found = candidates(simd, codes, &tables, query.allowed, keep, query.threads);
         if rescored.suffice(&found, tables.base, count) {
@@ -81,25 +83,41 @@ impl Rescored<'_> {
     fn suffice(&mut self, found: &[Candidate], base: f32, count: usize) -> bool {
         let mut next = FIRST.1.max(FIRST.0 * count);
         while let Some(batch) = found.get(self.hits.len()..next.min(found.len())).filter(|batch| !batch.is_empty()) {
-            for (place, candidate) in batch.iter().enumerate() {
-                if let Some(soon) = batch.get(place + AHEAD) {
-                    prefetch(self.vector(soon.row as usize));
-                }
-                let hit = self.hit(candidate.row as usize);
-                self.squares += (hit.score - base - candidate.estimate).powi(2);
-                self.hits.push(hit);
-            }
+            let before = self.last(count);
+            let known = self.hits.len();
+            self.rescore(batch, base);
             let done = self.hits.len();
-            let (_, last, _) = self.hits.select_nth_unstable_by(count - 1, best_first);
+            let fruitless = self.hits[known..].iter().all(|hit| hit.score <= before);
+            let last = self.last(count);
             #[allow(clippy::cast_precision_loss)]
             let margin = MARGIN * (self.squares / done as f32).sqrt();
-            if found.get(done).is_some_and(|candidate| base + candidate.estimate + margin < last.score) {
+            let far = found.get(done).is_some_and(|next| base + next.estimate + margin < last);
+            if far || (fruitless && done >= SURE.1.max(SURE.0 * count)) {
                 return true;
             }
-            next = done + done / 4;
+            next = 2 * done;
         }
         // More will be kept, in the same order: what was rescored need not be again.
         false
+    }
+
+    fn rescore(&mut self, batch: &[Candidate], base: f32) {
+        for (place, candidate) in batch.iter().enumerate() {
+            if let Some(soon) = batch.get(place + AHEAD) {
+                prefetch(self.vector(soon.row as usize));
+            }
+            let hit = self.hit(candidate.row as usize);
+            self.squares += (hit.score - base - candidate.estimate).powi(2);
+            self.hits.push(hit);
+        }
+    }
+
+    /// Return the last wanted score so far; as long as there are too few, everything is above it.
+    fn last(&mut self, count: usize) -> f32 {
+        if self.hits.len() < count {
+            return f32::NEG_INFINITY;
+        }
+        self.hits.select_nth_unstable_by(count - 1, best_first).1.score
     }
 
     fn vector(&self, row: usize) -> &[f32] {
