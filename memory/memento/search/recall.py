@@ -94,7 +94,8 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
 def _by_words(database: Database, progress: _Progress) -> None:
     wanted = max(CANDIDATES, progress.options.limit)
     with database.read(progress.deadline) as connection:
-        progress.lexical = fulltext.bm25(connection, progress.question.words, progress.within, wanted)
+        words = fulltext.selective(connection, progress.question.words)
+        progress.lexical = fulltext.bm25(connection, words, progress.within, wanted)
 
 
 def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> None:
