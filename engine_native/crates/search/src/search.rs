@@ -32,8 +32,10 @@ pub struct Hit {
 
 /// Candidates rescored before the first look at whether it was enough, per row wanted, and at least.
 const FIRST: (usize, usize) = (5, 50);
-/// Candidates rescored before it counts that none of the latest half was among the best, per row wanted, and at least.
+/// Candidates rescored before it counts that none of the latest half was among the best, per row wanted, and at least;
+/// for vectors of `MEASURED` dimensions. Fewer bits err more: with half of them, twice as many.
 const SURE: (usize, usize) = (40, 400);
+const MEASURED: usize = 384;
 /// Candidates kept by the first scan: per row wanted, at least, and one of so many rows.
 const KEPT: (usize, usize, usize) = (40, 512, 1_024);
 /// Standard deviations of the estimates' error that the next estimate must lie below the last wanted score.
@@ -81,6 +83,7 @@ struct Rescored<'a> {
 impl Rescored<'_> {
     /// Rescore candidates from the best on; tell whether none behind the last is likely to be among the best `count`.
     fn suffice(&mut self, found: &[Candidate], base: f32, count: usize) -> bool {
+        let sure = SURE.1.max(SURE.0 * count) * (MEASURED / self.query.len()).max(1);
         let mut next = FIRST.1.max(FIRST.0 * count);
         while let Some(batch) = found.get(self.hits.len()..next.min(found.len())).filter(|batch| !batch.is_empty()) {
             let before = self.last(count);
@@ -92,7 +95,7 @@ impl Rescored<'_> {
             #[allow(clippy::cast_precision_loss)]
             let margin = MARGIN * (self.squares / done as f32).sqrt();
             let far = found.get(done).is_some_and(|next| base + next.estimate + margin < last);
-            if far || (fruitless && done >= SURE.1.max(SURE.0 * count)) {
+            if far || (fruitless && done >= sure) {
                 return true;
             }
             next = 2 * done;
