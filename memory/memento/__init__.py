@@ -15,27 +15,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from memento.auto import AutoMemory as AutoMemory
+    from memento.auto import AutoMemory as AutoMemory, Observation as Observation
     from memento.errors import MementoError as MementoError
-    from memento.memory import Found as Found, Memory as Memory, Recall as Recall
+    from memento.memory import Feature as Feature, Found as Found, Memory as Memory, Recall as Recall
     from memento.process_stores import get_store as get_store, recall as recall, remember as remember
-    from memento.store import MemoryStore as MemoryStore
+    from memento.store import Filters as Filters, MemoryStore as MemoryStore
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AutoMemory": "memento.auto",
+    "Feature": "memento.memory",
+    "Filters": "memento.store",
     "Found": "memento.memory",
     "MementoError": "memento.errors",
     "Memory": "memento.memory",
     "MemoryStore": "memento.store",
+    "Observation": "memento.auto",
     "Recall": "memento.memory",
     "get_store": "memento.process_stores",
     "recall": "memento.process_stores",
     "remember": "memento.process_stores",
 }
 
-__all__ = ["AutoMemory", "Found", "MementoError", "Memory", "MemoryStore", "Recall", "get_store", "recall", "remember"]
+__all__ = [
+    "AutoMemory",
+    "Feature",
+    "Filters",
+    "Found",
+    "MementoError",
+    "Memory",
+    "MemoryStore",
+    "Observation",
+    "Recall",
+    "get_store",
+    "recall",
+    "remember",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,10 +25,12 @@ from memento_policies.before import OPENING, after
 
 
 class Observation(NamedTuple):
-    """What became of a message."""
+    """What became of a message that was offered."""
 
     kept: bool
+    """Whether the policy kept it."""
     decision: Decision
+    """Why, its text without secrets, tags and importance."""
     id: str
     """The memory's id; empty when it was skipped."""
     deferred: bool = False
@@ -36,8 +38,14 @@ class Observation(NamedTuple):
 
 
 class AutoMemory:
-    """Observes one agent session. When the store cannot be opened or written, kept messages go to the journal, which
-    the next store replays.
+    """Observes one agent session, from an agent's own loop; a context manager, closed by `close`.
+
+    The store is opened by the first message that is kept. When it cannot be opened or written, kept messages go to the
+    journal beside it, flushed to the disk, which the next store replays. `path` and `config` are MemoryStore's;
+    `session_id`, `source` and `project` are written with every memory. Raises ConfigError and PolicyError.
+
+    Thread safety: one session is one sequence of messages, so an instance belongs to one thread at a time. Several
+    instances may share a file.
     """
 
     def __init__(
@@ -67,8 +75,13 @@ class AutoMemory:
     ) -> Observation:
         """Offer one message; return the decision and, if it was kept, the memory's id.
 
-        `key` is the message's own id where it has one, so that a repeat is recognised; without it, the same text of
-        the same role in one session is one memory. Raises StoreError only when store and journal both fail.
+        `role` is `user`, `assistant`, `tool` or `system`; `timestamp` the event's own time, now unless given. `key` is
+        the message's own id where it has one, so that a repeat is recognised; without it, the same text of the same
+        role in one session is one memory. `meta` is what JSON can hold; a `speaker` in it marks people who talk to
+        each other. It returns once the memory is on the disk; its embedding is made by the next recall.
+
+        Raises UsageError for an unknown role, a time that cannot be read and meta that JSON cannot hold; StoreError
+        only when store and journal both fail.
         """
         own_key = key or blake2b(f"{role}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
         message = Message(
@@ -106,7 +119,7 @@ class AutoMemory:
         return True
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store; the next message that is kept opens it again."""
         if self._store is not None:
             self._store.close()
             self._store = None

@@ -125,9 +125,11 @@ class Config:
     """The settings in force."""
 
     settings: Settings
+    """By section and name: `settings.recall.limit`."""
     home: Path
     """Memento's folder: $MEMENTO_HOME, else ~/.memento."""
     origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting that is not the default was set."""
 
     @property
     def db_path(self) -> Path:

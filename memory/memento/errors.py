@@ -11,7 +11,8 @@
         ├── StoreCorrupt            1   SQLite or a hash says that the file is damaged
         ├── StoreBusy               1   another process held the write lock for too long
         ├── StoreRestored           1   the file was damaged and has just been restored: try again
-        └── BackupDamaged           1   a backup does not give back what was put in
+        ├── BackupDamaged           1   a backup does not give back what was put in
+        └── RowRefused              1   one row breaks a rule of the schema; the store is sound
 
 Every message names the thing and the remedy. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial.
 """

@@ -19,12 +19,12 @@ EPISODIC = "episodic"
 
 @dataclass(frozen=True, slots=True)
 class NewMemory:
-    """A row to be written; `text` is already redacted."""
+    """A row to be written; `text` is already redacted. The fields are those of `Memory`."""
 
     id: str
     text: str
     timestamp: int
-    """The event's own time, Unix milliseconds."""
+    """The event's own time, Unix milliseconds; 0 = unknown."""
     source: str
     session_id: str = ""
     role: str = "user"
@@ -32,6 +32,7 @@ class NewMemory:
     trust: Trust = "user"
     kind: str = "turn"
     importance: float = 0.5
+    """In [0, 1]."""
     tags: tuple[str, ...] = ()
     collection: str = KNOWLEDGE
     project: str = ""
@@ -44,26 +45,43 @@ class NewMemory:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A stored memory."""
+    """A stored memory, as it was when it was read."""
 
     id: str
+    """32 hexadecimal digits, the same in every store."""
     text: str
+    """Without its secrets."""
     timestamp: int
+    """The event's own time, Unix milliseconds; 0 = unknown."""
     source: str
+    """The transcript's format, such as `claude-code`; `api` for what `remember` wrote."""
     session_id: str
+    """Empty where it belongs to no session."""
     role: str
+    """`user`, `assistant`, `tool` or `system`."""
     speaker: str
+    """Who said it, where people talk to each other; else empty."""
     trust: str
+    """Whose word it is, from the channel it came through: `user`, `assistant`, `tool` or `import`."""
     kind: str
+    """`turn`, `tool_call` or `summary`."""
     importance: float
+    """In [0, 1]."""
     tags: tuple[str, ...]
     collection: str
+    """`knowledge` for what was remembered, `episodic` for what was ingested, or one of your own."""
     project: str
+    """The folder the agent worked in; empty where unknown."""
     active: bool
+    """False on an abandoned branch of a conversation (a rewind, a fork)."""
     ingested_at: int
+    """When it was written here, Unix milliseconds."""
     superseded_by: str | None
+    """The id of the memory that replaced it, where one did."""
     meta: Mapping[str, Any]
+    """Facts from the transcript or from the caller, as JSON holds them."""
     why: Mapping[str, Any]
+    """The decision that kept it: {"reason": str, "points": [[feature, points], ...]}."""
 
     @property
     def time(self) -> str:
@@ -88,6 +106,7 @@ class Found:
     """One result of a recall."""
 
     memory: Memory
+    """What was found."""
     score: float
     """In [0, 1], comparable within one recall only."""
     dense: float | None
@@ -127,15 +146,18 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Recall(Sequence[Found]):
-    """The answer to one query: results, best first, and what the reader must know about them."""
+    """The answer to one query, a sequence of results, best first, and what the reader must know about them."""
 
     query: str
+    """As it was asked."""
     results: tuple[Found, ...] = ()
+    """What the sequence holds."""
     partial: bool = False
     """True when the deadline passed: what was ready is here."""
     notes: tuple[str, ...] = ()
     """`no model installed: ...`, `120 memories wait for their embedding`, ..."""
     seconds: float = 0.0
+    """How long it took, embedding included."""
 
     def __len__(self) -> int:
         return len(self.results)
@@ -159,5 +181,6 @@ class Counts(NamedTuple):
     extended: tuple[str, ...] = ()
     """Ids known already, now with a longer text."""
     duplicates: int = 0
+    """Known already, as they are."""
     forgotten: int = 0
     """Left out because the user deleted them earlier."""

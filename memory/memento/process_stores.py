@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
 from pathlib import Path
-from typing import Any, Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from memento.config import load_config
-from memento.memory import Recall
 from memento.store import MemoryStore
 
 _stores: Final[dict[Path, MemoryStore]] = {}
 _lock: Final = threading.Lock()
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
 
 
 def get_store(path: str | Path | None = None) -> MemoryStore:
-    """Return the process's one open store for this path (default: the configured one)."""
+    """Return the process's one open store for this path (default: the configured one), opening it on first use.
+
+    Safe for use from several threads: they share the store, which is safe too. Closing it makes the next call open
+    another. Raises what MemoryStore raises.
+    """
     config = load_config()
     wanted = (Path(path).expanduser() if path else config.db_path).resolve()
     with _lock:
@@ -24,14 +32,22 @@ def get_store(path: str | Path | None = None) -> MemoryStore:
         return _stores[wanted]
 
 
-def remember(text: str, **options: Any) -> str:
-    """Keep a text in the default store and return its id; see MemoryStore.remember."""
-    return get_store().remember(text, **options)
+def _of_default(method: Callable[Concatenate[MemoryStore, Given], Returned]) -> Callable[Given, Returned]:
+    """Return a store's method as a function on the default store, with the same parameters."""
+
+    @wraps(method)
+    def call(*args: Given.args, **options: Given.kwargs) -> Returned:
+        return method(get_store(), *args, **options)
+
+    _, *parameters = (described := signature(method)).parameters.values()
+    call.__signature__ = described.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return call
 
 
-def recall(query: str, k: int | None = None, **options: Any) -> Recall:
-    """Search the default store; see MemoryStore.recall."""
-    return get_store().recall(query, k, **options)
+remember = _of_default(MemoryStore.remember)
+"""Keep a text in the default store: `MemoryStore.remember` with the same parameters, on `get_store()`."""
+recall = _of_default(MemoryStore.recall)
+"""Search the default store: `MemoryStore.recall` with the same parameters, on `get_store()`."""
 
 
 def forget(store: MemoryStore) -> None:

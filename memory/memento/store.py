@@ -1,7 +1,6 @@
 """The store: what a program does with its memory.
 
 `remember` returns once the row is on the disk; it is found by words at once and by meaning when the call returns.
-Safe for use from several threads and several processes at once.
 """
 
 from __future__ import annotations
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from memento_policies.before import Before
 
 When = datetime | float | str
+"""A datetime (naive = local time), Unix seconds or milliseconds, an ISO 8601 text, or an age such as `7d` or `12h`."""
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
@@ -54,24 +54,38 @@ class Filters(TypedDict, total=False):
     """What `recall`, `batch_recall` and `get_recent` take to narrow a search; all of them hold before top-k."""
 
     collection: str
+    """`knowledge` is what was remembered, `episodic` what was ingested, any other a collection of your own."""
     tags: Sequence[str]
+    """All of them must be present."""
     source: str
+    """The transcript's format, such as `claude-code`; `api` for what `remember` wrote."""
     session: str
+    """The session's id."""
     project: str
+    """The whole path of the folder the agent worked in, or its last part."""
     role: str
+    """`user`, `assistant`, `tool` or `system`."""
     trust: str
+    """Whose word it is, from the channel it came through: `user`, `assistant`, `tool` or `import`."""
     since: When | None
-    """A datetime, Unix seconds or milliseconds, an ISO 8601 text, or an age such as `7d`."""
+    """The event's own time, inclusive."""
     before: When | None
+    """The event's own time, exclusive."""
     min_importance: float
+    """In [0, 1], inclusive."""
 
 
 class MemoryStore:
-    """A memory in one SQLite file.
+    """A memory in one SQLite file, which is made where there is none; a context manager, closed by `close`.
 
-    `path` defaults to the configured one (MEMORY_DB_PATH, config.yaml, ~/.memento/memory.db). An `embedder` of your
-    own replaces the configured model. Raises StoreError where the file cannot be used, StoreTooNew for a file of a
-    newer Memento.
+    `path` defaults to the configured one (MEMORY_DB_PATH, config.yaml, ~/.memento/memory.db), `config` to what
+    `load_config` reads. An `embedder` of your own replaces the configured model. Raises ConfigError for settings that
+    cannot be used, StoreError where the file cannot be, StoreTooNew for a file of a newer Memento.
+
+    Thread safety: one instance may be used from several threads, and one file from several instances and processes at
+    once; a process that was forked opens its own. Writes wait for each other, 60 s at most, then they raise StoreBusy;
+    reading never waits for a write. Any method may raise StoreError: StoreCorrupt where the file is damaged and cannot
+    be mended, StoreRestored where a backup has just taken its place and the call is to be made again.
     """
 
     def __init__(
@@ -107,10 +121,16 @@ class MemoryStore:
         meta: Mapping[str, Any] | None = None,
         embed: bool = True,
     ) -> str:
-        """Keep a text and return its id; the same text of the same source and session keeps the same id.
+        """Keep a text, whatever the policy thinks of it, and return its id once it is on the disk.
 
-        Secrets are redacted first. `importance` in [0, 1] and tags come from the policy unless given. `embed=False`
-        leaves the embedding to the next recall. Raises UsageError for an empty text or an importance out of range.
+        The same text of the same source, session, role and speaker keeps the same id and is stored once. Secrets are
+        redacted in all that is given. `role` is `user`, `assistant`, `tool` or `system`; `speaker` a name, where people
+        talk to each other; `timestamp` the event's own time, now unless given; `project` a folder; `meta` what JSON
+        can hold. `importance` in [0, 1] comes from the policy unless given; the policy's tags are added to `tags`.
+        `embed=False` leaves the embedding to the next recall; without a model the memory is found by words.
+
+        Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read
+        and meta that JSON cannot hold; PolicyError for a policy file that cannot be used.
         """
         memory = self._remembered(
             text, source, session_id, role, speaker, importance, tags, collection, timestamp, project, meta
@@ -133,12 +153,22 @@ class MemoryStore:
         explain: bool = False,
         **filters: Unpack[Filters],
     ) -> Recall:
-        """Return the k memories that answer the query best, by meaning and by words.
+        """Return the k memories that answer the query best, by meaning and by words, best first.
 
-        `deadline` in seconds: past it, what is ready comes back with `partial` set. `plain` takes the query as text,
-        without its operators (`"phrase"`, `-word`, `tag:`, `session:`, `since:`). `context` memories before and after
-        each result come along. `spread=False` lets one session fill the results. `explain` fills `Found.features`.
-        Raises UsageError for k < 1 and a negative context.
+        No text makes a query fail: operators are `"exact phrase"`, `-word`, `tag:x`, `session:x` and `since:7d`, all
+        else is searched for. The filters hold before the best k are chosen, together with the query's own.
+
+        - `k`: how many at most; `recall.limit` of the settings (10) unless given.
+        - `deadline`: seconds, `recall.deadline_seconds` (5) unless given. Past it, what is ready comes back with
+          `Recall.partial` set; it is not an error.
+        - `plain`: take the query as text, without its operators.
+        - `context`: so many memories of the same session before and after each result come along.
+        - `spread`: hold one session to half of the results (but to no less than five); False lets it fill them.
+        - `explain`: fill `Found.features`.
+
+        What is not embedded yet is embedded first, for half a second at most; the rest, and everything where no model
+        is installed, is searched by words, and `Recall.notes` says so. Raises UsageError for k < 1, a negative
+        context, an unknown filter and a time that cannot be read.
         """
         if context < 0:
             raise UsageError(f"context is 0 or more, not {context}")
@@ -155,7 +185,7 @@ class MemoryStore:
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
     ) -> list[Recall]:
-        """Answer several queries, in their order; the deadline is each query's own."""
+        """Answer several queries, in their order, each as `recall` does; the deadline (seconds) is each query's own."""
         return [self.recall(query, k, deadline=deadline, **filters) for query in queries]
 
     def get(self, memory_id: str) -> Memory | None:
@@ -172,7 +202,10 @@ class MemoryStore:
         return found[0] if found else None
 
     def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
-        """Return the latest memories by the time of their event, latest first. Raises UsageError for limit < 1."""
+        """Return the latest memories by the time of their event, latest first.
+
+        Raises UsageError for limit < 1, an unknown filter and a time that cannot be read.
+        """
         condition, parameters = where(_filter(filters))
         count = _at_least_one("limit", limit)
         with self._database.read() as connection:
@@ -181,7 +214,8 @@ class MemoryStore:
     def delete(self, memory_id: str) -> bool:
         """Forget one memory, by its id or an unambiguous beginning; ingestion will not bring it back.
 
-        Returns False when there is no such memory.
+        Returns False when there is no such memory. Raises UsageError when several ids begin with it. Backups
+        still hold it: `memento forget` removes it from those too, and proves it.
         """
         memory = self.get(memory_id)
         if memory is None:
@@ -208,9 +242,10 @@ class MemoryStore:
             return json_text(memories) if target is None else write_json(memories, target)
 
     def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
-        """Embed what no model has seen yet, until done or `deadline` (time.monotonic()); return how many.
+        """Embed what no model has seen yet, until done or `deadline` (a time of time.monotonic()); return how many.
 
-        Raises ModelMissing when no model is installed.
+        `progress` is called with the number of memories just embedded. Raises ModelMissing when no model is installed,
+        ModelError for one that cannot be used.
         """
         return self._semantic.embed_pending(deadline, progress)
 
@@ -320,7 +355,7 @@ class MemoryStore:
         return self._policy
 
     def close(self) -> None:
-        """Close the database; further use raises StoreError."""
+        """Close the database; further use raises StoreError. Closing twice does nothing."""
         from memento.process_stores import forget
 
         forget(self)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from memento_policies.before import OPENING, Before
 
 Role = Literal["user", "assistant", "tool", "system"]
+"""Who a message is from. A person's name, where people talk to each other, is `meta["speaker"]`."""
 Kind = Literal["turn", "tool_call", "summary"]
 Profile = Literal["people", "agent"]
 """What a transcript is: people who talk to each other, or a person and an agent. Each has its own weights."""
@@ -34,6 +35,7 @@ class Message:
     """The name of the format it came from: `claude-code`, `chatgpt`, `generic-jsonl`, ..."""
     session_id: str
     key: str
+    """What identifies the record, see above."""
     project: str = ""
     """The working directory or workspace the agent ran in, as the transcript states it."""
     kind: Kind = "turn"

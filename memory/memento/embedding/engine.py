@@ -22,17 +22,28 @@ Precision = Literal["int8", "fp32"]
 
 
 class Embedder(ABC):
-    """Turns texts into unit vectors; a text longer than the model's window becomes several, one per chunk."""
+    """Turns texts into unit vectors; a text longer than the model's window becomes several, one per chunk.
+
+    One of your own sets the three attributes, implements `embed` and `passages`, and is given to MemoryStore. Memories
+    embedded under another `model` stamp are embedded again by the next recall. Methods may raise ModelError.
+
+    Thread safety: a store calls its embedder from any of its threads, so one must be safe for use from several.
+    Memento's own are.
+    """
 
     model: str
     """The stamp stored beside each vector: the model's name and the first 8 hex digits of its weights' SHA-256."""
     engine: str
     """What runs it: `native-int8`, `native-fp32`, `onnxruntime-int8`, `onnxruntime-fp32` or `sentence-transformers`."""
     dimensions: int
+    """The length of a vector: 384 for all-MiniLM-L6-v2."""
 
     @abstractmethod
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Return for each text an array of shape (chunks, dimensions): one unit vector per chunk, at least one."""
+        """Return for each text an array of shape (chunks, dimensions): one unit vector per chunk, at least one.
+
+        In the order of `texts`; the chunks are those of `passages`.
+        """
 
     @abstractmethod
     def passages(self, text: str) -> list[tuple[int, int]]:

@@ -19,6 +19,7 @@ class IndexStatus(NamedTuple):
     backend: str
     """What answers by `recall.index`."""
     folder: str
+    """Where the vector file lies."""
     problem: str
     """Why the file is not used as it is; empty when it is whole. The next recall makes it again."""
     in_step: bool
@@ -26,16 +27,21 @@ class IndexStatus(NamedTuple):
     behind: int
     """Embeddings of the database that are not in it yet."""
     model: str = ""
+    """The stamp of the model whose vectors it holds."""
     dimensions: int = 0
     memories: int = 0
+    """Memories that can be found in it."""
     rows: int = 0
     """Vectors, dead ones included."""
     dead: int = 0
     bytes: int = 0
     """Of the whole folder, graphs included."""
     epoch: str = ""
+    """Names this writing of the file (docs/vector-file.md)."""
     seq: int = 0
+    """How far it follows the database's embeddings."""
     deletions: int = 0
+    """How many of the database's deletions it has seen."""
 
 
 def index_status(database: Database, folder: Path, model: str, backend: str) -> IndexStatus:

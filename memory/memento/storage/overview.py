@@ -18,17 +18,23 @@ class Stats:
     embedded: int
     """Memories with an embedding, of whatever model."""
     by_collection: Mapping[str, int]
+    """Memories of each."""
     by_source: Mapping[str, int]
     by_role: Mapping[str, int]
     sessions: int
+    """How many sessions the memories come from."""
     first: int
     """Time of the oldest memory whose time is known, Unix milliseconds; 0 = none."""
     last: int
+    """Time of the latest memory, Unix milliseconds."""
     sources: int
     """Files read so far."""
     skipped: int
+    """Messages and records that were read and not kept."""
     quarantined: int
+    """Records that could not be read."""
     cached_queries: int
+    """Embeddings of queries that are kept."""
     bytes: int
     """Size of the database file."""
     model: str

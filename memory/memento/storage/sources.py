@@ -30,13 +30,20 @@ class SourceState:
     device: int = 0
     inode: int = 0
     head_length: int = 0
+    """Bytes at the beginning that `head_hash` covers."""
     head_hash: bytes = b""
     marker_hash: bytes = b""
+    """Of the bytes just before `offset`."""
     offset: int = 0
+    """Bytes that are accounted for: the next run begins here."""
     open_bytes: int = 0
+    """Bytes behind it that were read too and may still grow."""
     size: int = 0
+    """Bytes it had when it was last read to its end."""
     modified: int = 0
+    """Its time of modification then, nanoseconds."""
     state: Mapping[str, Any] = field(default_factory=dict)
+    """What the format's parser needs to go on."""
 
 
 class LedgerKey(NamedTuple):

@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 
 class Accelerator(ABC):
-    """Nearest rows of unit vectors. Not safe for use from several threads at once."""
+    """Nearest rows of unit vectors, by cosine. The store holds a lock: an instance is never called twice at a time."""
 
     name: ClassVar[str]
+    """What `recall.index` calls it."""
     threads: int = 1
     """Cores that one query may take, where the backend can use several."""
 
     @abstractmethod
     def __init__(self, dimensions: int) -> None:
-        """Begin empty."""
+        """Begin empty, for vectors of so many float32."""
 
     @property
     @abstractmethod
@@ -35,15 +36,19 @@ class Accelerator(ABC):
 
     @abstractmethod
     def extend(self, vectors: NDArray[np.float32]) -> None:
-        """Take in the rows that `vectors` (all rows from the first on) has behind those covered."""
+        """Take in the rows that `vectors` has behind those covered, or some of them: the rest is scanned.
+
+        `vectors` are all rows from the first on, shape (rows, dimensions).
+        """
 
     @abstractmethod
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the nearest rows and their cosines, `count` at most.
+        """Return the numbers of the nearest rows and their cosines, in any order, `count` at most.
 
-        `vectors` are all rows, `allowed` (covered,) limits which count.
+        `query` is a unit vector, shape (dimensions,); `vectors` are all rows, shape (rows, dimensions), mapped from the
+        file; `allowed`, shape (covered,), limits which count. Fewer than `count` and than exist make the caller scan.
         """
 
 
