@@ -14,6 +14,7 @@ from memento_policies.before import OPENING, Before
 Role = Literal["user", "assistant", "tool", "system"]
 """Who a message is from. A person's name, where people talk to each other, is `meta["speaker"]`."""
 Kind = Literal["turn", "tool_call", "summary"]
+"""What a message is: something said, an agent's call of a tool, or a summary of what came before."""
 Profile = Literal["people", "agent"]
 """What a transcript is: people who talk to each other, or a person and an agent. Each has its own weights."""
 
