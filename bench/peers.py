@@ -4,9 +4,9 @@ Usage: python bench/peers.py PATH [--split dev|test|all] [--python PYTHON] [--on
 
 PATH is a benchmark that `bench/eval.py` reads. PYTHON is the interpreter of an environment with Memento's dependencies
 and with the peers to compare (chromadb, lancedb, sqlite-vec, txtai, mempalace, mem0ai); those that cannot be imported
-there are named and left out, and nothing is downloaded. Every one holds the same turns and is asked the same questions, each in a process of its
-own, and all embed with Memento's embedder: same weights, same engine. Where Memento is given date and speaker as
-fields, the others have them in the text: `[date] speaker: text`.
+there are named and left out, and nothing is downloaded. Every one holds the same turns and is asked the same questions,
+each in a process of its own, and all embed with Memento's embedder: same weights, same engine. Where Memento is given
+date and speaker as fields, the others have them in the text: `[date] speaker: text`.
 
 Prints recall_any@5 at turn level, without adversarial questions, and the time of one query, its embedding included.
 """
