@@ -148,7 +148,7 @@ def _described(module: str, name: str) -> Iterator[str]:
             if isinstance(node, ast.ClassDef):
                 yield from _class(text, node, module)
         return
-    for value, doc in _assigned(tree.body):
+    for value, doc in _assigned(text, tree.body):
         if value.partition(" ")[0] == name:
             yield from ("", f"### `{name}`", *(() if "(" in value else _code(value)), doc)
             return
@@ -163,7 +163,7 @@ def _class(text: str, node: ast.ClassDef, module: str) -> Iterator[str]:
     bases = ", ".join(ast.unparse(base) for base in node.bases)
     yield from ("", f"### `{node.name}`", f"`{module}.{node.name}`" + (f" ({bases})" if bases else "") + "  ")
     yield ast.get_docstring(node) or ""
-    if fields := list(_assigned(node.body)):
+    if fields := list(_assigned(text, node.body)):
         yield ""
         yield from (f"- `{value}`" + (f": {doc}" if doc else "") for value, doc in fields)
     for member in node.body:
@@ -183,7 +183,7 @@ def _is_public(member: ast.FunctionDef) -> bool:
     return member.name == "__init__" or not (member.name.startswith("_") or overload)
 
 
-def _assigned(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+def _assigned(text: str, body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
     """Yield fields and constants as `name: type = value`, each with the docstring below it on one line."""
     for number, node in enumerate(body):
         if not isinstance(node, ast.AnnAssign | ast.Assign):
@@ -194,7 +194,7 @@ def _assigned(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
             doc = " ".join(below.value.value.split())
         target = ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0])
         if not target.startswith("_"):
-            yield ast.unparse(node), doc
+            yield " ".join((ast.get_source_segment(text, node) or "").split()), doc
 
 
 def _signature(text: str, node: ast.FunctionDef) -> str:
