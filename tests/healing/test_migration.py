@@ -14,21 +14,26 @@ import pytest
 
 from memento.backup import Shelf, prove
 from memento.errors import StoreError
-from memento.storage.migrations import MIGRATIONS
+from memento.memory import NewMemory
+from memento.storage.migrations import APPLICATION_ID, MIGRATIONS
+from memento.storage.rows import put
 from memento.store import MemoryStore
 
 OPEN = "from memento.store import MemoryStore\nMemoryStore().close()\n"
 
 
 @pytest.fixture
-def outdated(store: MemoryStore) -> Path:
-    """A store of the schema before the newest one."""
-    store.close()
-    connection = apsw.Connection(str(store.path))
-    connection.execute("DELETE FROM meta WHERE key = 'store'")
+def outdated(home: Path, rows: Callable[[int, int], list[NewMemory]]) -> Path:
+    """A store of the first schema, with 200 rows."""
+    home.mkdir(mode=0o700)
+    path = home / "memory.db"
+    connection = apsw.Connection(str(path))
+    connection.execute(MIGRATIONS[0])
     connection.pragma("user_version", 1)
+    connection.pragma("application_id", APPLICATION_ID)
+    put(connection, rows(0, 200))
     connection.close()
-    return store.path
+    return path
 
 
 def version(path: Path) -> object:

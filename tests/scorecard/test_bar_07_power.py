@@ -178,10 +178,10 @@ def test_killed_at(bar: Bar, point: str, tmp_path: Path) -> None:
 
 
 def _age(path: Path) -> None:
-    """Make the store one of the schema before."""
+    """Make the store one of the first schema: take away what later ones added."""
     import apsw
 
     connection = apsw.Connection(str(path))
-    connection.execute("DELETE FROM meta WHERE key = 'store'")
+    connection.execute("DROP TABLE IF EXISTS memories_vocabulary; DELETE FROM meta WHERE key = 'store'")
     connection.pragma("user_version", 1)
     connection.close()
