@@ -137,6 +137,21 @@ def test_tool_turns_are_marked_and_named(reading: Reading) -> None:
     assert (message.kind, message.meta) == ("tool_call", {"name": "ls"})
 
 
+def test_people_who_talk_to_each_other_keep_their_names(reading: Reading) -> None:
+    text = lines(
+        {"speaker": "Caroline", "text": "I moved from Sweden.", "session_id": "s"},
+        said("user", "I bake bread.", name="Melanie"),
+        {"speaker": "assistant", "content": "Noted."},
+        {"speaker": 7, "text": "no name"},
+    )
+    messages = reading.messages(reading.spans(FORMAT, text))
+    assert [(one.role, one.meta.get("speaker"), one.text) for one in messages] == [
+        ("user", "Caroline", "I moved from Sweden."),
+        ("user", "Melanie", "I bake bread."),
+        ("assistant", None, "Noted."),
+    ]
+
+
 # -- times and sessions
 
 

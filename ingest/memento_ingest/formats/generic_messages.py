@@ -1,8 +1,8 @@
 """The shapes in which tools and data sets write messages: role/content, ShareGPT and LangChain.
 
-`{"role","content"}` is OpenAI's chat format (content a string, null or parts), `{"from","value"}` ShareGPT's,
-`{"type","data":{"content"}}` LangChain's `messages_to_dict`. A conversation is a list of them, alone or under
-`messages` or `conversations`.
+`{"role","content"}` is OpenAI's chat format (content a string, null or parts; `name` is the participant's), `{"from",
+"value"}` ShareGPT's, `{"type","data":{"content"}}` LangChain's `messages_to_dict`, `{"speaker","text"}` how chats between
+people are kept. A conversation is a list of them, alone or under `messages` or `conversations`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _LISTS: Final = ("messages", "conversations", "conversation")
 _TIMES: Final = ("timestamp", "created_at", "create_time", "created", "ts", "time", "date")
 _SESSIONS: Final = ("session_id", "conversation_id", "thread_id", "sessionId", "conversationId")
 _RECORDS: Final = ("uuid", "message_id", "id")
+_CONTENTS: Final = ("content", "value", "text")
 _TEXT_PARTS: Final = frozenset({"", "text", "input_text", "output_text"})
 _IMAGE_PARTS: Final = frozenset({"image", "image_url", "input_image"})
 # A UUID, with or without hyphens or a prefix such as `run-`, or a ULID: ids that no second record can have.
@@ -94,6 +95,8 @@ def _role(value: Mapping[str, Any]) -> Role | None:
             return role
     if "value" in value and (role := ROLES.get(string(value.get("from")).lower())):
         return role
+    if string(value.get("speaker")) and isinstance(value.get("text", value.get("content")), str):
+        return ROLES.get(value["speaker"].lower(), "user")
     data = value.get("data")
     if string(value.get("type")) in _LANGCHAIN and isinstance(data, dict) and "content" in data:
         return ROLES[value["type"]]
@@ -105,14 +108,14 @@ def _turns(value: Mapping[str, Any]) -> list[Turn]:
     role = _role(value) or "user"
     nested = value.get("data")
     body = nested if isinstance(nested, dict) and "role" not in value and "from" not in value else value
-    text, tool_texts = _read_content(body["content"] if "content" in body else body.get("value"))
+    text, tool_texts = _read_content(next((body[name] for name in _CONTENTS if name in body), None))
     tool_texts += _openai_calls(body.get("tool_calls"))
     said: list[tuple[Role, str]] = [(role, text), *(("tool", each) for each in tool_texts)]
     own_id = _own_id(value)
     time = _time(value)
     if body is not value:
         own_id, time = own_id or _own_id(body), time or _time(body)
-    name = string(body.get("name"))
+    meta = _who(body)
     return [
         Turn(
             speaker,
@@ -120,11 +123,21 @@ def _turns(value: Mapping[str, Any]) -> list[Turn]:
             time,
             key=chain_key(own_id, speaker, words) if own_id else "",
             kind="tool_call" if speaker == "tool" else "turn",
-            meta={"name": name} if name else {},
+            meta=meta,
         )
         for speaker, words in said
         if words.strip()
     ]
+
+
+def _who(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return who speaks, where that is a person with a name, or the name of a tool or an agent."""
+    speaker = string(body.get("speaker"))
+    if speaker and speaker.lower() not in ROLES:
+        return {"speaker": speaker}
+    name = string(body.get("name"))
+    is_person = name and ROLES.get(string(body.get("role")).lower()) == "user"
+    return {"speaker" if is_person else "name": name} if name else {}
 
 
 def _read_content(content: object) -> tuple[str, list[str]]:
