@@ -1,8 +1,8 @@
 """The shapes in which tools and data sets write messages: role/content, ShareGPT and LangChain.
 
-`{"role","content"}` is OpenAI's chat format (content a string, null or parts; `name` is the participant's), `{"from",
-"value"}` ShareGPT's, `{"type","data":{"content"}}` LangChain's `messages_to_dict`, `{"speaker","text"}` how chats between
-people are kept. A conversation is a list of them, alone or under `messages` or `conversations`.
+`{"role","content"}` is OpenAI's chat format (content a string, null or parts; `name` is the participant's),
+`{"from","value"}` ShareGPT's, `{"type","data":{"content"}}` LangChain's `messages_to_dict`, `{"speaker","text"}` how
+chats between people are kept. A conversation is a list of them, alone or under `messages` or `conversations`.
 """
 
 from __future__ import annotations
