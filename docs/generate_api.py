@@ -61,7 +61,42 @@ PARTS: Final = (
             "memento.restore.record:Healing",
         ),
     ),
-    Part("Errors", "`from memento.errors import StoreError, ...`", ("memento.errors", "memento_policies.errors")),
+    Part(
+        "Ingestion",
+        "`from memento_ingest.batch_ingest import Ingestion, Options`, as `memento ingest` does:\n"
+        '`Ingestion(store.policy, Options(), store).run(["~/.claude/projects"])`, then `store.embed_pending()`.',
+        (
+            "memento_ingest.batch_ingest:Ingestion",
+            "memento_ingest.batch_ingest:Options",
+            "memento_ingest.report:Report",
+        ),
+    ),
+    Part(
+        "Looking after a store",
+        "What `memento backup`, `export`, `import`, `consolidate` and `audit` call. `memento forget`, `restore` and\n"
+        "`doctor` are commands.",
+        (
+            "memento.backup.taking:take",
+            "memento.backup.proof:prove",
+            "memento.backup.proof:unpack",
+            "memento.backup.shelf:Backup",
+            "memento.backup.archive:Manifest",
+            "memento.backup.shelf:Shelf",
+            "memento.transfer.exporting:export",
+            "memento.transfer.importing:merge",
+            "memento.transfer.importing:Imported",
+            "memento.curation.consolidation:consolidate",
+            "memento.curation.consolidation:Plan",
+            "memento.curation.consolidation:Step",
+            "memento.curation.auditing:audit",
+            "memento.curation.auditing:Rate",
+        ),
+    ),
+    Part(
+        "Errors",
+        "`from memento.errors import StoreError, ...`",
+        ("memento.errors", "memento_policies.errors", "memento_ingest.formats.registry:UnknownFormat"),
+    ),
     Part(
         "Settings",
         "`from memento.config import load_config`. The settings themselves: README.md, `memento config`.",
@@ -156,7 +191,8 @@ def _described(module: str, name: str) -> Iterator[str]:
     if isinstance(found, ast.ClassDef):
         yield from _class(text, found, module)
     else:
-        yield from ("", f"### `{name}`", *_code(_signature(text, found)), ast.get_docstring(found) or "")
+        head = ("", f"### `{name}`", f"`{module}.{name}`")
+        yield from (*head, *_code(_signature(text, found)), ast.get_docstring(found) or "")
 
 
 def _class(text: str, node: ast.ClassDef, module: str) -> Iterator[str]:

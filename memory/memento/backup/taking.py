@@ -28,8 +28,10 @@ def take(
 ) -> Backup:
     """Back up the store as it is now, prove the backup, and remove those whose time is over.
 
-    `to` names the file, in place of a name on the shelf. Raises StoreCorrupt when the store itself is damaged,
-    StoreError when the backup cannot be written.
+    `kind` is `hourly`, `daily`, `manual` or a word of your own and stands in the file's name; hourly and daily ones are
+    removed after `retention_days`. `now` is Unix milliseconds; `to` names the file, in place of a name on the shelf.
+
+    Raises StoreCorrupt when the store itself is damaged, StoreError when the backup cannot be written.
     """
     at = now_ms() if now is None else now
     try:

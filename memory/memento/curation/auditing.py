@@ -39,7 +39,10 @@ class Rate:
 
 
 def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
-    """Return the rates. Writes nothing. Raises PolicyError."""
+    """Return how much of the store is duplicate, loop, secret, superseded or stale; `now` in Unix milliseconds.
+
+    Writes nothing. Raises PolicyError.
+    """
     at = now_ms() if now is None else now
     with store.database.read() as connection:
         memories = list(rows.every(connection))

@@ -52,7 +52,11 @@ class Plan:
 
 
 def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = None) -> Plan:
-    """Plan, and unless `dry_run` carry it out. `now` in Unix milliseconds. Raises PolicyError, StoreError."""
+    """Plan, and unless `dry_run` carry it out; return the plan. `now` in Unix milliseconds.
+
+    Repeats and outdated statements are marked, wishes and decisions become knowledge, nothing is deleted but what a
+    policy of the user's own tells to forget. Raises PolicyError, StoreError.
+    """
     found = plan(store, now_ms() if now is None else now)
     if not dry_run:
         _carry_out(store, found)

@@ -17,7 +17,11 @@ from memento.transfer import lines
 
 
 def export(store: MemoryStore, path: Path, *, sources: bool = False) -> int:
-    """Write the store to a new file and return how many memories it holds. Raises StoreError, UsageError."""
+    """Write the store as it is now to a new file and return how many memories it holds.
+
+    The ending chooses the compression: `.jsonl`, `.jsonl.gz` or `.jsonl.zst`. `sources` says how far each source was
+    read, too. Raises UsageError for the path of the store itself, StoreError where the file cannot be written.
+    """
     if path.resolve() == store.path.resolve():
         raise UsageError(f"{path} is the store itself: name another file for the export")
     written = 0

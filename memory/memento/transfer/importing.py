@@ -81,7 +81,10 @@ class _Read(NamedTuple):
 
 
 def merge(store: MemoryStore, path: Path) -> Imported:
-    """Merge a file into the store, a batch in one transaction. Raises UsageError, StoreError."""
+    """Merge a file that `export` wrote into the store, a batch in one transaction; merging it again changes nothing.
+
+    Lines that cannot be read are counted and named. Raises UsageError for another kind of file, StoreError.
+    """
     done = Imported()
     numbered = lines.read(path)
     first = next(numbered, None)
