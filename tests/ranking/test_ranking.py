@@ -137,3 +137,15 @@ def test_without_a_model_words_still_rank(tmp_path: Path) -> None:
         found = store.recall("What did Ann buy, a boat?")
     assert found[0].id == boat
     assert found.notes
+
+
+def test_the_answer_beside_what_matches_is_found_and_filters_hold_for_it(store: MemoryStore) -> None:
+    for number in range(150):
+        say(store, "Bob", f"We talked about yoga and the weather, day {number}.", session=f"d{number}")
+    say(store, "Bob", "How often do you go to the yoga studio downtown with Kim?", at=1, session="x")
+    answer = say(store, "Ann", "Three times, mostly.", at=2, session="x")
+    question = "How often does Ann go to the yoga studio downtown with Kim?"
+    assert answer in [one.id for one in store.recall(question, k=3)]
+    before = store.recall(question, k=3, before=START + 1.5 * 60_000)
+    assert before
+    assert answer not in [one.id for one in before]

@@ -12,7 +12,7 @@ from memento.errors import ModelError, StoreError
 from memento.memory import Feature, Found, Recall
 from memento.search.fusion import Candidate, fuse
 from memento.search.query import parse
-from memento.search.ranking.evidence import cosines_of, read, survey
+from memento.search.ranking.evidence import beside, cosines_of, read, survey
 from memento.search.ranking.features import FEATURES
 from memento.search.ranking.order import Placed, arrange
 from memento.search.ranking.question import Question, understand
@@ -31,6 +31,8 @@ CANDIDATES: Final = 200
 """How many each of the two searches brings to the ranking."""
 SHORTLIST: Final = 60
 """How many of the candidates are looked at closely: texts, neighbours, word counts."""
+BESIDE: Final = 8
+"""Of how many of the best the turns right before and after are looked at too."""
 CATCH_UP_SECONDS: Final = 0.5
 """How long a recall may embed rows that arrived since the last one, before it goes on without the rest."""
 
@@ -127,7 +129,8 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     progress.ranked = [Placed(one, 0) for one in first[: options.limit]]
     _in_time(progress)
     few = [one.turn for one in first]
-    evidence = read(database, surveyed, few, cosines, progress.deadline)
+    surveyed, more = beside(database, surveyed, few[:BESIDE], progress.within, cosines, progress.deadline)
+    evidence = read(database, surveyed, [*few, *more], cosines, progress.deadline)
     ranking = rank(evidence, everything=options.explain)
     progress.ranked = arrange(ranking, options.limit, evidence.texts, spread=spread)
 

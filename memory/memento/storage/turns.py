@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from memento.storage.filters import quote
+from memento.storage.filters import Filter, quote, where
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
@@ -47,12 +47,14 @@ _SIDE: Final = """
 """
 
 
-def turns(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Turn]:
-    """Return the turns of these row numbers that exist."""
+def turns(connection: apsw.Connection, nums: Sequence[int], within: Filter | None = None) -> dict[int, Turn]:
+    """Return the turns of these row numbers that exist and pass the filter."""
     found: dict[int, Turn] = {}
+    condition, parameters = where(within or Filter())
     for part in _parts(nums):
         marks = ", ".join("?" * len(part))
-        for row in connection.execute(f"SELECT {_TURN} FROM memories WHERE num IN ({marks})", part):
+        sql = f"SELECT {_TURN} FROM memories WHERE num IN ({marks}) AND {condition}"
+        for row in connection.execute(sql, (*part, *parameters)):
             found[row[0]] = Turn._make(row)
     return found
 

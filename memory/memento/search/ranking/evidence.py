@@ -15,6 +15,7 @@ from memento.search.ranking.counting import Counts, StemCounter
 from memento.search.ranking.question import Question
 from memento.storage import fulltext, turns
 from memento.storage.database import Database
+from memento.storage.filters import Filter
 from memento.storage.turns import Around, Turn
 
 if TYPE_CHECKING:
@@ -76,6 +77,27 @@ def survey(
     best = max(lexical.values(), default=0.0) or 1.0
     shares = {num: score / best for num, score in lexical.items()}
     return Evidence(question, [found[num] for num in nums if num in found], now, shares, cosines(nums))
+
+
+def beside(
+    database: Database,
+    surveyed: Evidence,
+    few: Sequence[Turn],
+    within: Filter,
+    cosines: Cosines,
+    deadline: float | None = None,
+) -> tuple[Evidence, list[Turn]]:
+    """Add the turns right before and after these few that are no candidates yet; return them too.
+
+    An answer often shares nothing with the question but its place: "Three times a week." after "How often?".
+    """
+    known = {turn.num for turn in surveyed.candidates}
+    with database.read(deadline) as connection:
+        around = turns.around(connection, [turn.num for turn in few], 1).values()
+        new = sorted({num for one in around for num in (*one.before, *one.after)} - known)
+        found = list(turns.turns(connection, new, within).values())
+    similar = {**surveyed.similar, **cosines([turn.num for turn in found])}
+    return replace(surveyed, candidates=[*surveyed.candidates, *found], similar=similar), found
 
 
 def read(
