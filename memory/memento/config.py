@@ -177,7 +177,8 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     except FileNotFoundError:
         return {}, {}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigError(f"cannot read {path}: {reason}") from None
     import yaml
 
     try:

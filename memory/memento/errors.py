@@ -3,6 +3,7 @@
     MementoError                    exit code 1
     ├── ConfigError                 2   config.yaml, environment or flag that cannot be used
     ├── UsageError                  2   an argument that makes no sense
+    │   └── UnknownMemory           3   no memory has this id
     ├── PolicyError                 1   a policy file that cannot be used
     ├── ModelError                  1   the embedding model is damaged or cannot be had
     │   └── ModelMissing            1   no model installed
@@ -36,6 +37,7 @@ __all__ = [
     "StoreError",
     "StoreRestored",
     "StoreTooNew",
+    "UnknownMemory",
     "UsageError",
 ]
 
@@ -50,6 +52,15 @@ class UsageError(MementoError):
     """An argument makes no sense; the message says what it takes."""
 
     exit_code = 2
+
+
+class UnknownMemory(UsageError):
+    """No memory has this id."""
+
+    exit_code = 3
+
+    def __init__(self, memory: str) -> None:
+        super().__init__(f"there is no memory {memory}")
 
 
 class ModelError(MementoError):

@@ -25,7 +25,7 @@ def test_forget_asks_lists_and_gives_a_receipt(memento: Cli) -> None:
     assert [one["text"] for one in memento("recent").json] == ["The lamp is green."]
     memento("forget", "--session", "none of that name", code=3)
     memento("forget", code=2)
-    memento("forget", "ffff", "--yes", code=2)
+    memento("forget", "ffff", "--yes", code=3)
 
 
 def test_the_spool_is_scrubbed(memento: Cli) -> None:

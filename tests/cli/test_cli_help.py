@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from memento.cli.app import app
+from memento.cli.app import SECTIONS, app
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
@@ -62,6 +62,8 @@ def test_help_lists_every_option(path: tuple[str, ...], memento: Cli) -> None:
         (["delete"], "Missing argument"),
         (["recent", "-k", "-1"], "-k"),
         (["model", "push"], "No such command"),
+        (["ignore", "--remove"], "--session or --project"),
+        (["policy", "check", "nowhere"], "there is no folder"),
         ([], "Usage"),
         (["model"], "Usage"),
     ],
@@ -70,6 +72,16 @@ def test_help_lists_every_option(path: tuple[str, ...], memento: Cli) -> None:
 def test_wrong_usage_is_exit_code_2(arguments: list[str], says: str, memento: Cli) -> None:
     ran = memento(*arguments, code=2)
     assert says in ran.err + ran.out
+
+
+def test_every_command_stands_under_one_heading() -> None:
+    listed = " ".join(SECTIONS.values()).split()
+    assert sorted(listed) == sorted(path[0] for path in ALL if len(path) == 1)
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if hasattr(ALL[path], "commands")], ids=" ".join)
+def test_summaries_fit_their_line(path: tuple[str, ...], memento: Cli) -> None:
+    assert "..." not in memento(*path, "-h").out.partition("Show this message")[2]
 
 
 def test_version(memento: Cli) -> None:

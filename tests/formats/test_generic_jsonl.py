@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.formats.conftest import Reading
 
 FORMAT = GenericJsonl()
+GOOD = b'{"role": "user", "content": "We deploy on Fridays."}\n'
 UUID = "0b6c1a52-3b9e-4d0f-9a67-0d6d9b0c2f11"
 
 
@@ -130,6 +131,20 @@ def test_complete_records_are_recovered_from_a_broken_line(reading: Reading) -> 
     spans = reading.spans(FORMAT, f'{one}{two}{{"role":"user","meta":{{"n":1}},"cont\n{one}\n'.encode())
     assert reading.said(spans) == [("user", "a"), ("user", "b"), ("user", "a")]
     assert {span.defect for span in spans if not span.messages} == {"broken_json"}
+
+
+@pytest.mark.parametrize(
+    ("head", "is_transcript"),
+    [
+        (GOOD + b'{"role": "assistant", "content":\n' + GOOD, True),
+        (GOOD + b"\xff\xfe{\n" + GOOD + b"{]\n" + GOOD, True),
+        (GOOD + b"[oops\n[oops\n[oops\n", False),
+        (GOOD + b'{"level": "info"}\n' * 2, False),
+    ],
+    ids=["one of three", "two of five", "most", "other records"],
+)
+def test_broken_lines_do_not_make_a_transcript_unknown(head: bytes, is_transcript: bool) -> None:
+    assert FORMAT.sniff(head, SourceInfo("talk.jsonl", "talk.jsonl")) is is_transcript
 
 
 def test_tool_turns_are_marked_and_named(reading: Reading) -> None:

@@ -27,8 +27,10 @@ class GenericJsonl:
         values = object_lines(head)
         if not values or (len(values) == 1 and not names_lines(info)):
             return False
-        known = sum(read_any(value) is not None for value in values)
-        return read_any(values[0]) is not None and known >= 0.8 * len(values)
+        whole = [value for value in values if value is not None]
+        known = sum(read_any(value) is not None for value in whole)
+        # Broken lines speak neither for the format nor against it, as long as they are not the most.
+        return read_any(values[0]) is not None and known >= 0.8 * len(whole) and len(whole) >= 0.5 * len(values)
 
     def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> LineParser:
         """Return a parser that begins at the checkpoint, or at offset 0."""

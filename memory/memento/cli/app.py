@@ -5,7 +5,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial, 130 interrupt
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -30,9 +30,26 @@ from memento.cli import (
 from memento.cli.ending import ending
 from memento.cli.group import Group
 
+SECTIONS: Final = {
+    "Remember and find": "remember recall recent why",
+    "Read what agents write": "ingest watch sources status ignore hooks hook",
+    "Look after what is kept": "stats audit quarantine policy consolidate scrub forget delete",
+    "Keep it safe": "doctor backup restore export import jobs",
+    "Set it up": "config model index",
+}
+"""The commands under the headings of `memento --help`."""
+
 
 class Commands(TyperGroup):
     """The commands, each ended as `ending` says."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands under their headings."""
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(f"{name:<11}", self.commands[name].get_short_help_str(62)) for name in names.split()]
+                )
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.group import Group
 from memento.cli.options import as_typer
 from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
@@ -15,10 +16,8 @@ from memento.errors import BackupDamaged, UsageError
 if TYPE_CHECKING:
     from memento.backup import Backup, Shelf
 
-NOTHING_FOUND = 3
-
 backup = Group(
-    help="Back up the store now, verified; or list and verify the backups.",
+    help="Back up the store now, or list and verify backups.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -38,7 +37,10 @@ def take(
     ] = None,
     db: Db = None,
 ) -> None:
-    """Back up the store now, verified; or list and verify the backups."""
+    """Back up the store now, or list and verify backups.
+
+    What it writes is read back and compared before it counts.
+    """
     if context.invoked_subcommand is not None:
         return
     from memento.backup import Shelf, take as take_backup
@@ -106,7 +108,7 @@ def verify(
         raise typer.Exit(NOTHING_FOUND)
     if problems:
         note("delete what is damaged; `memento backup` takes a new one")
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _shelf(db: str | None) -> Shelf:

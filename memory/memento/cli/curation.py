@@ -38,7 +38,10 @@ def consolidate(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Mark what is said twice or outdated, and promote what matters for long. Deletes only by rules you wrote."""
+    """Mark repeats and outdated statements, promote what matters.
+
+    Memories are deleted only by rules that you wrote.
+    """
     from memento.curation.consolidation import consolidate as run
     from memento.store import MemoryStore
 
@@ -51,7 +54,10 @@ def consolidate(
 
 
 def audit(db: Db = None, json_: AsJson = None) -> None:
-    """Measure a store: how much is said twice, loops, is a secret, outdated, stale or junk, with examples."""
+    """Measure how much is repeated, outdated, junk or a secret.
+
+    Also loops and what has gone stale, each with examples.
+    """
     from memento.curation.auditing import audit as run
     from memento.store import MemoryStore
 
@@ -74,7 +80,10 @@ def scrub(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Apply today's redaction rules to all that is stored, and print where secrets were taken out."""
+    """Apply today's redaction rules to all that is stored.
+
+    Prints where secrets were taken out.
+    """
     from memento.curation.scrubbing import scrub as run
     from memento.store import MemoryStore
 

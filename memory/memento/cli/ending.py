@@ -11,6 +11,10 @@ from typing import Final
 from memento.cli.output import note
 from memento.errors import MementoError
 
+FAILED: Final = 1
+USAGE: Final = 2
+NOTHING_FOUND: Final = 3
+PARTIAL: Final = 4
 INTERRUPTED: Final = 130
 
 
@@ -27,7 +31,7 @@ def ending(goes_on: Callable[[], bool] = lambda: False) -> Iterator[None]:
         raise SystemExit(error.exit_code) from None
     except UnicodeEncodeError:  # transcripts are mended when they are read: only an argument can hold such bytes
         note("an argument is not valid UTF-8")
-        raise SystemExit(2) from None
+        raise SystemExit(USAGE) from None
     except KeyboardInterrupt:
         note("interrupted" + ("; what was committed stays, the next run goes on from there" if goes_on() else ""))
         raise SystemExit(INTERRUPTED) from None

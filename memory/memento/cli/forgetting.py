@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.output import AsJson, Db, configured, note, one_line, print_json, say, wants_json
 from memento.errors import UsageError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from memento.memory import Memory
     from memento.store import MemoryStore
 
-NOTHING_FOUND = 3
-LEFT = 4
 _SHOWN = 20
 
 
@@ -40,8 +39,9 @@ def forget(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Forget memories everywhere: rows, indexes, caches, journal, spool, backups; then search every byte for them.
+    """Forget memories everywhere, and prove it.
 
+    They leave rows, indexes, caches, journal, spool and backups; then every byte is searched for them.
     Ingestion does not bring them back. Exit code 3: nothing fits; 4: a file still holds a piece.
     """
     from memento.forgetting.selection import select
@@ -63,14 +63,14 @@ def forget(
     else:
         _print(receipt)
     if receipt.left:
-        raise typer.Exit(LEFT)
+        raise typer.Exit(PARTIAL)
 
 
 def delete(
     memory: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or beginnings that fit one memory each.")],
     db: Db = None,
 ) -> None:
-    """Forget memories by id, without asking; see `memento forget`."""
+    """Forget memories by id, without asking (see `forget`)."""
     from memento.store import MemoryStore
 
     missing = 0
@@ -110,15 +110,19 @@ def _list(chosen: Sequence[Memory]) -> None:
 def _confirmed(count: int) -> bool:
     """Ask on a terminal. Raises UsageError elsewhere."""
     if not sys.stdin.isatty():
-        raise UsageError(f"these {count:,} memories would be forgotten: say --yes")
-    return typer.confirm(f"Forget these {count:,} memories for good?")
+        raise UsageError(f"{_memories(count)} would be forgotten: say --yes")
+    return typer.confirm(f"Forget {_memories(count)} for good?")
+
+
+def _memories(count: int) -> str:
+    return "1 memory" if count == 1 else f"{count:,} memories"
 
 
 def _print(receipt: Receipt) -> None:
-    say(f"forgot {len(receipt.ids):,} memories")
+    say(f"forgot {_memories(len(receipt.ids))}")
     places = {"journal": receipt.journal, "quarantine": receipt.quarantine, "spool": receipt.spool}
     say("also taken out: " + (", ".join(f"{name} {n:,}" for name, n in places.items() if n) or "nothing"))
     say(f"backups: {receipt.backups}")
-    say(f"searched every byte of {len(receipt.searched):,} files for {receipt.probes:,} pieces of the texts")
+    say(f"searched every byte of the files ({len(receipt.searched):,}) for pieces of the texts ({receipt.probes:,})")
     for place in receipt.left:
         note(f"still in {place}")

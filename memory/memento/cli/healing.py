@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memento.cli.ending import FAILED, PARTIAL
 from memento.cli.output import AsJson, Db, configured, note, plain, print_json, say, wants_json
 from memento.errors import StoreError, UsageError
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from memento.config import Config
     from memento.health import Finding
 
-BROKEN = 1
-ADVICE = 4
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
@@ -27,8 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(db: Db = None, json_: AsJson = None) -> None:
-    """Examine the whole store and all it needs, and say what to do. Nothing is changed.
+    """Examine the store and all it needs, and say what to do.
 
+    Nothing is changed.
     Exit code 1: something is broken; 4: all works, and something could be better.
     """
     found = _examined(configured(db))
@@ -37,7 +36,7 @@ def doctor(db: Db = None, json_: AsJson = None) -> None:
     else:
         _print_findings(found)
     levels = {finding.level for finding in found}
-    if code := BROKEN if "broken" in levels else ADVICE if "advice" in levels else 0:
+    if code := FAILED if "broken" in levels else PARTIAL if "advice" in levels else 0:
         raise typer.Exit(code)
 
 
@@ -52,9 +51,10 @@ def restore(
     ] = False,
     db: Db = None,
 ) -> None:
-    """Put a backup in the place of the store; the file as it was is kept beside it.
+    """Put a backup in the place of the store.
 
-    The journal is replayed, and the sources are read again from where the backup left them.
+    The file as it was is kept beside it. The journal is replayed, and the sources are
+    read again from where the backup left them.
     """
     from memento.durable import locked
     from memento.restore.rollback import roll_back

@@ -7,17 +7,15 @@ from typing import Annotated
 
 import typer
 
+from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.group import Group
 from memento.cli.output import AsJson, note, plain, print_json, wants_json
 
 hooks = Group(
-    help="Let an agent's hooks call Memento: claude, codex, copilot, cursor or gemini.",
+    help="Let an agent's hooks call Memento.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-NOT_INSTALLED = 3
-PARTIAL = 4
 
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, copilot, cursor or gemini.")]
 SettingsFile = Annotated[
@@ -36,9 +34,10 @@ def hook(
     payload: Annotated[str | None, typer.Argument(metavar="[JSON]", help="The payload, for Codex's `notify`.")] = None,
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="The agent, where it cannot be told.")] = "",
 ) -> None:
-    """Take an agent's hook payload, from standard input unless it is given, into the spool.
+    """Take an agent's hook payload into the spool.
 
-    Agents call it. It prints nothing and its exit code is always 0.
+    Agents call it, with the payload on standard input unless it is given. It prints nothing, and its exit code is 0
+    whatever happens.
     """
     from memento_ingest.hooks.entry import run
 
@@ -47,7 +46,10 @@ def hook(
 
 @hooks.command()
 def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False) -> None:
-    """Add Memento's hooks to the agent's settings file; the file as it was is kept beside it."""
+    """Add Memento's hooks to the agent's settings file.
+
+    The file as it was is kept beside it.
+    """
     from memento_ingest.hooks.agents import hooked_agent
     from memento_ingest.hooks.entry import home, redaction
     from memento_ingest.hooks.install import install as add
@@ -63,7 +65,10 @@ def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False
 
 @hooks.command()
 def uninstall(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False) -> None:
-    """Take Memento's hooks out of the agent's settings file; nothing else in it changes."""
+    """Take Memento's hooks out of the agent's settings file.
+
+    Nothing else in it changes.
+    """
     from memento_ingest.hooks.agents import hooked_agent
     from memento_ingest.hooks.install import uninstall as remove
 
@@ -83,7 +88,7 @@ def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) ->
     else:
         _print("\n".join(found.lines()))
     if not found.installed:
-        raise typer.Exit(NOT_INSTALLED)
+        raise typer.Exit(NOTHING_FOUND)
     if found.missing or found.problems:
         raise typer.Exit(PARTIAL)
 

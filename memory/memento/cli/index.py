@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from memento.cli.ending import FAILED
 from memento.cli.group import Group
 from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
 from memento.errors import UsageError
@@ -22,7 +23,10 @@ def register(app: typer.Typer) -> None:
 
 @index.command()
 def status(db: Db = None, json_: AsJson = None) -> None:
-    """Read the vector file whole and say whether it fits the database. Exit code 1: it does not."""
+    """Say whether the vector file fits the database.
+
+    It is read whole. Exit code 1: it does not fit.
+    """
     from memento.store import MemoryStore
 
     with MemoryStore(config=configured(db)) as store:
@@ -40,12 +44,15 @@ def status(db: Db = None, json_: AsJson = None) -> None:
             f"state     {found.problem or step}; generation {found.seq}.{found.deletions} of {found.epoch or '-'}"
         )
     if found.problem:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @index.command()
 def rebuild(db: Db = None) -> None:
-    """Make the vector file anew from the database, and the graph of a backend that has one."""
+    """Make the vector file anew from the database.
+
+    Also the graph of a backend that has one.
+    """
     from memento.store import MemoryStore
 
     config = configured(db)
@@ -67,7 +74,10 @@ def rebuild(db: Db = None) -> None:
 def use(
     backend: Annotated[str, typer.Argument(metavar="BACKEND", help="auto, numpy, faiss, hnsw, sqlite-vec or native.")],
 ) -> None:
-    """Choose the backend: sets `recall.index` in config.yaml and leaves the rest of it as it is."""
+    """Choose the backend.
+
+    Sets `recall.index` in config.yaml and leaves the rest of it as it is.
+    """
     from memento.config_file import set_key
     from memento.search.index.backends import NAMES, accelerator_class, resolved
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, wants_json
 from memento.errors import ModelError
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from memento.store import MemoryStore
     from memento_ingest.report import Report
 
-
-NOTHING_FOUND = 3
 _RATED_FROM = 0.1
 """Seconds."""
 
@@ -44,9 +43,11 @@ def ingest(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Read transcripts into the store. What was read before is not stored again; what grew is read from where it ended.
+    """Read transcripts into the store.
 
-    Exit code 1: some files could not be read (they are listed); 3: there was nothing to read.
+    What was read before is not stored again; what grew is read from where it ended.
+
+    Exit code 1: some files could not be read (they are named); 3: there was nothing that can be read.
     """
     from memento.store import MemoryStore
     from memento.times import parse_when
@@ -78,7 +79,7 @@ def ingest(
 
 def _exit_code(report: Report, paths: list[str]) -> int:
     if report.sources or report.unchanged:
-        return 1 if report.problems else 0
+        return FAILED if report.problems else 0
     if not report.problems:
         note(f"there is no transcript in {', '.join(paths)}")
     return NOTHING_FOUND
@@ -90,7 +91,10 @@ def why(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Explain a decision: why a memory was kept, or what became of a line of a transcript."""
+    """Explain why a memory was kept, or what became of a line.
+
+    A line of a transcript is named as FILE:LINE, counted from 1.
+    """
     from memento.store import MemoryStore
     from memento_ingest.explain import explain_line, explain_memory, is_place
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from memento.cli.ending import FAILED
 from memento.cli.group import Group
 from memento.cli.options import as_typer
 from memento.cli.output import AsJson, Db, configured, note, plain, print_json, say, wants_json
@@ -79,7 +80,7 @@ def run(
             failed |= not outcome.succeeded
             note(f"{name}: {outcome.text}")
     if failed:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _time(iso: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from memento.cli.ending import FAILED
 from memento.cli.group import Group
 from memento.cli.output import AsJson, configured, note, print_json, wants_json
 from memento.errors import UsageError
@@ -58,7 +59,7 @@ def status(json_: AsJson = None) -> None:
     else:
         typer.echo(f"{files.model} in {folder} (from {files.origin}), verified")
     if files is None:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @contextmanager

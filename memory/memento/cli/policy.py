@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.group import Group
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, say, wants_json
+from memento.errors import UsageError
 
 if TYPE_CHECKING:
     from memento_ingest.trial import Differences, Judged
     from memento_policies import Policy
 
-NOTHING_FOUND = 3
-
-policy = Group(help="Check rules, try them on a transcript, compare them with what is stored.", rich_markup_mode=None)
+policy = Group(help="Check rules, try them on transcripts and on what is stored.", rich_markup_mode=None)
 
 Folder = Annotated[
     Path | None, typer.Option("--policies", metavar="FOLDER", help="Rules to use. [default: those in force]")
@@ -35,7 +35,12 @@ def check(
     ] = None,
     json_: AsJson = None,
 ) -> None:
-    """Validate the rules in force, or those in a folder. Exit code 1: they cannot be used, and why."""
+    """Validate the rules in force, or those in a folder.
+
+    Exit code 1: they cannot be used, and why.
+    """
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}")
     used = folder or configured(None).policy_dir
     loaded = _load(used)
     if wants_json(json_):
@@ -54,7 +59,10 @@ def try_out(
     folder: Folder = None,
     json_: AsJson = None,
 ) -> None:
-    """Print what would be decided about every message of a transcript: verdict, reasons, tags, importance."""
+    """Print what would be decided about each message.
+
+    Of every message of the transcripts: verdict, reasons, tags, importance.
+    """
     from memento_ingest.trial import judge_transcripts
 
     judged, report = judge_transcripts(_load(folder or configured(None).policy_dir), files, format_)
@@ -66,12 +74,15 @@ def try_out(
         _print_judged(judged)
     if not judged:
         note("there is no message in it")
-        raise typer.Exit(1 if report.problems else NOTHING_FOUND)
+        raise typer.Exit(FAILED if report.problems else NOTHING_FOUND)
 
 
 @policy.command()
 def diff(folder: Folder = None, db: Db = None, json_: AsJson = None) -> None:
-    """Compare what is stored with what the rules would decide now, or with rules that are not in force yet."""
+    """Compare what is stored with what the rules decide now.
+
+    With --policies: with rules that are not in force yet.
+    """
     from memento.store import MemoryStore
     from memento_ingest.trial import differences
 

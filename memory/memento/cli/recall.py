@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.options import Argument, Option
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from memento.config import Config
     from memento.memory import Feature, Found, Memory, Recall
 
-NOTHING_FOUND = 3
-PARTIAL = 4
 _MOST = 10_000
 """Results that can be asked for."""
 _SNIPPET = 400
@@ -198,7 +197,7 @@ def _print_answer(answer: Recall, as_json: bool) -> None:
         print_json(to_wire(answer))
     elif answer:
         _print_table([line for found in answer for line in _lines(found)])
-    else:
+    if not answer:
         note("nothing found")
 
 

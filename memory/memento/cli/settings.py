@@ -13,13 +13,18 @@ def register(app: typer.Typer) -> None:
 
 
 def config(db: Db = None, json_: AsJson = None) -> None:
-    """Print every setting's value and where it was set: flag, environment, config.yaml or default."""
+    """Print every setting's value and where it was set.
+
+    That is a flag, the environment, config.yaml or the default.
+    """
     settings = configured(db)
     effective = list(settings.effective())
+    places = {"storage.db_path": settings.db_path, "embedding.model_dir": settings.model_dir}
     if wants_json(json_):
         print_json({key: {"value": value, "from": origin} for key, value, origin in effective})
         return
     width = max(len(key) for key, _, _ in effective)
     for key, value, origin in effective:
-        typer.echo(f"{key:<{width}}  {'-' if value == '' else value}  ({origin})")
-    typer.echo(f"\nfolder {settings.home}, store {settings.db_path}, model {settings.model_dir}")
+        shown = places.get(key, "-" if value in ("", None, []) else value)
+        typer.echo(f"{key:<{width}}  {shown}  ({origin})")
+    typer.echo(f"\nfolder {settings.home}")

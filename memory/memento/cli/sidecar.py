@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.errors import UsageError
 
 if TYPE_CHECKING:
     from memento.storage.ignored import Kind
@@ -33,7 +35,10 @@ def watch(
     ] = None,
     db: Db = None,
 ) -> None:
-    """Follow transcripts live until stopped: first what is there, then every change. One per store."""
+    """Follow transcripts live until stopped.
+
+    First what is there, then every change. One process per store.
+    """
     from memento_ingest.sidecar.sidecar import Sidecar
 
     def say(text: str) -> None:
@@ -43,7 +48,10 @@ def watch(
 
 
 def sources(db: Db = None, json_: AsJson = None) -> None:
-    """List the agents whose transcripts were found on this machine, and how far each has been read."""
+    """List the agents found on this machine.
+
+    For each the place of its transcripts, and how far it has been read. Exit code 3: there is none.
+    """
     from memento.store import MemoryStore
     from memento_ingest.discovery import readable
     from memento_ingest.redacting import stored_path
@@ -75,15 +83,16 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         return
     if not found:
         note("no agent's transcripts were found in their usual places; name a folder: memento watch PATH")
-        raise typer.Exit(3)
+        raise typer.Exit(NOTHING_FOUND)
     for one in found:
         progress = f"{one['files_read']:,} of {one['files']:,} files, {one['bytes_read'] / 1e6:,.1f} of "
         typer.echo(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
 
 
 def status(db: Db = None, json_: AsJson = None) -> None:
-    """Say whether the sidecar runs, and for every source what was kept, skipped, quarantined and is still unread.
+    """Say whether the sidecar runs, and what became of every source.
 
+    Of each: what was kept, skipped, quarantined and is still unread.
     Exit code 1 when a source is stalled: bytes of it have waited for over a minute.
     """
     from memento.store import MemoryStore
@@ -114,7 +123,7 @@ def status(db: Db = None, json_: AsJson = None) -> None:
     for one in stalled:
         note(f"stalled: {one['unread']:,} bytes of {one['path']} have not been read for over a minute")
     if stalled:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def ignore(
@@ -127,8 +136,9 @@ def ignore(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Keep a session or a project out of the memory; without an option, list what is kept out.
+    """Keep a session or a project out of the memory.
 
+    Without an option it lists what is kept out.
     A single message stays out when it holds #nomemory.
     """
     from memento.store import MemoryStore
@@ -136,6 +146,8 @@ def ignore(
     wanted: list[tuple[Kind, str]] = [("session", session)] if session else []
     if project:
         wanted.append(("project", str(Path(project).expanduser().absolute())))
+    if (remove or forget) and not wanted:
+        raise UsageError("name what it is about: --session or --project")
     with MemoryStore(config=configured(db)) as store:
         for kind, value in wanted:
             if not remove:
@@ -145,7 +157,7 @@ def ignore(
                 note(f"{kind} {value} is captured again; its files are read anew by the next `memento ingest`")
             else:
                 note(f"{kind} {value} was not ignored")
-                raise typer.Exit(3)
+                raise typer.Exit(NOTHING_FOUND)
         kept_out = store.ignored()
     if wants_json(json_):
         print_json({"sessions": sorted(kept_out.sessions), "projects": sorted(kept_out.projects)})

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from memento.cli.ending import PARTIAL
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
 from memento.errors import UsageError
 
@@ -50,7 +51,7 @@ def quarantine(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """List the records that could not be read, with file, offset and reason."""
+    """List the records that could not be read, and why."""
     from memento.store import MemoryStore
     from memento.times import iso
 
@@ -73,7 +74,10 @@ def export(
     sources: Annotated[bool, typer.Option("--sources", help="Also how far each source was read.")] = False,
     db: Db = None,
 ) -> None:
-    """Write the store: all of it to FILE.jsonl (.gz, .zst), or its memories as a JSON array to another FILE."""
+    """Write the store to a file.
+
+    All of it to FILE.jsonl (.gz, .zst), which `memento import` reads; its memories as a JSON array to another FILE.
+    """
     from memento.store import MemoryStore
     from memento.transfer import lines
     from memento.transfer.exporting import export as write
@@ -97,8 +101,9 @@ def import_(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Merge an export into the store. Doing it again changes nothing; what either side forgot stays out.
+    """Merge an export into the store.
 
+    Doing it again changes nothing; what either side forgot stays out.
     Exit code 4: lines could not be read, or the file was cut off.
     """
     from memento.jobs.upkeep import hourly_backup
@@ -119,7 +124,7 @@ def import_(
     if not done.complete:
         note(f"{path} has no end: it was cut off. What it holds was imported")
     if done.unread or not done.complete:
-        raise typer.Exit(4)
+        raise typer.Exit(PARTIAL)
 
 
 def _groups(groups: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memento.errors import UsageError
+from memento.errors import UnknownMemory, UsageError
 from memento.memory import Memory
 from memento.storage import rows
 from memento.storage.filters import Filter, where
@@ -21,7 +21,7 @@ def select(
     """Return the memories that these name, each once, latest first.
 
     Ids (or their beginnings) and a query's results stand for themselves; of session and time both must fit. Raises
-    UsageError when nothing is named, or an id fits no memory or several.
+    UsageError when nothing is named or an id fits several memories, UnknownMemory when it fits none.
     """
     if not (ids or query or session or before is not None):
         raise UsageError("name what to forget: an ID, --query, --session or --before")
@@ -29,7 +29,7 @@ def select(
     for one in ids:
         memory = store.get(one)
         if memory is None:
-            raise UsageError(f"there is no memory {one}")
+            raise UnknownMemory(one)
         found[memory.id] = memory
     if query:
         found.update({one.id: one.memory for one in store.recall(query, MOST_FOUND, session=session)})

@@ -43,8 +43,8 @@ class Healing(msgspec.Struct, frozen=True):
         cause = f"the store was damaged ({self.why}). It" if self.why else "the store"
         return (
             f"{when}: {cause} was restored from {source}; {self.salvaged:,} newer rows "
-            f"came from the damaged file, {self.replayed:,} writes from the journal"
-            + (f"; {self.unreadable:,} rows of the damaged file cannot be read" if self.unreadable else "")
+            f"came from the file before, {self.replayed:,} writes from the journal"
+            + (f"; {self.unreadable:,} rows of that file cannot be read" if self.unreadable else "")
         )
 
     @property

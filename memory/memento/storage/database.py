@@ -260,7 +260,7 @@ def _settled(path: Path) -> Iterator[None]:
                 folder.mkdir(mode=0o700, exist_ok=True)
             held.enter_context(swap.settled(path))
         except OSError as error:
-            problem = f"cannot open the store {path}: {error.strerror}. Name another with MEMORY_DB_PATH"
+            problem = f"cannot open the store {path}: {error.strerror}. Name another with --db or MEMORY_DB_PATH"
             raise StoreError(problem) from None
         yield
 
@@ -285,11 +285,13 @@ def _create_private(path: Path) -> None:
     """Create folder (0700) and file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
     try:
         if path.is_dir():
-            raise StoreError(f"cannot open the store {path}: it is a folder. Name a file with MEMORY_DB_PATH")
+            raise StoreError(f"cannot open the store {path}: it is a folder. Name a file with --db or MEMORY_DB_PATH")
         with _creating, suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreError(f"cannot open the store {path}: {error.strerror}. Name another with MEMORY_DB_PATH") from None
+        raise StoreError(
+            f"cannot open the store {path}: {error.strerror}. Name another with --db or MEMORY_DB_PATH"
+        ) from None
 
 
 def _make_private(path: Path) -> None:

@@ -200,7 +200,9 @@ def refuse_foreign(connection: apsw.Connection) -> None:
     ).get
     application, version, tables = row
     if application != APPLICATION_ID and (application or version or tables):
-        raise StoreTooNew(f"{name} is a SQLite database of another program: name another file with MEMORY_DB_PATH")
+        raise StoreTooNew(
+            f"{name} is a SQLite database of another program: name another file with --db or MEMORY_DB_PATH"
+        )
     if version > len(MIGRATIONS):
         raise StoreTooNew(
             f"{name} has schema {version}, this Memento knows {len(MIGRATIONS)}: upgrade memento-memory to open it"
