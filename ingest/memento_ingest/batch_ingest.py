@@ -18,14 +18,14 @@ from memento.storage.database import is_part_of
 from memento.storage.sources import SourceState
 from memento.store import MemoryStore
 from memento_ingest.batching import NOTHING, Judge, OnJudged
-from memento_ingest.discovery import File, discover, readable
+from memento_ingest.discovery import File, discover, open_regular, readable
 from memento_ingest.formats.base import Format, source_of
 from memento_ingest.formats.registry import broken_plugins, detect, get, names
 from memento_ingest.group import Group
 from memento_ingest.pipeline import OnBytes, Source, read
 from memento_ingest.redacting import stored_path
 from memento_ingest.report import Report
-from memento_ingest.source import STDIN, SourceFile, StandardInput, open_regular
+from memento_ingest.source import STDIN, SourceFile, StandardInput
 from memento_ingest.span import SourceInfo
 from memento_policies import Policy
 

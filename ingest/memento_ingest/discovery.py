@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 STANDARD_INPUT: Final = "-"
 SUFFIXES: Final = frozenset(
@@ -105,3 +105,16 @@ def _walk(folder: Path, found: Found) -> Iterator[File]:
                 found.ignored += 1
             else:
                 yield File(path, named=False)
+
+
+def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
+    """Open a regular file for reading, never blocking on a pipe that took its place. Raises OSError.
+
+    Without `follow` a link is refused: it may have taken a file's place since the folder was looked at.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "not a regular file")
+    return os.fdopen(descriptor, "rb", buffering=0)

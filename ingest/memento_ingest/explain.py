@@ -15,10 +15,10 @@ from memento.storage import curating
 from memento.storage.database import is_part_of
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import AUTO, HEAD_BYTES
+from memento_ingest.discovery import open_regular
 from memento_ingest.formats.base import LineFormat
 from memento_ingest.formats.registry import detect, get
 from memento_ingest.lines import LongLine, read_lines
-from memento_ingest.source import open_regular
 from memento_ingest.span import SourceInfo, Span
 
 _PLACE: Final = re.compile(r"(?P<path>.+):(?P<line>[1-9]\d{0,15})", re.ASCII | re.DOTALL)

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from memento.storage.sources import SourceState
@@ -125,19 +123,6 @@ class StandardInput:
         """Return what is to be known of it."""
         end = offset if complete_at is None else complete_at
         return SourceState(STDIN, format_name, offset=offset, open_bytes=end - offset, size=complete_at or 0)
-
-
-def open_regular(path: Path, *, follow: bool = True) -> BinaryIO:
-    """Open a regular file for reading, never blocking on a pipe that took its place. Raises OSError.
-
-    Without `follow` a link is refused: it may have taken a file's place since the folder was looked at.
-    """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(0, "not a regular file")
-    return os.fdopen(descriptor, "rb", buffering=0)
 
 
 def _hash(data: bytes) -> bytes:

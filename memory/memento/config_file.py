@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,7 @@ def set_key(path: Path, section: str, name: str, value: str) -> None:
             raise ConfigError(f"{path} cannot be changed safely: set `{name}: {value}` under `{section}:` by hand")
         target = path.resolve()
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        staged = target.with_name(f"{target.name}.new")
-        with os.fdopen(durable.private(staged), "w", encoding="utf-8", newline="") as file:
-            file.write(new)
-        durable.publish(staged, target)
+        durable.replace(target, new.encode())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot change {path}: {error}") from None
 

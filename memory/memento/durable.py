@@ -38,6 +38,18 @@ def private(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
+def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put a file of this content in the place of `path`: the old one or the new one is there, whole. Raises OSError."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with os.fdopen(private(partial), "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), mode)
+        publish(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 @contextmanager
 def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
     """Hold the lock file `path` (flock: the kernel releases it however the process ends).

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from memento.durable import private, publish
+from memento.durable import private, replace
 
 FILE: Final = "redaction.key"
 BYTES: Final = 32
@@ -43,8 +43,6 @@ def _made(path: Path) -> bytes:
         partial.unlink(missing_ok=True)
     found = path.read_bytes()
     if len(found) != BYTES:  # torn by a power cut: nothing was hashed under it that can still be compared
-        with os.fdopen(private(partial), "wb") as file:
-            file.write(key)
-        publish(partial, path)
+        replace(path, key)
         return key
     return found

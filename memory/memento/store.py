@@ -232,7 +232,7 @@ class MemoryStore:
 
         Without a path, return the JSON text itself. Raises UsageError for the path of the store itself.
         """
-        from memento.export import json_text, write_json
+        from memento.transfer.json_array import json_text, write_json
 
         target = Path(path).expanduser() if path else None
         if target and target.resolve() == self.path.resolve():

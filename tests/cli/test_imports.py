@@ -75,3 +75,22 @@ def test_a_fresh_interpreter_stays_light(module: str) -> None:
     program = f"import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not LATE & set(loaded)
+
+
+def test_sql_lives_in_storage() -> None:
+    for path in sorted(PACKAGES["memento"].rglob("*.py")):
+        inside = PACKAGES["memento"] / "storage" in path.parents
+        assert inside or ".execute(" not in path.read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_two_rooms_import_each_other(package: str) -> None:
+    edges = set()
+    for path in sorted(PACKAGES[package].rglob("*.py")):
+        here = path.relative_to(PACKAGES[package]).with_suffix("").parts[0]
+        for statement in at_top(ast.parse(path.read_text("utf-8"))):
+            if isinstance(statement, ast.ImportFrom):
+                first, _, rest = str(statement.module).partition(".")
+                if first == package and rest:
+                    edges.add((here, rest.partition(".")[0]))
+    assert not {(a, b) for a, b in edges if a != b and (b, a) in edges}

@@ -14,7 +14,7 @@ from memento.storage.database import is_part_of
 from memento.store import MemoryStore
 from memento_ingest import batch_ingest
 from memento_ingest.batch_ingest import Ingestion, Options
-from memento_ingest.source import open_regular
+from memento_ingest.discovery import open_regular
 
 MEMENTO = Path(sys.executable).with_name("memento")
 

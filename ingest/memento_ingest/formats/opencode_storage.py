@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from memento_ingest.discovery import open_regular
 from memento_ingest.formats.excerpt import string
 from memento_ingest.formats.json_prefix import first_value
 from memento_ingest.formats.opencode_parts import SOURCE, Setting, read_part
@@ -20,7 +21,6 @@ from memento_ingest.formats.rows import Reading
 from memento_ingest.formats.thread import clean
 from memento_ingest.jsonl import decode
 from memento_ingest.lines import MAX_LINE
-from memento_ingest.source import open_regular
 from memento_ingest.span import SAMPLE_BYTES, SourceInfo, Span, Title
 from memento_ingest.times import to_unix_ms
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from memento import durable
 from memento_policies import MementoError
 
 BACKUP_SUFFIX: Final = ".memento-backup"
@@ -63,7 +61,7 @@ class SettingsFile:
             if self.content is None:
                 self.backup.unlink(missing_ok=True)
             else:
-                _replace(self.backup, self.content, 0o600)
+                durable.replace(self.backup, self.content)
         except OSError as error:
             raise SettingsError(f"{self.backup}: cannot be written: {error.strerror}; nothing was changed") from None
 
@@ -81,7 +79,7 @@ class SettingsFile:
                 self._target.unlink(missing_ok=True)
             else:
                 self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _replace(self._target, content, status.st_mode & 0o7777 if status else 0o600)
+                durable.replace(self._target, content, status.st_mode & 0o7777 if status else 0o600)
         except OSError as error:
             raise SettingsError(f"{self.path}: cannot be written: {error.strerror}") from None
 
@@ -142,24 +140,3 @@ def _read(path: Path) -> bytes | None:
     if len(content) > _MAX_BYTES:
         raise SettingsError(f"{path}: is larger than {_MAX_BYTES >> 20} MiB: is it a settings file?")
     return content
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    """Write the file beside its place, wait for the disk, and put it there in one step."""
-    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(partial).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(partial).unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

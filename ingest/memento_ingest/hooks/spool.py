@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from memento import durable
+
 FOLDER: Final = "spool"
 MAX_FILE: Final = 8 * 1024 * 1024
 """Bytes after which the day's next file is begun."""
@@ -91,13 +93,7 @@ def _replace(path: Path, content: bytes) -> None:
     if not content:
         path.unlink()
         return
-    partial = path.with_name(f".{path.name}.partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    _sync_folder(path.parent)
+    durable.replace(path, content)
 
 
 def _append(folder: Path, lines: bytes) -> Path:
@@ -168,18 +164,10 @@ def _write(path: Path, descriptor: int | None, lines: bytes) -> Path:
             os.ftruncate(descriptor, size)
         raise
     if not size:
-        _sync_folder(path.parent)
+        durable.sync(path.parent)
     return path
 
 
 def _write_whole(descriptor: int, data: bytes) -> None:
     if os.write(descriptor, data) < len(data):
         raise OSError(errno.ENOSPC, "there is no space left for the record")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

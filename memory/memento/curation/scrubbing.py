@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -76,14 +76,7 @@ def scrub(
     if dry_run:
         return receipt
     if changed or beside:
-        with erasure.overwriting(store.database.connection), store.database.write(durable=True) as connection:
-            for memory, columns in changed.items():
-                curating.rewrite(connection, memory, columns)
-            for place, text in beside:
-                curating.clean(connection, place, text)
-            mending.empty_cache(connection)
-            counters.add(connection, counters.DELETIONS, 1)
-        shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows
+        _rewrite(store, changed, beside)
 
     def redact(text: str) -> str:
         return policy.redact(text).text
@@ -96,6 +89,20 @@ def scrub(
             upkeep.checkpoint(connection)
     receipt.backups = _renew_backups(store, receipt, keep_backups)
     return receipt
+
+
+def _rewrite(
+    store: MemoryStore, changed: Mapping[str, Mapping[str, str]], beside: Sequence[tuple[curating.Place, str]]
+) -> None:
+    """Put the texts without their secrets in the place of those with them, in one transaction."""
+    with erasure.overwriting(store.database.connection), store.database.write(durable=True) as connection:
+        for memory, columns in changed.items():
+            curating.rewrite(connection, memory, columns)
+        for place, text in beside:
+            curating.clean(connection, place, text)
+        mending.empty_cache(connection)
+        counters.add(connection, counters.DELETIONS, 1)
+    shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows
 
 
 def _changes(memory: Memory, policy: Policy, receipt: Receipt) -> Mapping[str, str]:

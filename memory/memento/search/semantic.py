@@ -120,11 +120,6 @@ class Semantic:
         with self._database.read() as connection:
             return vectors.pending_count(connection, self.model)
 
-    def query_vector(self, text: str) -> NDArray[np.float32]:
-        """Return the query's unit vector, shape (dimensions,): from the process, from the database, or computed."""
-        vector: NDArray[np.float32] = self.query_vectors([text])[0]
-        return vector
-
     def query_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the queries' unit vectors, shape (queries, dimensions); those not known yet are embedded together.
 

@@ -26,11 +26,6 @@ def overwriting(connection: apsw.Connection) -> Iterator[None]:
         connection.pragma("secure_delete", "fast")
 
 
-def remaining(connection: apsw.Connection, ids: Sequence[str]) -> list[str]:
-    """Return which of these memories are there."""
-    return list(rows.by_ids(connection, ids))
-
-
 def empty_quarantine(connection: apsw.Connection, needles: Iterable[str]) -> int:
     """Remove quarantined samples that hold one of these texts, inside the caller's transaction; return how many."""
     removed = 0

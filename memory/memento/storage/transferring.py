@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import apsw
@@ -15,6 +16,16 @@ _OFFSET: Final = (
     "path", "format", "device", "inode", "head_length", "hex(head_hash)", "hex(marker_hash)", "offset", "open_bytes",
     "size", "modified", "state",
 )  # fmt: skip
+
+
+@contextmanager
+def one_moment(connection: apsw.Connection) -> Iterator[None]:
+    """Show the store as it was when this began, whatever is written meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def forgotten(connection: apsw.Connection) -> Iterator[str]:

@@ -33,12 +33,8 @@ def export(store: MemoryStore, path: Path, *, sources: bool = False) -> int:
             yield record
         yield {"end": {"memories": written}}
 
-    with store.database.read() as connection:
-        connection.execute("BEGIN")
-        try:
-            lines.write(path, counted(connection))
-        finally:
-            connection.execute("ROLLBACK")
+    with store.database.read() as connection, transferring.one_moment(connection):
+        lines.write(path, counted(connection))
     return written
 
 

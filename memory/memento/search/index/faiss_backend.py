@@ -19,14 +19,11 @@ SEARCH_WIDTH: Final = 256
 """HNSW's efConstruction and efSearch."""
 
 
-class FaissFlat(Accelerator):
-    """IndexFlatIP: exact, a copy of all vectors in memory."""
+class _Faiss(Accelerator):
+    """What both indexes share."""
 
-    name: ClassVar[str] = "faiss-flat"
-
-    def __init__(self, dimensions: int) -> None:
-        self._faiss = _one_thread()
-        self._index: Any = self._faiss.IndexFlatIP(dimensions)
+    _faiss: Any
+    _index: Any
 
     @property
     def covered(self) -> int:
@@ -34,8 +31,18 @@ class FaissFlat(Accelerator):
         return int(self._index.ntotal)
 
     def extend(self, vectors: NDArray[np.float32]) -> None:
-        """Take in the rows behind those covered."""
+        """Take in the rows behind those covered: of the graph about half a millisecond each."""
         self._index.add(vectors[self.covered :])
+
+
+class FaissFlat(_Faiss):
+    """IndexFlatIP: exact, a copy of all vectors in memory."""
+
+    name: ClassVar[str] = "faiss-flat"
+
+    def __init__(self, dimensions: int) -> None:
+        self._faiss = _one_thread()
+        self._index = self._faiss.IndexFlatIP(dimensions)
 
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
@@ -47,7 +54,7 @@ class FaissFlat(Accelerator):
         return _found(*self._index.search(query[None], count, params=parameters))
 
 
-class FaissHnsw(Graph):
+class FaissHnsw(_Faiss, Graph):
     """IndexHNSWFlat with inner product: approximate."""
 
     name: ClassVar[str] = "faiss-hnsw"
@@ -55,17 +62,8 @@ class FaissHnsw(Graph):
     def __init__(self, dimensions: int) -> None:
         self._faiss = _one_thread()
         self._dimensions = dimensions
-        self._index: Any = self._faiss.IndexHNSWFlat(dimensions, LINKS, self._faiss.METRIC_INNER_PRODUCT)
+        self._index = self._faiss.IndexHNSWFlat(dimensions, LINKS, self._faiss.METRIC_INNER_PRODUCT)
         self._index.hnsw.efConstruction = BUILD_WIDTH
-
-    @property
-    def covered(self) -> int:
-        """How many rows it holds."""
-        return int(self._index.ntotal)
-
-    def extend(self, vectors: NDArray[np.float32]) -> None:
-        """Take in the rows behind those covered: about half a millisecond each."""
-        self._index.add(vectors[self.covered :])
 
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None

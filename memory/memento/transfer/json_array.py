@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from memento.durable import private, publish
 from memento.errors import StoreError
 from memento.memory import Memory
 
@@ -18,15 +19,11 @@ def json_text(memories: Iterable[Memory]) -> str:
 
 def write_json(memories: Iterable[Memory], path: Path) -> str:
     """Write one JSON array into a file (0600), replacing it only when it is whole; return its path."""
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            for part in _array(memories):
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with os.fdopen(private(partial), "w", encoding="utf-8") as file:
+            file.writelines(_array(memories))
+        publish(partial, path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise StoreError(f"cannot write the export to {path}: {error.strerror}") from None
