@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CANDIDATES: Final = 200
 """How many each of the two searches brings to the ranking."""
+SURVEYED: Final = 240
+"""How many of those are ranked at all, the best by both searches' fused scores."""
 SHORTLIST: Final = 60
 """How many of the candidates are looked at closely: texts, neighbours, word counts."""
 BESIDE: Final = 8
@@ -122,7 +124,8 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     """Rank all candidates by what is known without their texts, and the best of them again by everything."""
     _in_time(progress)
     options, spread = progress.options, progress.options.spread and not progress.within.session
-    nums = [candidate.num for candidate in fuse(progress.dense, progress.lexical)]
+    most = max(SURVEYED, options.limit)
+    nums = [candidate.num for candidate in fuse(progress.dense, progress.lexical)[:most]]
     cosines = cosines_of(None if progress.readings is None else semantic.similarities, progress.readings)
     surveyed = survey(database, progress.question, nums, progress.lexical, cosines, now_ms(), progress.deadline)
     first = rank(surveyed)[: max(SHORTLIST, options.limit)]

@@ -30,7 +30,7 @@ class StemCounter:
         self._stems = frozenset(stems)
         self._stemmed = stemmed
         self._beginnings = sorted({_beginning(stem) for stem in self._stems})
-        self._words = re.compile("|".join(rf"\b{re.escape(begin)}\w*" for begin in self._beginnings))
+        self._words = re.compile(rf"\b(?:{'|'.join(map(re.escape, self._beginnings))})\w*")
         self._known: dict[str, tuple[str, ...]] = {}
 
     def count(self, text: str) -> dict[str, int]:

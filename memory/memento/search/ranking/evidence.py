@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memento.search.ranking.counting import Counts, StemCounter
 from memento.search.ranking.question import Question
@@ -29,8 +29,7 @@ Cosines = Callable[[Sequence[int]], Mapping[int, "Similar"]]
 """Row numbers to their similarities; those without an embedding are left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Similar:
+class Similar(NamedTuple):
     """The cosines of one memory to the question's two readings."""
 
     statement: float = 0.0
@@ -140,7 +139,8 @@ def cosines_of(
         import numpy as np
 
         statement, topic = similarities(readings, np.array(nums, dtype=np.int64)).tolist()
-        return {num: Similar(*both) for num, *both in zip(nums, statement, topic, strict=True) if both[0] == both[0]}
+        pairs = zip(statement, topic, strict=True)
+        return {num: Similar._make(both) for num, both in zip(nums, pairs, strict=True) if both[0] == both[0]}
 
     return look_up
 
