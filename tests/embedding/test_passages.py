@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from memento.embedding.model_files import MAX_TOKENS, TOKENIZER
-from memento.embedding.passages import CLS, SEP, Chunker
+from memento.embedding.passages import Chunker
+
+CLS, SEP = 101, 102
 
 
 @pytest.fixture(scope="module")

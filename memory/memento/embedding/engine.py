@@ -55,12 +55,11 @@ class Embedder(ABC):
 
     def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
-        import numpy as np
-
-        return [np.asarray(_one_vector(chunks), np.float32) for chunks in self.embed(texts)]
+        return [one_vector(chunks) for chunks in self.embed(texts)]
 
 
-def _one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
+def one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the normalised mean of a text's chunks (chunks, dimensions)."""
     if len(chunks) == 1:
         first: NDArray[np.float32] = chunks[0]
         return first
@@ -78,6 +77,7 @@ def load_embedder(
 ) -> Embedder:
     """Load the model installed in `folder`: the native engine, onnxruntime, or sentence-transformers by `torch`.
 
+    Other models than the fetched one run in onnxruntime or sentence-transformers, whatever `rust` says.
     `threads` bounds the cores of one call; None takes two, or one where there is only one. `rust` demands the native
     engine (True), refuses it (False), or takes it where it is installed and works (None). Raises ModelMissing when the
     folder holds no complete model, ModelError when it cannot be loaded, ConfigError when a demanded engine is missing.
@@ -88,6 +88,8 @@ def load_embedder(
     files = find_model(folder)
     if files is None:
         raise ModelMissing(folder)
+    if not files.published:
+        native = None
     if torch:
         from memento.embedding.torch_engine import TorchEmbedder
 

@@ -1,4 +1,4 @@
-"""The ONNX graph of all-MiniLM-L6-v2: token ids in, one unit vector per row out, built from the safetensors alone.
+"""The ONNX graph of a BERT such as all-MiniLM-L6-v2: token ids in, one unit vector per row out, from the safetensors.
 
 The nodes are ONNX Runtime's fused transformer operators (domain `com.microsoft`), which its graph optimiser would make
 out of an exported graph: <https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>. Pooling and
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from memento.embedding.model_files import MODEL_NAME
+from memento.embedding.graph_parts import GraphParts
+from memento.embedding.model_files import MODEL_NAME, Pooling
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, ValueInfoProto
 
     Weights = dict[str, NDArray[np.float32]]
 
@@ -28,23 +29,33 @@ HEADS = 12
 LAYER_NORM_EPSILON = 1e-12
 FUSED = "com.microsoft"
 OPSET = 17
+_NUMBERS = {"F32": "<f4", "F16": "<f2"}
+
+
+class Architecture(NamedTuple):
+    """The shape of a BERT encoder that its weights do not tell."""
+
+    layers: int = LAYERS
+    heads: int = HEADS
+    epsilon: float = LAYER_NORM_EPSILON
+
+
+MINILM = Architecture()
 
 
 def read_safetensors(path: Path) -> Weights:
-    """Return the float32 tensors of a safetensors file: u64 header length, JSON header, then the raw data.
+    """Return a safetensors file's float32 and float16 tensors as float32: u64 header length, JSON header, raw data.
 
     The format is that of the safetensors library. Tensors of other types (position ids) are left out. Raises
     ModelError.
     """
-    import numpy as np
-
     data = path.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     try:
         header: dict[str, Any] = json.loads(data[8:start])
-        tensors = {name: entry for name, entry in header.items() if entry.get("dtype") == "F32"}
+        tensors = {name: entry for name, entry in header.items() if entry.get("dtype") in _NUMBERS}
         return {
-            name: np.frombuffer(data, np.float32, (end - begin) // 4, start + begin).reshape(entry["shape"])
+            name: _tensor(data[start + begin : start + end], _NUMBERS[entry["dtype"]]).reshape(entry["shape"])
             for name, entry in tensors.items()
             for begin, end in [entry["data_offsets"]]
         }
@@ -54,34 +65,46 @@ def read_safetensors(path: Path) -> Weights:
         ) from error
 
 
-def build_graph(weights: Weights) -> ModelProto:
+def _tensor(data: bytes, number: str) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.frombuffer(data, number).astype(np.float32)
+
+
+def build_graph(weights: Weights, architecture: Architecture = MINILM, pooling: Pooling = "mean") -> ModelProto:
     """Return the fp32 model.
 
-    Inputs `input_ids` and `attention_mask`, int32, (batch, tokens); output `embedding`, float32, (batch, 384).
+    Inputs `input_ids` and `attention_mask`, int32, (batch, tokens); output `embedding`, float32, (batch, dimensions).
     Raises ModelError when a tensor of the architecture is missing.
     """
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     try:
-        graph = _Builder(weights)
+        graph = _Builder(weights, architecture)
         hidden = graph.embeddings()
-        for layer in range(LAYERS):
+        for layer in range(architecture.layers):
             hidden = graph.encoder_layer(hidden, f"encoder.layer.{layer}")
-        graph.pool(hidden)
+        graph.pool(hidden, pooling)
     except KeyError as error:
-        raise ModelError(f"the weights have no tensor {error}: this is not all-MiniLM-L6-v2") from error
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT32, ["batch", "tokens"])
-        for name in ("input_ids", "attention_mask")
-    ]
-    dimensions = weights[WORD_EMBEDDINGS].shape[1]
-    output = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dimensions])
+        raise ModelError(f"the weights have no tensor {error}: this is not the BERT they are said to be") from error
+    inputs, output = interface(weights[WORD_EMBEDDINGS].shape[1])
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)]
     body = helper.make_graph(graph.nodes, MODEL_NAME, inputs, [output], graph.initializers)
     model = helper.make_model(body, opset_imports=opsets, ir_version=8, producer_name="memento")
     # The graph is already what onnxruntime's preprocessing would make of it; without the mark its quantiser warns.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     return model
+
+
+def interface(dimensions: int | str) -> tuple[list[ValueInfoProto], ValueInfoProto]:
+    """Return the inputs and the output that every graph has which an engine runs."""
+    from onnx import TensorProto, helper
+
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT32, ["batch", "tokens"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    return inputs, helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dimensions])
 
 
 def unpack_weights(model: ModelProto) -> Weights:
@@ -108,34 +131,34 @@ def unpack_weights(model: ModelProto) -> Weights:
     return {name: np.ascontiguousarray(value) for name, value in weights.items()}
 
 
-class _Builder:
-    """Collects nodes and initialisers; a tensor keeps its safetensors name unless it is transposed or packed."""
+class _Builder(GraphParts):
+    """A BERT's nodes and initialisers; a tensor keeps its safetensors name unless it is transposed or packed."""
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, architecture: Architecture) -> None:
+        super().__init__()
         self.weights = weights
-        self.nodes: list[NodeProto] = []
-        self.initializers: list[TensorProto] = []
+        self.architecture = architecture
 
     def embeddings(self) -> str:
         """Token + position + segment embeddings, normalised; the whole text is segment 0, so its row is a bias."""
         import numpy as np
 
-        words = self._add("Gather", [self._weight(WORD_EMBEDDINGS), "input_ids"], "words")
-        length = self._add("Shape", ["input_ids"], "token_count", start=1, end=2)
+        words = self.add("Gather", [self._weight(WORD_EMBEDDINGS), "input_ids"], "words")
+        length = self.add("Shape", ["input_ids"], "token_count", start=1, end=2)
         first, axis = (
-            self._constant("zero", np.zeros(1, np.int64)),
-            self._constant("position_axis", np.zeros(1, np.int64)),
+            self.constant("zero", np.zeros(1, np.int64)),
+            self.constant("position_axis", np.zeros(1, np.int64)),
         )
         table = self._weight("embeddings.position_embeddings.weight")
-        positions = self._add("Slice", [table, first, length, axis], "positions")
-        segment = self._constant(SEGMENT_0, self.weights["embeddings.token_type_embeddings.weight"][0])
+        positions = self.add("Slice", [table, first, length, axis], "positions")
+        segment = self.constant(SEGMENT_0, self.weights["embeddings.token_type_embeddings.weight"][0])
         return self._add_and_normalise([words, positions], "embeddings", segment)
 
     def encoder_layer(self, hidden: str, name: str) -> str:
         """Post-norm transformer block: attention, add and normalise, GELU feed-forward, add and normalise."""
         weight, bias = self._packed_attention(f"{name}.attention.self")
         inputs = [hidden, weight, bias, "attention_mask"]
-        context = self._fused("Attention", inputs, f"{name}.context", num_heads=HEADS)
+        context = self._fused("Attention", inputs, f"{name}.context", num_heads=self.architecture.heads)
         attended = self._matmul(context, f"{name}.attention.output.dense")
         bias = self._weight(f"{name}.attention.output.dense.bias")
         hidden = self._add_and_normalise([attended, hidden], f"{name}.attention.output", bias)
@@ -144,16 +167,18 @@ class _Builder:
         lowered = self._matmul(active, f"{name}.output.dense")
         return self._add_and_normalise([lowered, hidden], f"{name}.output", self._weight(f"{name}.output.dense.bias"))
 
-    def pool(self, hidden: str) -> None:
-        """Mean over the tokens, then unit length; since the length is set to 1, the sum will do for the mean."""
+    def pool(self, hidden: str, pooling: Pooling) -> None:
+        """As in every graph; but the mean has the nodes that it always had, so that a build is the same to the byte."""
         import numpy as np
         from onnx import TensorProto
 
-        axis = self._constant("pool_axis", np.ones(1, np.int64))
-        mask = self._add("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
-        row = self._add("Unsqueeze", [mask, axis], "mask_row")
-        total = self._add("Squeeze", [self._add("MatMul", [row, hidden], "token_sum"), axis], "text_sum")
-        self._add("LpNormalization", [total], "embedding", axis=-1, p=2)
+        if pooling != "mean":
+            super().pool(hidden, pooling)
+            return
+        axis = self.constant("pool_axis", np.ones(1, np.int64))
+        mask = self.add("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
+        row = self.add("Unsqueeze", [mask, axis], "mask_row")
+        self.unit(self.add("Squeeze", [self.add("MatMul", [row, hidden], "token_sum"), axis], "text_sum"))
 
     def _packed_attention(self, name: str) -> tuple[str, str]:
         """Return the weight (384 x 1152) and the bias (1152) of query, key and value side by side."""
@@ -162,33 +187,20 @@ class _Builder:
         parts = [f"{name}.{part}" for part in ("query", "key", "value")]
         weight = np.concatenate([self.weights[f"{part}.weight"].T for part in parts], axis=1)
         bias = np.concatenate([self.weights[f"{part}.bias"] for part in parts])
-        return self._constant(f"{name}.packed_weight", weight), self._constant(f"{name}.packed_bias", bias)
+        return self.constant(f"{name}.packed_weight", weight), self.constant(f"{name}.packed_bias", bias)
 
     def _add_and_normalise(self, terms: list[str], name: str, bias: str) -> str:
         norm = [self._weight(f"{name}.LayerNorm.weight"), self._weight(f"{name}.LayerNorm.bias")]
         return self._fused(
-            "SkipLayerNormalization", [*terms, *norm, bias], f"{name}.normalised", epsilon=LAYER_NORM_EPSILON
+            "SkipLayerNormalization", [*terms, *norm, bias], f"{name}.normalised", epsilon=self.architecture.epsilon
         )
 
     def _matmul(self, hidden: str, name: str) -> str:
-        weight = self._constant(f"{name}.weight_transposed", self.weights[f"{name}.weight"].T)
-        return self._add("MatMul", [hidden, weight], f"{name}.product")
+        weight = self.constant(f"{name}.weight_transposed", self.weights[f"{name}.weight"].T)
+        return self.add("MatMul", [hidden, weight], f"{name}.product")
 
     def _weight(self, name: str) -> str:
-        return self._constant(name, self.weights[name])
-
-    def _constant(self, name: str, value: NDArray[Any]) -> str:
-        import numpy as np
-        from onnx import numpy_helper
-
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+        return self.constant(name, self.weights[name])
 
     def _fused(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        return self._add(operator, inputs, output, domain=FUSED, **attributes)
-
-    def _add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        from onnx import helper
-
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
-        return output
+        return self.add(operator, inputs, output, domain=FUSED, **attributes)

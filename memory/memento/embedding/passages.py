@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from memento.embedding.model_files import MAX_TOKENS
+from memento.embedding.model_files import PUBLISHED, Recipe
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-CLS, SEP = 101, 102
-CONTENT_TOKENS = MAX_TOKENS - 2
 
 SENTENCE_END = re.compile(r"[.!?…]+[\"'»”’)\]]*\s+|[。！？]+[」』”’）]*\s*|\n\s*\n\s*")
 LINE_END = re.compile(r"\n\s*")
@@ -31,13 +29,13 @@ class Chunk(NamedTuple):
     start: int
     end: int
     ids: list[int]
-    """Token ids with `[CLS]` and `[SEP]`, at most MAX_TOKENS."""
+    """Token ids with the prompt and the special tokens (`[CLS]`, `[SEP]`), at most the model's window."""
 
 
 class Chunker:
     """The model's tokenizer, and where it cuts."""
 
-    def __init__(self, tokenizer_file: Path) -> None:
+    def __init__(self, tokenizer_file: Path, recipe: Recipe = PUBLISHED) -> None:
         from tokenizers import Tokenizer
 
         try:
@@ -48,19 +46,29 @@ class Chunker:
         self._tokenizer.no_truncation()
         # "[SEP]" in a text is five characters somebody wrote, not the end of a segment.
         self._tokenizer.encode_special_tokens = True
+        self._window = recipe.max_tokens
+        self._special = _special_tokens(self._tokenizer)
 
-    def chunks(self, text: str) -> list[Chunk]:
-        """Return the chunks of `text` in order: one if it fits, else cut after sentences, else lines, else words."""
+    def chunks(self, text: str, prompt: str = "") -> list[Chunk]:
+        """Return the chunks of `text` in order: one if it fits, else cut after sentences, else lines, else words.
+
+        Every chunk's ids begin with the prompt's.
+        """
         text = encodable(text)
+        before, after = self._special
+        if prompt:
+            before = [*before, *self._tokenizer.encode(prompt, add_special_tokens=False).ids]
+        room = max(1, self._window - len(before) - len(after))
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids = encoding.ids
-        if len(ids) <= CONTENT_TOKENS:
-            return [Chunk(0, len(text), [CLS, *ids, SEP])]
+        if len(ids) <= room:
+            return [Chunk(0, len(text), [*before, *ids, *after])]
         words = _word_starts(encoding.word_ids)
         starts = [start for start, _ in encoding.offsets]
-        cuts = [0, *_cuts(text, starts, words), len(ids)]
+        cuts = [0, *_cuts(text, starts, words, room), len(ids)]
         spans = [0, *(starts[cut] for cut in cuts[1:-1]), len(text)]
-        return [Chunk(spans[n], spans[n + 1], [CLS, *ids[cuts[n] : cuts[n + 1]], SEP]) for n in range(len(cuts) - 1)]
+        parts = (ids[begin:end] for begin, end in pairwise(cuts))
+        return [Chunk(*span, [*before, *part, *after]) for span, part in zip(pairwise(spans), parts, strict=True)]
 
 
 def encodable(text: str) -> str:
@@ -72,21 +80,30 @@ def encodable(text: str) -> str:
     return text
 
 
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the ids that the tokenizer puts before and behind a text."""
+    plain, framed = (tokenizer.encode("a", add_special_tokens=special).ids for special in (False, True))
+    begin = next(at for at in range(len(framed)) if framed[at : at + len(plain)] == plain)
+    return framed[:begin], framed[begin + len(plain) :]
+
+
 def _word_starts(word_ids: list[int | None]) -> list[int]:
     """Return the indices of the tokens that begin a word (or a punctuation mark, or a CJK character)."""
     return [index for index, word in enumerate(word_ids) if index == 0 or word != word_ids[index - 1]]
 
 
-def _cuts(text: str, starts: list[int], words: list[int]) -> Iterator[int]:
+def _cuts(text: str, starts: list[int], words: list[int], room: int) -> Iterator[int]:
     """Yield the token indices at which a new chunk begins, each as late as the window and the best boundary allow.
 
-    A word has at most 100 tokens (longer ones are `[UNK]`, one token), so every window holds a word's beginning.
+    WordPiece makes one token of a word of more than 100; where a tokenizer does not, a window without a word's
+    beginning is cut at its end.
     """
     boundaries = [_token_indices(pattern, text, starts, words) for pattern in (SENTENCE_END, LINE_END)]
     begin = 0
-    while len(starts) - begin > CONTENT_TOKENS:
-        limit = begin + CONTENT_TOKENS
-        begin = next(cut for places in (*boundaries, words) if (cut := _last_up_to(places, limit)) > begin)
+    while len(starts) - begin > room:
+        limit = begin + room
+        found = (cut for places in (*boundaries, words) if (cut := _last_up_to(places, limit)) > begin)
+        begin = next(found, limit)
         yield begin
 
 

@@ -160,6 +160,17 @@ def _require(files: ModelFiles | None, folder: Path) -> ModelFiles:
 
 
 @contextmanager
+def installing(folder: Path, report: Progress) -> Iterator[Path]:
+    """Lend an empty folder to build a model in, beside its place, while no other process installs there."""
+    with _lock(folder, report):
+        staged = folder / ".pull" / "model"
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(mode=0o700, parents=True)
+        yield staged
+        shutil.rmtree(staged.parent)
+
+
+@contextmanager
 def _lock(folder: Path, report: Progress) -> Iterator[None]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)

@@ -1,6 +1,7 @@
-"""The same model through sentence-transformers, for machines with a GPU; needs the extra `[torch]`.
+"""A model through sentence-transformers, for machines with a GPU; needs the extra `[torch]`.
 
-It takes its weights from the installed fp32 model, so its vectors carry the same stamp and nothing is downloaded.
+The fetched model's weights are taken from its fp32 graph, so its vectors carry the same stamp and nothing else is
+downloaded. Any other model is loaded from the copy that was made when it was installed for this engine.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memento.embedding.engine import Embedder
+from memento.embedding.engine import Embedder, one_vector
 from memento.embedding.graph import HEADS, LAYER_NORM_EPSILON, LAYERS, unpack_weights
-from memento.embedding.model_files import DIMENSIONS, FP32, MAX_TOKENS, TOKENIZER, ModelFiles
+from memento.embedding.model_files import CHECKPOINT, DIMENSIONS, FP32, MAX_TOKENS, TOKENIZER, ModelFiles
 from memento.embedding.passages import Chunker
 from memento.errors import ModelError
 
@@ -39,34 +40,49 @@ MODULES = ("Transformer", "Pooling", "Normalize")
 
 
 class TorchEmbedder(Embedder):
-    """all-MiniLM-L6-v2 in sentence-transformers, on the device it chooses."""
+    """A model in sentence-transformers, on the device it chooses."""
 
     def __init__(self, files: ModelFiles, threads: int | None = None) -> None:
         self.model = files.model
         self.engine = "sentence-transformers"
-        self.dimensions = DIMENSIONS
-        self._chunker = Chunker(files.folder / TOKENIZER)
-        self._transformer = _sentence_transformer(files.folder, threads)
+        self.dimensions = files.dimensions
+        self._recipe = files.recipe
+        self._chunker = Chunker(files.folder / TOKENIZER, files.recipe)
+        self._transformer = _sentence_transformer(files, threads)
 
     def passages(self, text: str) -> list[tuple[int, int]]:
         """Return the (start, end) character spans of the text's chunks."""
-        return [(chunk.start, chunk.end) for chunk in self._chunker.chunks(text)]
+        return self._spans(text, self._recipe.passage_prompt)
 
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Return per text its chunks' unit vectors, shape (chunks, 384)."""
+        """Return per text its chunks' unit vectors, shape (chunks, dimensions)."""
+        return self._embed(texts, self._recipe.passage_prompt)
+
+    def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
+        return [one_vector(chunks) for chunks in self._embed(texts, self._recipe.query_prompt)]
+
+    def _spans(self, text: str, prompt: str) -> list[tuple[int, int]]:
+        return [(chunk.start, chunk.end) for chunk in self._chunker.chunks(text, prompt)]
+
+    def _embed(self, texts: Sequence[str], prompt: str) -> list[NDArray[np.float32]]:
         import numpy as np
 
-        spans = [self.passages(text) for text in texts]
+        spans = [self._spans(text, prompt) for text in texts]
         # Replacing lone surrogates keeps every character's place.
         readable = [text.encode(errors="replace").decode() for text in texts]
         parts = [text[start:end] for text, pieces in zip(readable, spans, strict=True) for start, end in pieces]
-        encoded = self._transformer.encode(parts, show_progress_bar=False, convert_to_numpy=True) if parts else []
-        vectors = np.asarray(encoded, np.float32).reshape(-1, DIMENSIONS)
+        if not parts:
+            return []
+        encoded = self._transformer.encode(
+            parts, prompt=prompt, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
+        )
+        vectors = np.asarray(encoded, np.float32)
         ends = accumulate((len(pieces) for pieces in spans), initial=0)
         return [vectors[start:end] for start, end in pairwise(ends)]
 
 
-def _sentence_transformer(folder: Path, threads: int | None) -> Any:
+def _sentence_transformer(files: ModelFiles, threads: int | None) -> Any:
     try:
         import torch
         from sentence_transformers import SentenceTransformer
@@ -76,8 +92,16 @@ def _sentence_transformer(folder: Path, threads: int | None) -> Any:
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)
+    if not files.published:
+        checkpoint = files.folder / CHECKPOINT
+        if not checkpoint.is_dir():
+            raise ModelError(
+                f"{files.model} was installed without what sentence-transformers loads: run `memento model use "
+                f"{files.origin}` with `embedding.use_onnx: false`"
+            )
+        return SentenceTransformer(str(checkpoint), local_files_only=True)
     with tempfile.TemporaryDirectory() as scratch:
-        write_checkpoint(folder, Path(scratch))
+        write_checkpoint(files.folder, Path(scratch))
         return SentenceTransformer(scratch)
 
 

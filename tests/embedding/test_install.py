@@ -1,0 +1,130 @@
+"""`install`: a user's model runs as its folder says, whatever its size, pooling, prompts and export."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer
+
+from memento.embedding import ModelError, find_model, load_embedder
+from memento.embedding.install import install
+from memento.embedding.model_files import FP32, INT8, TOKENIZER, WEIGHTS
+
+MakeFolder = Callable[..., Path]
+TEXT = "The build broke when Anna updated the compiler."
+
+
+def bag_of_tokens(folder: Path, model_dir: Path, output: str = "last_hidden_state") -> NDArray[np.float32]:
+    """Export a model that looks each token up, int64 inputs with segments as optimum writes them; return its table."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(model_dir / TOKENIZER, folder / TOKENIZER)
+    table = np.random.default_rng(3).standard_normal((30_522, 20)).astype(np.float32)
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["b", "t"]) for name in names]
+    result = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["b", "t", 20])
+    nodes = [
+        helper.make_node("Add", ["input_ids", "token_type_ids"], ["moved"]),
+        helper.make_node("Gather", ["table", "moved"], [output]),
+    ]
+    graph = helper.make_graph(nodes, "bag", inputs, [result], [numpy_helper.from_array(table, "table")])
+    (folder / "onnx").mkdir()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7)
+    onnx.save(model, folder / "onnx" / "model.onnx")
+    return table
+
+
+def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
+
+
+def test_a_bert_of_other_dimensions(tmp_path: Path, sentence_folder: MakeFolder) -> None:
+    folder = sentence_folder(tmp_path / "tiny-bert")
+    files = install(folder, tmp_path / "models")
+    assert find_model(tmp_path / "models" / "tiny-bert") == files
+    assert (files.name, files.dimensions, files.recipe.max_tokens) == ("tiny-bert", 48, 32)
+    assert {path.name for path in files.folder.iterdir()} >= {FP32, INT8, TOKENIZER}
+    assert not (files.folder / ".pull").exists()
+    embedder = load_embedder(files.folder)
+    assert embedder.model == files.model
+    assert embedder.embed_query(TEXT).shape == (48,)
+    (chunks,) = embedder.embed(["A sentence that is told again and again. " * 10])
+    assert len(chunks) > 3  # windows of 32 tokens
+    np.testing.assert_allclose(np.linalg.norm(chunks, axis=1), 1, atol=1e-5)
+
+
+def test_the_weights_and_the_recipe_make_the_stamp(tmp_path: Path, sentence_folder: MakeFolder) -> None:
+    models = tmp_path / "models"
+    first = install(sentence_folder(tmp_path / "a" / "same-name"), models).model
+    assert install(tmp_path / "a" / "same-name", models).model == first
+    other = install(sentence_folder(tmp_path / "b" / "same-name", pooling="cls_token"), models)
+    assert other.model != first
+    assert find_model(models / "same-name") == other
+
+
+@pytest.mark.parametrize("pooling", ["mean_tokens", "cls_token", "max_tokens"])
+def test_an_export_is_pooled_as_its_folder_says(tmp_path: Path, model_dir: Path, pooling: str) -> None:
+    table = bag_of_tokens(tmp_path / "bag", model_dir)
+    (tmp_path / "bag" / "1_Pooling").mkdir()
+    config = {"pooling_mode_mean_tokens": False, f"pooling_mode_{pooling}": True}
+    (tmp_path / "bag" / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    embedder = load_embedder(install(tmp_path / "bag", tmp_path / "models").folder)
+    tokenizer = Tokenizer.from_file(str(model_dir / TOKENIZER))
+    tokenizer.no_padding()
+    texts = ["short", TEXT]
+    for text, found in zip(texts, embedder.embed_queries(texts), strict=True):
+        tokens = table[tokenizer.encode(text).ids]
+        expected = {"mean_tokens": tokens.mean(axis=0), "cls_token": tokens[0], "max_tokens": tokens.max(axis=0)}
+        np.testing.assert_allclose(found, unit(expected[pooling]), atol=1e-5)
+
+
+def test_prompts_stand_before_queries_and_passages(tmp_path: Path, sentence_folder: MakeFolder) -> None:
+    plain = load_embedder(install(sentence_folder(tmp_path / "plain"), tmp_path / "models").folder, precision="fp32")
+    folder = sentence_folder(tmp_path / "prompted", query="query: ", passage="passage: ")
+    prompted = load_embedder(install(folder, tmp_path / "models").folder, precision="fp32")
+    np.testing.assert_allclose(prompted.embed_query(TEXT), plain.embed_query(f"query: {TEXT}"), atol=1e-5)
+    (found,), (expected,) = prompted.embed([TEXT]), plain.embed([f"passage: {TEXT}"])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_folder_of_the_published_model_is_that_model(tmp_path: Path, published: Path, model_dir: Path) -> None:
+    assert install(published, tmp_path / "models").folder == tmp_path / "models" / "all-MiniLM-L6-v2"
+
+
+def test_what_cannot_run_is_refused_with_a_remedy(tmp_path: Path, sentence_folder: MakeFolder) -> None:
+    models = tmp_path / "models"
+    folder = sentence_folder(tmp_path / "other")
+    (folder / "config.json").write_text('{"model_type": "mpnet"}')
+    with pytest.raises(ModelError, match="export it to ONNX"):
+        install(folder, models)
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_lasttoken": true}')
+    with pytest.raises(ModelError, match="pools by lasttoken"):
+        install(folder, models)
+    (folder / TOKENIZER).unlink()
+    with pytest.raises(ModelError, match="no tokenizer"):
+        install(folder, models)
+    broken = sentence_folder(tmp_path / "broken")
+    (broken / WEIGHTS).write_bytes(b"x" * 100)
+    with pytest.raises(ModelError, match="safetensors"):
+        install(broken, models)
+    assert not any(find_model(path) for path in models.glob("*"))
+
+
+def test_sentence_transformers_gives_the_same_vectors(tmp_path: Path, sentence_folder: MakeFolder) -> None:
+    pytest.importorskip("sentence_transformers")
+    for pooling in ("mean_tokens", "cls_token", "max_tokens"):
+        folder = sentence_folder(tmp_path / pooling, pooling=pooling, query="query: ")
+        files = install(folder, tmp_path / "models", torch=True)
+        torch = load_embedder(files.folder, torch=True)
+        built = load_embedder(files.folder, precision="fp32", rust=False)
+        assert torch.model == built.model
+        np.testing.assert_allclose(torch.embed_query(TEXT), built.embed_query(TEXT), atol=1e-5)
+        long = "Many words about the same thing. " * 12
+        np.testing.assert_allclose(torch.embed([long])[0], built.embed([long])[0], atol=1e-5)
