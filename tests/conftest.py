@@ -42,7 +42,7 @@ def sentence_folder(model_dir: Path) -> Callable[..., Path]:
         }
         for layer in range(2):
             name = f"encoder.layer.{layer}"
-            for part in ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"):
+            for part in (*(f"attention.self.{one}" for one in ("query", "key", "value")), "attention.output.dense"):
                 shapes |= {f"{name}.{part}.weight": (dimensions, dimensions), f"{name}.{part}.bias": (dimensions,)}
             shapes |= {f"{name}.intermediate.dense.weight": (96, dimensions), f"{name}.intermediate.dense.bias": (96,)}
             shapes |= {f"{name}.output.dense.weight": (dimensions, 96), f"{name}.output.dense.bias": (dimensions,)}
