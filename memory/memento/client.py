@@ -23,13 +23,16 @@ from urllib.parse import urlencode
 import msgspec
 
 from memento import __version__
-from memento.memory import Feature, Found, Memory, Recall
+from memento.memory import CacheUse, Feature, Found, Memory, Recall
 
 CONNECT_SECONDS: Final = 0.05
 STORE_SECONDS: Final = 0.15
 """How long the sidecar may take to say whose it is: one that is stopped says nothing."""
 GRACE_SECONDS: Final = 0.5
 """What a recall may take on the way, beyond the deadline that the sidecar keeps."""
+STATS_SECONDS: Final = 3.0
+"""How long the sidecar may count; `memento stats` has counted the store itself by then."""
+_UNUSABLE: Final = (OSError, ValueError, TypeError, RecursionError)  # msgspec's errors are ValueErrors
 _MAX_PATH: Final = 103 if sys.platform == "darwin" else 107
 """Bytes of a socket's path; see sun_path in unix(7)."""
 _MAX_HEADER: Final = 16 * 1024
@@ -112,19 +115,41 @@ def recall(database: Path, query: str, limit: int, deadline: float, asked: Mappi
 
     `deadline` in seconds; `asked` holds filters and options as MemoryStore.recall takes them. Never raises.
     """
-    path = socket_path(database)
     parameters = {"q": query, "k": limit, "deadline": deadline, **_parameters(asked)}
     target = "/v1/recall?" + urlencode(parameters, doseq=True, errors="replace")
     try:
-        if not stat.S_ISSOCK(path.lstat().st_mode) or not is_private(path.parent):
-            return None
-        with _connected(path) as connection:
-            served = json.loads(_get(connection, "/v1/store", STORE_SECONDS))
-            if served != {"database": str(database.expanduser().resolve()), "version": __version__}:
-                return None
-            return from_wire(json.loads(_get(connection, target, deadline + GRACE_SECONDS)))
-    except (OSError, ValueError, TypeError, RecursionError):  # msgspec's errors are ValueErrors
+        return from_wire(_asked(database, target, deadline + GRACE_SECONDS))
+    except _UNUSABLE:
         return None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a running sidecar keeps in its process, of what `MemoryStore.stats` tells."""
+
+    tiers: dict[str, int]
+    caches: dict[str, CacheUse]
+
+
+def kept(database: Path) -> Kept | None:
+    """Ask the sidecar that serves this database what it keeps; None when there is none. Never raises."""
+    try:
+        answer = _asked(database, "/v1/stats", STATS_SECONDS)
+        caches = {name: {key: use[key] for key in CacheUse._fields} for name, use in answer["caches"].items()}
+        return Kept(answer["tiers"], {name: CacheUse(**use) for name, use in caches.items()})
+    except (*_UNUSABLE, KeyError, AttributeError):
+        return None
+
+
+def _asked(database: Path, target: str, seconds: float) -> Any:
+    """Return the JSON that the sidecar of this database answers. Raises one of _UNUSABLE."""
+    path = socket_path(database)
+    if not stat.S_ISSOCK(path.lstat().st_mode) or not is_private(path.parent):
+        raise PermissionError(f"{path} is no socket of ours")
+    with _connected(path) as connection:
+        served = json.loads(_get(connection, "/v1/store", STORE_SECONDS))
+        if served != {"database": str(database.expanduser().resolve()), "version": __version__}:
+            raise ValueError(f"{path} serves another store, or is of another version")
+        return json.loads(_get(connection, target, seconds))
 
 
 def _parameters(asked: Mapping[str, Any]) -> dict[str, Any]:

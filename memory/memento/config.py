@@ -45,12 +45,14 @@ class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept to avoid embedding a text twice."""
+    """What is kept to avoid embedding a text, or answering a query, twice."""
 
     lru_size: int = 1_000
     """Query embeddings in the process."""
     table_size: int = 10_000
     """Query embeddings in the database."""
+    working_size: int = 1_000
+    """Answers and memories in the process; 0 keeps none."""
 
 
 class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -173,6 +173,24 @@ class Recall(Sequence[Found]):
         return iter(self.results)
 
 
+class CacheUse(NamedTuple):
+    """How a cache is used: what is in it, what may be, and how often something was found there and not."""
+
+    entries: int
+    limit: int
+    hits: int
+    misses: int
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of look-ups that found something, in [0, 1]; 0 before the first."""
+        return self.hits / max(1, self.hits + self.misses)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the JSON-serialisable form."""
+        return {**self._asdict(), "hit_rate": round(self.hit_rate, 4)}
+
+
 class Counts(NamedTuple):
     """How a batch of memories met the store."""
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from difflib import get_close_matches
 from functools import reduce
@@ -19,26 +20,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 
 from memento import journal
+from memento.capture_account import CaptureAccount
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
 from memento.link_key import link_key
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.restore.opening import open_database
+from memento.search.backlog import Progress, Swap
 from memento.search.index_status import IndexStatus
 from memento.search.recall import CATCH_UP_SECONDS, Options, recall as search
-from memento.search.semantic import Progress, Semantic
-from memento.storage import capture, ignored, overview, rows, sources
-from memento.storage.capture import Batch
+from memento.search.semantic import Semantic
+from memento.search.working import WorkingTier
+from memento.storage import overview, rows
 from memento.storage.filters import Filter, where
-from memento.storage.ignored import Ignored, Kind
 from memento.storage.overview import Stats
-from memento.storage.sources import Quarantined, SourceAccount, SourceState
 from memento.times import now_ms, to_ms
 from memento_policies.text import encode
 
 if TYPE_CHECKING:
-    import apsw
-
     from memento.embedding import Embedder
     from memento.restore.record import Healing
     from memento.storage.database import Database
@@ -75,7 +74,7 @@ class Filters(TypedDict, total=False):
     """In [0, 1], inclusive."""
 
 
-class MemoryStore:
+class MemoryStore(CaptureAccount):
     """A memory in one SQLite file, which is made where there is none; a context manager, closed by `close`.
 
     `path` defaults to the configured one (MEMORY_DB_PATH, config.yaml, ~/.memento/memory.db), `config` to what
@@ -96,6 +95,7 @@ class MemoryStore:
         self._database = open_database(self.path, self.config)
         self._known_generation = self._database.generation
         self._semantic = Semantic(self._database, self.config, embedder)
+        self._working = WorkingTier(self._database, self.config.settings.cache.working_size)
         self._policy: Policy | None = None
         with suppress(StoreError, OSError):  # a full disk: the journal waits for the next start, reading goes on
             journal.replay(self._database)
@@ -138,7 +138,7 @@ class MemoryStore:
         self.write(memory, revive=True)
         if embed:
             with suppress(ModelError, StoreError):  # found by words until a model is there, and space to write
-                self.embed_pending(time.monotonic() + CATCH_UP_SECONDS)
+                self._semantic.embed_pending(time.monotonic() + CATCH_UP_SECONDS, swap=False)
         return memory.id
 
     def recall(
@@ -180,7 +180,7 @@ class MemoryStore:
             spread=spread,
             explain=explain,
         )
-        return search(self._database, self._semantic, encode(query)[0], _filter(filters), options)
+        return self._recalled(encode(query)[0], _filter(filters), options)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
@@ -195,10 +195,15 @@ class MemoryStore:
         """
         if not _ID_PREFIX.fullmatch(memory_id):
             return None
+        moment = self._working.moment()
+        if known := self._working.find(moment, memory_id, Memory):
+            return known
         with self._database.read() as connection:
             found = rows.by_prefix(connection, memory_id.lower())
         if len(found) > 1:
             raise UsageError(f"several memories' ids begin with {memory_id!r}: give more of it")
+        if found:
+            self._working.keep(moment, memory_id, found[0])
         return found[0] if found else None
 
     def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
@@ -223,9 +228,11 @@ class MemoryStore:
         return journal.write(self._database, lambda _: [journal.Forget(rows.tombstones(memory.id, memory.text))]) == [1]
 
     def stats(self) -> Stats:
-        """Return figures over the whole store."""
+        """Return figures over the whole store, and over what this process keeps of it."""
+        working, (queries, table) = self._working.use(), self._semantic.cache_use()
+        caches = {"working": working, "queries": queries, "queries_stored": table}
         with self._database.read() as connection:
-            return overview.stats(connection, str(self.path), self._semantic.model)
+            return overview.stats(connection, str(self.path), self._semantic.model, caches)
 
     def export_json(self, path: str | Path | None = None) -> str:
         """Write every memory as one JSON array, oldest first, to a new file (0600), and return its path.
@@ -242,12 +249,25 @@ class MemoryStore:
             return json_text(memories) if target is None else write_json(memories, target)
 
     def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
-        """Embed what no model has seen yet, until done or `deadline` (a time of time.monotonic()); return how many.
+        """Embed what waits for it, until done or `deadline` (a time of time.monotonic()); return how many.
 
+        Where another model was configured, everything is embedded by it too; it takes over when that is complete.
         `progress` is called with the number of memories just embedded. Raises ModelMissing when no model is installed,
         ModelError for one that cannot be used.
         """
         return self._semantic.embed_pending(deadline, progress)
+
+    def models(self) -> Swap:
+        """Return which model answers, which one follows, and how far it is."""
+        return self._semantic.swap()
+
+    def take_up(self, config: Config) -> None:
+        """Let the model that these settings name follow the one in use; no other setting is taken up."""
+        self._semantic.take_up(config)
+
+    def warm(self) -> None:
+        """Begin to load the embedding model in a thread of its own, so that no recall has to wait for it."""
+        self._semantic.warm()
 
     def index_status(self) -> IndexStatus:
         """Read the vector file whole and say whether it is in step with the database."""
@@ -265,8 +285,12 @@ class MemoryStore:
         self._semantic.release()
 
     def pending(self) -> int:
-        """Count the memories that wait for their embedding."""
+        """Count the memories that wait for their embedding and are found by words only."""
         return self._semantic.pending()
+
+    def to_embed(self) -> int:
+        """Count the embeddings to be made: for those that wait, and for a model that is to follow."""
+        return self._semantic.left()
 
     def write(self, memory: NewMemory, *, revive: bool = False) -> Counts:
         """Write one finished row and wait for the disk; `revive` lifts the tombstone of a forgotten one."""
@@ -275,75 +299,12 @@ class MemoryStore:
         self._echo([memory], counts)
         return counts
 
-    def ignored(self) -> Ignored:
-        """Return the sessions and projects that ingestion leaves out."""
-        with self._database.read() as connection:
-            return ignored.load(connection)
-
-    def ignore(self, kind: Kind, value: str, *, forget: bool = False) -> int:
-        """Leave a session or a project (and its subfolders) out from now on; `forget` deletes what is stored of it.
-
-        Returns the number of memories forgotten.
-        """
-        value = self.policy.redact(value).text  # as the store knows it
-
-        def entries(connection: apsw.Connection) -> list[journal.Entry]:
-            stored = ignored.stored(connection, kind, value) if forget else []
-            return [journal.Ignore(kind, value), *([journal.Forget(stored)] if stored else [])]
-
-        return sum(journal.write(self._database, entries)[1:])
-
-    def unignore(self, kind: Kind, value: str) -> bool:
-        """Capture a session or a project again; False when it was not ignored."""
-        known = self.policy.redact(value).text
-        return bool(journal.write(self._database, lambda _: [journal.Ignore(kind, known, out=False)])[0])
-
-    def commit(self, *batches: Batch) -> Counts:
-        """Write what was read of one source or of several, with their new offsets, in one transaction.
-
-        Raises StoreRestored when the offsets they go on from were another file's: see `take_up_restored`.
-        """
-        counts = capture.commit(self._database, *batches, generation=self._known_generation)
-        for batch in batches:
-            self._echo(batch.memories, counts)
-        return counts
-
     def healing(self) -> Healing | None:
         """Return what was last mended or restored in this store."""
         from memento.restore import record
 
         with self._database.read() as connection:
             return record.last(connection)
-
-    def take_up_restored(self) -> bool:
-        """Take note that a backup was restored: offsets that were looked up before are void. False if none was."""
-        before, self._known_generation = self._known_generation, self._database.generation
-        return before != self._known_generation
-
-    def source(self, path: str, device: int = 0, inode: int = 0) -> SourceState | None:
-        """Return how far a file has been read, known by its path or, after a rename, by its identity."""
-        with self._database.read() as connection:
-            return sources.find(connection, path, device, inode)
-
-    def accounts(self) -> list[SourceAccount]:
-        """Return every source read so far with its ledger, the one read last first."""
-        with self._database.read() as connection:
-            return sources.accounts(connection)
-
-    def followed(self) -> list[str]:
-        """Return the transcripts that hooks named: they are watched wherever they lie."""
-        with self._database.read() as connection:
-            return sources.followed(connection)
-
-    def projects(self) -> list[str]:
-        """Return the folders that agents are known to have worked in."""
-        with self._database.read() as connection:
-            return rows.projects(connection)
-
-    def quarantined(self, limit: int = 20) -> list[Quarantined]:
-        """Return the latest records that could not be read, latest first."""
-        with self._database.read() as connection:
-            return sources.quarantined(connection, limit)
 
     @property
     def policy(self) -> Policy:
@@ -368,6 +329,17 @@ class MemoryStore:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _recalled(self, query: str, within: Filter, options: Options) -> Recall:
+        """Answer from the working tier, else search; an answer with a note to it is not kept."""
+        started = time.monotonic()
+        moment, asked = self._working.moment(), (query, within, options)
+        if known := self._working.find(moment, asked, Recall):
+            return replace(known, seconds=time.monotonic() - started)
+        found = search(self._database, self._semantic, query, within, options)
+        if not found.partial and not found.notes:
+            self._working.keep(moment, asked, found)
+        return found
 
     def _remembered(
         self,
@@ -412,15 +384,6 @@ class MemoryStore:
         with self._database.read() as connection:
             said = rows.said_last(connection, encode(session_id)[0], REMEMBERED)
         return reduce(lambda before, turn: after(before, turn.text, turn.speaker), said, OPENING)
-
-    def _echo(self, memories: Sequence[NewMemory], counts: Counts) -> None:
-        if not self.config.settings.echo:
-            return
-        new = {*counts.stored, *counts.extended}
-        for memory in memories:
-            if memory.id in new:
-                line = " ".join(memory.text.split())[:200]
-                sys.stderr.write(f"[memento] {memory.id[:8]} {memory.importance:.2f} {memory.role}: {line}\n")
 
 
 def _filter(filters: Filters) -> Filter:

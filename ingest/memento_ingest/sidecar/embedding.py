@@ -51,6 +51,7 @@ class EmbedWorker:
 
     def _run(self) -> None:
         idle_since = time.monotonic()
+        self._store.warm()
         while not self._stopping.is_set():
             if self._model_missing:  # not at every commit: asking for it costs more than a commit
                 self._stopping.wait(RETRY_SECONDS)

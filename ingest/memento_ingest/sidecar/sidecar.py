@@ -99,7 +99,7 @@ class Sidecar:
         while not self._stopping:
             try:
                 if self._reload:
-                    self._reloaded(store, sweep, capture, serving)
+                    self._reloaded(store, sweep, capture, embed, serving)
                 if store.take_up_restored():
                     self._read_again(sweep, capture)
                 self._look(store, sweep, capture, spool)
@@ -147,7 +147,9 @@ class Sidecar:
         sweep.done.clear()
         self._next_sweep = 0.0
 
-    def _reloaded(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, serving: Serving) -> None:
+    def _reloaded(
+        self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker, serving: Serving
+    ) -> None:
         self._reload = False
         self._next_sweep = 0.0
         try:
@@ -160,6 +162,8 @@ class Sidecar:
         sweep.roots, sweep.accepts = self._watched(store)
         capture.forget_queue()
         capture.ingestion = Ingestion(policy, Options(), store)
+        store.take_up(config)
+        embed.wake()
         serving.apply(config.settings.server)
         self._say("read config and policies again")
 

@@ -59,7 +59,7 @@ def ingest(
     store = None if dry_run else MemoryStore(config=config)
     try:
         policy = store.policy if store else load_policy(config.policy_dir)
-        with _progress("reading", of_bytes=True) as bar:
+        with progress_of("reading", of_bytes=True) as bar:
             run = Ingestion(policy, options, store, bar.advance, _print_kept if verbose else None)
             report = run.run(paths, bar.total)
         if report.quarantined and store:
@@ -121,7 +121,7 @@ class Bar(NamedTuple):
 
 
 @contextmanager
-def _progress(what: str, *, of_bytes: bool) -> Iterator[Bar]:
+def progress_of(what: str, *, of_bytes: bool) -> Iterator[Bar]:
     """Show progress on a terminal while the work lasts; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield Bar(lambda _: None, lambda _: None)
@@ -137,8 +137,8 @@ def _progress(what: str, *, of_bytes: bool) -> Iterator[Bar]:
 
 
 def _embed(store: MemoryStore, report: Report) -> None:
-    with _progress("embedding", of_bytes=False) as bar:
-        bar.total(store.pending())
+    with progress_of("embedding", of_bytes=False) as bar:
+        bar.total(store.to_embed())
         started = time.monotonic()
         try:
             report.embedded = store.embed_pending(progress=bar.advance)

@@ -1,10 +1,10 @@
-"""`model pull` and `model status`: the embedding model."""
+"""`model pull`, `use`, `embed` and `status`: the embedding model."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +12,12 @@ import typer
 
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
-from memento.cli.output import AsJson, configured, note, print_json, wants_json
-from memento.errors import UsageError
+from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.errors import ModelError, UsageError
 
-model = Group(help="The embedding model: get it, look at it.", no_args_is_help=True, rich_markup_mode=None)
+model = Group(
+    help="The embedding model: get it, choose another, look at it.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -43,23 +45,111 @@ def pull(
 
 
 @model.command()
-def status(json_: AsJson = None) -> None:
-    """Say which model is installed and whether its files are whole. Exit code 1 when there is none."""
-    from memento.embedding import find_model
+def use(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER|NAME", help="A sentence-transformers or ONNX model's folder, or an installed model's name."
+        ),
+    ],
+    db: Db = None,
+) -> None:
+    """Change to another embedding model. The one in use answers until everything is embedded by the new one.
 
-    folder = configured(None).model_dir
+    A folder's model is copied into Memento's folder; `embedding.model` in config.yaml is set to its name.
+    """
+    from memento.config_file import set_key
+    from memento.embedding import find_model
+    from memento.embedding.install import install
+    from memento.store import MemoryStore
+
+    config = configured(db)
+    if config.settings.embedding.model_dir:
+        origin = config.origins["embedding.model_dir"]
+        raise UsageError(f"embedding.model_dir is set by {origin} and would win: remove it there first")
+    folder, models = Path(which).expanduser(), config.home / "models"
+    if not folder.is_dir() and (find_model(models / which) is None or Path(which).name != which):
+        raise UsageError(f"{which} is neither a folder nor the name of a model in {models}")
+    if folder.is_dir() and find_model(folder) is None:
+        with _progress_bar() as progress:
+            files = install(folder, models, torch=not config.settings.embedding.use_onnx, progress=progress)
+    else:
+        found = find_model(folder if folder.is_dir() else models / which)
+        assert found is not None
+        files = found
+    if files.folder.resolve() != (models / files.folder.name).resolve():
+        raise ModelError(f"{files.folder} is an installed model of another place: move it to {models / files.name}")
+    with MemoryStore(config=config) as store, suppress(ModelError):
+        store.embed_pending(deadline=0)  # embeds nothing, and notes where the model is that answers now
+    set_key(config.home / "config.yaml", "embedding", "model", files.folder.name)
+    with MemoryStore(config=configured(db)) as store:
+        waiting = store.to_embed()
+        told = _tell_sidecar(store.path)
+    note(f"embedding.model is {files.folder.name} in {config.home / 'config.yaml'}: {files.model}")
+    if waiting:
+        who = "the sidecar embeds them now" if told else "`memento model embed` embeds them, `memento watch` does too"
+        note(f"{waiting:,} memories are to be embedded by it; {who}")
+
+
+@model.command()
+def embed(db: Db = None) -> None:
+    """Embed what waits for it, and everything by a model that was newly chosen. Recall goes on meanwhile."""
+    from memento.cli.ingestion import progress_of
+    from memento.store import MemoryStore
+
+    with MemoryStore(config=configured(db)) as store, progress_of("embedding", of_bytes=False) as bar:
+        bar.total(store.to_embed())
+        done = store.embed_pending(progress=bar.advance)
+        found = store.models()
+    note(f"embedded {done:,} memories; {found.answering} answers")
+
+
+@model.command()
+def status(db: Db = None, json_: AsJson = None) -> None:
+    """Say which model is installed, whether its files are whole, and whose vectors the memories have.
+
+    Exit code 1 when no model is installed.
+    """
+    from memento.embedding import find_model
+    from memento.store import MemoryStore
+
+    config = configured(db)
+    folder = config.model_dir
     files = find_model(folder)
     if files is not None:
         files.verify()
+    with MemoryStore(config=config) as store:
+        found = store.models()
     if wants_json(json_):
-        found = None if files is None else {"model": files.model, "origin": files.origin}
-        print_json({"folder": str(folder), "installed": found})
-    elif files is None:
-        note(f"no model in {folder}: run `memento model pull`")
+        installed = None if files is None else {"model": files.model, "origin": files.origin}
+        print_json({"folder": str(folder), "installed": installed, **found._asdict()})
     else:
-        typer.echo(f"{files.model} in {folder} (from {files.origin}), verified")
+        if files is None:
+            note(f"no model in {folder}: run `memento model pull`")
+        else:
+            typer.echo(f"{files.model} in {folder} (from {files.origin}), {files.dimensions} dimensions, verified")
+        for name, count in found.embedded.items():
+            typer.echo(f"{count:>9,} memories {f'embedded by {name}' if name else 'wait for their embedding'}")
+        if found.following:
+            share = found.ready / max(1, found.ready + found.left)
+            typer.echo(f"{found.ready:>9,} embedded by {found.following} ({share:.0%}), {found.left:,} to go")
+            typer.echo(f"{found.answering} answers until that is complete")
     if files is None:
         raise typer.Exit(FAILED)
+
+
+def _tell_sidecar(database: Path) -> bool:
+    """Let a running sidecar read its settings again; False when none runs."""
+    import os
+    import signal
+
+    from memento_ingest.sidecar.lock import holder
+
+    process = holder(database)
+    if process is None or not hasattr(signal, "SIGHUP"):
+        return False
+    os.kill(process, signal.SIGHUP)
+    return True
 
 
 @contextmanager

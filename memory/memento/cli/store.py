@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memento.cli.ending import PARTIAL
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
 from memento.errors import UsageError
+
+if TYPE_CHECKING:
+    from memento.memory import CacheUse
 
 
 def register(app: typer.Typer) -> None:
@@ -22,11 +26,17 @@ def register(app: typer.Typer) -> None:
 
 def stats(db: Db = None, json_: AsJson = None) -> None:
     """Show what the store holds."""
+    from dataclasses import replace
+
+    from memento import client
     from memento.store import MemoryStore
     from memento.times import iso
 
     with MemoryStore(config=configured(db)) as store:
         figures = store.stats()
+    warm = client.kept(Path(figures.path))  # a process that has answered queries has more to tell
+    if warm is not None:
+        figures = replace(figures, caches=warm.caches, tiers=warm.tiers)
     if wants_json(json_):
         print_json(figures.as_dict())
         return
@@ -41,6 +51,8 @@ def stats(db: Db = None, json_: AsJson = None) -> None:
             ("files read", f"{figures.sources:,}"),
             ("skipped", f"{figures.skipped:,} records"),
             ("quarantined", f"{figures.quarantined:,} records (memento quarantine lists them)"),
+            ("tiers", _groups(figures.tiers)),
+            ("caches", _uses(figures.caches) + ("" if warm else " (of this process: no sidecar answers)")),
             ("model", figures.model or "none: recall works by words only. Get one with `memento model pull`"),
         ]
     )
@@ -129,6 +141,11 @@ def import_(
 
 def _groups(groups: Any) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in groups.items()) or "-"
+
+
+def _uses(caches: Mapping[str, CacheUse]) -> str:
+    shown = {name.replace("_", " "): use for name, use in caches.items()}
+    return "; ".join(f"{name} {use.entries:,} of {use.limit:,}, {use.hit_rate:.0%} hits" for name, use in shown.items())
 
 
 def _print_pairs(pairs: list[tuple[str, str]]) -> None:

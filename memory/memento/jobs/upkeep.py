@@ -72,7 +72,7 @@ def consolidation(store: MemoryStore) -> str:
 
 
 def trim_cache(store: MemoryStore) -> str:
-    """Let the oldest query embeddings go."""
+    """Let the query embeddings go that were not used for longest."""
     with store.database.write() as connection:
         gone = upkeep.trim_cache(connection, store.config.settings.cache.table_size)
     return f"{gone:,} query embeddings removed"

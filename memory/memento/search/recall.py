@@ -6,18 +6,20 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from memento.errors import ModelError, StoreError
 from memento.memory import Feature, Found, Recall
 from memento.search.fusion import Candidate, fuse
 from memento.search.query import parse
+from memento.search.query_cache import QUERY_CHARACTERS
 from memento.search.ranking.evidence import beside, cosines_of, read, survey
 from memento.search.ranking.features import FEATURES
 from memento.search.ranking.order import Placed, arrange
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, rank, weights_of
-from memento.search.semantic import QUERY_CHARACTERS, Semantic
+from memento.search.semantic import Semantic
 from memento.storage import fulltext, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
@@ -66,6 +68,8 @@ class _Progress:
     lexical: dict[int, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
     readings: NDArray[np.float32] | None = None
+    model: str = ""
+    """Whose vectors are searched: another model may take over meanwhile."""
     ranked: list[Placed] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     partial: bool = False
@@ -108,14 +112,16 @@ def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> 
         return
     _in_time(progress)
     try:
-        progress.readings = semantic.query_vectors([question.statement, question.topic])
+        progress.model = semantic.model
+        progress.readings = semantic.query_vectors([question.statement, question.topic], progress.model)
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
-            semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS))
+            semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS), swap=False)
         if waiting := semantic.pending():
             progress.notes.append(f"{waiting} memories wait for their embedding and are found by words only")
         wanted = max(CANDIDATES, progress.options.limit)
         found = list(progress.lexical)
-        progress.dense = semantic.search(progress.readings[0], wanted, progress.within, found, progress.deadline)
+        statement, within, deadline = progress.readings[0], progress.within, progress.deadline
+        progress.dense = semantic.search(statement, wanted, within, found, deadline, progress.model)
     except ModelError as error:
         progress.notes.append(f"searched by words only: {error}")
 
@@ -126,7 +132,8 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     options, spread = progress.options, progress.options.spread and not progress.within.session
     most = max(SURVEYED, options.limit)
     nums = [candidate.num for candidate in fuse(progress.dense, progress.lexical)[:most]]
-    cosines = cosines_of(None if progress.readings is None else semantic.similarities, progress.readings)
+    similarities = partial(semantic.similarities, model=progress.model)
+    cosines = cosines_of(None if progress.readings is None else similarities, progress.readings)
     surveyed = survey(database, progress.question, nums, progress.lexical, cosines, now_ms(), progress.deadline)
     first = rank(surveyed)[: max(SHORTLIST, options.limit)]
     progress.ranked = [Placed(one, 0) for one in first[: options.limit]]

@@ -1,154 +1,122 @@
-"""The way by meaning: query to vector, rows to vectors, vectors to rows. Everything here waits for a model to exist.
-
-Embedding never happens inside a transaction: rows are committed first, found by words at once, and embedded here.
-"""
+"""The way by meaning: query to vector, rows to vectors, vectors to rows. Everything here waits for a model to exist."""
 
 from __future__ import annotations
 
 import threading
-import time
-from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from memento.config import Config
-from memento.embedding import Embedder, find_model, load_embedder
+from memento.embedding import Embedder
 from memento.errors import ConfigError, ModelMissing, StoreError
+from memento.memory import CacheUse
+from memento.search.backlog import Backlog, Progress, Swap
 from memento.search.index.backends import resolved
 from memento.search.index_status import IndexStatus, index_status
+from memento.search.models import Models
+from memento.search.query_cache import QueryCache
 from memento.search.store_index import StoreIndex
 from memento.storage import vectors
-from memento.storage.database import BUSY_SECONDS, Database, DeadlineExceeded
+from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BATCH: Final = 64
-"""Rows embedded between two commits: a kill loses at most this much work."""
 INDEX_EVERY: Final = 256
 """New embeddings that are taken into the index while embedding; fewer are left to the next query."""
 GRAPH_STEP: Final = 1_000
 """Rows added to a graph between two reports of progress."""
 GROW: Final = 2
 """Rows added to a graph for each embedding made: it catches up, and a query never waits for it."""
-BATCH_CHARACTERS: Final = 20_000
-"""Text embedded between two looks at a deadline: about 20 chunks, a fifth of a second."""
-QUERY_CHARACTERS: Final = 10_000
-"""What is looked at of a query: a pasted log must not take the whole deadline."""
-CACHE_WAIT_SECONDS: Final = 0.05
-"""How long a query waits for the write lock to cache its embedding; the cache is not worth more."""
-
-Progress = Callable[[int], None]
-"""Called with the number of memories just embedded."""
 
 
 class Semantic:
-    """The embedder, the vector index and the query cache of one store. Safe for use from several threads."""
+    """The models, the vector index and the query cache of one store. Safe for use from several threads.
+
+    `model` pins a query to the model that answered when it began: another may take over meanwhile.
+    """
 
     def __init__(self, database: Database, config: Config, embedder: Embedder | None = None) -> None:
         self._database = database
         self._config = config
-        self._given = self._embedder = embedder
+        self._models = Models(database, config, embedder)
+        self._queries = QueryCache(database, self._models, config.settings.cache)
+        self._backlog = Backlog(database, self._models, self._indexed)
         recall = config.settings.recall
         self._index = StoreIndex(database, recall.index, config.settings.rust, recall.threads)
         self._unindexed = 0
-        self._queries: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.RLock()
 
     @property
     def model(self) -> str:
-        """The stamp of the model in use, known without loading it; empty when none is installed."""
-        if self._embedder is not None:
-            return self._embedder.model
-        files = find_model(self._config.model_dir)
-        return files.model if files else ""
+        """The stamp of the model that answers now, known without loading it; empty when none is installed."""
+        return self._models.standing().answering
 
-    @property
-    def embedder(self) -> Embedder:
-        """The embedder, loaded on first use. Raises ModelMissing or ModelError."""
-        with self._lock:
-            if self._embedder is None:
-                embedding = self._config.settings.embedding
-                self._embedder = load_embedder(
-                    self._config.model_dir,
-                    precision="fp32" if embedding.precision == "fp32" else "int8",
-                    threads=embedding.threads,
-                    torch=not embedding.use_onnx,
-                    rust=self._config.settings.rust,
-                )
-            return self._embedder
+    def take_up(self, config: Config) -> None:
+        """Work with the model that these settings name from now on."""
+        self._models.take_up(config)
 
     def release(self) -> None:
-        """Let the loaded model go; one that the caller gave stays."""
-        with self._lock:
-            if self._given is None:
-                self._embedder = None
+        """Let the loaded models go; one that the caller gave stays."""
+        self._models.release()
 
-    def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
+    def warm(self) -> threading.Thread:
+        """Load the model in a thread of its own."""
+        return self._models.warm()
+
+    def embed_pending(
+        self, deadline: float | None = None, progress: Progress | None = None, *, swap: bool = True
+    ) -> int:
         """Embed the rows that wait for it until none is left or `deadline` (time.monotonic()); return how many.
 
-        Raises ModelMissing, and StoreBusy when a deadline passes while another process writes.
+        Without `swap`, nothing is done for a model that is to follow the one that answers. Raises ModelMissing, and
+        StoreBusy when a deadline passes while another process writes.
         """
-        if not self.pending():
-            return 0
-        embedder = self.embedder
-        done = 0
-        while deadline is None or time.monotonic() < deadline:
-            with self._database.read() as connection:
-                rows = vectors.pending(connection, embedder.model, BATCH)
-            if not rows:
-                break
-            if deadline is not None:
-                rows = _head(rows)
-            embedded = embedder.embed([row.text for row in rows])
-            within = BUSY_SECONDS if deadline is None else max(CACHE_WAIT_SECONDS, deadline - time.monotonic())
-            with self._database.write(within=within) as connection:
-                vectors.write(connection, embedder.model, list(zip(rows, embedded, strict=True)))
-            done += len(rows)
-            self._indexed(len(rows), embedder, deadline)
-            if progress:
-                progress(len(rows))
-        return done
+        return self._backlog.work(deadline, progress, swap=swap)
 
     def pending(self) -> int:
-        """Count the rows that the model in use has not embedded."""
-        with self._database.read() as connection:
-            return vectors.pending_count(connection, self.model)
+        """Count the rows that the model which answers has not embedded."""
+        return self._backlog.waiting()
 
-    def query_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the queries' unit vectors, shape (queries, dimensions); those not known yet are embedded together.
+    def left(self) -> int:
+        """Count the embeddings to be made, those for a following model among them."""
+        return self._backlog.left()
+
+    def swap(self) -> Swap:
+        """Say which model answers, which follows, and how far it is."""
+        return self._backlog.status()
+
+    def cache_use(self) -> tuple[CacheUse, CacheUse]:
+        """Return how the caches of queries' vectors were used: the process's and the database's."""
+        return self._queries.use()
+
+    def query_vectors(self, texts: Sequence[str], model: str | None = None) -> NDArray[np.float32]:
+        """Return the queries' unit vectors, shape (queries, dimensions): known, or embedded together.
 
         Raises ModelMissing or ModelError.
         """
-        import numpy as np
-
-        model, texts = self.model, [text[:QUERY_CHARACTERS] for text in texts]
+        model = self.model if model is None else model
         if not model:
             raise ModelMissing(self._config.model_dir)
-        with self._lock:
-            missing = [text for text in dict.fromkeys(texts) if f"{model}\0{text}" not in self._queries]
-            vectors = {text: self._queries[f"{model}\0{text}"] for text in texts if text not in missing}
-            vectors |= self._stored_queries(model, missing)
-            for text in texts:
-                self._queries[f"{model}\0{text}"] = vectors[text]
-                self._queries.move_to_end(f"{model}\0{text}")
-            while len(self._queries) > max(1, self._config.settings.cache.lru_size):
-                self._queries.popitem(last=False)
-        return np.stack([vectors[text] for text in texts])
+        return self._queries.vectors(model, texts)
 
     def search(
-        self, query: NDArray[np.float32], k: int, filter_: Filter, also: list[int], deadline: float | None
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        filter_: Filter,
+        also: list[int],
+        deadline: float | None,
+        model: str | None = None,
     ) -> dict[int, float]:
         """Return {row number: cosine} of the k nearest memories that pass the filter, and of those in `also`."""
         import numpy as np
 
         with self._lock:
-            index = self._index.current(self.model, len(query), deadline)
+            index = self._index.current(model or self.model, len(query), deadline)
             among = None
             if not filter_.empty:
                 with self._database.read(deadline) as connection:
@@ -159,14 +127,19 @@ class Semantic:
             return {**{int(num): float(one) for num, one in zip(rest, similar, strict=True) if one == one}, **nearest}
 
     def similarities(
-        self, queries: NDArray[np.float32], nums: NDArray[np.int64], deadline: float | None = None
+        self,
+        queries: NDArray[np.float32],
+        nums: NDArray[np.int64],
+        deadline: float | None = None,
+        model: str | None = None,
     ) -> NDArray[np.float32]:
         """Return the cosine of each query (q, dimensions) to each memory (n,), of its best passage: shape (q, n).
 
         NaN for a memory that the current model has not embedded.
         """
         with self._lock:
-            return self._index.current(self.model, queries.shape[1], deadline).similarities(queries, nums)
+            index = self._index.current(model or self.model, queries.shape[1], deadline)
+            return index.similarities(queries, nums)
 
     def _indexed(self, embedded: int, embedder: Embedder, deadline: float | None) -> None:
         """Take a large number of new embeddings into the index now, so that no later query has to."""
@@ -189,7 +162,7 @@ class Semantic:
 
         Raises ModelMissing, ConfigError for a backend that is not installed, StoreError where it cannot be written.
         """
-        embedder = self.embedder
+        embedder = self._models.embedder(self.model)
         with self._lock:
             try:
                 self._index.rebuild(embedder.model, embedder.dimensions)
@@ -199,25 +172,3 @@ class Semantic:
                 self._index.save()
             except OSError as error:
                 raise StoreError(f"{self._index.folder} cannot be written ({error.strerror}); try again") from None
-
-    def _stored_queries(self, model: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return vectors from the database's cache, and embed and cache the rest."""
-        import numpy as np
-
-        with self._database.read() as connection:
-            blobs = {text: vectors.cached(connection, model, text) for text in texts}
-        found = {text: np.frombuffer(blob, dtype=np.float32) for text, blob in blobs.items() if blob}
-        if new := [text for text in texts if text not in found]:
-            embedded = dict(zip(new, self.embedder.embed_queries(new), strict=True))
-            with suppress(StoreError), self._database.write(within=CACHE_WAIT_SECONDS) as connection:
-                for text, vector in embedded.items():
-                    keep = self._config.settings.cache.table_size
-                    vectors.cache(connection, model, text, vector.tobytes(), keep)
-            found |= embedded
-        return found
-
-
-def _head(rows: list[vectors.Pending]) -> list[vectors.Pending]:
-    """Return the first rows whose texts are BATCH_CHARACTERS together, one row at least."""
-    lengths = accumulate(len(row.text) for row in rows)
-    return rows[: max(1, bisect_right(list(lengths), BATCH_CHARACTERS))]

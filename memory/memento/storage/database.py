@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 
@@ -43,6 +43,16 @@ PRAGMA synchronous = NORMAL;
 PRAGMA secure_delete = FAST;
 PRAGMA journal_size_limit = 33554432;
 """
+
+
+class State(NamedTuple):
+    """What one thread's connection sees of writing."""
+
+    generation: int
+    committed: int
+    """Changes when another connection, of whatever process, has committed (`PRAGMA data_version`)."""
+    changed: int
+    """Rows that this connection has changed."""
 
 
 class DeadlineExceeded(Exception):
@@ -115,6 +125,12 @@ class Database:
         for _ in connection.execute(_PRAGMAS):
             pass  # some answer with a row, and apsw goes on behind it only when asked to
         return connection
+
+    def state(self) -> State:
+        """Return what is another whenever anything was written; of use to the calling thread alone."""
+        with self.read() as connection:
+            committed: Any = connection.execute("PRAGMA data_version").get
+            return State(self.generation, int(committed), connection.total_changes())
 
     @contextmanager
     def write(self, *, durable: bool = False, within: float = BUSY_SECONDS) -> Iterator[apsw.Connection]:

@@ -78,7 +78,7 @@ END;
 CREATE TABLE embedding_cache (
     text_hash BLOB PRIMARY KEY,             -- of model and text
     embedding BLOB NOT NULL,
-    timestamp INTEGER NOT NULL              -- when it was put, Unix ms
+    timestamp INTEGER NOT NULL              -- when it was used last, Unix ms
 ) STRICT;
 CREATE INDEX embedding_cache_time ON embedding_cache (timestamp);
 
@@ -161,7 +161,24 @@ _V3: Final = """
 CREATE VIRTUAL TABLE memories_vocabulary USING fts5vocab (memories_fts, row);
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3)
+_V4: Final = """
+-- Vectors of a model that is to follow the one that answers: moved into `memories` at once when every row has one.
+CREATE TABLE embeddings_next (
+    num            INTEGER PRIMARY KEY,     -- of the memory
+    model          TEXT NOT NULL,
+    embedding_hash BLOB NOT NULL,
+    embedding      BLOB NOT NULL
+) STRICT;
+CREATE INDEX embeddings_next_model ON embeddings_next (model, num);
+CREATE TRIGGER memories_deleted_next AFTER DELETE ON memories BEGIN
+    DELETE FROM embeddings_next WHERE num = old.num;
+END;
+CREATE TRIGGER memories_updated_next AFTER UPDATE OF text ON memories WHEN old.text <> new.text BEGIN
+    DELETE FROM embeddings_next WHERE num = old.num;
+END;
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:

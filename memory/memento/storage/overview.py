@@ -8,6 +8,8 @@ from typing import Any
 
 import apsw
 
+from memento.memory import EPISODIC, KNOWLEDGE, CacheUse
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -39,14 +41,18 @@ class Stats:
     """Size of the database file."""
     model: str
     """The embedding model in use; empty = none installed."""
+    tiers: Mapping[str, int]
+    """Answers and memories in this process (`working`), memories of `episodic` and of `knowledge` (`semantic`)."""
+    caches: Mapping[str, CacheUse]
+    """`working`, and queries' vectors in this process (`queries`) and in the database (`queries_stored`)."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""
-        return asdict(self)
+        return {**asdict(self), "caches": {name: use.as_dict() for name, use in self.caches.items()}}
 
 
-def stats(connection: apsw.Connection, path: str, model: str) -> Stats:
-    """Count everything."""
+def stats(connection: apsw.Connection, path: str, model: str, caches: Mapping[str, CacheUse]) -> Stats:
+    """Count everything; what a process keeps is told by its `caches`."""
 
     def number(sql: str) -> int:
         return int(connection.execute(sql).get or 0)
@@ -55,11 +61,12 @@ def stats(connection: apsw.Connection, path: str, model: str) -> Stats:
         sql = f"SELECT {column}, count(*) FROM memories GROUP BY 1 ORDER BY 2 DESC"
         return dict(connection.execute(sql))
 
+    collections = groups("collection")
     return Stats(
         path=path,
         memories=number("SELECT count(*) FROM memories"),
         embedded=number("SELECT count(*) FROM memories WHERE model IS NOT NULL"),
-        by_collection=groups("collection"),
+        by_collection=collections,
         by_source=groups("source"),
         by_role=groups("role"),
         sessions=number("SELECT count(DISTINCT session_id) FROM memories WHERE session_id <> ''"),
@@ -68,7 +75,13 @@ def stats(connection: apsw.Connection, path: str, model: str) -> Stats:
         sources=number("SELECT count(*) FROM sources"),
         skipped=number("SELECT sum(messages) FROM ledger WHERE outcome = 'skipped'"),
         quarantined=number("SELECT count(*) FROM quarantine"),
-        cached_queries=number("SELECT count(*) FROM embedding_cache"),
+        cached_queries=caches["queries_stored"].entries,
         bytes=number("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
         model=model,
+        tiers={
+            "working": caches["working"].entries,
+            "episodic": collections.get(EPISODIC, 0),
+            "semantic": collections.get(KNOWLEDGE, 0),
+        },
+        caches=caches,
     )

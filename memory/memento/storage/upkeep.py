@@ -17,7 +17,10 @@ class JobState(NamedTuple):
 
 
 def trim_cache(connection: apsw.Connection, keep: int) -> int:
-    """Remove the oldest query embeddings beyond `keep`, inside the caller's transaction; return how many."""
+    """Remove the query embeddings beyond `keep` that were not used for longest; return how many.
+
+    Inside the caller's transaction.
+    """
     connection.execute(
         "DELETE FROM embedding_cache WHERE text_hash NOT IN "
         "(SELECT text_hash FROM embedding_cache ORDER BY timestamp DESC LIMIT ?)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import apsw
 
@@ -16,6 +16,9 @@ from memento.times import now_ms
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+TOUCH_MS: Final = 60_000
+"""Uses of a cached embedding are noted to the minute: a query should not have to write."""
 
 
 class Pending(NamedTuple):
@@ -32,6 +35,14 @@ class Stored(NamedTuple):
     num: int
     seq: int
     blob: bytes
+
+
+class Cached(NamedTuple):
+    """A query's embedding from the cache."""
+
+    blob: bytes
+    stale: bool
+    """Whether its last known use is so long ago that this one is to be noted."""
 
 
 def pending(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
@@ -133,24 +144,36 @@ def passing(connection: apsw.Connection, filter_: Filter) -> list[int]:
     return [num for (num,) in connection.execute(sql, parameters)]
 
 
-def cached(connection: apsw.Connection, model: str, text: str) -> bytes | None:
-    """Return the cached embedding of a text, as it was put."""
-    blob: bytes | None = connection.execute(
-        "SELECT embedding FROM embedding_cache WHERE text_hash = ?", (_cache_key(model, text),)
-    ).get
-    return blob
+def cached(connection: apsw.Connection, model: str, text: str) -> Cached | None:
+    """Return the cached embedding of a text."""
+    row: tuple[Any, ...] | None = connection.execute(
+        "SELECT embedding, timestamp FROM embedding_cache WHERE text_hash = ?", (_cache_key(model, text),)
+    ).fetchone()
+    return Cached(row[0], row[1] < now_ms() - TOUCH_MS) if row else None
+
+
+def cached_count(connection: apsw.Connection) -> int:
+    """Count the cached embeddings."""
+    return int(connection.execute("SELECT count(*) FROM embedding_cache").get)
+
+
+def touch(connection: apsw.Connection, model: str, text: str) -> None:
+    """Note inside the caller's transaction that a cached embedding was used now."""
+    connection.execute(
+        "UPDATE embedding_cache SET timestamp = ? WHERE text_hash = ?", (now_ms(), _cache_key(model, text))
+    )
 
 
 def cache(connection: apsw.Connection, model: str, text: str, blob: bytes, keep: int) -> None:
-    """Put one embedding into the cache and let the oldest beyond `keep` go."""
+    """Put one embedding into the cache and let those beyond `keep` go that were not used for longest."""
     connection.execute(
         "INSERT INTO embedding_cache (text_hash, embedding, timestamp) VALUES (?, ?, ?) "
         "ON CONFLICT (text_hash) DO UPDATE SET timestamp = excluded.timestamp",
         (_cache_key(model, text), blob, now_ms()),
     )
     connection.execute(
-        "DELETE FROM embedding_cache WHERE timestamp < "
-        "(SELECT timestamp FROM embedding_cache ORDER BY timestamp DESC LIMIT 1 OFFSET ?)",
+        "DELETE FROM embedding_cache WHERE rowid IN "
+        "(SELECT rowid FROM embedding_cache ORDER BY timestamp DESC LIMIT -1 OFFSET ?)",
         (keep,),
     )
 

@@ -1,0 +1,107 @@
+"""What a store knows about its sources: how far each was read, what was left out, and what is ignored."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from memento import journal
+from memento.config import Config
+from memento.memory import Counts, NewMemory
+from memento.storage import capture, ignored, rows, sources
+from memento.storage.capture import Batch
+from memento.storage.ignored import Ignored, Kind
+from memento.storage.sources import Quarantined, SourceAccount, SourceState
+
+if TYPE_CHECKING:
+    import apsw
+
+    from memento.storage.database import Database
+    from memento_policies import Policy
+
+
+class CaptureAccount(ABC):
+    """The part of a MemoryStore that ingestion works with."""
+
+    config: Config
+    _database: Database
+    _known_generation: int
+
+    @property
+    @abstractmethod
+    def policy(self) -> Policy:
+        """The policy in force, loaded on first use. Raises PolicyError."""
+
+    def commit(self, *batches: Batch) -> Counts:
+        """Write what was read of one source or of several, with their new offsets, in one transaction.
+
+        Raises StoreRestored when the offsets they go on from were another file's: see `take_up_restored`.
+        """
+        counts = capture.commit(self._database, *batches, generation=self._known_generation)
+        for batch in batches:
+            self._echo(batch.memories, counts)
+        return counts
+
+    def take_up_restored(self) -> bool:
+        """Take note that a backup was restored: offsets that were looked up before are void. False if none was."""
+        before, self._known_generation = self._known_generation, self._database.generation
+        return before != self._known_generation
+
+    def ignored(self) -> Ignored:
+        """Return the sessions and projects that ingestion leaves out."""
+        with self._database.read() as connection:
+            return ignored.load(connection)
+
+    def ignore(self, kind: Kind, value: str, *, forget: bool = False) -> int:
+        """Leave a session or a project (and its subfolders) out from now on; `forget` deletes what is stored of it.
+
+        Returns the number of memories forgotten.
+        """
+        value = self.policy.redact(value).text  # as the store knows it
+
+        def entries(connection: apsw.Connection) -> list[journal.Entry]:
+            stored = ignored.stored(connection, kind, value) if forget else []
+            return [journal.Ignore(kind, value), *([journal.Forget(stored)] if stored else [])]
+
+        return sum(journal.write(self._database, entries)[1:])
+
+    def unignore(self, kind: Kind, value: str) -> bool:
+        """Capture a session or a project again; False when it was not ignored."""
+        known = self.policy.redact(value).text
+        return bool(journal.write(self._database, lambda _: [journal.Ignore(kind, known, out=False)])[0])
+
+    def source(self, path: str, device: int = 0, inode: int = 0) -> SourceState | None:
+        """Return how far a file has been read, known by its path or, after a rename, by its identity."""
+        with self._database.read() as connection:
+            return sources.find(connection, path, device, inode)
+
+    def accounts(self) -> list[SourceAccount]:
+        """Return every source read so far with its ledger, the one read last first."""
+        with self._database.read() as connection:
+            return sources.accounts(connection)
+
+    def followed(self) -> list[str]:
+        """Return the transcripts that hooks named: they are watched wherever they lie."""
+        with self._database.read() as connection:
+            return sources.followed(connection)
+
+    def projects(self) -> list[str]:
+        """Return the folders that agents are known to have worked in."""
+        with self._database.read() as connection:
+            return rows.projects(connection)
+
+    def quarantined(self, limit: int = 20) -> list[Quarantined]:
+        """Return the latest records that could not be read, latest first."""
+        with self._database.read() as connection:
+            return sources.quarantined(connection, limit)
+
+    def _echo(self, memories: Sequence[NewMemory], counts: Counts) -> None:
+        if not self.config.settings.echo:
+            return
+        new = {*counts.stored, *counts.extended}
+        for memory in memories:
+            if memory.id in new:
+                line = " ".join(memory.text.split())[:200]
+                sys.stderr.write(f"[memento] {memory.id[:8]} {memory.importance:.2f} {memory.role}: {line}\n")

@@ -1,0 +1,170 @@
+"""The memories that wait for their vectors: of the model that answers, and of the one that is to follow it.
+
+Embedding never happens inside a transaction: rows are committed first, found by words at once, and embedded here.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from memento.embedding import Embedder
+from memento.search.models import Models
+from memento.storage import next_model, vectors
+from memento.storage.database import BUSY_SECONDS, Database
+
+if TYPE_CHECKING:
+    import apsw
+    import numpy as np
+    from numpy.typing import NDArray
+
+    _Waiting = Callable[[apsw.Connection, str, int], list[vectors.Pending]]
+    _Put = Callable[[apsw.Connection, str, list[tuple[vectors.Pending, NDArray[np.float32]]]], None]
+
+BATCH: Final = 64
+"""Rows embedded between two commits: a kill loses at most this much work."""
+BATCH_CHARACTERS: Final = 20_000
+"""Text embedded between two looks at a deadline: about 20 chunks, a fifth of a second."""
+LEAST_WAIT_SECONDS: Final = 0.05
+"""How long the write lock is waited for, however near the deadline is."""
+
+Progress = Callable[[int], None]
+"""Called with the number of memories just embedded."""
+Embedded = Callable[[int, Embedder, float | None], None]
+"""Called with the number of memories whose new vectors can be searched from now on, and the deadline."""
+
+
+class Swap(NamedTuple):
+    """How far a store's models are, for `memento model status`."""
+
+    answering: str
+    """The model that answers queries; empty when none is installed."""
+    following: str
+    """The model that is being embedded for; empty when there is none."""
+    embedded: dict[str, int]
+    """Memories by the model of their vectors; an empty name for those that wait."""
+    ready: int
+    """Memories that have a vector of the following model."""
+    left: int
+    """Memories that it has still to embed before the switch."""
+
+
+class Backlog:
+    """Embeds what waits. Safe for use from several threads and processes: work done twice is harmless."""
+
+    def __init__(self, database: Database, models: Models, embedded: Embedded) -> None:
+        self._database, self._models, self._embedded = database, models, embedded
+        self._noted: set[str] = set()
+
+    def waiting(self) -> int:
+        """Count the memories that the model which answers cannot find yet."""
+        with self._database.read() as connection:
+            return vectors.pending_count(connection, self._models.standing().answering)
+
+    def left(self) -> int:
+        """Count what `work` would embed: what waits, and what the following model lacks."""
+        standing = self._models.standing()
+        with self._database.read() as connection:
+            waiting = vectors.pending_count(connection, standing.answering)
+            return waiting + (next_model.left(connection, standing.following) if standing.following else 0)
+
+    def status(self) -> Swap:
+        """Count the rows of every model."""
+        standing = self._models.standing()
+        with self._database.read() as connection:
+            following = standing.following
+            return Swap(
+                *standing,
+                next_model.by_model(connection),
+                next_model.ready(connection, following) if following else 0,
+                next_model.left(connection, following) if following else 0,
+            )
+
+    def work(self, deadline: float | None, progress: Progress | None, *, swap: bool) -> int:
+        """Embed until nothing waits or `deadline` (time.monotonic()); return how many.
+
+        With `swap`, the following model's vectors are made too, and take over when they are complete. Raises
+        ModelMissing, and StoreBusy when a deadline passes while another process writes.
+        """
+        standing = self._models.standing()
+        self._note(standing.answering, deadline)
+        done = 0
+        if self.waiting():
+            done += self._answering(standing.answering, deadline, progress)
+        if swap and standing.following:
+            done += self._following(standing.following, deadline, progress)
+        return done
+
+    def _note(self, model: str, deadline: float | None) -> None:
+        """Let the store know where its model lies, for the day on which another one is configured."""
+        folder = self._models.folder(model)
+        if not folder or model in self._noted:
+            return
+        with self._database.read() as connection:
+            known = next_model.folder_of(connection, model) == folder
+        if not known:
+            with self._database.write(within=_within(deadline)) as connection:
+                next_model.note_folder(connection, model, folder)
+        self._noted.add(model)
+
+    def _answering(self, model: str, deadline: float | None, progress: Progress | None) -> int:
+        embedder = self._models.embedder(model)
+        with self._database.read() as connection:
+            finished = next_model.ready(connection, model)
+        if finished:  # the model that was to be followed has gone: what is ready counts at once
+            with self._database.write(within=_within(deadline)) as connection:
+                next_model.switch(connection, model)
+        return self._embed(embedder, vectors.pending, vectors.write, deadline, progress, self._embedded)
+
+    def _following(self, model: str, deadline: float | None, progress: Progress | None) -> int:
+        embedder = self._models.embedder(model)
+        self._note(model, deadline)
+        done = self._embed(embedder, next_model.waiting, next_model.put, deadline, progress, lambda *_: None)
+        if deadline is not None and time.monotonic() >= deadline:
+            return done
+        with self._database.write() as connection:
+            if next_model.waiting(connection, model, 1):
+                return done
+            switched = next_model.switch(connection, model)
+        self._models.release()  # the one before is of no more use
+        self._embedded(switched, embedder, deadline)
+        return done
+
+    def _embed(
+        self,
+        embedder: Embedder,
+        waiting: _Waiting,
+        put: _Put,
+        deadline: float | None,
+        progress: Progress | None,
+        embedded: Embedded,
+    ) -> int:
+        done = 0
+        while deadline is None or time.monotonic() < deadline:
+            with self._database.read() as connection:
+                rows = waiting(connection, embedder.model, BATCH)
+            if not rows:
+                break
+            if deadline is not None:
+                rows = _head(rows)
+            found = embedder.embed([row.text for row in rows])
+            with self._database.write(within=_within(deadline)) as connection:
+                put(connection, embedder.model, list(zip(rows, found, strict=True)))
+            done += len(rows)
+            embedded(len(rows), embedder, deadline)
+            if progress:
+                progress(len(rows))
+        return done
+
+
+def _within(deadline: float | None) -> float:
+    return BUSY_SECONDS if deadline is None else max(LEAST_WAIT_SECONDS, deadline - time.monotonic())
+
+
+def _head(rows: list[vectors.Pending]) -> list[vectors.Pending]:
+    """Return the first rows whose texts are BATCH_CHARACTERS together, one row at least."""
+    lengths = accumulate(len(row.text) for row in rows)
+    return rows[: max(1, bisect_right(list(lengths), BATCH_CHARACTERS))]

@@ -1,0 +1,122 @@
+"""Which embedding model answers a store's queries, and which one is to follow it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from memento.config import Config
+from memento.embedding import Embedder, find_model, load_embedder
+from memento.errors import MementoError, ModelMissing
+from memento.storage import next_model
+from memento.storage.database import Database
+
+
+class Standing(NamedTuple):
+    """The models of a store at one moment, by their stamps."""
+
+    answering: str
+    """Whose vectors are searched; empty when no model is installed."""
+    following: str = ""
+    """The configured model, while its vectors are still being made."""
+
+
+class Models:
+    """The embedders of one store. Safe for use from several threads.
+
+    The configured model answers at once when the rows hold no vector of another, or when that other's folder is gone.
+    Else the other answers until the configured one has embedded everything.
+    """
+
+    def __init__(self, database: Database, config: Config, embedder: Embedder | None) -> None:
+        self._database = database
+        self._config = config
+        self._given = embedder
+        self._loaded: dict[str, Embedder] = {}
+        self._folders: dict[str, Path] = {}
+        self._answered = False
+        self._lock = threading.Lock()
+
+    def standing(self) -> Standing:
+        """Look which model answers now, and which follows."""
+        own = self._configured()
+        if not own:
+            return Standing("")
+        with self._database.read() as connection:
+            held = next_model.held(connection, own)
+            if held.own or not held.other:
+                self._answered = self._answered or held.own
+                return Standing(own)
+            if held.other not in self._folders and not self._knows(next_model.folder_of(connection, held.other)):
+                return Standing(own)
+        if held.other not in self._folders:
+            return Standing(own)
+        if self._answered:  # another process has switched: this one goes along instead of switching back
+            return Standing(held.other)
+        return Standing(held.other, own)
+
+    def embedder(self, model: str) -> Embedder:
+        """Return the embedder of a stamp, loaded on first use. Raises ModelMissing or ModelError."""
+        if self._given is not None and model == self._given.model:
+            return self._given
+        with self._lock:
+            if model not in self._loaded:
+                self._loaded[model] = self._load(self._folders.get(model, self._config.model_dir))
+            return self._loaded[model]
+
+    def folder(self, model: str) -> str:
+        """Return the folder a stamp is loaded from; empty for an embedder that the caller gave."""
+        return str(self._folders[model].absolute()) if model in self._folders else ""
+
+    def take_up(self, config: Config) -> None:
+        """Let the model that these settings name follow, where it is another."""
+        with self._lock:
+            self._config, self._answered = config, False
+
+    def release(self) -> None:
+        """Let the loaded models go; one that the caller gave stays."""
+        with self._lock:
+            self._loaded.clear()
+
+    def warm(self) -> threading.Thread:
+        """Load the model that answers in a thread of its own, and embed a word with it; return the thread."""
+
+        def load() -> None:
+            with suppress(MementoError):  # the query that needs it says what is wrong
+                self.embedder(self.standing().answering).embed_query("ready")
+
+        thread = threading.Thread(target=load, name="memento-model", daemon=True)
+        thread.start()
+        return thread
+
+    def _configured(self) -> str:
+        """Return the stamp of the configured model, known without loading it; empty when none is installed."""
+        if self._given is not None:
+            return self._given.model
+        files = find_model(self._config.model_dir)
+        if files is None:
+            return ""
+        self._folders[files.model] = files.folder
+        return files.model
+
+    def _knows(self, folder: str) -> bool:
+        """Take note of the model in a folder that the store names; False when there is none."""
+        files = find_model(Path(folder)) if folder else None
+        if files is not None:
+            self._folders[files.model] = files.folder
+        return files is not None
+
+    def _load(self, folder: Path) -> Embedder:
+        settings = self._config.settings.embedding
+        files = find_model(folder)
+        if files is None:
+            raise ModelMissing(folder)
+        return load_embedder(
+            folder,
+            precision="fp32" if settings.precision == "fp32" else "int8",
+            threads=settings.threads,
+            torch=not settings.use_onnx,
+            rust=self._config.settings.rust,
+        )

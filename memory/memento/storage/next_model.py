@@ -1,0 +1,129 @@
+"""Another embedding model on its way in: its vectors wait in a table of their own until every memory has one.
+
+Until then the rows keep the vectors of the model that answers. `switch` moves all of them in one transaction, so a
+process that dies leaves a store in which either model is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+import apsw
+
+from memento import killpoints
+from memento.identity import HASH_BYTES
+from memento.storage import counters
+from memento.storage.vectors import Pending
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FOLDER = "model:"
+"""Before a model's stamp: the key in `meta` under which the folder stands that its vectors were made with."""
+
+
+class Held(NamedTuple):
+    """Whose vectors the rows hold."""
+
+    own: bool
+    """Whether any is of the model that was asked about."""
+    other: str
+    """Another model that has any; empty when none has."""
+
+
+def held(connection: apsw.Connection, model: str) -> Held:
+    """Look whose vectors the rows hold: two steps into an index."""
+    own, below, above = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM memories WHERE model = ?1), "
+        "(SELECT max(model) FROM memories WHERE model < ?1), (SELECT min(model) FROM memories WHERE model > ?1)",
+        (model,),
+    ).get
+    return Held(bool(own), str(below or above or ""))
+
+
+def by_model(connection: apsw.Connection) -> dict[str, int]:
+    """Count the rows by the model of their vectors; those without one stand under an empty name."""
+    return dict(connection.execute("SELECT coalesce(model, ''), count(*) FROM memories GROUP BY 1 ORDER BY 2 DESC"))
+
+
+def folder_of(connection: apsw.Connection, model: str) -> str:
+    """Return the folder that a model's vectors were made with; empty when it is not known."""
+    return str(connection.execute("SELECT value FROM meta WHERE key = ?", (_FOLDER + model,)).get or "")
+
+
+def note_folder(connection: apsw.Connection, model: str, folder: str) -> None:
+    """Remember a model's folder inside the caller's transaction."""
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (_FOLDER + model, folder),
+    )
+
+
+def ready(connection: apsw.Connection, model: str) -> int:
+    """Count the vectors of a model that wait for the switch."""
+    return int(connection.execute("SELECT count(*) FROM embeddings_next WHERE model = ?", (model,)).get)
+
+
+def left(connection: apsw.Connection, model: str) -> int:
+    """Count the rows with another model's vector that have none of this model yet."""
+    sql = (
+        "SELECT (SELECT count(*) FROM memories WHERE model < ?1) + (SELECT count(*) FROM memories WHERE model > ?1) "
+        "- (SELECT count(*) FROM embeddings_next WHERE model = ?1)"
+    )
+    return max(0, int(connection.execute(sql, (model,)).get))
+
+
+def waiting(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
+    """Return rows that have another model's vector and none of this one: the newest first, then what grew meanwhile."""
+    rows = connection.execute(
+        "SELECT num, text FROM memories WHERE model <> ?1 "
+        "AND num < (SELECT coalesce(min(num), 9223372036854775807) FROM embeddings_next WHERE model = ?1) "
+        "ORDER BY num DESC LIMIT ?2",
+        (model, limit),
+    ).fetchall()
+    if not rows:
+        rows = connection.execute(
+            "SELECT num, text FROM memories WHERE model <> ?1 "
+            "AND num NOT IN (SELECT num FROM embeddings_next WHERE model = ?1) LIMIT ?2",
+            (model, limit),
+        ).fetchall()
+    return [Pending(int(str(num)), str(text)) for num, text in rows]
+
+
+def put(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, NDArray[np.float32]]]) -> None:
+    """Keep vectors for the switch inside the caller's transaction; those of a third model go.
+
+    A row whose text changed meanwhile keeps waiting.
+    """
+    present = connection.execute("SELECT model FROM embeddings_next LIMIT 1").get
+    if present not in (None, model):
+        connection.execute("DELETE FROM embeddings_next")
+    for row, vectors in done:
+        blob = vectors.tobytes()
+        connection.execute(
+            "INSERT OR REPLACE INTO embeddings_next (num, model, embedding_hash, embedding) "
+            "SELECT num, ?, ?, ? FROM memories WHERE num = ? AND text = ?",
+            (model, blake2b(blob, digest_size=HASH_BYTES).digest(), blob, row.num, row.text),
+        )
+
+
+def switch(connection: apsw.Connection, model: str) -> int:
+    """Give every row that has one its vector of the new model, inside the caller's transaction; return how many.
+
+    The sequence numbers are the rows' own behind the last one given: they need only be new and differ.
+    """
+    highest = int(connection.execute("SELECT max(num) FROM embeddings_next WHERE model = ?", (model,)).get or 0)
+    first = counters.add(connection, counters.EMBEDDINGS, highest) - highest
+    connection.execute(
+        "UPDATE memories SET model = ?1, embedding_seq = ?2 + num, (embedding_hash, embedding) = "
+        "(SELECT embedding_hash, embedding FROM embeddings_next AS next WHERE next.num = memories.num) "
+        "WHERE num IN (SELECT num FROM embeddings_next WHERE model = ?1)",
+        (model, first),
+    )
+    switched = connection.changes()
+    killpoints.reach("model.switched")
+    connection.execute("DELETE FROM embeddings_next")
+    return switched

@@ -1,0 +1,138 @@
+"""The working tier and the queries' vectors: found again, and never an answer that a write has overtaken."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memento.config import load_config
+from memento.store import MemoryStore
+
+StoreMaker = Callable[..., MemoryStore]
+
+
+@pytest.fixture
+def store(open_store: StoreMaker, words: Any) -> MemoryStore:
+    opened = open_store(embedder=words())
+    for text in ("green tea with milk", "black coffee", "a glass of water"):
+        opened.remember(text)
+    return opened
+
+
+def working(store: MemoryStore) -> tuple[int, int]:
+    use = store.stats().caches["working"]
+    return use.hits, use.misses
+
+
+def test_the_same_question_is_answered_once(store: MemoryStore) -> None:
+    first = store.recall("tea")
+    again = store.recall("tea")
+    assert again.results == first.results
+    assert working(store) == (1, 1)
+    store.recall("tea", k=1)
+    store.recall("tea", source="api")
+    assert working(store) == (1, 3)
+    figures = store.stats()
+    assert figures.tiers == {"working": 3, "episodic": 0, "semantic": 3}
+    assert figures.as_dict()["caches"]["working"]["hit_rate"] == 0.25
+    assert figures.caches["queries"].hits > 0
+
+
+def test_every_write_ends_what_was_kept(store: MemoryStore, row: Any) -> None:
+    assert len(store.recall("tea")) >= 1
+    tea = store.remember("tea from Assam")
+    assert tea in {found.id for found in store.recall("tea")}
+    assert store.get(tea) is not None
+    assert store.delete(tea)
+    assert tea not in {found.id for found in store.recall("tea")}
+    assert store.get(tea) is None
+
+
+def test_another_threads_and_processes_writes_end_it_too(store: MemoryStore) -> None:
+    before = store.recall("tea").results
+    assert store.recall("tea").results == before
+    thread = threading.Thread(target=store.remember, args=("tea from a thread",))
+    thread.start()
+    thread.join()
+    assert "tea from a thread" in {found.text for found in store.recall("tea")}
+    store.recall("tea")
+    program = "import sys; from memento import MemoryStore; MemoryStore(sys.argv[1]).remember('tea from elsewhere')"
+    subprocess.run([sys.executable, "-c", program, str(store.path)], check=True, timeout=60)
+    assert "tea from elsewhere" in {found.text for found in store.recall("tea")}
+
+
+def test_threads_share_answers(store: MemoryStore) -> None:
+    barrier, found = threading.Barrier(4), []
+
+    def ask() -> None:
+        barrier.wait()
+        for _ in range(20):
+            found.append(store.recall("tea").results)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(one == found[0] for one in found)
+    assert working(store)[0] >= 40
+
+
+def test_an_answer_with_a_note_is_not_kept(bare: MemoryStore) -> None:
+    bare.remember("tea")
+    assert bare.recall("tea").notes
+    bare.recall("tea")
+    assert working(bare) == (0, 2)
+
+
+def test_its_size_is_bounded_and_may_be_nothing(tmp_path: Path, words: Any) -> None:
+    small = MemoryStore(tmp_path / "small.db", embedder=words(), config=load_config({"cache.working_size": 2}))
+    small.remember("tea")
+    for query in ("a", "b", "c", "a"):
+        small.recall(query)
+    assert working(small) == (0, 4)
+    assert small.stats().tiers["working"] == 2
+    small.close()
+    none = MemoryStore(tmp_path / "none.db", embedder=words(), config=load_config({"cache.working_size": 0}))
+    none.remember("tea")
+    none.recall("tea")
+    none.recall("tea")
+    assert working(none) == (0, 2)
+    none.close()
+
+
+def test_the_stored_vectors_used_last_stay(tmp_path: Path, words: Any) -> None:
+    embedder = words()
+    settings = {"cache.table_size": 2, "cache.lru_size": 1, "cache.working_size": 0}
+    store = MemoryStore(tmp_path / "lru.db", embedder=embedder, config=load_config(settings))
+    store.remember("anything")
+    store.recall("one")
+    store.recall("two")
+    with store.database.write() as connection:  # both long ago, `one` first
+        connection.execute("UPDATE embedding_cache SET timestamp = rowid")
+    embedder.embedded.clear()
+    store.recall("one")
+    store.recall("three")
+    assert embedder.embedded == ["three"]
+    store.recall("one")
+    assert embedder.embedded == ["three"]
+    store.recall("two")
+    assert embedder.embedded == ["three", "two"]
+    assert store.stats().caches["queries_stored"].entries == 2
+    store.close()
+
+
+def test_a_model_loads_in_the_background(tmp_path: Path, model_dir: Path) -> None:
+    config = load_config({"embedding.model_dir": str(model_dir)})
+    with MemoryStore(tmp_path / "warm.db", config=config) as store:
+        thread = store._semantic.warm()
+        thread.join()
+        assert store._semantic._models._loaded.keys() == {store.stats().model}
+        store.release_model()
+        assert not store._semantic._models._loaded
