@@ -30,7 +30,12 @@ PARTS: Final = (
     Part(
         "The store",
         "`from memento import MemoryStore`",
-        ("memento.store:MemoryStore", "memento.store:Filters", "memento.store:When"),
+        (
+            "memento.store:MemoryStore",
+            "memento.capture_account:CaptureAccount",
+            "memento.store:Filters",
+            "memento.store:When",
+        ),
     ),
     Part(
         "One store for a process",
@@ -57,7 +62,9 @@ PARTS: Final = (
             "memento.memory:Memory",
             "memento.storage.overview:Stats",
             "memento.search.index_status:IndexStatus",
-            "memento.search.semantic:Progress",
+            "memento.memory:CacheUse",
+            "memento.search.backlog:Swap",
+            "memento.search.backlog:Progress",
             "memento.restore.record:Healing",
         ),
     ),

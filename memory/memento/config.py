@@ -73,6 +73,8 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folders and files watched beside the agents' own places."""
     embed_cpu_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
     """Share of one CPU that embedding may use, in (0, 1]."""
+    preload_model: bool = False
+    """Load the embedding model at the start and keep it, so that the first recall does not wait for it."""
     memory_mb: Annotated[int, msgspec.Meta(gt=0)] = 600
     """Above it the model is let go and embedding rests; capture goes on."""
 

@@ -198,11 +198,11 @@ with MemoryStore(path, config=load_config({"embedding.model_dir": model})) as st
 @pytest.mark.parametrize(
     ("place", "finished"),
     [
-        ("commit.before:1", False),
-        ("commit.after:2", False),
+        ("commit.before:2", False),  # the first is of the model's folder, three are of batches
+        ("commit.after:3", False),
         ("model.switched", False),
-        ("commit.before:4", False),
-        ("commit.after:4", True),
+        ("commit.before:5", False),
+        ("commit.after:5", True),
     ],
 )
 def test_a_kill_leaves_one_model_complete(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from memento.config import load_config
+from memento.memory import Found
 from memento.store import MemoryStore
 
 StoreMaker = Callable[..., MemoryStore]
@@ -68,12 +69,12 @@ def test_another_threads_and_processes_writes_end_it_too(store: MemoryStore) -> 
 
 
 def test_threads_share_answers(store: MemoryStore) -> None:
-    barrier, found = threading.Barrier(4), []
+    barrier = threading.Barrier(4)
+    found: list[tuple[Found, ...]] = []
 
     def ask() -> None:
         barrier.wait()
-        for _ in range(20):
-            found.append(store.recall("tea").results)
+        found.extend(store.recall("tea").results for _ in range(20))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

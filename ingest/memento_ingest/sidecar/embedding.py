@@ -51,7 +51,9 @@ class EmbedWorker:
 
     def _run(self) -> None:
         idle_since = time.monotonic()
-        self._store.warm()
+        keep = self._store.config.settings.sidecar.preload_model
+        if keep:
+            self._store.warm()
         while not self._stopping.is_set():
             if self._model_missing:  # not at every commit: asking for it costs more than a commit
                 self._stopping.wait(RETRY_SECONDS)
@@ -60,7 +62,7 @@ class EmbedWorker:
             if woken or self._model_missing:
                 self._drain()
                 idle_since = time.monotonic()
-            elif time.monotonic() - idle_since >= IDLE_SECONDS:
+            elif not keep and time.monotonic() - idle_since >= IDLE_SECONDS:
                 self._store.release_model()
 
     def _drain(self) -> None:
