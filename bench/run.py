@@ -14,6 +14,7 @@ TABLES = {
     "Cold start of `memento recall`": "cold_start.py",
     "Vector search": "search.py",
     "The native scan": "native.py",
+    "Tiers and caches": "tiers.py",
     "Ingestion": "ingest.py",
     "Parsing against json": "parsing.py",
     "Policy": "policy.py",
