@@ -54,9 +54,10 @@ def use(
     ],
     db: Db = None,
 ) -> None:
-    """Change to another embedding model. The one in use answers until everything is embedded by the new one.
+    """Change to another embedding model.
 
-    A folder's model is copied into Memento's folder; `embedding.model` in config.yaml is set to its name.
+    The one in use answers until everything is embedded by the new one. A folder's model is copied into Memento's
+    folder; `embedding.model` in config.yaml is set to its name.
     """
     from memento.config_file import set_key
     from memento.embedding import find_model
@@ -93,7 +94,10 @@ def use(
 
 @model.command()
 def embed(db: Db = None) -> None:
-    """Embed what waits for it, and everything by a model that was newly chosen. Recall goes on meanwhile."""
+    """Embed what waits, and everything by a model that was newly chosen.
+
+    Recall goes on meanwhile.
+    """
     from memento.cli.ingestion import progress_of
     from memento.store import MemoryStore
 
@@ -106,7 +110,7 @@ def embed(db: Db = None) -> None:
 
 @model.command()
 def status(db: Db = None, json_: AsJson = None) -> None:
-    """Say which model is installed, whether its files are whole, and whose vectors the memories have.
+    """Verify the installed model and count whose vectors the memories have.
 
     Exit code 1 when no model is installed.
     """
