@@ -110,7 +110,7 @@ def embed(db: Db = None) -> None:
 
 @model.command()
 def status(db: Db = None, json_: AsJson = None) -> None:
-    """Verify the installed model and count whose vectors the memories have.
+    """Verify the model; say which one embedded the memories.
 
     Exit code 1 when no model is installed.
     """
