@@ -1,7 +1,8 @@
 """Which candidates are worth ranking: cosine similarity and BM25 fused, each min-max scaled over what was found.
 
-The ranking proper is in `ranking/`. Score fusion, not rank fusion: on a public benchmark reciprocal rank fusion reached 53.7 recall@5 and lost to BM25
-alone at rank 1, since it throws the margins away; the weighted sum of scaled scores reached 63.9.
+The ranking proper is in `ranking/`. Score fusion, not rank fusion: on a public benchmark reciprocal rank fusion reached
+53.7 recall@5 and lost to BM25 alone at rank 1, since it throws the margins away; the weighted sum of scaled scores
+reached 63.9.
 """
 
 from __future__ import annotations
