@@ -42,6 +42,15 @@ def test_it_catches_up_and_goes_on_when_woken(store: MemoryStore) -> None:
     worker.stop(5)
 
 
+def test_the_model_is_loaded_at_the_start_where_that_is_asked_for(tmp_path: Path, model_dir: Path) -> None:
+    settings = {"embedding.model_dir": str(model_dir), "sidecar.preload_model": True}
+    with MemoryStore(config=load_config(settings, {"MEMENTO_HOME": str(tmp_path)})) as store:
+        worker = EmbedWorker(store, 1.0, 100_000, print)
+        worker.start()
+        eventually(lambda: bool(store._semantic._models._loaded))
+        worker.stop(5)
+
+
 def test_above_its_memory_it_rests_and_says_so_once(store: MemoryStore) -> None:
     said: list[str] = []
     worker = EmbedWorker(store, 1.0, 1, said.append)
