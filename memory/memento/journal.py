@@ -33,7 +33,6 @@ from memento.storage.journaled import Position
 from memento.storage.sources import Defect, LedgerKey, SourceState, Tally
 from memento.times import storable
 
-FORMAT: Final = "journal"
 _SAMPLE: Final = 4096
 
 
@@ -260,11 +259,13 @@ def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) 
             defects.append(Defect(offset, len(line), "broken_json", sample))
         offset += len(line)
     ledger = {
-        LedgerKey("stored", FORMAT): Tally(applied, bytes_applied),
+        LedgerKey("stored", sources.JOURNAL): Tally(applied, bytes_applied),
         LedgerKey("quarantined", "broken_json"): Tally(len(defects), sum(defect.length for defect in defects)),
     }
     used = {key: tally for key, tally in ledger.items() if tally.messages}
-    capture.put(connection, [Batch(SourceState(path=str(path), format=FORMAT, offset=total), (), used, defects)])
+    capture.put(
+        connection, [Batch(SourceState(path=str(path), format=sources.JOURNAL, offset=total), (), used, defects)]
+    )
     return applied
 
 

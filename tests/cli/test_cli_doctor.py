@@ -49,7 +49,10 @@ def test_the_next_command_heals_and_status_tells(memento: Cli) -> None:
     damage(memento)
     found = memento("recent").json
     assert {one["text"] for one in found} == {"The pier is closed on Mondays.", "The lamp is green."}
-    assert "was restored from the backup of" in memento("status").err
+    status = memento("status")
+    assert "was restored from the backup of" in status.err
+    assert status.json["sources"] == []  # the journal that was replayed is no transcript
+    assert memento("policy", "diff").json["examples"] == []
     assert levels(memento, 4)["restored"] == "advice"
 
 

@@ -64,6 +64,7 @@ def test_help_lists_every_option(path: tuple[str, ...], memento: Cli) -> None:
         (["model", "push"], "No such command"),
         (["ignore", "--remove"], "--session or --project"),
         (["policy", "check", "nowhere"], "there is no folder"),
+        (["policy", "diff", "--policies", "nowhere"], "there is no folder"),
         ([], "Usage"),
         (["model"], "Usage"),
     ],

@@ -39,9 +39,7 @@ def check(
 
     Exit code 1: they cannot be used, and why.
     """
-    if folder is not None and not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}")
-    used = folder or configured(None).policy_dir
+    used = _folder(folder)
     loaded = _load(used)
     if wants_json(json_):
         print_json({"folder": str(used), "rules": loaded.counts})
@@ -65,7 +63,7 @@ def try_out(
     """
     from memento_ingest.trial import judge_transcripts
 
-    judged, report = judge_transcripts(_load(folder or configured(None).policy_dir), files, format_)
+    judged, report = judge_transcripts(_load(_folder(folder)), files, format_)
     for path, problem in report.problems:
         note(f"{path}: {problem}")
     if wants_json(json_):
@@ -88,11 +86,18 @@ def diff(folder: Folder = None, db: Db = None, json_: AsJson = None) -> None:
 
     config = configured(db)
     with MemoryStore(config=config) as store:
-        found = differences(store, _load(folder or config.policy_dir))
+        found = differences(store, _load(_folder(folder)))
     if wants_json(json_):
         print_json(found.as_dict())
     else:
         _print_differences(found)
+
+
+def _folder(named: Path | None) -> Path:
+    """Return the folder of the rules to use. Raises UsageError where the one that was named is not there."""
+    if named is not None and not named.is_dir():
+        raise UsageError(f"there is no folder {named}")
+    return named or configured(None).policy_dir
 
 
 def _load(folder: Path) -> Policy:

@@ -44,7 +44,11 @@ def watch(
     def say(text: str) -> None:
         note(f"{time.strftime('%H:%M:%S')} {text}")
 
-    Sidecar(configured(db), [Path(path) for path in paths or ()], {"storage.db_path": db}, say).run()
+    followed = [Path(path).expanduser() for path in paths or ()]
+    for path in followed:
+        if not path.exists():
+            note(f"{path} is not there yet: it is followed when it appears")
+    Sidecar(configured(db), followed, {"storage.db_path": db}, say).run()
 
 
 def sources(db: Db = None, json_: AsJson = None) -> None:

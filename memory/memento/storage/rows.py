@@ -81,14 +81,9 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
     return Counts(tuple(stored), tuple(extended), duplicates, forgotten)
 
 
-def by_ids(connection: apsw.Connection, ids: Sequence[str]) -> dict[str, Memory]:
-    """Return the memories of these ids that exist."""
-    return {row.memory.id: row.memory for row in _select(connection, "id", ids)}
-
-
 def by_nums(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Memory]:
     """Return the memories of these row numbers that exist."""
-    return {row.num: row.memory for row in _select(connection, "num", nums)}
+    return {row.num: row.memory for row in _select(connection, nums)}
 
 
 def by_prefix(connection: apsw.Connection, prefix: str) -> list[Memory]:
@@ -168,12 +163,12 @@ def _tombstoned(connection: apsw.Connection, memory: NewMemory, revive: bool) ->
     return bool(connection.execute(found, keys).get)
 
 
-def _select(connection: apsw.Connection, column: str, keys: Sequence[Any]) -> list[Row]:
+def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[Row]:
     found: list[Row] = []
-    for start in range(0, len(keys), _CHUNK):
-        part = keys[start : start + _CHUNK]
+    for start in range(0, len(nums), _CHUNK):
+        part = nums[start : start + _CHUNK]
         marks = ", ".join("?" * len(part))
-        sql = f"SELECT num, {_READ} FROM memories WHERE {column} IN ({marks})"
+        sql = f"SELECT num, {_READ} FROM memories WHERE num IN ({marks})"
         found += [_row(row) for row in connection.execute(sql, part)]
     return found
 

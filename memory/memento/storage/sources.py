@@ -239,14 +239,19 @@ class SourceAccount:
     quarantined: int
 
 
+JOURNAL: Final = "journal"
+"""The format of the store's own journal: what was replayed is accounted for as of a source, and nothing waits in it."""
+
+
 def accounts(connection: apsw.Connection) -> list[SourceAccount]:
-    """Return every source that was read with its ledger, the one read last first."""
+    """Return every source that was read with its ledger, the one read last first; the journal is none."""
     ledgers: dict[int, dict[LedgerKey, int]] = {}
     for number, outcome, reason, messages in connection.execute("SELECT source, outcome, reason, messages FROM ledger"):
         ledgers.setdefault(number, {})[LedgerKey(outcome, reason)] = messages
     rows = connection.execute(
         "SELECT num, path, format, size, modified / 1000000, offset, open_bytes, last_read FROM sources "
-        "WHERE offset > 0 OR open_bytes > 0 OR size > 0 ORDER BY last_read DESC, num"
+        "WHERE (offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? ORDER BY last_read DESC, num",
+        (JOURNAL,),
     )
     return [_account(row, ledgers.get(row[0], {})) for row in rows]
 
