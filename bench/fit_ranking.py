@@ -6,7 +6,7 @@ Of LoCoMo only the development conversations are read; of BEAM every chat in the
 Features come from the product's own recall (`explain=True`). The loss is the listwise softmax cross-entropy between the
 scores of a question's candidates and its gold turns (ListNet's top-1 form, Cao et al. 2007), with an L2 penalty,
 minimised by Newton's method; it is convex, so the result does not depend on a seed. `gain` and `bias` then map the
-score to the probability that a candidate is gold, by logistic regression on the same candidates. Prints the lines of
+score to [0, 1], by logistic regression on the same candidates. Prints the lines of
 profiles.yaml; with --folds also what leaving out one conversation at a time gives.
 """
 
@@ -83,7 +83,11 @@ def softmax_weights(data: Sequence[Example], l2: float) -> Matrix:
 
 
 def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]:
-    """Return (bias, gain) such that sigmoid(bias + gain * score) is the share of gold among such candidates."""
+    """Return (bias, gain) such that sigmoid(bias + gain * score) would be the share of gold among such candidates.
+
+    Would be, were half of all candidates gold: the odds are divided by those of any candidate. A hundred candidates
+    hold one answer, and what a reader wants to know is what speaks for this one.
+    """
     scores = np.concatenate([features @ weights for features, _ in data])
     gold = np.concatenate([gold for _, gold in data])
     design = np.stack([np.ones_like(scores), scores], axis=1)
@@ -96,7 +100,8 @@ def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]
         fitted = fitted - step * min(1.0, 2 / max(np.abs(step).max(), 1e-12))
         if np.abs(step).max() < 1e-9:
             break
-    return float(fitted[0]), float(fitted[1])
+    share = gold.mean()
+    return float(fitted[0] - np.log(share / (1 - share))), float(fitted[1])
 
 
 def any_at(data: Sequence[Example], weights: Matrix, k: int) -> float:

@@ -108,7 +108,7 @@ class Found:
     memory: Memory
     """What was found."""
     score: float
-    """In [0, 1]: roughly the probability that this is an answer, whatever else was found (docs/recall.md)."""
+    """In [0, 1]: how likely this is an answer by its features alone, were half of what is found answers."""
     dense: float | None
     """Cosine similarity of the best passage with the query; None where the memory has no embedding yet."""
     lexical: float | None

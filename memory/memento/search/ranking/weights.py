@@ -35,7 +35,7 @@ class Ranked(NamedTuple):
 
     turn: Turn
     score: float
-    """In [0, 1]: roughly the probability that it is an answer."""
+    """In [0, 1]; see profiles.yaml."""
     values: tuple[float, ...]
     """Its features, in the order of FEATURES."""
 
