@@ -195,15 +195,15 @@ class MemoryStore(CaptureAccount):
         """
         if not _ID_PREFIX.fullmatch(memory_id):
             return None
-        moment = self._working.moment()
-        if known := self._working.find(moment, memory_id, Memory):
+        state = self._working.state()
+        if known := self._working.find(memory_id, Memory):
             return known
         with self._database.read() as connection:
             found = rows.by_prefix(connection, memory_id.lower())
         if len(found) > 1:
             raise UsageError(f"several memories' ids begin with {memory_id!r}: give more of it")
         if found:
-            self._working.keep(moment, memory_id, found[0])
+            self._working.keep(state, memory_id, found[0])
         return found[0] if found else None
 
     def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
@@ -333,12 +333,12 @@ class MemoryStore(CaptureAccount):
     def _recalled(self, query: str, within: Filter, options: Options) -> Recall:
         """Answer from the working tier, else search; an answer with a note to it is not kept."""
         started = time.monotonic()
-        moment, asked = self._working.moment(), (query, within, options)
-        if known := self._working.find(moment, asked, Recall):
+        state, asked = self._working.state(), (query, within, options)
+        if known := self._working.find(asked, Recall):
             return replace(known, seconds=time.monotonic() - started)
         found = search(self._database, self._semantic, query, within, options)
         if not found.partial and not found.notes:
-            self._working.keep(moment, asked, found)
+            self._working.keep(state, asked, found)
         return found
 
     def _remembered(

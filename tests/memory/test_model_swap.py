@@ -121,6 +121,7 @@ def test_what_changes_meanwhile_is_right_in_the_end(store: MemoryStore, models: 
 def test_a_model_that_is_gone_leaves_words_and_the_finished_part(
     tmp_path: Path, store: MemoryStore, models: dict[str, Path]
 ) -> None:
+    finds(store, 1)
     shutil.copytree(models["old"], tmp_path / "kept")
     shutil.rmtree(models["old"])
     try:

@@ -45,6 +45,15 @@ def test_the_same_question_is_answered_once(store: MemoryStore) -> None:
     assert figures.caches["queries"].hits > 0
 
 
+def test_other_questions_leave_it(store: MemoryStore) -> None:
+    """Their vectors are written to the database, which changes no answer."""
+    first = store.recall("tea")
+    for query in ("coffee", "water", "milk"):
+        store.recall(query)
+    assert store.recall("tea").results == first.results
+    assert working(store) == (1, 4)
+
+
 def test_every_write_ends_what_was_kept(store: MemoryStore, row: Any) -> None:
     assert len(store.recall("tea")) >= 1
     tea = store.remember("tea from Assam")

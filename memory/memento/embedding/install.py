@@ -55,12 +55,26 @@ def install(folder: Path, models: Path, *, torch: bool = False, progress: Progre
     try:
         found = read_folder(folder)
         _require_runnable(found, torch)
-        weights = sha256_of(found.weights)
-        name = found.name if found.name != MODEL_NAME else f"{found.name}-{weights[:8]}"
-        with installing(models / name, report) as staged:
-            return _installed(found, ModelFiles(models / name, str(folder), weights, {}, name), staged, torch, report)
+        model = _placed(found, models)
+        with installing(model.folder, report) as staged:
+            return _installed(found, model, staged, torch, report)
     except OSError as error:
         raise ModelError(f"cannot install {folder} in {models}: {error}") from error
+
+
+def _placed(found: SentenceFolder, models: Path) -> ModelFiles:
+    """Return the model with its name and folder; where another has that name, a store may need that one still."""
+    model = ModelFiles(models / found.name, str(found.folder), sha256_of(found.weights), {}, found.name)
+    model = replace(model, recipe=found.recipe)
+    held = find_model(model.folder)
+    if model.published or (held is not None and not _same(held, model)):
+        name = f"{found.name}-{model.model[-8:]}"
+        model = replace(model, folder=models / name, name=name)
+    return model
+
+
+def _same(one: ModelFiles, other: ModelFiles) -> bool:
+    return (one.weights_sha256, one.recipe) == (other.weights_sha256, other.recipe)
 
 
 def _require_runnable(found: SentenceFolder, torch: bool) -> None:
@@ -77,8 +91,7 @@ def _installed(found: SentenceFolder, model: ModelFiles, staged: Path, torch: bo
     """Build the model in `staged` and move it to its place, unless it is there."""
     folder = model.folder
     known = find_model(folder)
-    same = known and (known.weights_sha256, known.recipe) == (model.weights_sha256, found.recipe)
-    if known and same and (not torch or (folder / CHECKPOINT).is_dir()):
+    if known and _same(known, model) and (not torch or (folder / CHECKPOINT).is_dir()):
         return known
     shutil.copyfile(found.folder / TOKENIZER, staged / TOKENIZER)
     if found.export or found.architecture:
@@ -86,7 +99,7 @@ def _installed(found: SentenceFolder, model: ModelFiles, staged: Path, torch: bo
     if torch:
         report(0, 0, "copying what sentence-transformers loads")
         shutil.copytree(found.folder, staged / CHECKPOINT, ignore=shutil.ignore_patterns("onnx", "openvino", ".*"))
-    model = replace(model, folder=staged, recipe=found.recipe)
+    model = replace(model, folder=staged)
     dimensions = _tried_out(_described(model), torch, report)
     _described(replace(model, dimensions=dimensions))
     shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)

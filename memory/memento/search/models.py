@@ -49,9 +49,9 @@ class Models:
             if held.own or not held.other:
                 self._answered = self._answered or held.own
                 return Standing(own)
-            if held.other not in self._folders and not self._knows(next_model.folder_of(connection, held.other)):
-                return Standing(own)
-        if held.other not in self._folders:
+            known = self._folders.get(held.other)
+            folder = str(known) if known else next_model.folder_of(connection, held.other)
+        if not self._holds(folder, held.other):
             return Standing(own)
         if self._answered:  # another process has switched: this one goes along instead of switching back
             return Standing(held.other)
@@ -101,12 +101,14 @@ class Models:
         self._folders[files.model] = files.folder
         return files.model
 
-    def _knows(self, folder: str) -> bool:
-        """Take note of the model in a folder that the store names; False when there is none."""
+    def _holds(self, folder: str, model: str) -> bool:
+        """Tell whether a model lies in a folder, and take note of it."""
         files = find_model(Path(folder)) if folder else None
-        if files is not None:
-            self._folders[files.model] = files.folder
-        return files is not None
+        if files is None or files.model != model:
+            self._folders.pop(model, None)
+            return False
+        self._folders[model] = files.folder
+        return True
 
     def _load(self, folder: Path) -> Embedder:
         settings = self._config.settings.embedding

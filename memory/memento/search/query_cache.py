@@ -76,7 +76,7 @@ class QueryCache:
             embedded = dict(zip(new, self._models.embedder(model).embed_queries(new), strict=True))
         touched = [text for text, kept in blobs.items() if kept and kept.stale]
         if new or touched:
-            with suppress(StoreError), self._database.write(within=WAIT_SECONDS) as connection:
+            with suppress(StoreError), self._database.write(within=WAIT_SECONDS, derived=True) as connection:
                 for text in touched:
                     vectors.touch(connection, model, text)
                 for text, vector in embedded.items():

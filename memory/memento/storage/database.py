@@ -46,13 +46,10 @@ PRAGMA journal_size_limit = 33554432;
 
 
 class State(NamedTuple):
-    """What one thread's connection sees of writing."""
+    """What is another after every write, by whatever thread or process."""
 
     generation: int
-    committed: int
-    """Changes when another connection, of whatever process, has committed (`PRAGMA data_version`)."""
-    changed: int
-    """Rows that this connection has changed."""
+    writes: int
 
 
 class DeadlineExceeded(Exception):
@@ -127,17 +124,20 @@ class Database:
         return connection
 
     def state(self) -> State:
-        """Return what is another whenever anything was written; of use to the calling thread alone."""
+        """Return how often the store was written to, and which file it is."""
         with self.read() as connection:
-            committed: Any = connection.execute("PRAGMA data_version").get
-            return State(self.generation, int(committed), connection.total_changes())
+            writes: Any = connection.execute("SELECT count FROM writes").get
+            return State(self.generation, int(writes or 0))
 
     @contextmanager
-    def write(self, *, durable: bool = False, within: float = BUSY_SECONDS) -> Iterator[apsw.Connection]:
+    def write(
+        self, *, durable: bool = False, within: float = BUSY_SECONDS, derived: bool = False
+    ) -> Iterator[apsw.Connection]:
         """Run the body in one IMMEDIATE transaction; roll back if it raises.
 
         `durable` waits for the disk before it returns (351 us instead of 24): for what has no other copy. Tailed
-        files go without, since after a power cut their lines are read again. Raises StoreBusy when the lock is not
+        files go without, since after a power cut their lines are read again. `derived` says that no answer can be
+        another for it: `state` stays. Raises StoreBusy when the lock is not
         free `within` so many seconds.
         """
         connection = self.connection
@@ -147,6 +147,8 @@ class Database:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
+                if not derived:
+                    connection.execute("UPDATE writes SET count = count + 1")
                 killpoints.reach("commit.before")
                 connection.execute("COMMIT")
                 killpoints.reach("commit.after")

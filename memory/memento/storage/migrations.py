@@ -178,7 +178,13 @@ CREATE TRIGGER memories_updated_next AFTER UPDATE OF text ON memories WHEN old.t
 END;
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3, _V4)
+_V5: Final = """
+-- One row: how often the store was written to. While it stands still, an answer given before holds.
+CREATE TABLE writes (count INTEGER NOT NULL) STRICT;
+INSERT INTO writes (count) VALUES (0);
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:
