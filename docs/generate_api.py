@@ -33,8 +33,8 @@ PARTS: Final = (
         (
             "memento.store:MemoryStore",
             "memento.capture_account:CaptureAccount",
-            "memento.store:Filters",
-            "memento.store:When",
+            "memento.narrowing:Filters",
+            "memento.narrowing:When",
         ),
     ),
     Part(

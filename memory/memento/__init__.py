@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from memento.auto import AutoMemory as AutoMemory, Observation as Observation
     from memento.errors import MementoError as MementoError
     from memento.memory import Feature as Feature, Found as Found, Memory as Memory, Recall as Recall
+    from memento.narrowing import Filters as Filters
     from memento.process_stores import get_store as get_store, recall as recall, remember as remember
-    from memento.store import Filters as Filters, MemoryStore as MemoryStore
+    from memento.store import MemoryStore as MemoryStore
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AutoMemory": "memento.auto",
     "Feature": "memento.memory",
-    "Filters": "memento.store",
+    "Filters": "memento.narrowing",
     "Found": "memento.memory",
     "MementoError": "memento.errors",
     "Memory": "memento.memory",

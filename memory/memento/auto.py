@@ -17,7 +17,8 @@ from memento.config import Config, load_config
 from memento.errors import StoreError
 from memento.link_key import link_key
 from memento.memory import NewMemory
-from memento.store import MemoryStore, When
+from memento.narrowing import When
+from memento.store import MemoryStore
 from memento.times import now_ms, to_ms
 from memento.writing import memory_of, require_role
 from memento_policies import Decision, Message, load_policy

@@ -11,13 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
-from difflib import get_close_matches
 from functools import reduce
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from memento import journal
 from memento.capture_account import CaptureAccount
@@ -25,6 +23,7 @@ from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
 from memento.link_key import link_key
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
+from memento.narrowing import Filters, When, strings, to_filter
 from memento.restore.opening import open_database
 from memento.search.backlog import Progress, Swap
 from memento.search.index_status import IndexStatus
@@ -44,34 +43,7 @@ if TYPE_CHECKING:
     from memento_policies import Policy
     from memento_policies.before import Before
 
-When = datetime | float | str
-"""A datetime (naive = local time), Unix seconds or milliseconds, an ISO 8601 text, or an age such as `7d` or `12h`."""
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
-
-
-class Filters(TypedDict, total=False):
-    """What `recall`, `batch_recall` and `get_recent` take to narrow a search; all of them hold before top-k."""
-
-    collection: str
-    """`knowledge` is what was remembered, `episodic` what was ingested, any other a collection of your own."""
-    tags: Sequence[str]
-    """All of them must be present."""
-    source: str
-    """The transcript's format, such as `claude-code`; `api` for what `remember` wrote."""
-    session: str
-    """The session's id."""
-    project: str
-    """The whole path of the folder the agent worked in, or its last part."""
-    role: str
-    """`user`, `assistant`, `tool` or `system`."""
-    trust: str
-    """Whose word it is, from the channel it came through: `user`, `assistant`, `tool` or `import`."""
-    since: When | None
-    """The event's own time, inclusive."""
-    before: When | None
-    """The event's own time, exclusive."""
-    min_importance: float
-    """In [0, 1], inclusive."""
 
 
 class MemoryStore(CaptureAccount):
@@ -180,7 +152,7 @@ class MemoryStore(CaptureAccount):
             spread=spread,
             explain=explain,
         )
-        return self._recalled(encode(query)[0], _filter(filters), options)
+        return self._recalled(encode(query)[0], to_filter(filters), options)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
@@ -211,7 +183,7 @@ class MemoryStore(CaptureAccount):
 
         Raises UsageError for limit < 1, an unknown filter and a time that cannot be read.
         """
-        condition, parameters = where(_filter(filters))
+        condition, parameters = where(to_filter(filters))
         count = _at_least_one("limit", limit)
         with self._database.read() as connection:
             return rows.select(connection, condition, parameters, "timestamp DESC, num DESC", count)
@@ -375,7 +347,7 @@ class MemoryStore(CaptureAccount):
             meta={**(meta or {}), **({"speaker": speaker} if speaker else {})},
             before=self._before(session_id) if speaker and session_id else OPENING,
         )
-        given = _strings(tags)
+        given = strings(tags)
         return remembered(message, self.policy, importance=importance, tags=given, collection=collection)
 
     def _before(self, session_id: str) -> Before:
@@ -384,31 +356,6 @@ class MemoryStore(CaptureAccount):
         with self._database.read() as connection:
             said = rows.said_last(connection, encode(session_id)[0], REMEMBERED)
         return reduce(lambda before, turn: after(before, turn.text, turn.speaker), said, OPENING)
-
-
-def _filter(filters: Filters) -> Filter:
-    for name in filters:
-        if name not in Filters.__annotations__:
-            near = get_close_matches(name, Filters.__annotations__, n=1)
-            raise UsageError(f"there is no filter `{name}`" + (f": did you mean `{near[0]}`?" if near else ""))
-    since, before = filters.get("since"), filters.get("before")
-    return Filter(
-        collection=encode(filters.get("collection", ""))[0],
-        tags=_strings(filters.get("tags", ())),
-        source=encode(filters.get("source", ""))[0],
-        session=encode(filters.get("session", ""))[0],
-        project=encode(filters.get("project", ""))[0],
-        role=encode(filters.get("role", ""))[0],
-        trust=encode(filters.get("trust", ""))[0],
-        since=None if since is None else to_ms(since),
-        before=None if before is None else to_ms(before),
-        min_importance=filters.get("min_importance", 0.0),
-    )
-
-
-def _strings(given: Sequence[str]) -> tuple[str, ...]:
-    """Return tags as they are stored; one string is one tag."""
-    return tuple(encode(tag)[0] for tag in ((given,) if isinstance(given, str) else given))
 
 
 def _at_least_one(name: str, count: int) -> int:

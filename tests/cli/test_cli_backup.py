@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def test_backup_list_verify(memento: Cli) -> None:
     memento("remember", "The pier is closed on Mondays.")
-    assert "1 memories" in memento("backup").err
+    assert "1 memory" in memento("backup").err
     (listed,) = memento("backup", "list", "--json").json
     assert (listed["memories"], listed["kind"]) == (1, "manual")
     assert listed["name"] in memento("backup", "list", "--table").out

@@ -84,7 +84,7 @@ def test_audit_and_scrub(memento: Cli, tmp_path: Path) -> None:
     rates = {rate["name"]: rate["memories"] for rate in memento("audit").json}
     assert rates["secret"] == 1
     assert "secret " in memento("audit", "--table").out
-    assert "1 memories would be redacted (acme 1)" in memento("scrub", "--dry-run", "--table").out
+    assert "1 memory would be redacted (acme 1)" in memento("scrub", "--dry-run", "--table").out
     receipt = memento("scrub").json
     assert (receipt["secrets"], receipt["spool"], receipt["backups"]) == ({"acme": 1}, 1, "there are none")
     assert "[REDACTED:acme]" in spool.read_text()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, note, one_line, plain, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, memories, note, one_line, plain, print_json, say, wants_json
 
 if TYPE_CHECKING:
     from memento.curation.consolidation import Plan
@@ -110,7 +110,7 @@ def _spool(store: MemoryStore, redact: Redact) -> int:
 
 
 def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:
-    say(f"{found.memories:,} memories" + (", nothing was changed (dry run)" if dry_run else ""))
+    say(memories(found.memories) + (", nothing was changed (dry run)" if dry_run else ""))
     for doing, count in found.counts.items():
         say(f"  {count:>6,}  {_DOING[doing]}")
     say(f"  {found.faded:>6,}  faded: they stay, and are recalled last")
@@ -120,9 +120,9 @@ def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:
 
 
 def _print_receipt(receipt: Receipt) -> None:
-    would = "would be" if receipt.dry_run else "were"
+    would = "would be" if receipt.dry_run else "was" if len(receipt.memories) == 1 else "were"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in receipt.secrets.most_common())
-    say(f"{len(receipt.memories):,} memories {would} redacted" + (f" ({kinds})" if kinds else ""))
+    say(f"{memories(len(receipt.memories))} {would} redacted" + (f" ({kinds})" if kinds else ""))
     for table, count in receipt.beside.items():
         say(f"  {table:<11} {count:,}")
     if not receipt.dry_run:

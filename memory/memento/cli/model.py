@@ -12,7 +12,7 @@ import typer
 
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
-from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, memories, note, print_json, wants_json
 from memento.errors import ModelError, UsageError
 
 model = Group(
@@ -105,7 +105,7 @@ def embed(db: Db = None) -> None:
         bar.total(store.to_embed())
         done = store.embed_pending(progress=bar.advance)
         found = store.models()
-    note(f"embedded {done:,} memories; {found.answering} answers")
+    note(f"embedded {memories(done)}; {found.answering} answers")
 
 
 @model.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memento.cli.ending import PARTIAL
-from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, memories, note, one_line, print_json, wants_json
 from memento.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def export(
     target = Path(path).expanduser() if path else None
     with MemoryStore(config=configured(db)) as store:
         if target and lines.is_lines(target):
-            note(f"wrote {target}: {write(store, target, sources=sources):,} memories")
+            note(f"wrote {target}: {memories(write(store, target, sources=sources))}")
             return
         if sources:
             raise UsageError("--sources goes with a file whose name ends with .jsonl, .jsonl.gz or .jsonl.zst")
