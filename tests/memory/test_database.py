@@ -67,7 +67,7 @@ def foreign(path: Path, *, application: int, version: int, wal: bool, hot: bool)
             len(MIGRATIONS) + 1,
             rf"has schema {len(MIGRATIONS) + 1}, this Memento knows {len(MIGRATIONS)}: upgrade memento-memory",
         ),
-        (0, 0, "is a SQLite database of another program: name another file with MEMORY_DB_PATH"),
+        (0, 0, "is a SQLite database of another program: name another file with --db or MEMORY_DB_PATH"),
         (0, 1, "of another program"),
         (0x1234, 1, "of another program"),
     ],
