@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -181,7 +182,12 @@ def _age(path: Path) -> None:
     """Make the store one of the first schema: take away what later ones added."""
     import apsw
 
-    connection = apsw.Connection(str(path))
-    connection.execute("DROP TABLE IF EXISTS memories_vocabulary; DELETE FROM meta WHERE key = 'store'")
-    connection.pragma("user_version", 1)
-    connection.close()
+    from memento.storage.migrations import MIGRATIONS
+
+    names = "SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'table') ORDER BY type DESC"
+    with closing(apsw.Connection(":memory:")) as first, closing(apsw.Connection(str(path))) as connection:
+        first.execute(MIGRATIONS[0])
+        for kind, name in sorted(set(connection.execute(names)) - set(first.execute(names)), reverse=True):
+            connection.execute(f"DROP {kind} {name}")
+        connection.execute("DELETE FROM meta WHERE key = 'store'")
+        connection.pragma("user_version", 1)
