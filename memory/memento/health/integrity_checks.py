@@ -14,7 +14,10 @@ from memento.storage.database import Database
 if TYPE_CHECKING:
     from memento.search.index.vector_file import VectorFile
 
-RESTORING: Final = "`memento restore --latest` puts the newest sound backup in its place and reads the sources again"
+RESTORING: Final = (
+    "`memento restore --latest` puts the newest sound backup in its place and reads the sources again; "
+    "without a backup, `memento restore --salvage` begins anew with what can be read"
+)
 
 
 def _structure(patient: Patient) -> Iterator[Finding]:
