@@ -55,7 +55,12 @@ def selective(connection: apsw.Connection, words: Sequence[str], postings: int =
 
 def _holding(connection: apsw.Connection, stems: Sequence[str]) -> int:
     """Return how many memories can hold all of a word's stems."""
-    return min(document_counts(connection, stems).holding.values(), default=0)
+    return min(_holding_each(connection, stems).values(), default=0)
+
+
+def _holding_each(connection: apsw.Connection, stems: Sequence[str]) -> dict[str, int]:
+    sql = "SELECT doc FROM memories_vocabulary WHERE term = ?"
+    return {stem: int(connection.execute(sql, (stem,)).get or 0) for stem in stems}
 
 
 class DocumentCounts(NamedTuple):
@@ -68,11 +73,7 @@ class DocumentCounts(NamedTuple):
 def document_counts(connection: apsw.Connection, stems: Sequence[str]) -> DocumentCounts:
     """Count the memories that hold each stem; of all memories, the highest row number stands for their number."""
     documents = connection.execute("SELECT max(num) FROM memories").get or 0
-    holding = {
-        stem: int(connection.execute("SELECT doc FROM memories_vocabulary WHERE term = ?", (stem,)).get or 0)
-        for stem in stems
-    }
-    return DocumentCounts(int(documents), holding)
+    return DocumentCounts(int(documents), _holding_each(connection, stems))
 
 
 def stemmer(connection: apsw.Connection) -> Callable[[str], list[str]]:

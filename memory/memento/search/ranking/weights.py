@@ -15,7 +15,6 @@ from memento.search.ranking.features import FEATURES, columns
 from memento.storage.turns import Turn
 
 Kind = Literal["people", "agents"]
-Weights = Mapping[str, float]
 _FILE: Final = "profiles.yaml"
 
 
