@@ -80,6 +80,7 @@ class Ingestion:
         started = time.monotonic()
         found = discover(names)
         self.report.problems += found.problems
+        self.report.unopened = len(found.problems)
         self.report.ignored = found.ignored
         on_total(sum(_size(file.path) for file in found.files))
         group = self.group()
@@ -95,10 +96,12 @@ class Ingestion:
 
     @contextmanager
     def _reported(self, where: str) -> Iterator[None]:
+        read = self.report.sources
         try:
             yield
         except OSError as error:
             self.report.problems.append((where, error.strerror or str(error)))
+            self.report.unopened += self.report.sources == read
 
     def group(self) -> Group:
         """Begin a group of files that are committed together; what the user ignores holds for all of them."""

@@ -41,6 +41,8 @@ class Report:
     """Reading, judging and storing; embedding comes after and is counted apart."""
     problems: list[tuple[str, str]] = field(default_factory=list)
     """What was named and could not be read, and what in the named folders could not be opened; and why."""
+    unopened: int = 0
+    """How many of the problems are paths that could not even be opened."""
     unrecognised: list[str] = field(default_factory=list)
     """Files in the named folders that no format recognises, or that are empty."""
     ignored: int = 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 from memento.errors import UsageError
+from memento.memory import Trust
 from memento.storage.filters import Filter
 from memento.times import to_ms
+from memento_policies.message import Role
 from memento_policies.text import encode
 
 When = datetime | float | str
@@ -42,7 +44,10 @@ class Filters(TypedDict, total=False):
 
 
 def to_filter(filters: Filters) -> Filter:
-    """Return the filters as storage takes them. Raises UsageError for a name that is none, with the nearest one."""
+    """Return the filters as storage takes them.
+
+    Raises UsageError for a name that is none, with the nearest one, and for a role or a trust that does not exist.
+    """
     for name in filters:
         if name not in Filters.__annotations__:
             near = get_close_matches(name, Filters.__annotations__, n=1)
@@ -54,12 +59,19 @@ def to_filter(filters: Filters) -> Filter:
         source=encode(filters.get("source", ""))[0],
         session=encode(filters.get("session", ""))[0],
         project=encode(filters.get("project", ""))[0],
-        role=encode(filters.get("role", ""))[0],
-        trust=encode(filters.get("trust", ""))[0],
+        role=one_of("role", ("", *get_args(Role)), filters.get("role", "")),
+        trust=one_of("trust", ("", *get_args(Trust)), filters.get("trust", "")),
         since=None if since is None else to_ms(since),
         before=None if before is None else to_ms(before),
         min_importance=filters.get("min_importance", 0.0),
     )
+
+
+def one_of(name: str, known: Sequence[str], value: str) -> str:
+    """Return the value. Raises UsageError, which lists those that are known, for any other."""
+    if value not in known:
+        raise UsageError(f"{name} is one of {', '.join(filter(None, known))}, not {value!r}")
+    return value
 
 
 def strings(given: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast, get_args
 from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import EPISODIC, Memory, NewMemory, Trust
+from memento.narrowing import one_of
 from memento_policies import Decision, Kind, Message, Policy, Role
 from memento_policies.text import encode
 
@@ -24,10 +25,7 @@ _MOST_LINKS: Final = 32
 
 def require_role(role: str) -> Role:
     """Return the role. Raises UsageError for one that does not exist."""
-    for known in get_args(Role):
-        if role == known:
-            return cast("Role", known)
-    raise UsageError(f"role is one of {', '.join(get_args(Role))}, not {role!r}")
+    return cast("Role", one_of("role", get_args(Role), role))
 
 
 def trust_of(message: Message) -> Trust:

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from memento.cli.app import SECTIONS, app
+from memento.narrowing import Filters
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
@@ -31,6 +32,19 @@ def test_every_command_and_option_is_described(path: tuple[str, ...]) -> None:
     assert command.help
     for parameter in command.params:
         assert parameter.help, (path, parameter.name)
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_what_an_option_takes_is_named_in_words(path: tuple[str, ...]) -> None:
+    """typer would say `{PATH...}... <list[str]>` and `<int range>  [1<=x<=100]`."""
+    command = ALL[path]
+    shown = command.get_help(command.context_class(command, info_name="memento"))
+    assert not set("<>{}") & set(shown), shown
+
+
+@pytest.mark.parametrize("name", ["recall", "recent", "forget"])
+def test_what_finds_memories_takes_every_filter(name: str) -> None:
+    assert {parameter.name for parameter in ALL[(name,)].params} >= set(Filters.__annotations__)
 
 
 @pytest.mark.parametrize("path", [path for path in ALL if len(path) < 2], ids=" ".join)
@@ -57,6 +71,11 @@ def test_help_lists_every_option(path: tuple[str, ...], memento: Cli) -> None:
         (["recall", "x", "-k", "many"], "-k"),
         (["recall", "x", "--since", "9" * 30 + "d"], "time"),
         (["recall", "x", "--min-importance", "2"], "min-importance"),
+        (["recall", "x", "--role", "boss"], "role is one of user, assistant, tool, system"),
+        (["recall", "x", "--trust", "blind"], "trust is one of user, assistant, tool, import"),
+        (["recent", "--role", "boss"], "role is one of"),
+        (["forget", "--role", "boss"], "role is one of"),
+        (["forget", "--yes"], "name what to forget"),
         (["remember"], "Missing argument"),
         (["remember", "x", "--importance", "nan"], "importance"),
         (["delete"], "Missing argument"),

@@ -46,7 +46,7 @@ def test_test_prints_every_decision_and_writes_nothing(memento: Cli, tmp_path: P
     assert 0 <= judged[1]["importance"] < judged[3]["importance"] <= 1
     assert "acknowledgement" in memento("policy", "test", path, "--table").out
     assert not memento.database.exists()
-    memento("policy", "test", tmp_path / "absent", code=1)
+    assert len(memento("policy", "test", path, tmp_path / "absent", code=1).json) == 4
 
 
 def test_diff_says_what_other_rules_would_change(memento: Cli, tmp_path: Path) -> None:

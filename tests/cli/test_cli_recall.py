@@ -150,7 +150,7 @@ def test_arguments_that_are_no_text(arguments: list[str], memento: Cli) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["recent", "--tag", "\udcff"], ["why", "\udcff"], ["delete", "\udcff"], ["recall", "x", "--role", "\udcff"]],
+    [["recent", "--tag", "\udcff"], ["why", "\udcff"], ["delete", "\udcff"], ["recall", "x", "--source", "\udcff"]],
 )
 def test_other_arguments_that_are_no_text(arguments: list[str], memento: Cli) -> None:
     memento(*arguments, code=3)

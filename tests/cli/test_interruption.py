@@ -37,7 +37,7 @@ def undisturbed(cli: Cli, logs: Path, folder: Path) -> list[tuple[object, ...]]:
 
 def test_sigkill_at_random_moments(memento: Cli, logs: Path, tmp_path: Path) -> None:
     moments = random.Random(SEED)
-    memento("ingest", "no-such-file", "--no-embed", code=3)  # the store exists
+    memento("ingest", "no-such-file", "--no-embed", code=2)  # the store exists
     seen = []
     for _ in range(KILLS):
         process = memento.start("ingest", logs, "--no-embed")

@@ -128,6 +128,8 @@ def test_what_can_be_named(store: MemoryStore, rows: Rows) -> None:
     assert len(select(store, session="late")) == 3
     assert len(select(store, before=1_755_000_000_000)) == 200
     assert select(store, session="late", before=1_755_000_000_000) == []
+    assert len(select(store, role=late[0].role, since=1_755_000_000_000)) == 3
+    assert select(store, query="number 501", before=1_755_000_000_000, session="late") == []
     assert {one.id for one in select(store, [late[0].id], query="number 501")} >= {late[0].id, late[1].id}
     with pytest.raises(UsageError, match="name what to forget"):
         select(store)

@@ -79,6 +79,17 @@ def test_copies_collapse(store: MemoryStore) -> None:
     ]
 
 
+def test_equal_texts_of_two_voices_are_two_memories(store: MemoryStore) -> None:
+    ann = [say(store, "Ann", "Yes, on Friday.", session=session) for session in "ab"]
+    bob = say(store, "Bob", "Yes, on Friday.", session="a", at=1)
+    asked = store.remember("Yes, on Friday.", session_id="c", embed=False)
+    told = store.remember("Yes, on Friday.", role="assistant", session_id="c", embed=False)
+    found = {one.id: one.copies for one in store.recall("on Friday")}
+    assert found.keys() - ann == {bob, asked, told}
+    assert [found.get(one) for one in ann] in ([1, None], [None, 1])
+    assert sum(found.values()) == 1
+
+
 def test_a_replaced_fact_comes_after_what_replaced_it(store: MemoryStore) -> None:
     old = store.remember("The deploy key of the web shop lies in the vault named alpha.", embed=False)
     new = store.remember("The deploy key is elsewhere now: beta.", embed=False)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 backup = Group(
     help="Back up the store now, or list and verify backups.",
     invoke_without_command=True,
+    subcommand_metavar="[COMMAND]",
     rich_markup_mode=None,
 )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from memento.cli.ending import NOTHING_FOUND, PARTIAL
+from memento.cli.narrowing import Narrowing, filters
 from memento.cli.output import AsJson, Db, configured, memories, note, one_line, print_json, say, wants_json
 from memento.errors import UsageError
 
@@ -32,24 +33,23 @@ def forget(
         list[str] | None, typer.Argument(metavar="[ID...]", help="Ids, or beginnings that fit one memory each.")
     ] = None,
     query: Annotated[str, typer.Option("--query", metavar="TEXT", help="What recall finds for it.")] = "",
-    session: Annotated[str, typer.Option("--session", metavar="ID", help="All of a session.")] = "",
-    before: Annotated[str | None, typer.Option("--before", metavar="WHEN", help="All from before then.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be forgotten.")] = False,
     db: Db = None,
     json_: AsJson = None,
+    **within: Unpack[Narrowing],
 ) -> None:
     """Forget memories everywhere, and prove it.
 
+    Those that are named, and all that the other options fit together.
     They leave rows, indexes, caches, journal, spool and backups; then every byte is searched for them.
     Ingestion does not bring them back. Exit code 3: nothing fits; 4: a file still holds a piece.
     """
     from memento.forgetting.selection import select
     from memento.store import MemoryStore
-    from memento.times import parse_when
 
     with MemoryStore(config=configured(db)) as store:
-        chosen = select(store, ids or (), query, session, None if before is None else parse_when(before))
+        chosen = select(store, ids or (), query, **filters(within))
         if not chosen:
             note("nothing is stored that fits")
             raise typer.Exit(NOTHING_FOUND)

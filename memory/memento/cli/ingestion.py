@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from memento.cli.ending import FAILED, NOTHING_FOUND
+from memento.cli.ending import FAILED, NOTHING_FOUND, USAGE
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, wants_json
 from memento.errors import ModelError
 
@@ -47,7 +47,7 @@ def ingest(
 
     What was read before is not stored again; what grew is read from where it ended.
 
-    Exit code 1: some files could not be read (they are named); 3: there was nothing that can be read.
+    Exit code 1: some could not be read (they are named); 2: no PATH could be opened; 3: there is no transcript in it.
     """
     from memento.store import MemoryStore
     from memento.times import parse_when
@@ -73,16 +73,17 @@ def ingest(
         print_json(report.as_dict())
     else:
         _print_report(report, dry_run, verbose)
-    if code := _exit_code(report, paths):
+    if code := exit_code(report, paths):
         raise typer.Exit(code)
 
 
-def _exit_code(report: Report, paths: list[str]) -> int:
+def exit_code(report: Report, paths: list[str]) -> int:
+    """Return the code for what came of these paths; says so where there is no transcript in them."""
     if report.sources or report.unchanged:
         return FAILED if report.problems else 0
     if not report.problems:
         note(f"there is no transcript in {', '.join(paths)}")
-    return NOTHING_FOUND
+    return USAGE if 0 < report.unopened == len(report.problems) else NOTHING_FOUND
 
 
 def why(

@@ -14,7 +14,10 @@ from memento.cli.output import AsJson, Db, configured, note, plain, print_json, 
 from memento.errors import UsageError
 
 jobs = Group(
-    help="Show when each job ran and runs next; or run one.", invoke_without_command=True, rich_markup_mode=None
+    help="Show when each job ran and runs next; or run one.",
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND]",
+    rich_markup_mode=None,
 )
 
 

@@ -1,7 +1,8 @@
 """Options of commands, declared without typer: importing it takes longer than a running sidecar to answer.
 
 A command's signature is the one place where its options are declared. typer reads it through `as_typer`, for whatever
-a user may type; `parse` reads the plain cases from the same signature.
+a user may type; `parse` reads the plain cases from the same signature. Options that several commands share are a
+TypedDict, which a command takes as `**name: Unpack[TheDict]`; those that were not given are None, or not in it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from types import NoneType
-from typing import Annotated, Any, Final, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, Unpack, get_args, get_origin, get_type_hints
 
 _INTEGER: Final = re.compile(r"[0-9]{1,9}")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -42,10 +43,19 @@ class _Flag(NamedTuple):
 
 def as_typer(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return the command with a signature in which the declarations are typer's own."""
-    hints = get_type_hints(command, include_extras=True)
     signature = inspect.signature(command)
-    parameters = [one.replace(annotation=_typer_annotation(hints[name])) for name, one in signature.parameters.items()]
-    command.__dict__["__signature__"] = signature.replace(parameters=parameters)
+    given = {name: one.default for name, one in signature.parameters.items() if one.kind is not one.VAR_KEYWORD}
+    command.__dict__["__signature__"] = signature.replace(
+        parameters=[
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=given.get(name),
+                annotation=_typer_annotation(hint),
+            )
+            for name, hint in _hints(command).items()
+        ]
+    )
     return command
 
 
@@ -89,7 +99,7 @@ def _value(flag: _Flag, text: str, attached: bool) -> Any:
 def _declared(command: Callable[..., Any]) -> tuple[str, dict[str, _Flag]]:
     """Return the name of the parameter that takes the words, and every spelling of every option."""
     words, flags = "", dict[str, _Flag]()
-    for name, hint in get_type_hints(command, include_extras=True).items():
+    for name, hint in _hints(command).items():
         if get_origin(hint) is Annotated:
             of, declared = get_args(hint)
             if isinstance(declared, Argument):
@@ -97,6 +107,17 @@ def _declared(command: Callable[..., Any]) -> tuple[str, dict[str, _Flag]]:
             else:
                 flags.update(_spellings(name, _without_none(of), declared))
     return words, flags
+
+
+def _hints(command: Callable[..., Any]) -> dict[str, Any]:
+    """Return what is declared of each parameter; of an unpacked dictionary, each of its entries."""
+    hints: dict[str, Any] = {}
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        if get_origin(hint) is Unpack:
+            hints |= get_type_hints(get_args(hint)[0], include_extras=True)
+        elif name != "return":
+            hints[name] = hint
+    return hints
 
 
 def _spellings(parameter: str, kind: Any, option: Option) -> Iterator[tuple[str, _Flag]]:

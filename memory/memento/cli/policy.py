@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memento.cli.ending import FAILED, NOTHING_FOUND
+from memento.cli.ending import NOTHING_FOUND
 from memento.cli.group import Group
+from memento.cli.ingestion import exit_code
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, say, wants_json
 from memento.errors import UsageError
 
@@ -70,9 +71,11 @@ def try_out(
         print_json([one.as_dict() for one in judged])
     elif judged:
         _print_judged(judged)
+    if code := exit_code(report, files):
+        raise typer.Exit(code)
     if not judged:
         note("there is no message in it")
-        raise typer.Exit(FAILED if report.problems else NOTHING_FOUND)
+        raise typer.Exit(NOTHING_FOUND)
 
 
 @policy.command()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Unpack
 
 from memento.cli.ending import NOTHING_FOUND, PARTIAL
+from memento.cli.narrowing import Narrowing, Tags, filters
 from memento.cli.options import Argument, Option
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 
@@ -29,25 +30,16 @@ def register(app: typer.Typer) -> None:
     app.command()(recent)
 
 
-Tags = Annotated[list[str] | None, Option("--tag", "-t", metavar="TAG", help="May be given several times.")]
-Collection = Annotated[str, Option(metavar="NAME", help="knowledge (remembered) or episodic (ingested).")]
-SourceName = Annotated[str, Option("--source", metavar="NAME", help="claude-code, chatgpt, generic-jsonl, ...")]
-Session = Annotated[str, Option("--session", metavar="ID", help="One session.")]
-Project = Annotated[str, Option(metavar="DIR", help="The working directory, whole or its last part.")]
-Role = Annotated[str, Option(metavar="ROLE", help="user, assistant, tool or system.")]
-Trust = Annotated[str, Option(metavar="TRUST", help="user, assistant, tool or import.")]
-Since = Annotated[str | None, Option(metavar="WHEN", help="From then on: 7d, 12h or a date.")]
-Before = Annotated[str | None, Option(metavar="WHEN", help="Before then: 7d, 12h or a date.")]
-MinImportance = Annotated[float, Option(min=0.0, max=1.0, help="At least this important.")]
-
-
 def remember(
     text: Annotated[list[str], Argument(metavar="TEXT...", help="What to keep; `-` reads standard input.")],
     tag: Tags = None,
-    importance: Annotated[float | None, Option(min=0.0, max=1.0, help="In [0, 1]. [default: judged]")] = None,
-    collection: Collection = "knowledge",
-    session: Session = "",
-    project: Project = "",
+    importance: Annotated[
+        float | None,
+        Option("--importance", metavar="SHARE", min=0.0, max=1.0, help="How much it matters. [default: judged]"),
+    ] = None,
+    collection: Annotated[str, Option("--collection", metavar="NAME", help="Where it is kept.")] = "knowledge",
+    session: Annotated[str, Option("--session", metavar="ID", help="The session it belongs to.")] = "",
+    project: Annotated[str, Option("--project", metavar="DIR", help="The folder it is about.")] = "",
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
@@ -75,39 +67,24 @@ def remember(
 def recall(
     query: Annotated[list[str], Argument(metavar="QUERY...", help="What to look for, in plain words.")],
     limit: Annotated[
-        int | None, Option("--limit", "-k", min=1, max=_MOST, help="How many results. [default: config, 10]")
+        int | None,
+        Option("--limit", "-k", metavar="N", min=1, max=_MOST, help="How many results. [default: config, 10]"),
     ] = None,
-    tag: Tags = None,
-    collection: Collection = "",
-    source: SourceName = "",
-    session: Session = "",
-    project: Project = "",
-    role: Role = "",
-    trust: Trust = "",
-    since: Since = None,
-    before: Before = None,
-    min_importance: MinImportance = 0.0,
     deadline: Annotated[float | None, Option(min=0.0, metavar="SECONDS", help="Answer by then.")] = None,
-    context: Annotated[int, Option("--context", "-C", min=0, max=20, help="Neighbours of each result, per side.")] = 0,
+    context: Annotated[
+        int, Option("--context", "-C", metavar="N", min=0, max=20, help="Neighbours of each result, per side.")
+    ] = 0,
     spread: Annotated[bool, Option("--spread/--no-spread", help="Hold one session to half of the results.")] = True,
     plain: Annotated[bool, Option("--plain", help='Take "phrases", -words and tag: as plain text.')] = False,
     explain: Annotated[bool, Option("--explain", help="Say what each score is made of.")] = False,
     sidecar: Annotated[bool, Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
     db: Db = None,
     json_: AsJson = None,
+    **within: Unpack[Narrowing],
 ) -> None:
     """Find memories by meaning and by words. Exit code 3: nothing found; 4: the deadline passed, this is a part."""
     asked: dict[str, Any] = {
-        "collection": collection,
-        "tags": tag or (),
-        "source": source,
-        "session": session,
-        "project": project,
-        "role": role,
-        "trust": trust,
-        "since": since,
-        "before": before,
-        "min_importance": min_importance,
+        **filters(within),
         "context": context,
         "spread": spread,
         "plain": plain,
@@ -128,29 +105,16 @@ def recall(
 
 
 def recent(
-    limit: Annotated[int, Option("--limit", "-k", min=1, max=_MOST, help="How many.")] = 10,
-    tag: Tags = None,
-    collection: Collection = "",
-    source: SourceName = "",
-    session: Session = "",
-    project: Project = "",
-    since: Since = None,
+    limit: Annotated[int, Option("--limit", "-k", metavar="N", min=1, max=_MOST, help="How many.")] = 10,
     db: Db = None,
     json_: AsJson = None,
+    **within: Unpack[Narrowing],
 ) -> None:
     """Show the latest memories by the time of their event."""
     from memento.store import MemoryStore
 
     with MemoryStore(config=configured(db)) as store:
-        memories = store.get_recent(
-            limit,
-            tags=tag or (),
-            collection=collection,
-            source=source,
-            session=session,
-            project=project,
-            since=since,
-        )
+        memories = store.get_recent(limit, **filters(within))
     if wants_json(json_):
         print_json([memory.as_dict() for memory in memories])
     elif memories:

@@ -59,7 +59,9 @@ def stats(db: Db = None, json_: AsJson = None) -> None:
 
 
 def quarantine(
-    limit: Annotated[int, typer.Option("--limit", "-k", min=1, max=10_000, help="How many, the latest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-k", metavar="N", min=1, max=10_000, help="How many, the latest first.")
+    ] = 20,
     db: Db = None,
     json_: AsJson = None,
 ) -> None:

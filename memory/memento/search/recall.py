@@ -18,7 +18,7 @@ from memento.search.ranking.evidence import beside, cosines_of, read, survey
 from memento.search.ranking.features import FEATURES
 from memento.search.ranking.order import Placed, arrange
 from memento.search.ranking.question import Question, understand
-from memento.search.ranking.weights import Ranked, rank, weights_of
+from memento.search.ranking.weights import Ranked, profile_of, rank
 from memento.search.semantic import Semantic
 from memento.storage import fulltext, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
@@ -192,5 +192,5 @@ def _found(database: Database, progress: _Progress, placed: Sequence[Placed]) ->
 
 
 def _features(ranked: Ranked) -> dict[str, Feature]:
-    weighed = zip(FEATURES, ranked.values, weights_of(ranked.turn), strict=True)
+    weighed = zip(FEATURES, ranked.values, profile_of(ranked.turn).weights, strict=True)
     return {name: Feature(round(value, 4), weight) for name, value, weight in weighed}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from memento.search.ranking.weights import Ranked
-from memento.storage.turns import TEXT_CHARACTERS
+from memento.storage.turns import TEXT_CHARACTERS, Turn
 
 _LEAST: Final = 5
 """Results of one session that never crowd anybody out."""
 
 
 class Placed(NamedTuple):
-    """A result and how many more memories say exactly the same."""
+    """A result, and in how many more memories the same voice says exactly the same."""
 
     ranked: Ranked
     copies: int
@@ -49,16 +49,22 @@ def _after_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
 
 
 def _collapsed(ranking: Iterable[Ranked], texts: Mapping[int, str]) -> list[Placed]:
-    """Keep the best of those with the same text; white space does not tell texts apart."""
-    best: dict[tuple[str, int], Ranked] = {}
-    copies: Counter[tuple[str, int]] = Counter()
+    """Keep the best of those in which the same voice says the same; white space does not tell texts apart."""
+    best: dict[Hashable, Ranked] = {}
+    copies: Counter[Hashable] = Counter()
     for one in ranking:
-        text = texts.get(one.turn.num)
-        whole = text is not None and len(text) < TEXT_CHARACTERS
-        key = (one.turn.id, 0) if text is None else (" ".join(text.split()), 0 if whole else one.turn.length)
-        best.setdefault(key, one)
-        copies[key] += 1
-    return [Placed(one, copies[key] - 1) for key, one in best.items()]
+        said = _said(one.turn, texts.get(one.turn.num))
+        best.setdefault(said, one)
+        copies[said] += 1
+    return [Placed(one, copies[said] - 1) for said, one in best.items()]
+
+
+def _said(turn: Turn, text: str | None) -> Hashable:
+    """Return what is equal for copies: "Yes, on Friday." by Ann and by Bob are two memories."""
+    if text is None:
+        return turn.id
+    is_whole = len(text) < TEXT_CHARACTERS
+    return " ".join(text.split()), 0 if is_whole else turn.length, turn.role, turn.speaker
 
 
 def _spread(results: Sequence[Placed]) -> list[Placed]:

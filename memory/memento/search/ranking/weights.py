@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from operator import mul
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from memento.search.ranking.evidence import Evidence
 from memento.search.ranking.features import FEATURES, columns
 from memento.storage.turns import Turn
 
-Kind = Literal["people", "agents"]
 _FILE: Final = "profiles.yaml"
 
 
@@ -22,7 +21,6 @@ _FILE: Final = "profiles.yaml"
 class Profile:
     """The weights for one kind of memory."""
 
-    kind: str
     bias: float
     gain: float
     weights: tuple[float, ...]
@@ -45,26 +43,19 @@ def profiles() -> dict[str, Profile]:
     import yaml
 
     content = yaml.safe_load(files(__package__).joinpath(_FILE).read_text("utf-8"))
-    return {kind: _profile(kind, **one) for kind, one in content.items()}
+    return {name: _profile(**one) for name, one in content.items()}
 
 
-def _profile(
-    kind: str, bias: float, gain: float, weights: Mapping[str, float], by_hand: Mapping[str, float]
-) -> Profile:
+def _profile(bias: float, gain: float, weights: Mapping[str, float], by_hand: Mapping[str, float]) -> Profile:
     given = {**weights, **by_hand}
     if unknown := given.keys() - FEATURES.keys():
         raise ValueError(f"{_FILE} weighs features that do not exist: {', '.join(sorted(unknown))}")
-    return Profile(kind, bias, gain, tuple(given.get(name, 0.0) for name in FEATURES))
+    return Profile(bias, gain, tuple(given.get(name, 0.0) for name in FEATURES))
 
 
-def kind_of(turn: Turn) -> Kind:
+def profile_of(turn: Turn) -> Profile:
     """Return the profile a memory belongs to: between people, or between a user and an assistant."""
-    return "people" if turn.speaker else "agents"
-
-
-def weights_of(turn: Turn) -> tuple[float, ...]:
-    """Return the weight of each feature for a memory, in the order of FEATURES."""
-    return profiles()[kind_of(turn)].weights
+    return profiles()["people" if turn.speaker else "agents"]
 
 
 def rank(evidence: Evidence, *, everything: bool = False) -> list[Ranked]:
@@ -72,16 +63,14 @@ def rank(evidence: Evidence, *, everything: bool = False) -> list[Ranked]:
 
     `everything` computes the features that weigh nothing too.
     """
-    kinds = {kind_of(turn) for turn in evidence.candidates}
-    weighed = {
-        name for kind in kinds for name, weight in zip(FEATURES, profiles()[kind].weights, strict=True) if weight
-    }
+    used = {profile_of(turn).weights for turn in evidence.candidates}
+    weighed = {name for weights in used for name, weight in zip(FEATURES, weights, strict=True) if weight}
     rows = zip(*columns(evidence, set(FEATURES) if everything else weighed), strict=True)
     scored = [Ranked(turn, _score(turn, row), row) for turn, row in zip(evidence.candidates, rows, strict=True)]
     return sorted(scored, key=lambda one: (-one.score, one.turn.num))
 
 
 def _score(turn: Turn, values: tuple[float, ...]) -> float:
-    profile = profiles()[kind_of(turn)]
+    profile = profile_of(turn)
     total = profile.bias + profile.gain * sum(map(mul, profile.weights, values))
     return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))

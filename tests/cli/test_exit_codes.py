@@ -1,0 +1,34 @@
+"""The exit codes of docs/cli.md: the same for the same trouble, whichever command meets it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ingest absent",
+        "ingest absent other/*.jsonl",
+        "import absent",
+        "policy test absent",
+        "policy check absent",
+        "why absent:1",
+        "backup verify absent",
+        "restore absent",
+        "model pull --source absent",
+    ],
+)
+def test_a_file_that_is_not_there_is_exit_code_2(command: str, memento: Cli) -> None:
+    said = memento(*command.split(), code=2).err
+    assert all(line.startswith("memento: ") and ("absent" in line or "other" in line) for line in said.splitlines())
+
+
+@pytest.mark.parametrize("command", ["why ffff", "delete ffff", "forget ffff --yes", "forget --session absent --yes"])
+def test_a_memory_that_is_not_there_is_exit_code_3(command: str, memento: Cli) -> None:
+    assert len(memento(*command.split(), code=3).err.splitlines()) == 1
