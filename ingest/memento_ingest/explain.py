@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from memento.counted import counted
 from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import Memory
@@ -62,7 +63,7 @@ class Explanation:
         if self.superseded_by:
             yield f"  superseded by {self.superseded_by}"
         if self.stands_for:
-            yield f"  stands for {self.stands_for:,} older ones"
+            yield f"  stands for {counted(self.stands_for, 'older one')}"
         for name, points in self.points:
             yield f"  {points:+6.2f}  {name}"
 

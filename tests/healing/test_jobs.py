@@ -65,7 +65,7 @@ def test_the_hourly_examination_comes_to_every_row(store: MemoryStore, monkeypat
         connection.execute("UPDATE memories SET importance = 0.9 WHERE num = 200")
     texts = [run(JOBS["health"], store).text for _ in range(7)]
     assert texts[:6] == ["sound"] * 6
-    assert "1 rows are not what was written" in texts[6]
+    assert "1 row is not what was written" in texts[6]
 
 
 def test_what_a_job_raises_stays_its_own(store: MemoryStore) -> None:

@@ -140,7 +140,7 @@ def test_a_flipped_bit_in_a_row_is_found_and_undone(store: MemoryStore, open_sto
     overwrite(path, where, b"moor at pier 124")
     healing = heal(path, load_config())
     assert healing
-    assert "rows are not what was written" in healing.why
+    assert "1 row is not what was written" in healing.why
     assert "Rule number 123 of the harbour: moor at pier 123." in texts(open_store())
 
 

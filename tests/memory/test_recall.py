@@ -237,7 +237,7 @@ def test_recall_does_not_wait_for_another_process_that_writes(store: MemoryStore
         found = store.recall("tea", deadline=1.0)
     assert found.seconds < 3
     assert set(texts(found)) == {"tea with milk", "tea with lemon"}
-    assert "1 memories wait for their embedding" in found.notes[0]
+    assert "1 memory waits for its embedding" in found.notes[0]
     other.close()
     assert store.recall("tea").notes == ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from memento.counted import counted
 from memento.health import Finding, Patient
 from memento.health.examination import Check, advised, broken
 from memento.storage import sources
@@ -28,7 +29,8 @@ def _lag(patient: Patient) -> Iterator[Finding]:
         waiting = unread_of(sources.accounts(connection))
     if waiting.stalled:
         listed = ", ".join(waiting.stalled[:_NOTABLE])
-        text = f"{waiting.size:,} bytes have not been read, for {waiting.seconds:,.0f} s at most: {listed}"
+        unread = counted(waiting.size, "byte has", "bytes have")
+        text = f"{unread} not been read, for {waiting.seconds:,.0f} s at most: {listed}"
         yield broken(
             text, "start `memento watch`, or run `memento ingest` with these files; `memento status` shows more"
         )

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from memento.config import Config, load_config
+from memento.counted import counted
 from memento.errors import MementoError, StoreError
 from memento.jobs.worker import JobsWorker
 from memento.link_key import link_key
@@ -69,7 +70,7 @@ class Sidecar:
             capture = CaptureWorker(Ingestion(store.policy, Options(), store), sweep, self._say)
             budget = self._config.settings.sidecar
             embed = EmbedWorker(store, budget.embed_cpu_share, budget.memory_mb, self._say)
-            self._say(f"watching {len(sweep.roots)} places for {store.path}")
+            self._say(f"watching {counted(len(sweep.roots), 'place')} for {store.path}")
             embed.start()
             serving = Serving(store, lambda: self._watching(sweep, capture), embed.wake, self._say)
             serving.start()

@@ -10,7 +10,8 @@ import typer
 from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.group import Group
 from memento.cli.options import as_typer
-from memento.cli.output import AsJson, Db, configured, memories, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.counted import counted
 from memento.errors import BackupDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def take(
     finally:
         database.close()
     rows = made.manifest.counts["memories"]
-    note(f"wrote {made.path}: {memories(rows)}, {made.path.stat().st_size / 1e6:,.1f} MB, verified")
+    note(f"wrote {made.path}: {counted(rows, 'memory')}, {made.path.stat().st_size / 1e6:,.1f} MB, verified")
 
 
 @backup.command("list")

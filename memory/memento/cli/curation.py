@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, memories, note, one_line, plain, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, note, one_line, plain, print_json, say, wants_json
+from memento.counted import counted
 
 if TYPE_CHECKING:
     from memento.curation.consolidation import Plan
@@ -110,7 +111,7 @@ def _spool(store: MemoryStore, redact: Redact) -> int:
 
 
 def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:
-    say(memories(found.memories) + (", nothing was changed (dry run)" if dry_run else ""))
+    say(counted(found.memories, "memory") + (", nothing was changed (dry run)" if dry_run else ""))
     for doing, count in found.counts.items():
         say(f"  {count:>6,}  {_DOING[doing]}")
     say(f"  {found.faded:>6,}  faded: they stay, and are recalled last")
@@ -122,12 +123,12 @@ def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:
 def _print_receipt(receipt: Receipt) -> None:
     would = "would be" if receipt.dry_run else "was" if len(receipt.memories) == 1 else "were"
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in receipt.secrets.most_common())
-    say(f"{memories(len(receipt.memories))} {would} redacted" + (f" ({kinds})" if kinds else ""))
+    say(f"{counted(len(receipt.memories), 'memory')} {would} redacted" + (f" ({kinds})" if kinds else ""))
     for table, count in receipt.beside.items():
         say(f"  {table:<11} {count:,}")
     if not receipt.dry_run:
-        say(f"  journal     {receipt.journal:,} lines")
-        say(f"  spool       {receipt.spool:,} records")
+        say(f"  journal     {counted(receipt.journal, 'line')}")
+        say(f"  spool       {counted(receipt.spool, 'record')}")
         say(f"  backups     {receipt.backups}")
     for memory in receipt.memories[:_SHOWN]:
         note(f"redacted {memory}" if not receipt.dry_run else f"holds a secret: {memory}")

@@ -10,7 +10,8 @@ import typer
 
 from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.narrowing import Narrowing, filters
-from memento.cli.output import AsJson, Db, configured, memories, note, one_line, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, note, one_line, print_json, say, wants_json
+from memento.counted import counted
 from memento.errors import UsageError
 
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ def _list(chosen: Sequence[Memory]) -> None:
 def _confirmed(count: int) -> bool:
     """Ask on a terminal. Raises UsageError elsewhere."""
     if not sys.stdin.isatty():
-        raise UsageError(f"{memories(count)} would be forgotten: say --yes")
-    return typer.confirm(f"Forget {memories(count)} for good?")
+        raise UsageError(f"{counted(count, 'memory')} would be forgotten: say --yes")
+    return typer.confirm(f"Forget {counted(count, 'memory')} for good?")
 
 
 def _print(receipt: Receipt) -> None:
-    say(f"forgot {memories(len(receipt.ids))}")
+    say(f"forgot {counted(len(receipt.ids), 'memory')}")
     places = {"journal": receipt.journal, "quarantine": receipt.quarantine, "spool": receipt.spool}
     say("also taken out: " + (", ".join(f"{name} {n:,}" for name, n in places.items() if n) or "nothing"))
     say(f"backups: {receipt.backups}")

@@ -9,6 +9,7 @@ import typer
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
 from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.counted import counted
 from memento.errors import UsageError
 
 index = Group(
@@ -34,15 +35,15 @@ def status(db: Db = None, json_: AsJson = None) -> None:
     if wants_json(json_):
         print_json(found._asdict())
     else:
-        step = "in step with the database" if found.in_step else f"{found.behind:,} embeddings behind the database"
+        step = "in step with" if found.in_step else f"{counted(found.behind, 'embedding')} behind"
         typer.echo(f"backend   {found.backend}")
         typer.echo(f"file      {found.folder} ({found.bytes / 1e6:,.1f} MB)")
         typer.echo(
-            f"vectors   {found.rows:,} of {found.memories:,} memories, {found.dead:,} dead; model {found.model or '-'}"
+            f"vectors   {found.rows:,} of {counted(found.memories, 'memory')}, {found.dead:,} dead; "
+            f"model {found.model or '-'}"
         )
-        typer.echo(
-            f"state     {found.problem or step}; generation {found.seq}.{found.deletions} of {found.epoch or '-'}"
-        )
+        state = found.problem or f"{step} the database"
+        typer.echo(f"state     {state}; generation {found.seq}.{found.deletions} of {found.epoch or '-'}")
     if found.problem:
         raise typer.Exit(FAILED)
 
@@ -67,7 +68,8 @@ def rebuild(db: Db = None) -> None:
     with MemoryStore(config=config) as store:
         store.rebuild_index(progress)
         found = store.index_status()
-    note(f"{found.rows:,} vectors of {found.memories:,} memories in {found.folder}, backend {found.backend}")
+    vectors = f"{counted(found.rows, 'vector')} of {counted(found.memories, 'memory')}"
+    note(f"{vectors} in {found.folder}, backend {found.backend}")
 
 
 @index.command()

@@ -12,6 +12,7 @@ import typer
 
 from memento.cli.ending import FAILED, NOTHING_FOUND, USAGE
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, wants_json
+from memento.counted import counted
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def _report_lines(report: Report, dry_run: bool) -> Iterator[tuple[str, str]]:
     if report.embedded:
         yield "embedded", f"{report.embedded:,}"
     if report.unrecognised:
-        yield "no transcript", f"{len(report.unrecognised):,} files that no format recognises (--verbose lists them)"
+        files = counted(len(report.unrecognised), "file")
+        yield "no transcript", f"{files} that no format recognises (--verbose lists them)"
     if report.ignored:
         yield "ignored", f"{report.ignored:,} (no transcripts, by their names)"
 

@@ -12,7 +12,8 @@ import typer
 
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
-from memento.cli.output import AsJson, Db, configured, memories, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.counted import counted
 from memento.errors import ModelError, UsageError
 
 model = Group(
@@ -89,7 +90,7 @@ def use(
     note(f"embedding.model is {files.folder.name} in {config.home / 'config.yaml'}: {files.model}")
     if waiting:
         who = "the sidecar embeds them now" if told else "`memento model embed` embeds them, `memento watch` does too"
-        note(f"{waiting:,} memories are to be embedded by it; {who}")
+        note(f"{counted(waiting, 'memory is', 'memories are')} to be embedded by it; {who}")
 
 
 @model.command()
@@ -105,7 +106,7 @@ def embed(db: Db = None) -> None:
         bar.total(store.to_embed())
         done = store.embed_pending(progress=bar.advance)
         found = store.models()
-    note(f"embedded {memories(done)}; {found.answering} answers")
+    note(f"embedded {counted(done, 'memory')}; {found.answering} answers")
 
 
 @model.command()
@@ -133,7 +134,7 @@ def status(db: Db = None, json_: AsJson = None) -> None:
         else:
             typer.echo(f"{files.model} in {folder} (from {files.origin}), {files.dimensions} dimensions, verified")
         for name, count in found.embedded.items():
-            typer.echo(f"{count:>9,} memories {f'embedded by {name}' if name else 'wait for their embedding'}")
+            typer.echo(f"{count:>9,} {f'embedded by {name}' if name else 'waiting for an embedding'}")
         if found.following:
             share = found.ready / max(1, found.ready + found.left)
             typer.echo(f"{found.ready:>9,} embedded by {found.following} ({share:.0%}), {found.left:,} to go")

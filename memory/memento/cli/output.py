@@ -47,11 +47,6 @@ def plain(text: str) -> str:
     return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cf", "Cs"))
 
 
-def memories(count: int) -> str:
-    """Return a count of memories in words."""
-    return "1 memory" if count == 1 else f"{count:,} memories"
-
-
 def one_line(text: str) -> str:
     """Return the text for a person, on one line."""
     return plain(" ".join(text.split()))

@@ -11,6 +11,7 @@ from memento.cli.ending import NOTHING_FOUND
 from memento.cli.group import Group
 from memento.cli.ingestion import exit_code
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, say, wants_json
+from memento.counted import counted
 from memento.errors import UsageError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _print_judged(judged: list[Judged]) -> None:
 
 
 def _print_differences(found: Differences) -> None:
-    say(f"{found.judged:,} stored memories judged again")
+    say(f"{counted(found.judged, 'stored memory')} judged again")
     for name, counts in (("would be skipped", found.skipped), ("would be kept", found.kept)):
         listed = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
         say(f"  {name:<17} {sum(counts.values()):,}" + (f" ({listed})" if listed else ""))

@@ -10,6 +10,7 @@ from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.narrowing import Narrowing, Tags, filters
 from memento.cli.options import Argument, Option
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
+from memento.counted import counted
 
 if TYPE_CHECKING:
     import typer
@@ -186,7 +187,7 @@ def _print_table(lines: Sequence[_Line]) -> None:
         if memory.tags:
             snippet.append("  " + one_line(" ".join(f"#{tag}" for tag in memory.tags)), style="cyan")
         if line.copies:
-            snippet.append(f"  (and {line.copies} more that say the same)", style="dim")
+            snippet.append(f"  (and {counted(line.copies, 'more that says', 'more that say')} the same)", style="dim")
         if line.features:
             snippet.append("\n" + _explained(line.features), style="dim")
         who = one_line(memory.speaker)[:20] or memory.role

@@ -11,6 +11,7 @@ import typer
 
 from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.counted import counted
 from memento.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         note("no agent's transcripts were found in their usual places; name a folder: memento watch PATH")
         raise typer.Exit(NOTHING_FOUND)
     for one in found:
-        progress = f"{one['files_read']:,} of {one['files']:,} files, {one['bytes_read'] / 1e6:,.1f} of "
+        progress = f"{one['files_read']:,} of {counted(one['files'], 'file')}, {one['bytes_read'] / 1e6:,.1f} of "
         typer.echo(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
 
 
@@ -125,7 +126,7 @@ def status(db: Db = None, json_: AsJson = None) -> None:
     if healing:
         note(f"{healing.text}. {healing.advice}")
     for one in stalled:
-        note(f"stalled: {one['unread']:,} bytes of {one['path']} have not been read for over a minute")
+        note(f"stalled: {counted(one['unread'], 'byte')} of {one['path']} not read for over a minute")
     if stalled:
         raise typer.Exit(FAILED)
 

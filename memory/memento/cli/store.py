@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memento.cli.ending import PARTIAL
-from memento.cli.output import AsJson, Db, configured, console, memories, note, one_line, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.counted import counted
 from memento.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,17 +41,18 @@ def stats(db: Db = None, json_: AsJson = None) -> None:
     if wants_json(json_):
         print_json(figures.as_dict())
         return
+    sessions = counted(figures.sessions, "session")
     _print_pairs(
         [
             ("store", f"{figures.path} ({figures.bytes / 1e6:.1f} MB)"),
-            ("memories", f"{figures.memories:,} in {figures.sessions:,} sessions, {figures.embedded:,} embedded"),
+            ("memories", f"{figures.memories:,} in {sessions}, {figures.embedded:,} embedded"),
             ("collections", _groups(figures.by_collection)),
             ("sources", _groups(figures.by_source)),
             ("roles", _groups(figures.by_role)),
             ("from, to", f"{iso(figures.first)[:10] or '-'}, {iso(figures.last)[:10] or '-'}"),
             ("files read", f"{figures.sources:,}"),
-            ("skipped", f"{figures.skipped:,} records"),
-            ("quarantined", f"{figures.quarantined:,} records (memento quarantine lists them)"),
+            ("skipped", counted(figures.skipped, "record")),
+            ("quarantined", counted(figures.quarantined, "record") + " (`memento quarantine` lists them)"),
             ("tiers", _groups(figures.tiers)),
             ("caches", _uses(figures.caches) + ("" if warm else " (of this process: no sidecar answers)")),
             ("model", figures.model or "none: recall works by words only. Get one with `memento model pull`"),
@@ -75,7 +77,7 @@ def quarantine(
         print_json([entry._asdict() for entry in entries])
     elif entries:
         for entry in entries:
-            where = f"{entry.length:,} bytes at offset {entry.offset:,} of {one_line(entry.path)}"
+            where = f"{counted(entry.length, 'byte')} at offset {entry.offset:,} of {one_line(entry.path)}"
             typer.echo(f"{iso(entry.at)}  {entry.reason:<15}  {where}")
     else:
         note("the quarantine is empty")
@@ -99,7 +101,7 @@ def export(
     target = Path(path).expanduser() if path else None
     with MemoryStore(config=configured(db)) as store:
         if target and lines.is_lines(target):
-            note(f"wrote {target}: {memories(write(store, target, sources=sources))}")
+            note(f"wrote {target}: {counted(write(store, target, sources=sources), 'memory')}")
             return
         if sources:
             raise UsageError("--sources goes with a file whose name ends with .jsonl, .jsonl.gz or .jsonl.zst")

@@ -17,6 +17,7 @@ from typing import Any, Final
 from memento import journal
 from memento.backup import Shelf
 from memento.backup.scrubbing import replace_all
+from memento.counted import counted
 from memento.memory import Memory
 from memento.search.store_index import folder_of
 from memento.storage import counters, curating, erasure, mending, rows, upkeep
@@ -146,7 +147,7 @@ def _renew_backups(store: MemoryStore, receipt: Receipt, keep: bool) -> str:
     if not receipt.found:
         return "nothing was found, so they were left alone"
     if keep:
-        days = store.config.settings.storage.backup_retention_days
-        return f"{len(backups)} are kept and still hold it, for {days} days at most"
+        days = counted(store.config.settings.storage.backup_retention_days, "day")
+        return f"{counted(len(backups), 'is kept and holds', 'are kept and hold')} it still, for {days} at most"
     replace_all(store.database, shelf)
-    return f"{len(backups)} were removed and a new one taken"
+    return f"{counted(len(backups), 'was', 'were')} removed and a new one taken"

@@ -17,6 +17,7 @@ from memento import journal
 from memento.backup import Shelf
 from memento.backup.archive import unpacked
 from memento.backup.scrubbing import replace_all, scrub_all
+from memento.counted import counted
 from memento.durable import locked
 from memento.errors import BackupDamaged
 from memento.forgetting.probes import Probe, blocks_of, found_in, probes
@@ -95,12 +96,12 @@ def _forget_in_backups(store: MemoryStore, tombstones: Sequence[str], wanted: Se
     with locked(shelf.folder / ".lock"):
         if policy == "scrub":
             changed = scrub_all(shelf, tombstones, [probe.text for probe in wanted])
-            return f"{changed} of {len(backups)} held something and were written anew without it"
+            return f"{changed} of {len(backups)} held something, and written anew without it"
     if policy == "expire":
         replace_all(store.database, shelf)
-        return f"{len(backups)} were removed and a new one taken"
+        return f"{counted(len(backups), 'was', 'were')} removed and a new one taken"
     days = store.config.settings.storage.backup_retention_days
-    return f"{len(backups)} are kept, for {days} days at most (storage.forget_backups)"
+    return f"{counted(len(backups), 'is', 'are')} kept, for {counted(days, 'day')} at most (storage.forget_backups)"
 
 
 def _verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe]) -> None:

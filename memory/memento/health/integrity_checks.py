@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from memento.counted import counted
 from memento.health.examination import Check, Finding, Patient, Remedy, broken
 from memento.storage import integrity, snapshot
 from memento.storage.database import Database
@@ -42,10 +43,12 @@ def _rows(patient: Patient) -> Iterator[Finding]:
         with patient.database.read() as connection:
             scan = integrity.rows(connection)
     if scan.damaged:
-        finding = broken(f"{len(scan.damaged):,} rows are not what was written", RESTORING, Remedy.RESTORE)
+        text = f"{counted(len(scan.damaged), 'row is', 'rows are')} not what was written"
+        finding = broken(text, RESTORING, Remedy.RESTORE)
         yield replace(finding, rows=tuple(scan.damaged))
     if scan.unsound:
-        finding = broken(f"{len(scan.unsound):,} embeddings are not what was written", "", Remedy.REEMBED)
+        text = f"{counted(len(scan.unsound), 'embedding is', 'embeddings are')} not what was written"
+        finding = broken(text, "", Remedy.REEMBED)
         yield replace(finding, rows=tuple(scan.unsound))
 
 
@@ -79,7 +82,7 @@ def _references(patient: Patient) -> Iterator[Finding]:
 
 def _vectors(patient: Patient) -> Iterator[Finding]:
     if patient.rows is None and (file := vector_file(patient.database)) and (blocks := file.damaged_blocks()):
-        text = f"{blocks:,} blocks of the vector file differ from their checksums"
+        text = f"{counted(blocks, 'block differs', 'blocks differ')} from the checksums in the vector file"
         yield broken(text, "", Remedy.VECTORS)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from memento.counted import counted
 from memento.filesystem import SILENT, kind_of
 from memento.health.examination import Check, Finding, Patient, advised, broken
 from memento.times import now_ms
@@ -59,7 +60,7 @@ def _backups(patient: Patient) -> Iterator[Finding]:
     age = now_ms() - backups[0].manifest.at
     if age > OLD_BACKUP_MS:
         yield advised(
-            f"the newest backup is {age / 3_600_000:,.0f} hours old",
+            f"the newest backup is {counted(round(age / 3_600_000), 'hour')} old",
             "`memento backup` takes one; keep `memento watch` or `memento jobs run hourly-backup` running",
         )
 

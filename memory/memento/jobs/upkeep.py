@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from memento.counted import counted
 from memento.errors import StoreCorrupt
 from memento.health import INTEGRITY, Finding, Patient, Remedy, examine, examine_slice
 from memento.storage import upkeep
@@ -30,7 +31,7 @@ def _backup(store: MemoryStore, kind: str) -> str:
     except StoreCorrupt as error:
         return _heal(store, str(error))
     trim_journal(store.path, store.config)
-    return f"{backup.name}, {backup.manifest.counts['memories']:,} memories"
+    return f"{backup.name}, {counted(backup.manifest.counts['memories'], 'memory')}"
 
 
 def health(store: MemoryStore) -> str:
@@ -75,11 +76,11 @@ def trim_cache(store: MemoryStore) -> str:
     """Let the query embeddings go that were not used for longest."""
     with store.database.write() as connection:
         gone = upkeep.trim_cache(connection, store.config.settings.cache.table_size)
-    return f"{gone:,} query embeddings removed"
+    return f"{counted(gone, 'query embedding')} removed"
 
 
 def checkpoint(store: MemoryStore) -> str:
     """Move the write-ahead log into the database, as far as readers let it."""
     with store.database.read() as connection:
         left = upkeep.checkpoint(connection)
-    return f"{left:,} pages left in the log" if left else "the log is empty"
+    return f"{counted(left, 'page')} left in the log" if left else "the log is empty"

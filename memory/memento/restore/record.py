@@ -10,6 +10,7 @@ from contextlib import suppress
 import apsw
 import msgspec
 
+from memento.counted import counted
 from memento.storage import notes
 from memento.times import iso
 
@@ -42,9 +43,9 @@ class Healing(msgspec.Struct, frozen=True):
         source = f"the backup of {iso(self.backup_at)[:16].replace('T', ' ')}" if self.backup else "an empty store"
         cause = f"the store was damaged ({self.why}). It" if self.why else "the store"
         return (
-            f"{when}: {cause} was restored from {source}; {self.salvaged:,} newer rows "
-            f"came from the file before, {self.replayed:,} writes from the journal"
-            + (f"; {self.unreadable:,} rows of that file cannot be read" if self.unreadable else "")
+            f"{when}: {cause} was restored from {source}; {counted(self.salvaged, 'newer row')} "
+            f"came from the file before, {counted(self.replayed, 'write')} from the journal"
+            + (f"; {counted(self.unreadable, 'row')} of that file cannot be read" if self.unreadable else "")
         )
 
     @property

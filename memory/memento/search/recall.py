@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from memento.counted import counted
 from memento.errors import ModelError, StoreError
 from memento.memory import Feature, Found, Recall
 from memento.search.fusion import Candidate, fuse
@@ -117,7 +118,8 @@ def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> 
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
             semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS), swap=False)
         if waiting := semantic.pending():
-            progress.notes.append(f"{waiting} memories wait for their embedding and are found by words only")
+            them = counted(waiting, "memory waits for its", "memories wait for their")
+            progress.notes.append(f"{them} embedding, found by words only meanwhile")
         wanted = max(CANDIDATES, progress.options.limit)
         found = list(progress.lexical)
         statement, within, deadline = progress.readings[0], progress.within, progress.deadline

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
+from memento.counted import counted
 from memento.identity import HASH_BYTES, row_hash
 from memento.storage.rows import HASHED
 
@@ -103,7 +104,7 @@ def tags(connection: apsw.Connection) -> list[str]:
         wrong = connection.execute(f"SELECT count(*) FROM ({both})").get
     except (apsw.CorruptError, apsw.SQLError) as error:
         return [f"the tags cannot be read: {error}"]
-    return [f"{wrong} entries of the table of tags differ from the rows"] if wrong else []
+    return [f"the table of tags and the rows differ in {counted(wrong, 'entry')}"] if wrong else []
 
 
 def references(connection: apsw.Connection) -> list[str]:
