@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from memento.embedding import Embedder
     from memento.restore.record import Healing
     from memento.storage.database import Database
-    from memento_policies import Policy
+    from memento_policies import Message, Policy
     from memento_policies.before import Before
 
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
@@ -104,9 +104,10 @@ class MemoryStore(CaptureAccount):
         Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read
         and meta that JSON cannot hold; PolicyError for a policy file that cannot be used.
         """
-        memory = self._remembered(
-            text, source, session_id, role, speaker, importance, tags, collection, timestamp, project, meta
-        )
+        from memento.writing import remembered
+
+        message = self._message(text, source, session_id, role, speaker, timestamp, project, meta)
+        memory = remembered(message, self.policy, importance=importance, tags=strings(tags), collection=collection)
         self.write(memory, revive=True)
         if embed:
             with suppress(ModelError, StoreError):  # found by words until a model is there, and space to write
@@ -313,30 +314,25 @@ class MemoryStore(CaptureAccount):
             self._working.keep(state, asked, found)
         return found
 
-    def _remembered(
+    def _message(
         self,
         text: str,
         source: str,
         session_id: str,
         role: str,
         speaker: str,
-        importance: float | None,
-        tags: Sequence[str],
-        collection: str,
         timestamp: When | None,
         project: str,
         meta: Mapping[str, Any] | None,
-    ) -> NewMemory:
-        from memento.writing import remembered, require_role
+    ) -> Message:
+        from memento.writing import require_role
         from memento_policies import Message
         from memento_policies.before import OPENING
 
         if not text.strip():
             raise UsageError("there is nothing to remember: the text is empty")
-        if importance is not None and not 0 <= importance <= 1:
-            raise UsageError(f"importance lies in [0, 1], not {importance}")
         key = blake2b(f"{session_id}\0{role}\0{speaker}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
-        message = Message(
+        return Message(
             role=require_role(role),
             text=text,
             timestamp=now_ms() if timestamp is None else to_ms(timestamp),
@@ -347,8 +343,6 @@ class MemoryStore(CaptureAccount):
             meta={**(meta or {}), **({"speaker": speaker} if speaker else {})},
             before=self._before(session_id) if speaker and session_id else OPENING,
         )
-        given = strings(tags)
-        return remembered(message, self.policy, importance=importance, tags=given, collection=collection)
 
     def _before(self, session_id: str) -> Before:
         from memento_policies.before import OPENING, REMEMBERED, after

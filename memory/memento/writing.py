@@ -67,8 +67,11 @@ def remembered(
 ) -> NewMemory:
     """Return the row for a text someone explicitly asked to remember: it is kept whatever the policy thinks.
 
-    A policy that would have skipped it has not weighed it: then UNJUDGED stands.
+    A policy that would have skipped it has not weighed it: then UNJUDGED stands. Raises UsageError for an importance
+    out of range.
     """
+    if importance is not None and not 0 <= importance <= 1:
+        raise UsageError(f"importance lies in [0, 1], not {importance}")
     decision = policy.decide(message)
     memory = memory_of(message, decision, policy)
     return replace(

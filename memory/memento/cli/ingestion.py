@@ -16,12 +16,19 @@ from memento.counted import counted
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
+    from memento.config import Config
     from memento.memory import NewMemory
     from memento.store import MemoryStore
+    from memento_ingest.batch_ingest import Options
     from memento_ingest.report import Report
 
 _RATED_FROM = 0.1
 """Seconds."""
+
+
+FormatName = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="The transcript's format, where it cannot be told.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,9 +41,7 @@ def ingest(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Files, folders, globs, or - for standard input.")
     ],
-    format_: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="The format, where it cannot be told.")
-    ] = "auto",
+    format_: FormatName = "auto",
     since: Annotated[str | None, typer.Option(metavar="WHEN", help="Only messages from then on: 7d or a date.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge, write nothing.")] = False,
     embed: Annotated[bool, typer.Option(help="Embed what is new before returning.")] = True,
@@ -52,30 +57,36 @@ def ingest(
     """
     from memento.store import MemoryStore
     from memento.times import parse_when
-    from memento_ingest.batch_ingest import Ingestion, Options
-    from memento_policies import load_policy
+    from memento_ingest.batch_ingest import Options
 
     config = configured(db)
     options = Options(format_, None if since is None else parse_when(since))
-    store = None if dry_run else MemoryStore(config=config)
-    try:
-        policy = store.policy if store else load_policy(config.policy_dir)
-        with progress_of("reading", of_bytes=True) as bar:
-            run = Ingestion(policy, options, store, bar.advance, _print_kept if verbose else None)
-            report = run.run(paths, bar.total)
-        if report.quarantined and store:
-            report.notes.append("`memento quarantine` lists what could not be read")
-        if store and embed:
-            _embed(store, report)
-    finally:
-        if store:
-            store.close()
+    if dry_run:
+        report = _ingested(config, None, paths, options, verbose)
+    else:
+        with MemoryStore(config=config) as store:
+            report = _ingested(config, store, paths, options, verbose)
+            if embed:
+                _embed(store, report)
     if wants_json(json_):
         print_json(report.as_dict())
     else:
         _print_report(report, dry_run, verbose)
     if code := exit_code(report, paths):
         raise typer.Exit(code)
+
+
+def _ingested(config: Config, store: MemoryStore | None, paths: list[str], options: Options, verbose: bool) -> Report:
+    from memento_ingest.batch_ingest import Ingestion
+    from memento_policies import load_policy
+
+    policy = store.policy if store else load_policy(config.policy_dir)
+    with progress_of("reading", of_bytes=True) as bar:
+        run = Ingestion(policy, options, store, bar.advance, _print_kept if verbose else None)
+        report = run.run(paths, bar.total)
+    if report.quarantined and store:
+        report.notes.append("`memento quarantine` lists what could not be read")
+    return report
 
 
 def exit_code(report: Report, paths: list[str]) -> int:
@@ -89,7 +100,7 @@ def exit_code(report: Report, paths: list[str]) -> int:
 
 def why(
     what: Annotated[str, typer.Argument(metavar="ID|FILE:LINE", help="A memory, or a line of a transcript.")],
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="The transcript's format.")] = "auto",
+    format_: FormatName = "auto",
     db: Db = None,
     json_: AsJson = None,
 ) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,10 @@ from memento.cli.group import Group
 from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
 from memento.counted import counted
 from memento.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from memento.config import Config
+    from memento.embedding.model_files import ModelFiles
 
 model = Group(
     help="The embedding model: get it, choose another, look at it.", no_args_is_help=True, rich_markup_mode=None
@@ -61,26 +65,13 @@ def use(
     folder; `embedding.model` in config.yaml is set to its name.
     """
     from memento.config_file import set_key
-    from memento.embedding import find_model
-    from memento.embedding.install import install
     from memento.store import MemoryStore
 
     config = configured(db)
     if config.settings.embedding.model_dir:
         origin = config.origins["embedding.model_dir"]
         raise UsageError(f"embedding.model_dir is set by {origin} and would win: remove it there first")
-    folder, models = Path(which).expanduser(), config.home / "models"
-    if not folder.is_dir() and (find_model(models / which) is None or Path(which).name != which):
-        raise UsageError(f"{which} is neither a folder nor the name of a model in {models}")
-    if folder.is_dir() and find_model(folder) is None:
-        with _progress_bar() as progress:
-            files = install(folder, models, torch=not config.settings.embedding.use_onnx, progress=progress)
-    else:
-        found = find_model(folder if folder.is_dir() else models / which)
-        assert found is not None
-        files = found
-    if files.folder.resolve() != (models / files.folder.name).resolve():
-        raise ModelError(f"{files.folder} is an installed model of another place: move it to {models / files.name}")
+    files = _installed(which, config)
     with MemoryStore(config=config) as store, suppress(ModelError):
         store.embed_pending(deadline=0)  # embeds nothing, and notes where the model is that answers now
     set_key(config.home / "config.yaml", "embedding", "model", files.folder.name)
@@ -91,6 +82,23 @@ def use(
     if waiting:
         who = "the sidecar embeds them now" if told else "`memento model embed` embeds them, `memento watch` does too"
         note(f"{counted(waiting, 'memory is', 'memories are')} to be embedded by it; {who}")
+
+
+def _installed(which: str, config: Config) -> ModelFiles:
+    """Return the model of that name, or of that folder, from which it is installed first."""
+    from memento.embedding import find_model
+    from memento.embedding.install import install
+
+    folder, models = Path(which).expanduser(), config.home / "models"
+    files = find_model(folder if folder.is_dir() or Path(which).name != which else models / which)
+    if files is None:
+        if not folder.is_dir():
+            raise UsageError(f"{which} is neither a folder nor the name of a model in {models}")
+        with _progress_bar() as progress:
+            return install(folder, models, torch=not config.settings.embedding.use_onnx, progress=progress)
+    if files.folder.resolve() != (models / files.folder.name).resolve():
+        raise ModelError(f"{files.folder} is an installed model of another place: move it to {models / files.name}")
+    return files
 
 
 @model.command()

@@ -9,7 +9,7 @@ import typer
 
 from memento.cli.ending import NOTHING_FOUND
 from memento.cli.group import Group
-from memento.cli.ingestion import exit_code
+from memento.cli.ingestion import FormatName, exit_code
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
@@ -53,9 +53,7 @@ def check(
 @policy.command("test")
 def try_out(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Transcripts, or - for standard input.")],
-    format_: Annotated[
-        str, typer.Option("--format", metavar="NAME", help="The format, where it cannot be told.")
-    ] = "auto",
+    format_: FormatName = "auto",
     folder: Folder = None,
     json_: AsJson = None,
 ) -> None:
