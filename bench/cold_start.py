@@ -54,9 +54,9 @@ def fill(database: Database, count: int) -> None:
         )
     with database.write() as connection:
         stored = [Pending(*row) for row in connection.execute("SELECT num, text FROM memories")]
-        found = numbers.standard_normal((count, 1, 384), dtype=np.float32)
-        found /= np.linalg.norm(found, axis=2, keepdims=True)
-        vectors.write(connection, model, list(zip(stored, found, strict=True)))
+        found = numbers.standard_normal((count, 384), dtype=np.float32)
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        vectors.write(connection, model, [(row, vector.tobytes()) for row, vector in zip(stored, found, strict=True)])
 
 
 def median_ms(command: list[str], environment: dict[str, str], runs: int, vary: bool = False) -> float:

@@ -47,7 +47,12 @@ def measure(vectors: Any, queries: Any) -> None:
     size = index.memory / 1e9
     words = np.ones(index.memory // 8, np.uint64)
     read = median_ms(lambda _: words.sum(), range(QUERIES))
-    one, two = (median_ms(lambda q, n=n: index.nearest(q, 10, vectors, None, n), queries) for n in (1, 2))  # type: ignore[misc]
+    nums = np.arange(len(vectors))
+    memories, asked = module.Directory(nums), [query.tobytes() for query in queries]
+    one, two = (
+        median_ms(lambda q, n=n: memories.nearest(index, vectors, nums, q, 10, None, n), asked)  # type: ignore[misc]
+        for n in (1, 2)
+    )
     print(
         f"{len(vectors):>11,}{build:>9.2f}{size * 1e3:>10.1f}{one:>9.3f}{two:>9.3f}{one / two:>8.2f}x"
         f"{1e3 * size / one:>12.1f}{1e3 * size / read:>14.1f}",

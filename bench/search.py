@@ -23,10 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.real_vectors import grown, real_vectors
 
 from memento.errors import ConfigError
-from memento.search.index.accelerator import Accelerator
-from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class
+from memento.search.index.accelerator import Accelerator, Cover, matrix
+from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class, index_of
 from memento.search.index.rows import MemoryRows
-from memento.search.index.vector_index import VectorIndex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +45,7 @@ class Usearch(Accelerator):
     def __init__(self, dimensions: int) -> None:
         from usearch.index import Index
 
+        self._dimensions = dimensions
         self._index: Any = Index(ndim=dimensions, metric="ip", dtype="f32", connectivity=16, expansion_search=128)
 
     @property
@@ -53,11 +53,12 @@ class Usearch(Accelerator):
         """How many rows it holds."""
         return len(self._index)
 
-    def extend(self, vectors: NDArray[np.float32]) -> None:
+    def extend(self, vectors: memoryview[float]) -> None:
         """Take in the rows behind those covered."""
         import numpy as np
 
-        self._index.add(np.arange(self.covered, len(vectors)), vectors[self.covered :], threads=1)
+        rows = matrix(vectors, self._dimensions)
+        self._index.add(np.arange(self.covered, len(rows)), rows[self.covered :], threads=1)
 
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
@@ -67,7 +68,7 @@ class Usearch(Accelerator):
         return found.keys.astype("int64"), 1 - found.distances
 
 
-def kind_of(name: str) -> type[Accelerator] | None:
+def kind_of(name: str) -> type[Cover] | None:
     """Return a backend's class. Raises ConfigError or ImportError where it is not installed."""
     if name == "usearch":
         import usearch  # noqa: F401
@@ -84,28 +85,28 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
 
     kind = kind_of(name)
     vectors, queries = np.load(folder / "vectors.npy"), np.load(folder / "queries.npy")
-    process, index = psutil.Process(), VectorIndex(MemoryRows(vectors.shape[1]))
+    process, index = psutil.Process(), index_of(MemoryRows(vectors.shape[1]), name.partition(" ")[0])
     kept = vectors[: -INSERTS - 1]
-    index.put(np.arange(len(kept)), np.ones(len(kept), np.int64), kept)
+    index.put(range(len(kept)), [1] * len(kept), kept.tobytes())
     before, start = process.memory_info().rss, time.perf_counter()
     if kind:
         index.accelerator = kind(vectors.shape[1])
-        index.accelerator.extend(kept)
+        index.accelerator.extend(index.rows.vectors)
     build, megabytes = time.perf_counter() - start, (process.memory_info().rss - before) / 1e6
     for num in range(len(kept), len(vectors)):
         if num == len(kept) + 1:  # the first makes room
             start = time.perf_counter()
-        index.put(np.array([num]), np.ones(1, np.int64), vectors[num : num + 1])
+        index.put([num], [1], vectors[num].tobytes())
         if index.accelerator:
             index.accelerator.extend(index.rows.vectors)
     insert = (time.perf_counter() - start) / INSERTS
-    times, hits = [], 0
+    times, hits, asked = [], 0, [query.tobytes() for query in queries]
     tenths = np.load(folder / "tenths.npy")
-    for query in queries[:20]:
-        index.search(query, 10)
-    for query, tenth in zip(queries, tenths, strict=True):
+    for raw in asked[:20]:
+        index.search(raw, 10)
+    for query, raw, tenth in zip(queries, asked, tenths, strict=True):
         start = time.perf_counter()
-        found = index.search(query, 10)
+        found = index.search(raw, 10)
         times.append(time.perf_counter() - start)
         hits += sum(float(vectors[num] @ query) >= tenth - 1e-6 for num, _ in found)  # texts said twice tie
     p50, p99 = np.percentile(times, [50, 99]) * 1e3

@@ -68,7 +68,7 @@ def switch_seconds(store: MemoryStore, dimensions: int = 384) -> float:
         found = [(int(num), str(text)) for num, text in connection.execute("SELECT num, text FROM memories")]
         for start in range(0, len(found), 10_000):
             part = [Pending(*row) for row in found[start : start + 10_000]]
-            vectors = rng.standard_normal((len(part), 1, dimensions), dtype=np.float32)
+            vectors = [one.tobytes() for one in rng.standard_normal((len(part), dimensions), dtype=np.float32)]
             next_model.put(connection, "another@1", list(zip(part, vectors, strict=True)))
     started = time.perf_counter()
     with store.database.write() as connection:

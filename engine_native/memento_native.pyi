@@ -1,16 +1,17 @@
 """The native engine of Memento: embedding and vector scan in Rust.
 
-Every call releases the GIL while it works. Buffers are anything with the buffer protocol (numpy arrays, bytes cast by
+Calls that take time release the GIL. Buffers are anything with the buffer protocol (numpy arrays, bytes cast by
 memoryview, mappings), C-contiguous; nothing may write to one while a call has it. numpy is not needed. Errors:
 TypeError and ValueError for an argument, OSError for a file that cannot be read or written, NativeError for the rest.
 """
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Protocol, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Embedder", "Index", "NativeError", "describe", "load_runtime"]
+__all__ = ["Directory", "Embedder", "Index", "NativeError", "describe", "load_runtime"]
 
 class _Array(Protocol):
     """A numpy array: it has the buffer protocol, but declares it from Python 3.12 on only."""
@@ -35,7 +36,11 @@ def load_runtime(library: str | PathLike[str]) -> str:
 
 @final
 class Embedder:
-    """all-MiniLM-L6-v2 as Memento installs it: ONNX file and tokenizer.json. Safe to use from several threads."""
+    """A model as Memento installs it: ONNX file and tokenizer.json. Safe to use from several threads.
+
+    The ONNX file takes `input_ids` and `attention_mask` (int32) and returns `embedding`: pooling and normalisation are
+    part of it.
+    """
 
     def __new__(
         cls,
@@ -44,18 +49,28 @@ class Embedder:
         tokenizer: str | PathLike[str],
         *,
         dimensions: int,
+        window: int,
+        query_prompt: str = "",
+        passage_prompt: str = "",
         threads: int = 1,
         batch: int = 1,
     ) -> Embedder:
-        """Load a model. `threads` bounds the cores of a call, `batch` the texts in one (1 with int8 weights).
+        """Load a model that takes `window` tokens. The prompts stand before every query and passage.
 
-        Raises NativeError naming the file that cannot be used.
+        `threads` bounds the cores of a call, `batch` the texts in one (1 with int8 weights). Raises NativeError naming
+        the file that cannot be used.
         """
 
-    def embed(self, texts: list[str]) -> tuple[bytearray, list[int]]:
-        """Return the unit vectors of all chunks of all texts, float32 in native order, and how many each text has.
+    def embed(self, texts: list[str]) -> list[bytes]:
+        """Return for each text the unit vectors of its chunks, one after the other, float32 in native order.
 
         Raises NativeError, and UnicodeEncodeError for a text with a lone surrogate.
+        """
+
+    def embed_queries(self, texts: list[str]) -> list[bytes]:
+        """Return one unit vector for each query, float32 in native order: the normalised mean of its chunks.
+
+        Raises as `embed` does.
         """
 
     def passages(self, text: str) -> list[tuple[int, int]]:
@@ -63,10 +78,7 @@ class Embedder:
 
 @final
 class Index:
-    """Nearest rows of a matrix that the caller keeps: 1-bit codes are scanned, the best rows scored exactly.
-
-    Row n of the index is row n of the matrix. Not safe for use from several threads at once.
-    """
+    """The 1-bit codes of the rows of a matrix that the caller keeps. Not safe for use from several threads at once."""
 
     def __new__(cls, dimensions: int) -> Index:
         """Return an empty index for vectors of 1 to 2,048 dimensions. Raises ValueError for another number."""
@@ -90,21 +102,59 @@ class Index:
         """The bytes that the codes take in memory."""
 
     def extend(self, vectors: Buffer | _Array) -> None:
-        """Encode the rows that `vectors` (float32, all rows from the first on) has behind those of the index.
+        """Encode the rows that `vectors` (float32, all rows from the first on) has behind those encoded before.
 
         Raises ValueError if a new row is not finite, or there are fewer rows than before; nothing is added then.
         """
 
+@final
+class Directory:
+    """Which rows belong to which memory, and which memories are near to a query.
+
+    A memory's rows lie side by side, and it is as near as the best of them. Not safe for use from several threads at
+    once.
+    """
+
+    def __new__(cls, nums: Buffer | _Array) -> Directory:
+        """Take the memory of every row (int64), -1 where it belongs to none."""
+
+    def __len__(self) -> int:
+        """Return the number of memories."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that belong to a memory."""
+
+    def spans(self, nums: Sequence[int]) -> list[tuple[int, int]]:
+        """Return each memory's first row and count of rows; a count of 0 where it is not known."""
+
+    def put(self, spans: Sequence[tuple[int, int, int]]) -> None:
+        """Set where memories' rows lie: number, first row, count of rows; a count of 0 takes one out."""
+
+    def others(self, nums: Sequence[int]) -> list[int]:
+        """Return the numbers of the memories that are not among these, ascending."""
+
     def nearest(
         self,
-        query: Buffer | _Array,
-        count: int,
+        index: Index,
         vectors: Buffer | _Array,
-        allowed: Buffer | _Array | None = None,
+        nums: Buffer | _Array,
+        query: bytes,
+        count: int,
+        among: Sequence[int] | None = None,
         threads: int = 1,
-    ) -> tuple[bytearray, bytearray]:
-        """Return the nearest rows (int64) and their scalar products with `query` (float32), best first.
+    ) -> list[tuple[int, float]]:
+        """Return the nearest memories and their scalar products with `query` (the bytes of its float32), best first.
 
-        `vectors` is the matrix (float32), `allowed` one byte per row of the index, 0 where a row does not count. Which
-        rows are found is exact in all but about one of a thousand; their scores are exact.
+        `vectors` (float32) and `nums` (int64, -1 where a row belongs to none) are all rows; `index` holds codes of the
+        first ones, and those behind are scored one by one. `among` names the memories that count. Which are found is
+        exact in all but about one of a thousand; their scores are exact. Raises ValueError where lengths do not fit.
+        """
+
+    def similarities(
+        self, vectors: Buffer | _Array, queries: Sequence[bytes], nums: Sequence[int]
+    ) -> list[list[float]]:
+        """Return for each query its scalar product with each memory; NaN for one that is not known.
+
+        Raises ValueError where a memory's rows are not in `vectors`.
         """

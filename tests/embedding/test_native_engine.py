@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from hypothesis import given, settings, strategies as st
 
 from memento import native
 from memento.embedding import Embedder, load_embedder
-from memento.embedding.engine import Precision
+from memento.embedding.install import install
+from memento.embedding.model_files import Precision
 from memento.errors import ConfigError
 
 SENTENCES = (Path(__file__).parent / "sentences.txt").read_bytes().decode().split("\n")[:-1]
@@ -84,6 +86,23 @@ PIECES = st.sampled_from(
 )
 
 
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_another_model_with_prompts_and_small_windows(
+    tmp_path: Path, sentence_folder: Callable[..., Path], precision: Precision
+) -> None:
+    folder = sentence_folder(tmp_path / "other", pooling="cls_token", query="query: ", passage="a passage: ")
+    files = install(folder, tmp_path / "models")
+    reference, engine = both(files.folder, precision)
+    assert engine.engine == f"native-{precision}"
+    assert (engine.model, engine.dimensions) == (reference.model, reference.dimensions)
+    texts = [*ODD[:15], *SENTENCES[:20]]
+    assert [engine.passages(text) for text in texts] == [reference.passages(text) for text in texts]
+    for wanted, found in zip(reference.embed(texts), engine.embed(texts), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+    for wanted, found in zip(reference.embed_queries(texts), engine.embed_queries(texts), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 @given(st.lists(st.tuples(st.lists(PIECES | st.text(max_size=5), max_size=6), st.integers(1, 90)), max_size=6))
 @settings(max_examples=150, deadline=None)
 def test_passages_are_cut_at_the_same_places(
@@ -115,8 +134,9 @@ def test_what_makes_no_sense_is_refused() -> None:
     module = native.native_module(True)
     assert module is not None
     vectors = np.ones((3, 16), np.float32)
-    index = module.Index(16)
+    index, nums, query = module.Index(16), np.arange(3), vectors[0].tobytes()
     index.extend(vectors)
+    directory = module.Directory(nums)
     refused: list[tuple[type[Exception], object]] = [
         (ValueError, lambda: module.Index(0)),
         (ValueError, lambda: index.extend(np.ones((4, 15), np.float32))),
@@ -124,17 +144,21 @@ def test_what_makes_no_sense_is_refused() -> None:
         (TypeError, lambda: index.extend(np.ones((4, 16)))),
         (TypeError, lambda: index.extend(np.ones((16, 4), np.float32).T)),
         (TypeError, lambda: index.extend([1.0] * 64)),
-        (ValueError, lambda: index.nearest(vectors[0, :8], 1, vectors)),
-        (ValueError, lambda: index.nearest(vectors[0], 1, vectors[:2])),
-        (ValueError, lambda: index.nearest(vectors[0], 1, vectors, np.ones(2, np.uint8))),
-        (OverflowError, lambda: index.nearest(vectors[0], -1, vectors)),
+        (TypeError, lambda: module.Directory(np.ones(3))),
+        (ValueError, lambda: directory.nearest(index, vectors, nums, query[:32], 1)),
+        (ValueError, lambda: directory.nearest(index, vectors, nums, query[:7], 1)),
+        (ValueError, lambda: directory.nearest(index, vectors, nums[:2], query, 1)),
+        (ValueError, lambda: directory.nearest(index, vectors[:2], nums[:2], query, 1)),
+        (OverflowError, lambda: directory.nearest(index, vectors, nums, query, -1)),
+        (TypeError, lambda: directory.nearest(index, vectors, nums, query, 1, ["1"])),
+        (ValueError, lambda: directory.similarities(vectors[:2], [query], [2])),
         (ValueError, lambda: index.save("codes", "short")),
         (OSError, lambda: index.load("nowhere/codes", 16, "0" * 16, 3)),
     ]
     for kind, call in refused:
         with pytest.raises(kind):
             call()  # type: ignore[operator]
-    assert len(index) == 3
+    assert len(index) == len(directory) == 3
 
 
 @pytest.mark.parametrize("rust", [True, None, False])

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from memento.native import native_module
 from memento.search.index import native_backend
 from memento.search.index.backends import accelerator_class, resolved
+from memento.search.index.native_index import NativeIndex
 from memento.search.index.rows import MemoryRows
-from memento.search.index.vector_index import VectorIndex
 
 pytestmark = pytest.mark.skipif(native_module(None) is None, reason="memento_native is not built: make native")
 
@@ -33,6 +33,17 @@ def vectors() -> Vectors:
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
 
 
+def flat(vectors: Vectors) -> memoryview[float]:
+    return memoryview(vectors.tobytes()).cast("f")
+
+
+def nearest(codes: native_backend.Native, query: Vectors, k: int, vectors: Vectors) -> list[tuple[int, float]]:
+    index = NativeIndex(MemoryRows(DIMENSIONS))
+    index.put(range(len(vectors)), [1] * len(vectors), vectors.tobytes())
+    index.accelerator = codes
+    return index.search(query.tobytes(), k)
+
+
 def backend() -> native_backend.Native:
     kind = accelerator_class("native", 1)
     assert kind is native_backend.Native
@@ -43,7 +54,7 @@ def backend() -> native_backend.Native:
 def path(tmp_path: Path, vectors: Vectors) -> Path:
     """The file of the codes of all vectors but the last thousand."""
     one = backend()
-    one.extend(vectors[:-1_000])
+    one.extend(flat(vectors[:-1_000]))
     one.save(tmp_path / "codes", EPOCH)
     return tmp_path / "codes"
 
@@ -53,12 +64,12 @@ def test_codes_are_read_again_and_extended(path: Path, vectors: Vectors) -> None
     again, fresh = backend(), backend()
     again.load(path, EPOCH, ROWS)
     assert again.covered == ROWS - 1_000
-    again.extend(vectors)
-    fresh.extend(vectors)
+    again.extend(flat(vectors))
+    fresh.extend(flat(vectors))
     for query in vectors[:20]:
-        found, wanted = again.nearest(query, 10, vectors, None), np.sort(vectors @ query)[::-1][:10]
-        np.testing.assert_allclose(found[1], wanted, atol=1e-5)
-        assert found[0].tolist() == fresh.nearest(query, 10, vectors, None)[0].tolist()
+        found, wanted = nearest(again, query, 10, vectors), np.sort(vectors @ query)[::-1][:10]
+        np.testing.assert_allclose([score for _, score in found], wanted, atol=1e-5)
+        assert found == nearest(fresh, query, 10, vectors)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +91,8 @@ def test_a_file_that_does_not_fit_is_not_used(path: Path, vectors: Vectors, dama
     again = backend()
     again.load(path, EPOCH, ROWS)
     assert again.covered == 0
-    again.extend(vectors)
-    assert again.nearest(vectors[7], 1, vectors, None)[0].tolist() == [7]
+    again.extend(flat(vectors))
+    assert [num for num, _ in nearest(again, vectors[7], 1, vectors)] == [7]
     again.save(path, EPOCH)
     again.load(path, EPOCH, ROWS)
     assert again.covered == ROWS
@@ -94,13 +105,15 @@ def test_a_file_of_more_rows_than_there_are_is_not_used(path: Path) -> None:
 
 
 def test_a_row_that_is_not_finite_is_left_to_the_scan(vectors: Vectors) -> None:
-    index = VectorIndex(MemoryRows(DIMENSIONS), backend())
+    index = NativeIndex(MemoryRows(DIMENSIONS))
     damaged = vectors.copy()
     damaged[10, 3] = np.nan
-    index.put(np.arange(ROWS), np.ones(ROWS, np.int64), damaged)
-    assert index.accelerator is not None
+    index.put(range(ROWS), [1] * ROWS, damaged.tobytes())
     index.accelerator.extend(index.rows.vectors)
     assert index.accelerator.covered == 0
+    found = [num for num, _ in index.search(vectors[7].tobytes(), ROWS)]
+    assert found[0] == 7
+    assert sorted(found) == [num for num in range(ROWS) if num != 10]
 
 
 def test_a_store_saves_codes_beside_its_vectors(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:

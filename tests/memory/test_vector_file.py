@@ -58,7 +58,8 @@ def test_rows_are_appended_replaced_and_deleted(made: Any) -> None:
     assert header.rows == 6 + 3 + 50
     file = VectorFile.open(made.folder, header.store, MODEL, DIMENSIONS)
     assert file.damaged_blocks() == 0
-    assert not file.vectors[file.nums < 0].any(), "what was deleted is not there any more"
+    rows = np.asarray(file.vectors).reshape(-1, DIMENSIONS)
+    assert not rows[np.asarray(file.nums) < 0].any(), "what was deleted is not there any more"
 
 
 def test_files_are_private(made: Any) -> None:
@@ -137,7 +138,7 @@ def test_another_model_or_store_gets_its_own_file(made: Any, tmp_path: Path, row
     made.check(index)
     with made.database.write() as connection:
         stored = [Pending(*one) for one in connection.execute("SELECT num, text FROM memories")]
-        vectors.write(connection, "other@2", [(one, made.random(1)) for one in stored])
+        vectors.write(connection, "other@2", [(one, made.random(1).tobytes()) for one in stored])
     assert len(made.check(index, "other@2")) == 2
     assert made.header.model == "other@2"
     assert len(made.check(index)) == 0

@@ -8,17 +8,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from memento.embedding.model_files import find_model
+from memento.embedding.model_files import Precision, find_model
 from memento.errors import ConfigError, ModelError, ModelMissing
 from memento.native import native_module
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Precision = Literal["int8", "fp32"]
 
 
 class Embedder(ABC):
@@ -57,6 +55,14 @@ class Embedder(ABC):
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
         return [one_vector(chunks) for chunks in self.embed(texts)]
 
+    def embed_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
+        """Return what `embed` does as the database keeps it: row-major float32 in native byte order."""
+        return [vectors.tobytes() for vectors in self.embed(texts)]
+
+    def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
+        """Return what `embed_queries` does as the database keeps it: float32 in native byte order."""
+        return [vector.tobytes() for vector in self.embed_queries(texts)]
+
 
 def one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the normalised mean of a text's chunks (chunks, dimensions)."""
@@ -77,7 +83,6 @@ def load_embedder(
 ) -> Embedder:
     """Load the model installed in `folder`: the native engine, onnxruntime, or sentence-transformers by `torch`.
 
-    Other models than the fetched one run in onnxruntime or sentence-transformers, whatever `rust` says.
     `threads` bounds the cores of one call; None takes two, or one where there is only one. `rust` demands the native
     engine (True), refuses it (False), or takes it where it is installed and works (None). Raises ModelMissing when the
     folder holds no complete model, ModelError when it cannot be loaded, ConfigError when a demanded engine is missing.
@@ -88,8 +93,6 @@ def load_embedder(
     files = find_model(folder)
     if files is None:
         raise ModelMissing(folder)
-    if not files.published:
-        native = None
     if torch:
         from memento.embedding.torch_engine import TorchEmbedder
 

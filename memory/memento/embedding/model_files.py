@@ -28,6 +28,7 @@ CHECKPOINT = "checkpoint"
 """A folder as sentence-transformers lays a model out; only where a model was installed for that library."""
 
 Pooling = Literal["mean", "cls", "max"]
+Precision = Literal["int8", "fp32"]
 
 
 class Recipe(NamedTuple):
@@ -91,6 +92,16 @@ class ModelFiles:
     def published(self) -> bool:
         """Whether this is the model that Memento fetches itself; any other was installed from a user's folder."""
         return self.name == MODEL_NAME
+
+    def graph(self, wanted: Precision) -> tuple[Path, Precision]:
+        """Return the ONNX file to run and its precision: fp32 where the model has no int8.
+
+        Raises ModelError for a model that was installed for sentence-transformers.
+        """
+        if FP32 not in self.files:
+            raise ModelError(f"{self.model} was installed for sentence-transformers: set `embedding.use_onnx: false`")
+        precision = wanted if INT8 in self.files else "fp32"
+        return self.folder / (INT8 if precision == "int8" else FP32), precision
 
     def verify(self) -> None:
         """Hash every file against the manifest (about 0.1 s). Raises ModelError naming the first that differs."""

@@ -1,14 +1,16 @@
-"""The native engine: tokenising, cutting and ONNX Runtime in Rust, without the GIL; the same files and vectors."""
+"""The native engine: tokenising, cutting and ONNX Runtime in Rust, without the GIL; the same files and vectors.
+
+What a store asks for, bytes, needs no numpy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from memento.embedding.engine import Embedder, Precision
-from memento.embedding.model_files import DIMENSIONS, FP32, INT8, TOKENIZER, ModelFiles
+from memento.embedding.engine import Embedder
+from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import encodable
 from memento.embedding.sizes import BATCH_TEXTS, default_threads
 from memento.errors import ModelError
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
 
 
 class NativeEmbedder(Embedder):
-    """all-MiniLM-L6-v2 in int8 or fp32; safe to use from several threads, which wait for each other."""
+    """A model in int8 (fp32 where it has no int8) or fp32; threads that use it at once wait for each other."""
 
     def __init__(self, module: ModuleType, files: ModelFiles, precision: Precision, threads: int | None = None) -> None:
+        graph, precision = files.graph(precision)
         self.model = files.model
         self.engine = f"native-{precision}"
-        self.dimensions = DIMENSIONS
+        self.dimensions = files.dimensions
         self._error = module.NativeError
         library = runtime_library()
         if library is None:
@@ -33,9 +36,12 @@ class NativeEmbedder(Embedder):
         try:
             self._native = module.Embedder(
                 library,
-                files.folder / (INT8 if precision == "int8" else FP32),
+                graph,
                 files.folder / TOKENIZER,
-                dimensions=DIMENSIONS,
+                dimensions=files.dimensions,
+                window=files.recipe.max_tokens,
+                query_prompt=files.recipe.query_prompt,
+                passage_prompt=files.recipe.passage_prompt,
                 threads=threads or default_threads(),
                 batch=BATCH_TEXTS[precision],
             )
@@ -48,12 +54,29 @@ class NativeEmbedder(Embedder):
         return spans
 
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Return per text its chunks' unit vectors, shape (chunks, 384)."""
-        import numpy as np
+        """Return per text its chunks' unit vectors, shape (chunks, dimensions)."""
+        return [vectors.reshape(-1, self.dimensions) for vectors in _arrays(self.embed_to_bytes(texts))]
 
+    def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
+        return _arrays(self.embed_queries_to_bytes(texts))
+
+    def embed_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
+        """Return what `embed` does as the database keeps it."""
+        return self._embedded(self._native.embed, texts)
+
+    def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
+        """Return what `embed_queries` does as the database keeps it."""
+        return self._embedded(self._native.embed_queries, texts)
+
+    def _embedded(self, embed: Callable[[list[str]], list[bytes]], texts: Sequence[str]) -> list[bytes]:
         try:
-            raw, counts = self._native.embed([encodable(text) for text in texts])
+            return embed([encodable(text) for text in texts])
         except self._error as error:
             raise ModelError(f"the native engine cannot embed ({error}): set MEMENTO_RUST=0") from error
-        vectors = np.frombuffer(raw, np.float32).reshape(-1, DIMENSIONS)
-        return [vectors[start:end] for start, end in pairwise(accumulate(counts, initial=0))]
+
+
+def _arrays(found: list[bytes]) -> list[NDArray[np.float32]]:
+    import numpy as np
+
+    return [np.frombuffer(one, np.float32) for one in found]

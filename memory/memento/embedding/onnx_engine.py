@@ -12,8 +12,8 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memento.embedding.engine import Embedder, Precision, one_vector
-from memento.embedding.model_files import FP32, INT8, TOKENIZER, ModelFiles
+from memento.embedding.engine import Embedder, one_vector
+from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import Chunker
 from memento.embedding.sizes import BATCH_TEXTS, BATCH_TOKENS, default_threads
 from memento.errors import ModelError
@@ -28,16 +28,14 @@ class OnnxEmbedder(Embedder):
     """A model in int8 (fp32 where it has no int8) or fp32; safe to use from several threads."""
 
     def __init__(self, files: ModelFiles, precision: Precision, threads: int | None = None) -> None:
-        if FP32 not in files.files:
-            raise ModelError(f"{files.model} was installed for sentence-transformers: set `embedding.use_onnx: false`")
-        precision = precision if INT8 in files.files else "fp32"
+        graph, precision = files.graph(precision)
         self.model = files.model
         self.engine = f"onnxruntime-{precision}"
         self.dimensions = files.dimensions
         self._recipe = files.recipe
         self._batch_texts = BATCH_TEXTS[precision]
         self._chunker = Chunker(files.folder / TOKENIZER, files.recipe)
-        self._session = _session(files.folder / (INT8 if precision == "int8" else FP32), threads or default_threads())
+        self._session = _session(graph, threads or default_threads())
 
     def passages(self, text: str) -> list[tuple[int, int]]:
         """Return the (start, end) character spans of the text's chunks."""

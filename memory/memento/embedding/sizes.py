@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from memento.embedding.engine import Precision
+from memento.embedding.model_files import Precision
 
 BATCH_TEXTS: dict[Precision, int] = {"int8": 1, "fp32": 8}
 """Texts in a call. With int8 weights texts that share a call would share the scale of quantisation."""

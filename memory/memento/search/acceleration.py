@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from memento.search.index import keeping
-from memento.search.index.accelerator import Accelerator, Graph, Kept
-from memento.search.index.backends import accelerator_class, resolved
+from memento.search.index.accelerator import Cover, Graph, Kept
+from memento.search.index.backends import accelerator_class, index_of, resolved
+from memento.search.index.rows import Rows
 from memento.search.index.vector_file import VectorFile, locked
 from memento.search.index.vector_index import VectorIndex
 
@@ -28,9 +29,13 @@ class Acceleration:
         self._rust = rust
         self._threads = threads
         self._folder = folder
-        self._made: Accelerator | None = None
+        self._made: Cover | None = None
         self._origin: object = None
         self._saved = 0
+
+    def index(self, rows: Rows) -> VectorIndex:
+        """Return an index over these rows. Raises ConfigError where `rust` demands an engine that is not there."""
+        return index_of(rows, resolved(self._backend, self._rust))
 
     def attach(self, index: VectorIndex) -> None:
         """Give the index its accelerator. Raises ConfigError where the backend is not installed."""
@@ -41,7 +46,7 @@ class Acceleration:
         file = index.rows if isinstance(index.rows, VectorFile) else None
         origin = file.header.epoch if file else index.rows
         if type(self._made) is not kind or origin != self._origin or self._made.covered > rows:
-            self._made, self._origin, self._saved = kind(index.rows.vectors.shape[1]), origin, 0
+            self._made, self._origin, self._saved = kind(index.rows.dimensions), origin, 0
             self._made.threads = self._threads
             if (
                 isinstance(self._made, Kept)
@@ -64,7 +69,7 @@ class Acceleration:
             return 0
         before, end = graph.covered, min(len(index.rows.nums), graph.covered + rows)
         while graph.covered < end:
-            graph.extend(index.rows.vectors[: min(end, graph.covered + SLICE)])
+            graph.extend(index.rows.vectors[: min(end, graph.covered + SLICE) * index.rows.dimensions])
         self._save_when_grown(index)
         return graph.covered - before
 

@@ -18,11 +18,9 @@ from memento.storage.database import BUSY_SECONDS, Database
 
 if TYPE_CHECKING:
     import apsw
-    import numpy as np
-    from numpy.typing import NDArray
 
     _Waiting = Callable[[apsw.Connection, str, int], list[vectors.Pending]]
-    _Put = Callable[[apsw.Connection, str, list[tuple[vectors.Pending, NDArray[np.float32]]]], None]
+    _Put = Callable[[apsw.Connection, str, list[tuple[vectors.Pending, bytes]]], None]
 
 BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
@@ -150,7 +148,7 @@ class Backlog:
                 break
             if deadline is not None:
                 rows = _head(rows)
-            found = embedder.embed([row.text for row in rows])
+            found = embedder.embed_to_bytes([row.text for row in rows])
             with self._database.write(within=_within(deadline)) as connection:
                 put(connection, embedder.model, list(zip(rows, found, strict=True)))
             done += len(rows)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from memento.search.index.backends import index_of
 from memento.search.index.header import Unusable, read_header
 from memento.search.index.vector_file import VectorFile
-from memento.search.index.vector_index import VectorIndex
 from memento.search.store_index import fits, look
 from memento.storage import vectors
 from memento.storage.database import Database
@@ -53,7 +53,8 @@ def index_status(database: Database, folder: Path, model: str, backend: str) -> 
             file = VectorFile.open(folder, vectors.store_id(connection), model, header.dimensions)
             step = look(connection, model, header.dimensions)
             behind = vectors.count(connection, model, file.seq)
-            problem = "" if fits(connection, VectorIndex(file), step) else "it does not fit the database"
+            index = index_of(file, backend)
+            problem = "" if fits(connection, index, step) else "it does not fit the database"
         except Unusable as error:
             waiting = vectors.count(connection, model, 0)
             return IndexStatus(
@@ -61,7 +62,7 @@ def index_status(database: Database, folder: Path, model: str, backend: str) -> 
             )
     if damaged := file.damaged_blocks():
         problem = f"{damaged} of its {len(file.header.block_checksums)} blocks are damaged: run `memento index rebuild`"
-    index, known = VectorIndex(file), file.header
+    known = file.header
     return IndexStatus(
         backend, str(folder), problem, not problem and not behind and file.deletions == step.deletions, behind,
         known.model, known.dimensions, len(index), known.rows, index.dead, size, known.epoch,

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from memento.config import Cache
 from memento.errors import StoreError
@@ -14,10 +14,6 @@ from memento.memory import CacheUse
 from memento.search.models import Models
 from memento.storage import vectors
 from memento.storage.database import Database
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 QUERY_CHARACTERS: Final = 10_000
 """What is looked at of a query: a pasted log must not take the whole deadline."""
@@ -30,17 +26,15 @@ class QueryCache:
 
     def __init__(self, database: Database, models: Models, sizes: Cache) -> None:
         self._database, self._models, self._sizes = database, models, sizes
-        self._kept: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._lock = threading.Lock()
         self._hits = self._found = self._computed = 0
 
-    def vectors(self, model: str, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit vectors, shape (texts, dimensions); those not known yet are embedded together.
+    def vectors(self, model: str, texts: Sequence[str]) -> list[bytes]:
+        """Return unit vectors, each the bytes of its float32; those not known yet are embedded together.
 
         Raises ModelMissing or ModelError.
         """
-        import numpy as np
-
         texts = [text[:QUERY_CHARACTERS] for text in texts]
         with self._lock:
             known = {text: vector for text in texts if (vector := self._kept.get((model, text))) is not None}
@@ -53,7 +47,7 @@ class QueryCache:
                 self._kept.move_to_end((model, text))
             while len(self._kept) > max(1, self._sizes.lru_size):
                 self._kept.popitem(last=False)
-        return np.array([known[text] for text in texts])
+        return [known[text] for text in texts]
 
     def use(self) -> tuple[CacheUse, CacheUse]:
         """Return how the process's cache was used, and how the database's; their sizes are what may be in them."""
@@ -64,23 +58,22 @@ class QueryCache:
         with self._database.read() as connection:
             return process, CacheUse(vectors.cached_count(connection), self._sizes.table_size, found, computed)
 
-    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, bytes]:
         """Return vectors from the database's cache, and embed and cache the rest."""
-        import numpy as np
-
         with self._database.read() as connection:
             blobs = {text: vectors.cached(connection, model, text) for text in texts}
-        found = {text: np.frombuffer(kept.blob, dtype=np.float32) for text, kept in blobs.items() if kept}
-        embedded: dict[str, NDArray[np.float32]] = {}
+        found = {text: kept.blob for text, kept in blobs.items() if kept}
+        embedded: dict[str, bytes] = {}
         if new := [text for text in texts if text not in found]:
-            embedded = dict(zip(new, self._models.embedder(model).embed_queries(new), strict=True))
+            made = self._models.embedder(model).embed_queries_to_bytes(new)
+            embedded = dict(zip(new, made, strict=True))
         touched = [text for text, kept in blobs.items() if kept and kept.stale]
         if new or touched:
             with suppress(StoreError), self._database.write(within=WAIT_SECONDS, derived=True) as connection:
                 for text in touched:
                     vectors.touch(connection, model, text)
                 for text, vector in embedded.items():
-                    vectors.cache(connection, model, text, vector.tobytes(), self._sizes.table_size)
+                    vectors.cache(connection, model, text, vector, self._sizes.table_size)
         with self._lock:
             self._found += len(found)
             self._computed += len(new)

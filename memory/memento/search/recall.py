@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from memento.counted import counted
 from memento.errors import ModelError, StoreError
@@ -25,10 +25,6 @@ from memento.storage import fulltext, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 from memento.times import now_ms
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CANDIDATES: Final = 200
 """How many each of the two searches brings to the ranking."""
@@ -68,7 +64,8 @@ class _Progress:
     within: Filter
     lexical: dict[int, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
-    readings: NDArray[np.float32] | None = None
+    readings: list[bytes] = field(default_factory=list)
+    """The vectors of statement and topic; none without a model."""
     model: str = ""
     """Whose vectors are searched: another model may take over meanwhile."""
     ranked: list[Placed] = field(default_factory=list)
@@ -134,8 +131,7 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     options, spread = progress.options, progress.options.spread and not progress.within.session
     most = max(SURVEYED, options.limit)
     nums = [candidate.num for candidate in fuse(progress.dense, progress.lexical)[:most]]
-    similarities = partial(semantic.similarities, model=progress.model)
-    cosines = cosines_of(None if progress.readings is None else similarities, progress.readings)
+    cosines = cosines_of(partial(semantic.similarities, model=progress.model), progress.readings)
     surveyed = survey(database, progress.question, nums, progress.lexical, cosines, now_ms(), progress.deadline)
     first = rank(surveyed)[: max(SHORTLIST, options.limit)]
     progress.ranked = [Placed(one, 0) for one in first[: options.limit]]

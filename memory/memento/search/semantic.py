@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from memento.config import Config
 from memento.embedding import Embedder
@@ -13,6 +13,7 @@ from memento.errors import ConfigError, ModelMissing, StoreError
 from memento.memory import CacheUse
 from memento.search.backlog import Backlog, Progress, Swap
 from memento.search.index.backends import resolved
+from memento.search.index.vector_index import VectorIndex
 from memento.search.index_status import IndexStatus, index_status
 from memento.search.models import Models
 from memento.search.query_cache import QueryCache
@@ -20,10 +21,6 @@ from memento.search.store_index import StoreIndex
 from memento.storage import vectors
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 INDEX_EVERY: Final = 256
 """New embeddings that are taken into the index while embedding; fewer are left to the next query."""
@@ -93,8 +90,8 @@ class Semantic:
         """Return how the caches of queries' vectors were used: the process's and the database's."""
         return self._queries.use()
 
-    def query_vectors(self, texts: Sequence[str], model: str | None = None) -> NDArray[np.float32]:
-        """Return the queries' unit vectors, shape (queries, dimensions): known, or embedded together.
+    def query_vectors(self, texts: Sequence[str], model: str | None = None) -> list[bytes]:
+        """Return the queries' unit vectors, each the bytes of its float32: known, or embedded together.
 
         Raises ModelMissing or ModelError.
         """
@@ -105,41 +102,41 @@ class Semantic:
 
     def search(
         self,
-        query: NDArray[np.float32],
+        query: bytes,
         k: int,
         filter_: Filter,
-        also: list[int],
+        also: Sequence[int],
         deadline: float | None,
         model: str | None = None,
     ) -> dict[int, float]:
         """Return {row number: cosine} of the k nearest memories that pass the filter, and of those in `also`."""
-        import numpy as np
-
         with self._lock:
-            index = self._index.current(model or self.model, len(query), deadline)
+            index = self._current(query, deadline, model)
             among = None
             if not filter_.empty:
                 with self._database.read(deadline) as connection:
-                    among = np.array(vectors.passing(connection, filter_), dtype=np.int64)
+                    among = vectors.passing(connection, filter_)
             nearest = dict(index.search(query, k, among))
-            rest = np.array([num for num in also if num not in nearest], dtype=np.int64)
-            similar = index.similarities(query[None], rest)[0]
-            return {**{int(num): float(one) for num, one in zip(rest, similar, strict=True) if one == one}, **nearest}
+            rest = [num for num in also if num not in nearest]
+            (similar,) = index.similarities([query], rest)
+            return {**{num: one for num, one in zip(rest, similar, strict=True) if one == one}, **nearest}
 
     def similarities(
         self,
-        queries: NDArray[np.float32],
-        nums: NDArray[np.int64],
+        queries: Sequence[bytes],
+        nums: Sequence[int],
         deadline: float | None = None,
         model: str | None = None,
-    ) -> NDArray[np.float32]:
-        """Return the cosine of each query (q, dimensions) to each memory (n,), of its best passage: shape (q, n).
+    ) -> list[list[float]]:
+        """Return for each query (at least one) its cosine to each memory, to its best passage.
 
         NaN for a memory that the current model has not embedded.
         """
         with self._lock:
-            index = self._index.current(model or self.model, queries.shape[1], deadline)
-            return index.similarities(queries, nums)
+            return self._current(queries[0], deadline, model).similarities(queries, nums)
+
+    def _current(self, query: bytes, deadline: float | None, model: str | None) -> VectorIndex:
+        return self._index.current(model or self.model, len(query) // 4, deadline)
 
     def _indexed(self, embedded: int, embedder: Embedder, deadline: float | None) -> None:
         """Take a large number of new embeddings into the index now, so that no later query has to."""

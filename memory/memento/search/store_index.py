@@ -11,22 +11,18 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import apsw
 
 from memento.identity import HASH_BYTES
 from memento.search.acceleration import Acceleration
 from memento.search.index.header import Unusable
-from memento.search.index.rows import MemoryRows
+from memento.search.index.rows import MemoryRows, owners
 from memento.search.index.vector_file import VectorFile, locked, sweep
 from memento.search.index.vector_index import VectorIndex
 from memento.storage import vectors
 from memento.storage.database import Database
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 LOCK_SECONDS: Final = 0.25
 """How long a query waits for another process that writes the file; appending takes milliseconds, a rebuild longer."""
@@ -111,7 +107,7 @@ class StoreIndex:
             file = VectorFile.open(self.folder, step.store, step.model, step.dimensions)
         except Unusable:
             return None
-        index = VectorIndex(file)
+        index = self._acceleration.index(file)
         if fits(connection, index, step):
             self._index = index
         return self._index
@@ -127,7 +123,7 @@ class StoreIndex:
                 self._retry_at = time.monotonic() + RETRY_SECONDS
                 self._index = None
         if self._index is None:
-            self._index = VectorIndex(MemoryRows(step.dimensions))
+            self._index = self._acceleration.index(MemoryRows(step.dimensions))
         _catch_up(connection, self._index, step)
         return self._index
 
@@ -155,7 +151,7 @@ class StoreIndex:
         try:
             try:
                 for batch in _batches(connection, step, 0):
-                    file.append(batch.row_nums, batch.vectors)
+                    file.append(owners(batch.nums, batch.counts), batch.vectors)
                     file.seq = batch.seq
             finally:
                 file.publish()
@@ -163,7 +159,7 @@ class StoreIndex:
         except OSError:
             file.remove()
             raise
-        self._index = VectorIndex(file)
+        self._index = self._acceleration.index(file)
         return self._index
 
 
@@ -178,34 +174,24 @@ class _Batch(NamedTuple):
     """Embeddings as they are appended: `counts` rows of each memory."""
 
     seq: int
-    nums: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    vectors: NDArray[np.float32]
-
-    @property
-    def row_nums(self) -> NDArray[np.int64]:
-        """The memory of each row."""
-        return self.nums.repeat(self.counts)
+    nums: list[int]
+    counts: list[int]
+    vectors: bytes
 
 
 def _batches(connection: apsw.Connection, step: Step, seq: int) -> Iterator[_Batch]:
     """Yield the model's embeddings written after `seq`, in their order."""
-    import numpy as np
-
     stored = iter(vectors.since(connection, step.model, seq))
     while part := list(islice(stored, BATCH)):
-        counts = np.array([len(row.blob) for row in part]) // (4 * step.dimensions)
-        joined = np.frombuffer(b"".join(row.blob for row in part), np.float32).reshape(-1, step.dimensions)
-        yield _Batch(part[-1].seq, np.array([row.num for row in part]), counts, joined)
+        counts = [len(row.blob) // (4 * step.dimensions) for row in part]
+        yield _Batch(part[-1].seq, [row.num for row in part], counts, b"".join(row.blob for row in part))
 
 
 def _catch_up(connection: apsw.Connection, index: VectorIndex, step: Step) -> None:
     """Take out what was deleted and put in what was embedded since."""
-    import numpy as np
-
     rows = index.rows
     if rows.deletions != step.deletions:
-        index.keep_only(np.array(vectors.embedded(connection, step.model), np.int64))
+        index.keep_only(vectors.embedded(connection, step.model))
         rows.deletions = step.deletions
     for batch in _batches(connection, step, rows.seq):
         index.put(batch.nums, batch.counts, batch.vectors)
@@ -218,6 +204,4 @@ def fits(connection: apsw.Connection, index: VectorIndex, step: Step) -> bool:
     if rows.deletions > step.deletions or rows.seq > step.written:
         return False
     witnesses = vectors.hashes(connection, step.model, rows.seq, WITNESSES)
-    return all(
-        blake2b(index.vectors_of(num).tobytes(), digest_size=HASH_BYTES).digest() == known for num, known in witnesses
-    )
+    return all(blake2b(index.vectors_of(num), digest_size=HASH_BYTES).digest() == known for num, known in witnesses)

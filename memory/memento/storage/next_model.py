@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import apsw
 
@@ -16,10 +16,6 @@ from memento import killpoints
 from memento.identity import HASH_BYTES
 from memento.storage import counters
 from memento.storage.vectors import Pending
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _FOLDER = "model:"
 """Before a model's stamp: the key in `meta` under which the folder stands that its vectors were made with."""
@@ -93,7 +89,7 @@ def waiting(connection: apsw.Connection, model: str, limit: int) -> list[Pending
     return [Pending(int(str(num)), str(text)) for num, text in rows]
 
 
-def put(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, NDArray[np.float32]]]) -> None:
+def put(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, bytes]]) -> None:
     """Keep vectors for the switch inside the caller's transaction; those of a third model go.
 
     A row whose text changed meanwhile keeps waiting.
@@ -101,8 +97,7 @@ def put(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, N
     present = connection.execute("SELECT model FROM embeddings_next LIMIT 1").get
     if present not in (None, model):
         connection.execute("DELETE FROM embeddings_next")
-    for row, vectors in done:
-        blob = vectors.tobytes()
+    for row, blob in done:
         connection.execute(
             "INSERT OR REPLACE INTO embeddings_next (num, model, embedding_hash, embedding) "
             "SELECT num, ?, ?, ? FROM memories WHERE num = ? AND text = ?",

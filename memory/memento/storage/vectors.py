@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 
@@ -12,10 +12,6 @@ from memento.identity import HASH_BYTES, text_hash
 from memento.storage import counters
 from memento.storage.filters import Filter, where
 from memento.times import now_ms
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 TOUCH_MS: Final = 60_000
 """Uses of a cached embedding are noted to the minute: a query should not have to write."""
@@ -70,15 +66,14 @@ def pending_count(connection: apsw.Connection, model: str) -> int:
     )
 
 
-def write(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, NDArray[np.float32]]]) -> None:
-    """Write vectors inside the caller's transaction; a row whose text changed meanwhile keeps waiting.
+def write(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, bytes]]) -> None:
+    """Write vectors (as in `Stored`) in the caller's transaction; a row whose text changed meanwhile keeps waiting.
 
     The sequence comes from a counter and not from the rows: the last row may have lost its embedding by growing, and
     its number must not come again.
     """
     seq = counters.add(connection, counters.EMBEDDINGS, len(done)) - len(done)
-    for position, (row, vectors) in enumerate(done, 1):
-        blob = vectors.tobytes()
+    for position, (row, blob) in enumerate(done, 1):
         connection.execute(
             "UPDATE memories SET model = ?, embedding_seq = ?, embedding_hash = ?, embedding = ? "
             "WHERE num = ? AND text = ?",

@@ -8,12 +8,6 @@ use regex::Regex;
 use std::path::Path;
 use tokenizers::Tokenizer;
 
-/// The model's window, `[CLS]` and `[SEP]` included.
-pub const MAX_TOKENS: usize = 256;
-const CONTENT_TOKENS: usize = MAX_TOKENS - 2;
-const CLS: i32 = 101;
-const SEP: i32 = 102;
-
 /// White space as Python's `\s` has it: the information separators are in it.
 const SPACE: &str = r"[\s\x1c-\x1f]";
 
@@ -24,7 +18,7 @@ pub struct Chunk {
     pub start: usize,
     /// Behind the last byte.
     pub end: usize,
-    /// Token ids with `[CLS]` and `[SEP]`.
+    /// Token ids with the prompt and the special tokens (`[CLS]`, `[SEP]`), at most the model's window.
     pub ids: Vec<i32>,
 }
 
@@ -33,14 +27,17 @@ pub struct Chunker {
     tokenizer: Tokenizer,
     /// Ends of sentences, then ends of lines: the better boundary first.
     boundaries: [Regex; 2],
+    window: usize,
+    /// The special tokens before and behind a text.
+    special: (Vec<i32>, Vec<i32>),
 }
 
 impl Chunker {
-    /// Read a `tokenizer.json`.
+    /// Read the `tokenizer.json` of a model that takes `window` tokens, special ones included.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn new(file: &Path) -> Result<Self, Error> {
+    pub fn new(file: &Path, window: usize) -> Result<Self, Error> {
         let mut tokenizer = Tokenizer::from_file(file).map_err(|error| Error::new(file.display(), error))?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|error| Error::new(file.display(), error))?;
@@ -49,22 +46,42 @@ impl Chunker {
         let s = SPACE;
         let sentence = format!(r#"[.!?…]+["'»”’)\]]*{s}+|[。！？]+[」』”’）]*{s}*|\n{s}*\n{s}*"#);
         let pattern = |text: &str| Regex::new(text).map_err(|error| Error::new(text, error));
-        Ok(Self { tokenizer, boundaries: [pattern(&sentence)?, pattern(&format!(r"\n{s}*"))?] })
+        let boundaries = [pattern(&sentence)?, pattern(&format!(r"\n{s}*"))?];
+        let special = special_tokens(&tokenizer)?;
+        Ok(Self { tokenizer, boundaries, window, special })
+    }
+
+    /// Return the tokens of what stands before every text.
+    ///
+    /// # Errors
+    /// If the tokenizer refuses the text.
+    pub fn prompt(&self, text: &str) -> Result<Vec<i32>, Error> {
+        encoded(&self.tokenizer, text, false)
     }
 
     /// Return the chunks of `text` in order: one if it fits, else cut after sentences, else lines, else words.
     ///
+    /// Every chunk's ids begin with the prompt's.
+    ///
     /// # Errors
     /// If the tokenizer refuses the text.
-    pub fn chunks(&self, text: &str) -> Result<Vec<Chunk>, Error> {
+    pub fn chunks(&self, text: &str, prompt: &[i32]) -> Result<Vec<Chunk>, Error> {
+        let (before, after) = &self.special;
+        let room = self.window.saturating_sub(before.len() + prompt.len() + after.len()).max(1);
+        let chunk = |start: usize, end: usize, content: &[i32]| Chunk {
+            start,
+            end,
+            ids: [before, prompt, content, after].concat(),
+        };
         let encoding = self.tokenizer.encode(text, false).map_err(|error| Error::new("the tokenizer", error))?;
         let ids: Vec<i32> = encoding.get_ids().iter().map(|id| id.cast_signed()).collect();
-        if ids.len() <= CONTENT_TOKENS {
+        if ids.len() <= room {
             return Ok(vec![chunk(0, text.len(), &ids)]);
         }
-        let starts: Vec<usize> = encoding.get_offsets().iter().map(|(start, _)| *start).collect();
+        let starts: Vec<usize> =
+            encoding.get_offsets().iter().map(|(start, _)| text.floor_char_boundary(*start)).collect();
         let mut cuts = vec![0];
-        cuts.extend(self.cuts(text, &starts, &word_starts(encoding.get_word_ids())));
+        cuts.extend(self.cuts(text, &starts, &word_starts(encoding.get_word_ids()), room));
         let place = |cut: usize| if cut == 0 { 0 } else { starts[cut] };
         let mut chunks: Vec<Chunk> =
             cuts.windows(2).map(|pair| chunk(place(pair[0]), place(pair[1]), &ids[pair[0]..pair[1]])).collect();
@@ -75,12 +92,13 @@ impl Chunker {
 
     /// Return the tokens at which a new chunk begins, each as late as the window and the best boundary allow.
     ///
-    /// A word has at most 100 tokens (longer ones are `[UNK]`, one token), so every window holds a word's beginning.
-    fn cuts(&self, text: &str, starts: &[usize], words: &[usize]) -> Vec<usize> {
+    /// `WordPiece` makes one token of a word of more than 100; where a tokenizer does not, a window without a word's
+    /// beginning is cut at its end.
+    fn cuts(&self, text: &str, starts: &[usize], words: &[usize], room: usize) -> Vec<usize> {
         let places = self.boundaries.each_ref().map(|pattern| behind_matches(pattern, text, starts, words));
         let (mut cuts, mut begin) = (Vec::new(), 0);
-        while starts.len() - begin > CONTENT_TOKENS {
-            let limit = begin + CONTENT_TOKENS;
+        while starts.len() - begin > room {
+            let limit = begin + room;
             let best = places.iter().map(Vec::as_slice).chain([words]);
             begin = best.filter_map(|places| last_up_to(places, limit)).find(|cut| *cut > begin).unwrap_or(limit);
             cuts.push(begin);
@@ -89,12 +107,17 @@ impl Chunker {
     }
 }
 
-fn chunk(start: usize, end: usize, content: &[i32]) -> Chunk {
-    let mut ids = Vec::with_capacity(content.len() + 2);
-    ids.push(CLS);
-    ids.extend_from_slice(content);
-    ids.push(SEP);
-    Chunk { start, end, ids }
+/// Return the ids that the tokenizer puts before and behind a text.
+fn special_tokens(tokenizer: &Tokenizer) -> Result<(Vec<i32>, Vec<i32>), Error> {
+    let (plain, framed) = (encoded(tokenizer, "a", false)?, encoded(tokenizer, "a", true)?);
+    let begin = framed.windows(plain.len().max(1)).position(|part| part == plain);
+    let begin = begin.ok_or_else(|| Error::new("the tokenizer", "it changes a text when it adds special tokens"))?;
+    Ok((framed[..begin].to_vec(), framed[begin + plain.len()..].to_vec()))
+}
+
+fn encoded(tokenizer: &Tokenizer, text: &str, special: bool) -> Result<Vec<i32>, Error> {
+    let encoding = tokenizer.encode(text, special).map_err(|error| Error::new("the tokenizer", error))?;
+    Ok(encoding.get_ids().iter().map(|id| id.cast_signed()).collect())
 }
 
 /// Return the indices of the tokens that begin a word (or a punctuation mark, or a CJK character).

@@ -1,7 +1,7 @@
 //! Texts in, vectors out.
 
 use crate::batches::batches;
-use crate::chunker::{Chunk, Chunker, MAX_TOKENS};
+use crate::chunker::{Chunk, Chunker};
 use crate::error::Error;
 use crate::runtime::environment;
 use ort::session::Session;
@@ -9,8 +9,8 @@ use ort::value::TensorRef;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// How to run the model.
-#[derive(Clone, Copy, Debug)]
+/// How a model is used and run.
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The cores of one call, at least one.
     pub threads: usize,
@@ -18,6 +18,21 @@ pub struct Options {
     pub batch: usize,
     /// The components of a vector.
     pub dimensions: usize,
+    /// The tokens of a chunk, special ones included.
+    pub window: usize,
+    /// What stands before a query.
+    pub query_prompt: String,
+    /// What stands before a passage.
+    pub passage_prompt: String,
+}
+
+/// What a text is embedded as: some models want another prompt before each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Something to be found.
+    Passage,
+    /// Something to find by.
+    Query,
 }
 
 /// A loaded model with its tokenizer; calls from several threads wait for each other.
@@ -26,6 +41,8 @@ pub struct Engine {
     /// `Session::run` is not safe to call from two threads at once, say the authors of `ort`.
     session: Mutex<Session>,
     options: Options,
+    query_prompt: Vec<i32>,
+    passage_prompt: Vec<i32>,
 }
 
 impl Engine {
@@ -36,46 +53,61 @@ impl Engine {
     pub fn new(library: &Path, model: &Path, tokenizer: &Path, options: Options) -> Result<Self, Error> {
         // Both take some 20 ms, and a process that answers one query waits for them.
         let (chunker, session) = std::thread::scope(|scope| {
-            let chunker = scope.spawn(|| Chunker::new(tokenizer));
+            let chunker = scope.spawn(|| Chunker::new(tokenizer, options.window));
             let session = load(library, model, options.threads);
             (chunker.join(), session)
         });
         let chunker = chunker.map_err(|_| Error::new(tokenizer.display(), "reading it failed"))??;
         let session = session.map_err(|error| Error::new(model.display(), error))?;
-        Ok(Self { chunker, session: Mutex::new(session), options })
+        let (query_prompt, passage_prompt) =
+            (chunker.prompt(&options.query_prompt)?, chunker.prompt(&options.passage_prompt)?);
+        Ok(Self { chunker, session: Mutex::new(session), options, query_prompt, passage_prompt })
     }
 
     /// Return the chunks of a text.
     ///
     /// # Errors
     /// If the tokenizer refuses the text.
-    pub fn chunks(&self, text: &str) -> Result<Vec<Chunk>, Error> {
-        self.chunker.chunks(text)
+    pub fn chunks(&self, text: &str, role: Role) -> Result<Vec<Chunk>, Error> {
+        let prompt = if role == Role::Query { &self.query_prompt } else { &self.passage_prompt };
+        self.chunker.chunks(text, prompt)
     }
 
-    /// Return the vectors of all chunks of all texts, one after the other, and the number of chunks of each text.
+    /// Return for each text the vectors of its chunks, one after the other.
     ///
     /// # Errors
     /// If the tokenizer or the model fails.
-    pub fn embed(&self, texts: &[&str]) -> Result<(Vec<f32>, Vec<usize>), Error> {
-        let chunked = texts.iter().map(|text| self.chunks(text)).collect::<Result<Vec<_>, _>>()?;
-        let counts = chunked.iter().map(Vec::len).collect();
-        let rows: Vec<Vec<i32>> = chunked.into_iter().flatten().map(|chunk| chunk.ids).collect();
-        let lengths: Vec<usize> = rows.iter().map(Vec::len).collect();
+    pub fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>, Error> {
+        let chunked = texts.iter().map(|text| self.chunks(text, role)).collect::<Result<Vec<_>, _>>()?;
         let width = self.options.dimensions;
-        let mut vectors = vec![0.0; rows.len() * width];
+        let mut vectors: Vec<Vec<f32>> = chunked.iter().map(|chunks| vec![0.0; chunks.len() * width]).collect();
+        // Where each chunk belongs: its text, and its place among the text's chunks.
+        let places: Vec<(usize, usize)> =
+            chunked.iter().enumerate().flat_map(|(text, chunks)| (0..chunks.len()).map(move |at| (text, at))).collect();
+        let rows: Vec<&[i32]> = chunked.iter().flatten().map(|chunk| chunk.ids.as_slice()).collect();
+        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
         for batch in batches(&lengths, self.options.batch) {
-            let found = self.run(&batch.iter().map(|index| rows[*index].as_slice()).collect::<Vec<_>>())?;
+            let found = self.run(&batch.iter().map(|index| rows[*index]).collect::<Vec<_>>())?;
             for (index, vector) in batch.iter().zip(found.chunks_exact(width)) {
-                vectors[index * width..(index + 1) * width].copy_from_slice(vector);
+                let (text, at) = places[*index];
+                vectors[text][at * width..(at + 1) * width].copy_from_slice(vector);
             }
         }
-        Ok((vectors, counts))
+        Ok(vectors)
+    }
+
+    /// Return one vector for each query: of a long one, the normalised mean of its chunks.
+    ///
+    /// # Errors
+    /// If the tokenizer or the model fails.
+    pub fn embed_queries(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        let found = self.embed(texts, Role::Query)?;
+        Ok(found.into_iter().map(|chunks| one_vector(chunks, self.options.dimensions)).collect())
     }
 
     /// One call of the model: rows of token ids to unit vectors, padded to the longest row.
     fn run(&self, rows: &[&[i32]]) -> Result<Vec<f32>, Error> {
-        let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0).min(MAX_TOKENS);
+        let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0);
         let (mut ids, mut mask) = (vec![0_i32; rows.len() * longest], vec![0_i32; rows.len() * longest]);
         for (place, row) in rows.iter().enumerate() {
             ids[place * longest..][..row.len()].copy_from_slice(row);
@@ -92,6 +124,19 @@ impl Engine {
         }
         Err(Error::new("the model", format!("{} values for {} texts", vectors.len(), rows.len())))
     }
+}
+
+/// Return the normalised mean of unit vectors; one alone is as it is.
+fn one_vector(chunks: Vec<f32>, width: usize) -> Vec<f32> {
+    if chunks.len() == width {
+        return chunks;
+    }
+    let mut sum = vec![0.0_f32; width];
+    for chunk in chunks.chunks_exact(width) {
+        sum.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x);
+    }
+    let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+    sum.iter().map(|x| x / length).collect()
 }
 
 fn load(library: &Path, model: &Path, threads: usize) -> Result<Session, Error> {

@@ -1,7 +1,7 @@
-//! Text to unit vectors: all-MiniLM-L6-v2 in ONNX Runtime.
+//! Text to unit vectors: a model in ONNX Runtime, as Memento installs it.
 //!
 //! ```text
-//! text --chunker--> chunks of 256 tokens at most --batches--> calls of the model --> one unit vector per chunk
+//! text --chunker--> chunks that fit the model's window --batches--> calls of the model --> one unit vector per chunk
 //! ```
 //! The Python engine (`memento/embedding/passages.py`, `onnx_engine.py`) is the reference: the same files, the same
 //! cuts, the same batches. ONNX Runtime is not part of this crate: the shared library is loaded from a path.
@@ -13,7 +13,7 @@ mod error;
 mod runtime;
 
 pub use batches::batches;
-pub use chunker::{Chunk, Chunker, MAX_TOKENS};
-pub use engine::{Engine, Options};
+pub use chunker::{Chunk, Chunker};
+pub use engine::{Engine, Options, Role};
 pub use error::Error;
 pub use runtime::runtime_build;

@@ -24,9 +24,10 @@ fn a_file_that_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("tokenizer.json");
     std::fs::write(&broken, b"\xff\xff").unwrap();
-    let options = Options { threads: 1, batch: 1, dimensions: 384 };
+    let (query_prompt, passage_prompt) = (String::new(), String::new());
+    let options = Options { threads: 1, batch: 1, dimensions: 384, window: 256, query_prompt, passage_prompt };
     let errors = [
-        Chunker::new(&broken).err().unwrap().to_string(),
+        Chunker::new(&broken, 256).err().unwrap().to_string(),
         Engine::new(&broken, &broken, &broken, options).err().unwrap().to_string(),
         runtime_build(&broken).err().unwrap().to_string(),
     ];

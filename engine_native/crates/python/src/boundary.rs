@@ -45,11 +45,6 @@ impl<T: Element> Elements<T> {
         }
     }
 
-    /// Return the shape; a buffer without dimensions has none.
-    pub fn shape(&self) -> &[usize] {
-        self.0.shape()
-    }
-
     /// Return the elements.
     ///
     /// # Safety

@@ -1,10 +1,10 @@
 //! `memento_native.Embedder`.
 
 use crate::boundary::{NativeError, detached};
-use memento_embed::{Engine, Error, Options, runtime_build};
+use memento_embed::{Engine, Error, Options, Role, runtime_build};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use pyo3::types::PyByteArray;
+use pyo3::types::PyBytes;
 use std::path::PathBuf;
 
 /// A loaded embedding model; see the stub.
@@ -14,30 +14,37 @@ pub struct Embedder(Engine);
 #[pymethods]
 impl Embedder {
     #[new]
-    #[pyo3(signature = (library, model, tokenizer, *, dimensions, threads=1, batch=1))]
+    #[pyo3(signature = (library, model, tokenizer, *, dimensions, window, query_prompt="", passage_prompt="", threads=1, batch=1))]
+    #[allow(clippy::too_many_arguments)] // Python names them.
     fn new(
         py: Python<'_>,
         library: PathBuf,
         model: PathBuf,
         tokenizer: PathBuf,
         dimensions: usize,
+        window: usize,
+        query_prompt: &str,
+        passage_prompt: &str,
         threads: usize,
         batch: usize,
     ) -> PyResult<Self> {
-        let options = Options { threads: threads.max(1), batch: batch.max(1), dimensions };
+        let (query_prompt, passage_prompt) = (query_prompt.into(), passage_prompt.into());
+        let (threads, batch) = (threads.max(1), batch.max(1));
+        let options = Options { threads, batch, dimensions, window, query_prompt, passage_prompt };
         detached(py, || Engine::new(&library, &model, &tokenizer, options))?.map(Self).map_err(embed_error)
     }
 
-    fn embed<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<(Bound<'py, PyByteArray>, Vec<usize>)> {
-        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
-        let (vectors, counts) = detached(py, || self.0.embed(&texts))?.map_err(embed_error)?;
-        let bytes: Vec<u8> = vectors.iter().flat_map(|x| x.to_ne_bytes()).collect();
-        Ok((PyByteArray::new(py, &bytes), counts))
+    fn embed<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        embedded(py, &texts, |texts| self.0.embed(texts, Role::Passage))
+    }
+
+    fn embed_queries<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        embedded(py, &texts, |texts| self.0.embed_queries(texts))
     }
 
     fn passages(&self, py: Python<'_>, text: PyBackedStr) -> PyResult<Vec<(usize, usize)>> {
         detached(py, || {
-            let chunks = self.0.chunks(&text)?;
+            let chunks = self.0.chunks(&text, Role::Passage)?;
             // Python counts characters; the chunks tile the text, so one walk over it finds all their ends.
             let mut at = 0;
             let spans = chunks.iter().map(|chunk| {
@@ -49,6 +56,18 @@ impl Embedder {
         })?
         .map_err(embed_error)
     }
+}
+
+/// Embed without the GIL, and return the vectors of each text as the bytes of their float32.
+fn embedded<'py>(
+    py: Python<'py>,
+    texts: &[PyBackedStr],
+    embed: impl FnOnce(&[&str]) -> Result<Vec<Vec<f32>>, Error> + Send,
+) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+    let vectors = detached(py, || embed(&texts))?.map_err(embed_error)?;
+    let bytes = |own: &Vec<f32>| own.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<u8>>();
+    Ok(vectors.iter().map(|own| PyBytes::new(py, &bytes(own))).collect())
 }
 
 /// Load ONNX Runtime from `library`, unless it is loaded, and return what it says of its build.

@@ -1,6 +1,7 @@
 //! The Python module `memento_native`: checks what it is given, releases the GIL, and calls the core crates.
 
 mod boundary;
+mod directory;
 mod embedder;
 mod index;
 
@@ -13,6 +14,8 @@ mod memento_native {
     use super::boundary::NativeError;
     #[pymodule_export]
     use super::describe;
+    #[pymodule_export]
+    use super::directory::Directory;
     #[pymodule_export]
     use super::embedder::{Embedder, load_runtime};
     #[pymodule_export]

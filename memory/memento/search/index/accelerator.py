@@ -1,8 +1,7 @@
 """What a vector backend is: it finds the nearest rows faster than a scan, or in another engine.
 
-The exact scan of `VectorIndex` is the numpy backend and the reference. A backend covers the first rows and never more
-than there are; what it does not cover yet is scanned. It is asked with a mask of the rows that may be found, and
-when it returns fewer of them than were asked for and exist, the scan answers instead: a filter is never starved.
+The exact scan of `NumpyIndex` is the numpy backend and the reference. A backend covers the first rows and never more
+than there are; what it does not cover yet is scanned.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Accelerator(ABC):
-    """Nearest rows of unit vectors, by cosine. The store holds a lock: an instance is never called twice at a time."""
+class Cover(ABC):
+    """What a backend holds of the first rows. The store holds a lock: an instance is never called twice at a time."""
 
     name: ClassVar[str]
     """What `recall.index` calls it."""
@@ -35,11 +34,19 @@ class Accelerator(ABC):
         """How many rows it holds, from the first on."""
 
     @abstractmethod
-    def extend(self, vectors: NDArray[np.float32]) -> None:
+    def extend(self, vectors: memoryview[float]) -> None:
         """Take in the rows that `vectors` has behind those covered, or some of them: the rest is scanned.
 
-        `vectors` are all rows from the first on, shape (rows, dimensions).
+        `vectors` are all rows from the first on, one after the other, float32.
         """
+
+
+class Accelerator(Cover):
+    """Nearest rows of unit vectors, by cosine, for `NumpyIndex`.
+
+    It is asked with a mask of the rows that may be found, and when it returns fewer of them than were asked for and
+    exist, the scan answers instead: a filter is never starved.
+    """
 
     @abstractmethod
     def nearest(
@@ -52,7 +59,7 @@ class Accelerator(ABC):
         """
 
 
-class Kept(Accelerator):
+class Kept(Cover):
     """One whose work is worth a file beside the vector file. The others are made whenever a process starts."""
 
     cheap: ClassVar[int] = 0
@@ -67,5 +74,12 @@ class Kept(Accelerator):
         """Read what `save` wrote for these rows; the caller has checked that the file is whole."""
 
 
-class Graph(Kept):
+class Graph(Kept, Accelerator):
     """One that takes about a millisecond for every row: it is extended in the background, never by a query."""
+
+
+def matrix(vectors: memoryview[float], dimensions: int) -> NDArray[np.float32]:
+    """Return the same vectors as an array, shape (rows, dimensions), without a copy."""
+    import numpy as np
+
+    return np.asarray(vectors).reshape(-1, dimensions)

@@ -6,7 +6,9 @@ from typing import Final
 
 from memento.errors import ConfigError
 from memento.native import native_module
-from memento.search.index.accelerator import Accelerator
+from memento.search.index.accelerator import Cover
+from memento.search.index.rows import Rows
+from memento.search.index.vector_index import VectorIndex
 
 NAMES: Final = ("auto", "numpy", "faiss", "hnsw", "sqlite-vec", "native")
 FAISS_FLAT_ROWS: Final = 100_000
@@ -23,7 +25,18 @@ def resolved(backend: str, rust: bool | None) -> str:
     return "native" if native_module(rust) else "numpy"
 
 
-def accelerator_class(backend: str, rows: int) -> type[Accelerator] | None:
+def index_of(rows: Rows, backend: str) -> VectorIndex:
+    """Return the index over these rows that a `resolved` backend needs."""
+    if backend == "native" and native_module(None) is not None:
+        from memento.search.index.native_index import NativeIndex
+
+        return NativeIndex(rows)
+    from memento.search.index.numpy_index import NumpyIndex
+
+    return NumpyIndex(rows)
+
+
+def accelerator_class(backend: str, rows: int) -> type[Cover] | None:
     """Return what answers for a `resolved` backend at so many rows; None for numpy, the exact scan.
 
     Raises ConfigError naming the extra to install.
@@ -39,7 +52,7 @@ def accelerator_class(backend: str, rows: int) -> type[Accelerator] | None:
         ) from None
 
 
-def _import(backend: str, rows: int) -> type[Accelerator]:
+def _import(backend: str, rows: int) -> type[Cover]:
     if backend == "faiss":
         import faiss  # noqa: F401
 

@@ -1,22 +1,19 @@
-"""Where each memory's vectors lie: number -> first row and count of rows, looked up for thousands at once."""
+"""Where each memory's vectors lie, in numpy: number -> first row and count of rows, looked up for thousands at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from memento.search.index.rows import DEAD
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DEAD = -1
-"""The number of a row that belongs to no memory any more."""
 
-
-class Directory:
-    """Sorted arrays, and a dictionary of what was put since they were last merged.
-
-    A memory's rows lie side by side, since they are written together.
-    """
+class SortedDirectory:
+    """Sorted arrays, and a dictionary of what was put since they were last merged."""
 
     def __init__(self, nums: NDArray[np.int64]) -> None:
         """Take the memory number of every row, DEAD where it belongs to none."""
@@ -36,14 +33,29 @@ class Directory:
         return len(self._nums)
 
     @property
-    def nums(self) -> NDArray[np.int64]:
-        """The numbers of all memories, ascending."""
+    def rows(self) -> int:
+        """The number of rows that belong to a memory."""
         self._merge()
-        return self._nums
+        return int(self._counts.sum())
 
-    def put(self, nums: NDArray[np.int64], firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
-        """Set where memories' rows lie; a count of 0 takes one out."""
-        self._new |= zip(nums.tolist(), zip(firsts.tolist(), counts.tolist(), strict=True), strict=True)
+    def spans(self, nums: Sequence[int]) -> list[tuple[int, int]]:
+        """Return each memory's first row and its count of rows; a count of 0 where it has none."""
+        import numpy as np
+
+        firsts, counts = self.find(np.array(nums, np.int64))
+        return list(zip(firsts.tolist(), counts.tolist(), strict=True))
+
+    def put(self, spans: Sequence[tuple[int, int, int]]) -> None:
+        """Set where memories' rows lie, by (number, first row, count); a count of 0 takes one out."""
+        self._new |= {num: (first, count) for num, first, count in spans}
+
+    def others(self, nums: Sequence[int]) -> list[int]:
+        """Return the numbers of the memories that are not among these, ascending."""
+        import numpy as np
+
+        self._merge()
+        found: list[int] = np.setdiff1d(self._nums, np.array(nums, np.int64)).tolist()
+        return found
 
     def find(self, nums: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return each memory's first row and its count of rows; a count of 0 where it has none."""
@@ -56,7 +68,7 @@ class Directory:
         known = self._nums[places] == nums
         return np.where(known, self._firsts[places], 0), np.where(known, self._counts[places], 0)
 
-    def rows(self, nums: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows_of(self, nums: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return all rows of these memories, one memory after the other."""
         return self.spread(*self.find(nums))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from memento.search.index.accelerator import Accelerator, Graph
+from memento.search.index.accelerator import Accelerator, Graph, matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,9 @@ class _Faiss(Accelerator):
         """How many rows it holds."""
         return int(self._index.ntotal)
 
-    def extend(self, vectors: NDArray[np.float32]) -> None:
+    def extend(self, vectors: memoryview[float]) -> None:
         """Take in the rows behind those covered: of the graph about half a millisecond each."""
-        self._index.add(vectors[self.covered :])
+        self._index.add(matrix(vectors, self._index.d)[self.covered :])
 
 
 class FaissFlat(_Faiss):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from memento.search.index.accelerator import Graph
+from memento.search.index.accelerator import Graph, matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,14 +34,15 @@ class Hnswlib(Graph):
         """How many rows it holds."""
         return int(self._index.get_current_count())
 
-    def extend(self, vectors: NDArray[np.float32]) -> None:
+    def extend(self, vectors: memoryview[float]) -> None:
         """Take in the rows behind those covered: about a millisecond each."""
         import numpy as np
 
-        end = len(vectors)
+        rows = matrix(vectors, self._dimensions)
+        end = len(rows)
         if end > self._index.get_max_elements():
             self._index.resize_index(max(end, 2 * self._index.get_max_elements()))
-        self._index.add_items(vectors[self.covered :], np.arange(self.covered, end), num_threads=1)
+        self._index.add_items(rows[self.covered :], np.arange(self.covered, end), num_threads=1)
 
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None

@@ -10,9 +10,6 @@ from memento.search.index.accelerator import Kept
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
 
 class Native(Kept):
     """memento_native's Index: no copy of the vectors, 1/30 of their size in codes."""
@@ -25,33 +22,23 @@ class Native(Kept):
 
         self._library: Any = memento_native
         self._dimensions = dimensions
-        self._index: Any = memento_native.Index(dimensions)
+        self.index: Any = memento_native.Index(dimensions)
 
     @property
     def covered(self) -> int:
         """How many rows it holds."""
-        return len(self._index)
+        return len(self.index)
 
-    def extend(self, vectors: NDArray[np.float32]) -> None:
+    def extend(self, vectors: memoryview[float]) -> None:
         """Encode the rows behind those covered: about a microsecond each."""
         with suppress(ValueError):  # a row that is not finite: the file is damaged there, and the scan goes on alone
-            self._index.extend(vectors)
-
-    def nearest(
-        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the nearest rows and their cosines, nearly always."""
-        import numpy as np
-
-        mask = None if allowed is None else allowed.view(np.uint8)
-        rows, scores = self._index.nearest(query, count, vectors[: self.covered], mask, self.threads)
-        return np.frombuffer(rows, np.int64), np.frombuffer(scores, np.float32)
+            self.index.extend(vectors)
 
     def save(self, path: Path, epoch: str) -> None:
         """Write the codes."""
-        self._index.save(path, epoch)
+        self.index.save(path, epoch)
 
     def load(self, path: Path, epoch: str, rows: int) -> None:
         """Read what `save` wrote for these rows; the engine checks it too, and what it refuses is made anew."""
         with suppress(self._library.NativeError):
-            self._index = self._library.Index.load(path, self._dimensions, epoch, rows)
+            self.index = self._library.Index.load(path, self._dimensions, epoch, rows)

@@ -1,20 +1,24 @@
-"""Vectors by row, and the memory that each row belongs to: in memory here, in a mapped file in `vector_file`."""
+"""Vectors by row, and the memory that each row belongs to: in memory here, in a mapped file in `vector_file`.
+
+Both are plain buffers, so that an engine of any kind can read them where they lie.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from array import array
+from collections.abc import Iterable
+from itertools import chain, repeat
 
-from memento.search.index.directory import DEAD
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+DEAD = -1
+"""The number of a row that belongs to no memory any more."""
 
 
 class Rows(ABC):
     """Rows are only ever appended; one that belongs to nobody any more is marked DEAD and keeps its place."""
 
+    dimensions: int
+    """The length of a vector."""
     seq: int = 0
     """The last embedding of the database that is in here."""
     deletions: int = 0
@@ -22,44 +26,48 @@ class Rows(ABC):
 
     @property
     @abstractmethod
-    def vectors(self) -> NDArray[np.float32]:
-        """The vectors, shape (rows, dimensions)."""
+    def vectors(self) -> memoryview[float]:
+        """The vectors, one after the other: float32, rows x dimensions."""
 
     @property
     @abstractmethod
-    def nums(self) -> NDArray[np.int64]:
-        """The memory number of each row, shape (rows,)."""
+    def nums(self) -> memoryview:
+        """The memory number of each row, int64."""
 
     @abstractmethod
-    def append(self, nums: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Append rows; those of one memory lie side by side."""
+    def append(self, nums: array[int], vectors: bytes) -> None:
+        """Append rows (int64, and their float32); those of one memory lie side by side."""
 
     @abstractmethod
-    def kill(self, rows: NDArray[np.int64]) -> None:
+    def kill(self, rows: Iterable[int]) -> None:
         """Mark rows as belonging to nobody."""
 
 
-class Growing:
-    """An array that grows at its end, its capacity doubling."""
+def owners(nums: Iterable[int], counts: Iterable[int]) -> array[int]:
+    """Return the memory of each row (int64), where each memory has so many of them."""
+    return array("q", chain.from_iterable(map(repeat, nums, counts)))
 
-    def __init__(self, array: NDArray[Any]) -> None:
-        self._array, self._used = array, len(array)
+
+class Growing:
+    """Bytes that grow at their end, their capacity doubling; a view of what was there before stays valid."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self._room = memoryview(bytearray(content))
+        self._used = len(content)
 
     @property
-    def array(self) -> NDArray[Any]:
+    def view(self) -> memoryview:
         """What is in use of it."""
-        return self._array[: self._used]
+        return self._room[: self._used]
 
-    def append(self, more: NDArray[Any]) -> None:
+    def append(self, more: bytes) -> None:
         """Copy `more` to the end."""
-        import numpy as np
-
         end = self._used + len(more)
-        if end > len(self._array):
-            room = np.empty((max(end, 2 * len(self._array), 1024), *self._array.shape[1:]), self._array.dtype)
-            room[: self._used] = self.array
-            self._array = room
-        self._array[self._used : end] = more
+        if end > len(self._room):
+            room = memoryview(bytearray(max(end, 2 * len(self._room), 8192)))
+            room[: self._used] = self.view
+            self._room = room
+        self._room[self._used : end] = more
         self._used = end
 
 
@@ -67,26 +75,27 @@ class MemoryRows(Rows):
     """Rows of this process alone."""
 
     def __init__(self, dimensions: int) -> None:
-        import numpy as np
-
-        self._vectors = Growing(np.empty((0, dimensions), np.float32))
-        self._nums = Growing(np.empty(0, np.int64))
-
-    @property
-    def vectors(self) -> NDArray[np.float32]:
-        """The vectors, shape (rows, dimensions)."""
-        return self._vectors.array
+        self.dimensions = dimensions
+        self._vectors = Growing()
+        self._nums = Growing()
 
     @property
-    def nums(self) -> NDArray[np.int64]:
-        """The memory number of each row, shape (rows,)."""
-        return self._nums.array
+    def vectors(self) -> memoryview[float]:
+        """The vectors, one after the other: float32, rows x dimensions."""
+        return self._vectors.view.cast("f")
 
-    def append(self, nums: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+    @property
+    def nums(self) -> memoryview:
+        """The memory number of each row, int64."""
+        return self._nums.view.cast("q")
+
+    def append(self, nums: array[int], vectors: bytes) -> None:
         """Append rows."""
         self._vectors.append(vectors)
-        self._nums.append(nums)
+        self._nums.append(nums.tobytes())
 
-    def kill(self, rows: NDArray[np.int64]) -> None:
+    def kill(self, rows: Iterable[int]) -> None:
         """Mark rows as belonging to nobody."""
-        self._nums.array[rows] = DEAD
+        nums = self.nums
+        for row in rows:
+            nums[row] = DEAD

@@ -21,6 +21,7 @@ class SqliteVec(Accelerator):
         import sqlite_vec
 
         self._table = VecTable(dimensions, sqlite_vec.loadable_path())
+        self._bytes = 4 * dimensions
         self._covered = 0
 
     @property
@@ -28,10 +29,12 @@ class SqliteVec(Accelerator):
         """How many rows it holds."""
         return self._covered
 
-    def extend(self, vectors: NDArray[np.float32]) -> None:
+    def extend(self, vectors: memoryview[float]) -> None:
         """Take in the rows behind those covered."""
-        self._table.add(self._covered, (vector.tobytes() for vector in vectors[self._covered :]))
-        self._covered = len(vectors)
+        raw, size = vectors.cast("B"), self._bytes
+        starts = range(self._covered * size, len(raw), size)
+        self._table.add(self._covered, (raw[start : start + size].tobytes() for start in starts))
+        self._covered = len(raw) // size
 
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None

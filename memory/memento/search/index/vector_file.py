@@ -11,22 +11,18 @@ import mmap
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 from zlib import crc32
 
 import msgspec
 
 from memento import durable, killpoints
-from memento.search.index.directory import DEAD
 from memento.search.index.header import BLOCK, NAME, Header, Unusable, read_header
-from memento.search.index.rows import Growing, Rows
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from memento.search.index.rows import DEAD, Growing, Rows
 
 _MOVING_TRIES: Final = 10
 _MOVING_SECONDS: Final = 0.002
@@ -36,14 +32,15 @@ _MOVING_SECONDS: Final = 0.002
 class VectorFile(Rows):
     """One epoch of a store's vector file. Whoever changes it holds `locked(folder)`."""
 
-    def __init__(self, folder: Path, header: Header, nums: NDArray[np.int64]) -> None:
+    def __init__(self, folder: Path, header: Header, nums: bytes = b"") -> None:
         self.folder = folder
         self.header = header
+        self.dimensions = header.dimensions
         self.seq, self.deletions = header.seq, header.deletions
         self._nums = Growing(nums)
         self._blocks = list(header.block_checksums)
         self._killed: list[int] = []
-        self._mapped: NDArray[np.float32] | None = None
+        self._mapped = memoryview(b"").cast("f")
         self._version: tuple[int, int] | None = None
 
     @classmethod
@@ -72,45 +69,43 @@ class VectorFile(Rows):
     @classmethod
     def create(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
         """Begin a new epoch, empty; it counts from its first `publish` on."""
-        import numpy as np
-
         header = Header(store=store, model=model, dimensions=dimensions, epoch=secrets.token_hex(8))
         for path in (header.vectors_path(folder), header.nums_path(folder)):
             os.close(durable.private(path))
-        return cls(folder, header, np.empty(0, np.int64))
+        return cls(folder, header)
 
     @property
-    def vectors(self) -> NDArray[np.float32]:
-        """The vectors, shape (rows, dimensions), mapped and read-only."""
-        if self._mapped is None or len(self._mapped) < len(self.nums):
-            self._mapped = self._map(len(self.nums))
+    def vectors(self) -> memoryview[float]:
+        """The vectors, one after the other: float32, rows x dimensions, mapped and read-only."""
+        rows = len(self.nums)
+        if len(self._mapped) < rows * self.dimensions:
+            self._mapped = self._map(rows)
         return self._mapped
 
     @property
-    def nums(self) -> NDArray[np.int64]:
-        """The memory number of each row, shape (rows,)."""
-        return self._nums.array
+    def nums(self) -> memoryview:
+        """The memory number of each row, int64."""
+        return self._nums.view.cast("q")
 
-    def append(self, nums: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+    def append(self, nums: array[int], vectors: bytes) -> None:
         """Write rows behind the last; other processes see them after `publish`."""
-        import numpy as np
-
-        start = len(self.nums)
-        data, numbers = np.ascontiguousarray(vectors, "<f4"), np.ascontiguousarray(nums, "<i8")
-        _write_at(self.header.vectors_path(self.folder), [(start * self._stride, data.tobytes())])
-        _write_at(self.header.nums_path(self.folder), [(start * 8, numbers.tobytes())])
-        for first in range(-(start % BLOCK), len(data), BLOCK):
-            part = data[max(first, 0) : first + BLOCK]
+        start, data, stride = len(self.nums), memoryview(vectors), self._stride
+        _write_at(self.header.vectors_path(self.folder), [(start * stride, vectors)])
+        _write_at(self.header.nums_path(self.folder), [(start * 8, nums.tobytes())])
+        for first in range(-(start % BLOCK), len(nums), BLOCK):
+            part = data[max(first, 0) * stride : (first + BLOCK) * stride]
             if first < 0:
-                self._blocks[-1] = crc32(part.data, self._blocks[-1])
+                self._blocks[-1] = crc32(part, self._blocks[-1])
             else:
-                self._blocks.append(crc32(part.data))
-        self._nums.append(numbers)
+                self._blocks.append(crc32(part))
+        self._nums.append(nums.tobytes())
 
-    def kill(self, rows: NDArray[np.int64]) -> None:
+    def kill(self, rows: Iterable[int]) -> None:
         """Mark rows as belonging to nobody; `publish` overwrites their vectors with zeros."""
-        self.nums[rows] = DEAD
-        self._killed += rows.tolist()
+        nums = self.nums
+        for row in rows:
+            nums[row] = DEAD
+            self._killed.append(row)
 
     def publish(self) -> None:
         """Wait until the data is on the disk, then make it count by replacing the header."""
@@ -122,7 +117,7 @@ class VectorFile(Rows):
             _write_at(vectors_path, [(row * self._stride, bytes(self._stride)) for row in self._killed])
             _write_at(nums_path, [(row * 8, DEAD.to_bytes(8, "little", signed=True)) for row in self._killed])
             for block in {row // BLOCK for row in self._killed}:
-                self._blocks[block] = crc32(self._block(block).data)
+                self._blocks[block] = crc32(self._block(block))
             self._killed.clear()
             killpoints.reach("vectors.marked")
         self.header = msgspec.structs.replace(
@@ -130,7 +125,7 @@ class VectorFile(Rows):
             rows=len(self.nums),
             seq=self.seq,
             deletions=self.deletions,
-            nums_checksum=crc32(self.nums.astype("<i8", copy=False).data),
+            nums_checksum=crc32(self.nums),
             block_checksums=tuple(self._blocks),
         )
         _replace(self.folder / NAME, self.header.encode())
@@ -149,7 +144,7 @@ class VectorFile(Rows):
 
     def damaged_blocks(self) -> int:
         """Read everything and count the blocks of vectors whose checksum is wrong."""
-        return sum(crc32(self._block(number).data) != known for number, known in enumerate(self._blocks))
+        return sum(crc32(self._block(number)) != known for number, known in enumerate(self._blocks))
 
     def remove(self) -> None:
         """Delete the data files of this epoch."""
@@ -158,22 +153,21 @@ class VectorFile(Rows):
 
     @property
     def _stride(self) -> int:
-        return 4 * self.header.dimensions
+        return 4 * self.dimensions
 
-    def _block(self, number: int) -> NDArray[np.float32]:
-        return self.vectors[number * BLOCK : (number + 1) * BLOCK]
+    def _block(self, number: int) -> memoryview[float]:
+        size = BLOCK * self.dimensions
+        return self.vectors[number * size : (number + 1) * size]
 
-    def _map(self, rows: int) -> NDArray[np.float32]:
-        import numpy as np
-
+    def _map(self, rows: int) -> memoryview[float]:
         if not rows:
-            return np.empty((0, self.header.dimensions), np.float32)
+            return memoryview(b"").cast("f")
         handle = os.open(self.header.vectors_path(self.folder), os.O_RDONLY | os.O_CLOEXEC)
         try:
             mapped = mmap.mmap(handle, rows * self._stride, access=mmap.ACCESS_READ)
         finally:
             os.close(handle)
-        return np.frombuffer(mapped, "<f4").reshape(rows, self.header.dimensions)
+        return memoryview(mapped).cast("f")
 
 
 @contextmanager
@@ -202,17 +196,16 @@ def sweep(folder: Path, epoch: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def _read_nums(folder: Path, header: Header) -> NDArray[np.int64]:
-    import numpy as np
-
+def _read_nums(folder: Path, header: Header) -> bytes:
     try:
         held = header.vectors_path(folder).stat().st_size
-        nums = np.fromfile(header.nums_path(folder), "<i8", header.rows)
+        with header.nums_path(folder).open("rb") as file:
+            nums = file.read(8 * header.rows)
     except OSError as error:
         raise Unusable(f"{error.filename} cannot be read ({error.strerror})") from None
-    if held < header.rows * header.dimensions * 4 or len(nums) < header.rows:
+    if held < header.rows * header.dimensions * 4 or len(nums) < 8 * header.rows:
         raise Unusable("its data is shorter than the header says")
-    if crc32(nums.data) != header.nums_checksum:
+    if crc32(nums) != header.nums_checksum:
         raise Unusable("the checksum of its row numbers is wrong")
     return nums
 

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Protocol
 
-from memento.search.index.accelerator import Accelerator
-from memento.search.index.directory import DEAD, Directory
-from memento.search.index.rows import Rows
+from memento.search.index.accelerator import Cover
+from memento.search.index.rows import Rows, owners
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-NARROW: Final = 8
-"""A filter that leaves less than one row in so many is answered from those rows alone, exactly."""
+Span = tuple[int, int]
+"""A memory's first row and its count of rows; the count is 0 where it has none."""
 
 
-class VectorIndex:
+class Directory(Protocol):
+    """Where each memory's rows lie: side by side, since they are written together."""
+
+    def __len__(self) -> int:
+        """Return the number of memories."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that belong to a memory."""
+
+    def spans(self, nums: Sequence[int]) -> Sequence[Span]:
+        """Return where these memories' rows lie."""
+
+    def put(self, spans: Sequence[tuple[int, int, int]]) -> None:
+        """Set where memories' rows lie, by (number, first row, count); a count of 0 takes one out."""
+
+    def others(self, nums: Sequence[int]) -> Sequence[int]:
+        """Return the numbers of the memories that are not among these, ascending."""
+
+
+class VectorIndex(ABC):
     """Unit vectors; a memory (a row number of the database) owns one or more of them, its passages.
 
-    A memory's similarity to a query is that of its best passage. Without an accelerator every answer is exact. Not
-    safe for use from several threads at once.
+    A memory's similarity to a query is that of its best passage. A vector is given as the bytes of its float32, as the
+    database keeps it. Without an accelerator every answer is exact. Not safe for use from several threads at once.
     """
 
-    def __init__(self, rows: Rows, accelerator: Accelerator | None = None) -> None:
+    accelerator: Cover | None = None
+
+    def __init__(self, rows: Rows, directory: Directory) -> None:
         self.rows = rows
-        self.accelerator = accelerator
-        self._directory = Directory(rows.nums)
-        self._dead = int((rows.nums == DEAD).sum())
+        self._directory = directory
 
     def __len__(self) -> int:
         """Return the number of memories."""
@@ -36,130 +54,39 @@ class VectorIndex:
     @property
     def dead(self) -> int:
         """The number of rows that belong to nobody."""
-        return self._dead
+        return len(self.rows.nums) - self._directory.rows
 
-    def put(self, nums: NDArray[np.int64], counts: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+    def put(self, nums: Sequence[int], counts: Sequence[int], vectors: bytes) -> None:
         """Set memories' vectors in place of those they had: `counts` of each, one memory after the other.
 
-        `nums` holds each memory once; `vectors` has the shape (sum of counts, dimensions).
+        `nums` holds each memory once; `vectors` is sum of counts x dimensions float32.
         """
-        import numpy as np
+        self._kill(nums)
+        firsts = accumulate(counts, initial=len(self.rows.nums))
+        self.rows.append(owners(nums, counts), vectors)
+        self._directory.put(list(zip(nums, firsts, counts, strict=False)))
 
-        self._kill(self._directory.rows(nums))
-        firsts = len(self.rows.nums) + np.cumsum(counts) - counts
-        self.rows.append(np.repeat(nums, counts), vectors)
-        self._directory.put(nums, firsts, counts)
-
-    def keep_only(self, nums: NDArray[np.int64]) -> None:
+    def keep_only(self, nums: Sequence[int]) -> None:
         """Forget every memory that is not among these numbers."""
-        import numpy as np
+        gone = self._directory.others(nums)
+        self._kill(gone)
+        self._directory.put([(num, 0, 0) for num in gone])
 
-        gone = np.setdiff1d(self._directory.nums, nums)
-        self._kill(self._directory.rows(gone))
-        self._directory.put(gone, np.zeros_like(gone), np.zeros_like(gone))
+    def vectors_of(self, num: int) -> bytes:
+        """Return a memory's vectors, passages x dimensions float32."""
+        ((first, count),) = self._directory.spans([num])
+        dimensions = self.rows.dimensions
+        return self.rows.vectors[first * dimensions : (first + count) * dimensions].tobytes()
 
-    def vectors_of(self, num: int) -> NDArray[np.float32]:
-        """Return a memory's vectors, shape (passages, dimensions)."""
-        import numpy as np
-
-        return self.rows.vectors[self._directory.rows(np.array([num]))]
-
-    def search(
-        self, query: NDArray[np.float32], k: int, among: NDArray[np.int64] | None = None
-    ) -> list[tuple[int, float]]:
+    @abstractmethod
+    def search(self, query: bytes, k: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """Return the k nearest memories as (number, cosine), best first; `among` limits which count, before k."""
-        import numpy as np
 
-        if k < 1:
-            return []
-        nums = self.rows.nums
-        rows = None if among is None else self._directory.rows(among)
-        live = len(nums) - self._dead if rows is None else len(rows)
-        exact = self.accelerator is None or not self.accelerator.covered or live * NARROW < len(nums)
-        if not exact:
-            allowed = None
-            if rows is not None:
-                allowed = np.zeros(len(nums), bool)
-                allowed[rows] = True
-            elif self._dead:
-                allowed = nums != DEAD
-            if (found := self._accelerated(query, k, allowed, live)) is not None:
-                return found
-        return self._exact(query, k, np.flatnonzero(nums != DEAD) if rows is None else rows)
+    @abstractmethod
+    def similarities(self, queries: Sequence[bytes], nums: Sequence[int]) -> list[list[float]]:
+        """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
 
-    def similarities(self, queries: NDArray[np.float32], nums: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the cosine of each query (q, dimensions) to each memory (n,), shape (q, n).
-
-        NaN for a memory that the index does not know.
-        """
-        import numpy as np
-
-        firsts, counts = self._directory.find(nums)
-        found: NDArray[np.float32] = np.full((len(queries), len(nums)), np.nan, np.float32)
-        known = counts > 0
-        if known.any():
-            counts = counts[known]
-            rows = self._directory.spread(firsts[known], counts)
-            # Not by matrix product: for one this small, waking its threads takes ten times as long as the sum itself.
-            scores = np.einsum("rd,qd->rq", self.rows.vectors[rows], queries)
-            found[:, known] = np.maximum.reduceat(scores, np.cumsum(counts) - counts).T
-        return found
-
-    def _exact(self, query: NDArray[np.float32], k: int, rows: NDArray[np.int64]) -> list[tuple[int, float]]:
-        """Score these rows, then walk down from the best until k memories are found."""
-        import numpy as np
-
-        vectors, nums = self.rows.vectors, self.rows.nums
-        if not len(rows):
-            return []
-        scores = vectors[rows] @ query if len(rows) * NARROW < len(nums) else (vectors @ query)[rows]
-        wanted = min(len(rows), 4 * k)
-        while True:
-            top = np.argpartition(scores, -wanted)[-wanted:]
-            top = top[np.argsort(-scores[top], kind="stable")]
-            best = _best_passages(nums[rows[top]], scores[top], k)
-            if len(best) == k or wanted == len(rows):
-                return best
-            wanted = min(len(rows), 4 * wanted)  # many passages of few memories: look further down
-
-    def _accelerated(
-        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None, live: int
-    ) -> list[tuple[int, float]] | None:
-        """Ask the accelerator for the rows it covers and scan the rest; None where that does not fill k."""
-        import numpy as np
-
-        assert self.accelerator is not None
-        vectors, nums, covered = self.rows.vectors, self.rows.nums, self.accelerator.covered
-        one_passage = len(nums) - self._dead == len(self)
-        wanted = min(live, k if one_passage else 2 * k)
-        for _ in range(3):
-            filtered = None if allowed is None else allowed[:covered]
-            near, scores = self.accelerator.nearest(query, min(wanted, covered), vectors, filtered)
-            filled = len(near) >= min(wanted, covered if filtered is None else int(filtered.sum()))
-            if covered < len(nums):
-                rest = np.arange(covered, len(nums))
-                rest = rest if allowed is None else rest[allowed[covered:]]
-                near, scores = np.append(near, rest), np.append(scores, vectors[rest] @ query)
-            order = np.argsort(-scores, kind="stable")
-            best = _best_passages(nums[near[order]], scores[order], k)
-            if filled and (len(best) == k or wanted == live):
-                return best
-            if not filled:
-                return None
-            wanted = min(live, 8 * wanted)
-        return None
-
-    def _kill(self, rows: NDArray[np.int64]) -> None:
-        if len(rows):
-            self._dead += len(rows)
+    def _kill(self, nums: Sequence[int]) -> None:
+        spans = self._directory.spans(nums)
+        if rows := [row for first, count in spans for row in range(first, first + count)]:
             self.rows.kill(rows)
-
-
-def _best_passages(nums: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-    """Return the first k memories of passages that are sorted, each with the score of its best passage."""
-    best: dict[int, float] = {}
-    for num, score in zip(nums.tolist(), scores.tolist(), strict=True):
-        best.setdefault(num, score)
-        if len(best) == k:
-            break
-    return list(best.items())

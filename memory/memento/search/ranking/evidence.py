@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from memento.search.ranking.counting import Counts, StemCounter
 from memento.search.ranking.question import Question
@@ -17,10 +17,6 @@ from memento.storage import fulltext, turns
 from memento.storage.database import Database
 from memento.storage.filters import Filter
 from memento.storage.turns import Around, Turn
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 REACH: Final = 2
 """Neighbours on each side that belong to a turn's window."""
@@ -124,22 +120,17 @@ def read(
 
 
 def cosines_of(
-    similarities: Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float32]] | None,
-    readings: NDArray[np.float32] | None,
+    similarities: Callable[[Sequence[bytes], Sequence[int]], list[list[float]]], readings: Sequence[bytes]
 ) -> Cosines:
-    """Return what looks up cosines; `readings` are the vectors of statement and topic, shape (2, dimensions).
+    """Return what looks up cosines; `readings` are the vectors of statement and topic, none without a model.
 
-    `similarities` takes (q, dimensions) queries and (n,) row numbers to (q, n) cosines, NaN for what is not embedded.
-    Without a model both are None, and nothing is similar.
+    `similarities` takes queries and row numbers to the cosines of each query, NaN for what is not embedded.
     """
-    if similarities is None or readings is None:
+    if not readings:
         return lambda nums: {}
 
     def look_up(nums: Sequence[int]) -> dict[int, Similar]:
-        import numpy as np
-
-        statement, topic = similarities(readings, np.array(nums, dtype=np.int64)).tolist()
-        pairs = zip(statement, topic, strict=True)
+        pairs = zip(*similarities(readings, nums), strict=True)
         return {num: Similar._make(both) for num, both in zip(nums, pairs, strict=True) if both[0] == both[0]}
 
     return look_up

@@ -1,0 +1,133 @@
+"""The index in numpy: an exact scan of all rows, or what an accelerator finds among those it covers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from memento.search.index.accelerator import Accelerator, matrix
+from memento.search.index.directory import SortedDirectory
+from memento.search.index.rows import DEAD, Rows
+from memento.search.index.vector_index import VectorIndex
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NARROW: Final = 8
+"""A filter that leaves less than one row in so many is answered from those rows alone, exactly."""
+
+
+class NumpyIndex(VectorIndex):
+    """The rows as arrays."""
+
+    accelerator: Accelerator | None
+
+    def __init__(self, rows: Rows, accelerator: Accelerator | None = None) -> None:
+        import numpy as np
+
+        self._sorted = SortedDirectory(np.asarray(rows.nums))
+        super().__init__(rows, self._sorted)
+        self.accelerator = accelerator
+
+    def search(self, query: bytes, k: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """Return the k nearest memories as (number, cosine), best first; `among` limits which count, before k."""
+        import numpy as np
+
+        if k < 1:
+            return []
+        asked, nums = np.frombuffer(query, np.float32), self._nums
+        rows = None if among is None else self._sorted.rows_of(np.array(among, np.int64))
+        live = self._sorted.rows if rows is None else len(rows)
+        exact = self.accelerator is None or not self.accelerator.covered or live * NARROW < len(nums)
+        if not exact:
+            allowed = None
+            if rows is not None:
+                allowed = np.zeros(len(nums), bool)
+                allowed[rows] = True
+            elif self.dead:
+                allowed = nums != DEAD
+            if (found := self._accelerated(asked, k, allowed, live)) is not None:
+                return found
+        return self._exact(asked, k, np.flatnonzero(nums != DEAD) if rows is None else rows)
+
+    def similarities(self, queries: Sequence[bytes], nums: Sequence[int]) -> list[list[float]]:
+        """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
+        import numpy as np
+
+        asked = matrix(memoryview(b"".join(queries)).cast("f"), self.rows.dimensions)
+        firsts, counts = self._sorted.find(np.array(nums, np.int64))
+        found: NDArray[np.float32] = np.full((len(asked), len(nums)), np.nan, np.float32)
+        known = counts > 0
+        if known.any():
+            counts = counts[known]
+            rows = self._sorted.spread(firsts[known], counts)
+            # Not by matrix product: for one this small, waking its threads takes ten times as long as the sum itself.
+            scores = np.einsum("rd,qd->rq", self._vectors[rows], asked)
+            found[:, known] = np.maximum.reduceat(scores, np.cumsum(counts) - counts).T
+        similar: list[list[float]] = found.tolist()
+        return similar
+
+    @property
+    def _vectors(self) -> NDArray[np.float32]:
+        return matrix(self.rows.vectors, self.rows.dimensions)
+
+    @property
+    def _nums(self) -> NDArray[np.int64]:
+        import numpy as np
+
+        return np.asarray(self.rows.nums)
+
+    def _exact(self, query: NDArray[np.float32], k: int, rows: NDArray[np.int64]) -> list[tuple[int, float]]:
+        """Score these rows, then walk down from the best until k memories are found."""
+        import numpy as np
+
+        vectors, nums = self._vectors, self._nums
+        if not len(rows):
+            return []
+        scores = vectors[rows] @ query if len(rows) * NARROW < len(nums) else (vectors @ query)[rows]
+        wanted = min(len(rows), 4 * k)
+        while True:
+            top = np.argpartition(scores, -wanted)[-wanted:]
+            top = top[np.argsort(-scores[top], kind="stable")]
+            best = _best_passages(nums[rows[top]], scores[top], k)
+            if len(best) == k or wanted == len(rows):
+                return best
+            wanted = min(len(rows), 4 * wanted)  # many passages of few memories: look further down
+
+    def _accelerated(
+        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None, live: int
+    ) -> list[tuple[int, float]] | None:
+        """Ask the accelerator for the rows it covers and scan the rest; None where that does not fill k."""
+        import numpy as np
+
+        assert self.accelerator is not None
+        vectors, nums, covered = self._vectors, self._nums, self.accelerator.covered
+        one_passage = self._sorted.rows == len(self)
+        wanted = min(live, k if one_passage else 2 * k)
+        for _ in range(3):
+            filtered = None if allowed is None else allowed[:covered]
+            near, scores = self.accelerator.nearest(query, min(wanted, covered), vectors, filtered)
+            filled = len(near) >= min(wanted, covered if filtered is None else int(filtered.sum()))
+            if covered < len(nums):
+                rest = np.arange(covered, len(nums))
+                rest = rest if allowed is None else rest[allowed[covered:]]
+                near, scores = np.append(near, rest), np.append(scores, vectors[rest] @ query)
+            order = np.argsort(-scores, kind="stable")
+            best = _best_passages(nums[near[order]], scores[order], k)
+            if filled and (len(best) == k or wanted == live):
+                return best
+            if not filled:
+                return None
+            wanted = min(live, 8 * wanted)
+        return None
+
+
+def _best_passages(nums: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+    """Return the first k memories of passages that are sorted, each with the score of its best passage."""
+    best: dict[int, float] = {}
+    for num, score in zip(nums.tolist(), scores.tolist(), strict=True):
+        best.setdefault(num, score)
+        if len(best) == k:
+            break
+    return list(best.items())

@@ -1,0 +1,58 @@
+"""`memento recall` in the native engine: the answers of the Python engine, without what that engine loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from memento.native import native_module
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+pytestmark = pytest.mark.skipif(native_module(None) is None, reason="memento_native is not built: make native")
+
+RECALL = """
+import atexit, sys
+atexit.register(lambda: print(*sys.modules, file=sys.stderr))
+from memento.cli import main
+sys.argv[1:] = ["recall", *sys.argv[1:]]
+main()
+"""
+
+
+def recall(memento: Cli, rust: str, *arguments: str) -> tuple[list[tuple[str, float]], set[str]]:
+    """Return the memories that a new process finds, with their scores, and the modules it loaded."""
+    command = [sys.executable, "-c", RECALL, *arguments]
+    environment = memento.environment | {"MEMENTO_RUST": rust}
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    found = [(one["id"], one["score"]) for one in json.loads(ran.stdout)["results"]]
+    return found, set(ran.stderr.split())
+
+
+def test_it_finds_the_same_and_loads_no_numpy(memento_with_model: Cli) -> None:
+    memento = memento_with_model
+    for day, food in enumerate(("soup", "rice", "bread", "fish", "beans", "eggs", "salad", "cake")):
+        memento("remember", f"On day {day} the team of the harbour office had {food} for lunch.")
+    for query in (["what did they eat"], ["fish at the port", "--since", "2020-01-01"], ["dessert", "-k", "3"]):
+        wanted, loaded = recall(memento, "0", *query)
+        assert "numpy" in loaded
+        found, loaded = recall(memento, "1", *query)
+        assert not loaded & {"numpy", "onnxruntime", "tokenizers", "onnx", "pydantic", "typer"}
+        assert [one for one, _ in found] == [one for one, _ in wanted]
+        assert [score for _, score in found] == pytest.approx([score for _, score in wanted], abs=1e-4)
+
+
+def test_embedding_what_waits_loads_no_numpy_either(memento_with_model: Cli) -> None:
+    memento = memento_with_model
+    model = memento.environment.pop("MEMENTO_MODEL_DIR")
+    for text in ("The gate of the north dock opens at six.", "The ferry to the island leaves from the south dock."):
+        memento("remember", text)
+    memento.environment["MEMENTO_MODEL_DIR"] = model
+    found, loaded = recall(memento, "1", "boat to an isle", "-k", "1")
+    assert len(found) == 1
+    assert "numpy" not in loaded
