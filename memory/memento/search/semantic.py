@@ -22,7 +22,7 @@ from memento.storage import vectors
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 
-INDEX_EVERY: Final = 256
+INDEX_EVERY: Final = 1_024
 """New embeddings that are taken into the index while embedding; fewer are left to the next query."""
 GRAPH_STEP: Final = 1_000
 """Rows added to a graph between two reports of progress."""

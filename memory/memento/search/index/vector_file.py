@@ -38,6 +38,7 @@ class VectorFile(Rows):
         self.dimensions = header.dimensions
         self.seq, self.deletions = header.seq, header.deletions
         self._nums = Growing(nums)
+        self._nums_checksum = header.nums_checksum
         self._blocks = list(header.block_checksums)
         self._killed: list[int] = []
         self._mapped = memoryview(b"").cast("f")
@@ -89,16 +90,18 @@ class VectorFile(Rows):
 
     def append(self, nums: array[int], vectors: bytes) -> None:
         """Write rows behind the last; other processes see them after `publish`."""
-        start, data, stride = len(self.nums), memoryview(vectors), self._stride
+        start, numbers = len(self.nums), nums.tobytes()
+        data, stride = memoryview(vectors), self._stride
         _write_at(self.header.vectors_path(self.folder), [(start * stride, vectors)])
-        _write_at(self.header.nums_path(self.folder), [(start * 8, nums.tobytes())])
+        _write_at(self.header.nums_path(self.folder), [(start * 8, numbers)])
         for first in range(-(start % BLOCK), len(nums), BLOCK):
             part = data[max(first, 0) * stride : (first + BLOCK) * stride]
             if first < 0:
                 self._blocks[-1] = crc32(part, self._blocks[-1])
             else:
                 self._blocks.append(crc32(part))
-        self._nums.append(nums.tobytes())
+        self._nums.append(numbers)
+        self._nums_checksum = crc32(numbers, self._nums_checksum)
 
     def kill(self, rows: Iterable[int]) -> None:
         """Mark rows as belonging to nobody; `publish` overwrites their vectors with zeros."""
@@ -119,13 +122,14 @@ class VectorFile(Rows):
             for block in {row // BLOCK for row in self._killed}:
                 self._blocks[block] = crc32(self._block(block))
             self._killed.clear()
+            self._nums_checksum = crc32(self.nums)
             killpoints.reach("vectors.marked")
         self.header = msgspec.structs.replace(
             self.header,
             rows=len(self.nums),
             seq=self.seq,
             deletions=self.deletions,
-            nums_checksum=crc32(self.nums),
+            nums_checksum=self._nums_checksum,
             block_checksums=tuple(self._blocks),
         )
         _replace(self.folder / NAME, self.header.encode())
