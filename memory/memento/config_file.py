@@ -23,7 +23,8 @@ def set_key(path: Path, section: str, name: str, value: str) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         durable.replace(target, new.encode())
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot change {path}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigError(f"cannot change {path}: {reason}") from None
 
 
 def _changed(text: str, section: str, name: str, value: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import apsw
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
 
@@ -40,6 +42,14 @@ def test_damage_is_told_and_nothing_is_changed(memento: Cli) -> None:
     shown = memento("doctor", "--table", code=1).out
     assert "memento restore --latest" in shown
     assert memento.database.read_bytes() == before
+
+
+def test_a_store_of_a_newer_version_is_not_to_be_restored(memento: Cli) -> None:
+    memento("remember", "The pier is closed on Mondays.")
+    apsw.Connection(str(memento.database)).execute("PRAGMA user_version = 99")
+    (found,) = memento("doctor", "--json", code=1).json
+    assert "upgrade memento-memory" in found["text"]
+    assert (found["advice"], found["remedy"]) == ("", "")
 
 
 def test_the_next_command_heals_and_status_tells(memento: Cli) -> None:

@@ -19,7 +19,9 @@ def test_forget_asks_lists_and_gives_a_receipt(memento: Cli) -> None:
     refused = memento("forget", "--query", "master key barrel", code=2)
     assert "blue barrel" in refused.err
     assert "say --yes" in refused.err
-    assert "blue barrel" in memento("forget", kept, "--dry-run").err
+    assert [one["id"] for one in memento("forget", kept, "--dry-run").json] == [kept]
+    assert "blue barrel" in memento("forget", kept, "--dry-run", "--table").out
+    assert len(memento("recent").json) == 2
     receipt = memento("forget", kept, "--yes", "--json").json
     assert (receipt["ids"], receipt["left"], receipt["journal"]) == ([kept], [], 1)
     assert [one["text"] for one in memento("recent").json] == ["The lamp is green."]

@@ -32,3 +32,9 @@ def test_a_file_that_is_not_there_is_exit_code_2(command: str, memento: Cli) -> 
 @pytest.mark.parametrize("command", ["why ffff", "delete ffff", "forget ffff --yes", "forget --session absent --yes"])
 def test_a_memory_that_is_not_there_is_exit_code_3(command: str, memento: Cli) -> None:
     assert len(memento(*command.split(), code=3).err.splitlines()) == 1
+
+
+def test_sources_of_a_machine_without_agents_is_exit_code_3(memento: Cli) -> None:
+    memento.environment["HOME"] = str(memento.home / "nobody")
+    for output in ("--json", "--table"):
+        assert "name a folder" in memento("sources", output, code=3).err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,12 +13,10 @@ from typing import Any, Final, NamedTuple
 from memento import __version__
 from memento.backup import Shelf
 from memento.filesystem import kind_of
-from memento.storage.sources import SourceAccount
 from memento.store import MemoryStore
 from memento_ingest.hooks import spool
+from memento_ingest.unread import STALLED_SECONDS, waiting_in
 
-STALLED_SECONDS: Final = 60
-"""Bytes that have waited this long should have been read."""
 _MAX_PROBLEMS: Final = 50
 
 
@@ -67,14 +65,6 @@ class Health:
         return {**asdict(self), "problems": list(self.problems)}
 
 
-class Unread(NamedTuple):
-    """What has not been read of the sources."""
-
-    size: int
-    seconds: float
-    stalled: tuple[str, ...]
-
-
 class Checkup:
     """Takes the sidecar's pulse. Call it in a worker thread: it asks the database and the file system."""
 
@@ -86,7 +76,7 @@ class Checkup:
         """Look at everything now. Raises StoreError."""
         import apsw
 
-        stats, watching, unread = self._store.stats(), self._watching(), unread_of(self._store.accounts())
+        stats, watching, unread = self._store.stats(), self._watching(), waiting_in(self._store.accounts())
         problems = [f"not read for over {STALLED_SECONDS} s: {path}" for path in unread.stalled]
         problems += [f"cannot read {path}: {why}" for path, why in watching.problems.items()]
         if not stats.model:
@@ -112,24 +102,6 @@ class Checkup:
             database_bytes=stats.bytes,
             backup_age_seconds=_backup_age(self._store.path),
         )
-
-
-def unread_of(accounts: Iterable[SourceAccount]) -> Unread:
-    """Look at how much of the sources that still exist has not been read."""
-    size, oldest, stalled = 0, 0.0, []
-    for account in accounts:
-        try:
-            found = Path(account.path).stat()
-        except OSError:
-            continue  # a deleted source is no problem: what was read of it stays
-        waiting = found.st_size - account.offset - account.open_bytes
-        if waiting <= 0:
-            continue
-        waited = max(0.0, time.time() - found.st_mtime)
-        size, oldest = size + waiting, max(oldest, waited)
-        if waited > STALLED_SECONDS:
-            stalled.append(account.path)
-    return Unread(size, round(oldest, 1), tuple(stalled))
 
 
 def _backup_age(database: Path) -> float | None:

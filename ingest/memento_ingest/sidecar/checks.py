@@ -11,8 +11,8 @@ from memento.health.examination import Check, advised, broken
 from memento.storage import sources
 from memento_ingest.hooks.agents import AGENTS
 from memento_ingest.hooks.install import status
-from memento_ingest.server.health import unread_of
 from memento_ingest.sidecar.lock import holder
+from memento_ingest.unread import waiting_in
 
 _NOTABLE: Final = 3
 
@@ -26,7 +26,7 @@ def _sidecar(patient: Patient) -> Iterator[Finding]:
 
 def _lag(patient: Patient) -> Iterator[Finding]:
     with patient.database.read() as connection:
-        waiting = unread_of(sources.accounts(connection))
+        waiting = waiting_in(sources.accounts(connection))
     if waiting.stalled:
         listed = ", ".join(waiting.stalled[:_NOTABLE])
         unread = counted(waiting.size, "byte has", "bytes have")

@@ -5,6 +5,7 @@ An agent waits for them, and importing the command line takes longer than a hook
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -18,11 +19,17 @@ def main() -> None:
             run(sys.argv[2:])
         finally:  # whatever was raised: a hook that fails must not disturb its agent
             os._exit(0)
-    if sys.argv[1:2] == ["recall"]:
-        _plain_recall(sys.argv[2:])
-    from memento.cli.app import app
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not where it was closed
+            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets what it can show
+    from memento.cli.ending import ending
 
-    app()
+    with ending():  # what happens while the command line is still being imported, too
+        if sys.argv[1:2] == ["recall"]:
+            _plain_recall(sys.argv[2:])
+        from memento.cli.app import app
+
+        app()
 
 
 def _plain_recall(arguments: list[str]) -> None:
@@ -32,8 +39,5 @@ def _plain_recall(arguments: list[str]) -> None:
 
     given = parse(recall, arguments)
     if given is not None:
-        from memento.cli.ending import ending
-
-        with ending():
-            recall(**given)
+        recall(**given)
         sys.exit(0)

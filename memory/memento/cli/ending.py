@@ -38,3 +38,6 @@ def ending(goes_on: Callable[[], bool] = lambda: False) -> Iterator[None]:
     except BrokenPipeError:  # the reader of our output has gone: `memento recall x | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:  # of a file that no error of ours speaks of
+        note(f"{error.filename or 'the system'}: {error.strerror or error}; check its permissions, and the disk")
+        raise SystemExit(FAILED) from None

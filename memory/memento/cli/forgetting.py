@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.narrowing import Narrowing, filters
-from memento.cli.output import AsJson, Db, configured, note, one_line, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, is_terminal, note, one_line, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
 
@@ -54,9 +54,11 @@ def forget(
         if not chosen:
             note("nothing is stored that fits")
             raise typer.Exit(NOTHING_FOUND)
-        if dry_run or not yes:
-            _list(chosen)
-        if dry_run or not (yes or _confirmed(len(chosen))):
+        if dry_run:
+            _list(chosen, wants_json(json_))
+            return
+        if not (yes or _confirmed(chosen)):
+            note("nothing was forgotten")
             return
         receipt = _forget(store, chosen)
     if wants_json(json_):
@@ -101,18 +103,27 @@ def _forget(store: MemoryStore, chosen: Sequence[Memory]) -> Receipt:
     return erase(store, chosen, scrub_spool)
 
 
-def _list(chosen: Sequence[Memory]) -> None:
+def _list(chosen: Sequence[Memory], as_json: bool) -> None:
+    if as_json:
+        print_json([memory.as_dict() for memory in chosen])
+    else:
+        say("\n".join(_lines(chosen)))
+
+
+def _lines(chosen: Sequence[Memory]) -> Iterator[str]:
     for memory in chosen[:_SHOWN]:
-        note(f"{memory.id[:8]}  {memory.time[:10] or '-':<10}  {one_line(memory.text)[:90]}")
+        yield f"{memory.id[:8]}  {memory.time[:10] or '-':<10}  {one_line(memory.text)[:90]}"
     if len(chosen) > _SHOWN:
-        note(f"... and {len(chosen) - _SHOWN:,} more")
+        yield f"... and {len(chosen) - _SHOWN:,} more"
 
 
-def _confirmed(count: int) -> bool:
-    """Ask on a terminal. Raises UsageError elsewhere."""
-    if not sys.stdin.isatty():
-        raise UsageError(f"{counted(count, 'memory')} would be forgotten: say --yes")
-    return typer.confirm(f"Forget {counted(count, 'memory')} for good?")
+def _confirmed(chosen: Sequence[Memory]) -> bool:
+    """Show what it is about, and ask on a terminal. Raises UsageError elsewhere."""
+    for line in _lines(chosen):
+        note(line)
+    if not is_terminal(sys.stdin):
+        raise UsageError(f"{counted(len(chosen), 'memory')} would be forgotten: say --yes")
+    return typer.confirm(f"Forget {counted(len(chosen), 'memory')} for good?")
 
 
 def _print(receipt: Receipt) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from memento.cli.ending import FAILED, PARTIAL
 from memento.cli.output import AsJson, Db, configured, note, plain, print_json, say, wants_json
-from memento.errors import StoreError, UsageError
+from memento.errors import StoreCorrupt, StoreError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,8 +105,10 @@ def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
     try:
         refuse_emptied(path)
         database = Database(path)
-    except StoreError as error:
+    except StoreCorrupt as error:
         return [broken(str(error), RESTORING, Remedy.RESTORE, "store")]
+    except StoreError as error:  # of a newer version, not ours to read, in use: the file itself may be whole
+        return [broken(str(error), check="store")]
     try:
         return examine(Patient(database, config), INTEGRITY if integrity_only else [*INTEGRITY, *STATE, *CAPTURE])
     finally:

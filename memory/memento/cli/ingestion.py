@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from memento.cli.ending import FAILED, NOTHING_FOUND, USAGE
-from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, wants_json
+from memento.cli.output import (
+    AsJson,
+    Db,
+    configured,
+    console,
+    is_terminal,
+    note,
+    one_line,
+    plain,
+    print_json,
+    wants_json,
+)
 from memento.counted import counted
 from memento.errors import ModelError
 
@@ -136,7 +147,7 @@ class Bar(NamedTuple):
 @contextmanager
 def progress_of(what: str, *, of_bytes: bool) -> Iterator[Bar]:
     """Show progress on a terminal while the work lasts; nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield Bar(lambda _: None, lambda _: None)
         return
     from rich.console import Console

@@ -36,7 +36,7 @@ def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
     from memento.jobs.timetable import due
     from memento.storage.upkeep import JobState, job_states
     from memento.store import MemoryStore
-    from memento.times import iso
+    from memento.times import iso, to_ms
     from memento_ingest.sidecar.lock import holder
 
     with MemoryStore(config=configured(db)) as store, store.database.read() as connection:
@@ -48,9 +48,7 @@ def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
         state = states.get(job.name, JobState())
         upcoming = max(due(job, state, now), now)
         last = iso(state.last_success) if state.last_success else None
-        listed.append(
-            {"name": job.name, "last": last, "next": upcoming.isoformat(timespec="seconds"), "error": state.last_error}
-        )
+        listed.append({"name": job.name, "last": last, "next": iso(to_ms(upcoming)), "error": state.last_error})
     if wants_json(json_):
         print_json({"scheduled": is_watched, "jobs": listed})
         return

@@ -12,7 +12,7 @@ import typer
 
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
-from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, is_terminal, note, print_json, wants_json
 from memento.counted import counted
 from memento.errors import ModelError, UsageError
 
@@ -168,7 +168,7 @@ def _tell_sidecar(database: Path) -> bool:
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[int, int, str], None]]:
     """Show bytes on a terminal, and one line per step elsewhere."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         said: set[str] = set()
 
         def say(_done: int, _total: int, what: str) -> None:

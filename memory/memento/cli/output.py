@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from memento.cli.options import Option
 
@@ -22,17 +22,28 @@ AsJson = Annotated[
 
 def wants_json(flag: bool | None) -> bool:
     """Tell whether to print JSON: as the flag says, else when the output is no terminal."""
-    return not sys.stdout.isatty() if flag is None else flag
+    return not is_terminal(sys.stdout) if flag is None else flag
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person is at the other end; a standard stream that was closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print a line on standard output or standard error, now: a reader that has gone is met here."""
-    print(text, file=sys.stderr if error else sys.stdout, flush=True)
+    """Print a line on standard output or standard error, now: a reader that has gone is met here.
+
+    One that was closed is not printed to: Python would put it on the other.
+    """
+    stream = sys.stderr if error else sys.stdout
+    if stream is not None:
+        print(text, file=stream, flush=True)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON on standard output."""
-    say(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print a value as JSON on standard output; in ASCII where that is not UTF-8, so that nothing is lost."""
+    is_utf8 = sys.stdout is not None and sys.stdout.encoding.lower() in ("utf-8", "utf8")
+    say(json.dumps(value, ensure_ascii=not is_utf8, indent=2))
 
 
 def note(text: str) -> None:
@@ -56,7 +67,11 @@ def console() -> Console:
     """Return the console of tables; markup is off, since stored text may hold brackets."""
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:  # rich would exit with code 1
+            raise BrokenPipeError
+
+    return Piped(markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
 def configured(db: str | None) -> Config:

@@ -18,13 +18,12 @@ def config(db: Db = None, json_: AsJson = None) -> None:
     That is a flag, the environment, config.yaml or the default.
     """
     settings = configured(db)
-    effective = list(settings.effective())
-    places = {"storage.db_path": settings.db_path, "embedding.model_dir": settings.model_dir}
+    places = {"storage.db_path": str(settings.db_path), "embedding.model_dir": str(settings.model_dir)}
+    effective = [(key, places.get(key, value), origin) for key, value, origin in settings.effective()]
     if wants_json(json_):
         print_json({key: {"value": value, "from": origin} for key, value, origin in effective})
         return
     width = max(len(key) for key, _, _ in effective)
     for key, value, origin in effective:
-        shown = places.get(key, "-" if value in ("", None, []) else value)
-        typer.echo(f"{key:<{width}}  {shown}  ({origin})")
+        typer.echo(f"{key:<{width}}  {'-' if value in ('', None, []) else value}  ({origin})")
     typer.echo(f"\nfolder {settings.home}")

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from memento.storage.ignored import Kind
     from memento.storage.sources import SourceAccount
 
-STALLED_SECONDS = 60
-"""Bytes that have waited this long should have been read."""
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
@@ -85,13 +82,12 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         )
     if wants_json(json_):
         print_json(found)
-        return
-    if not found:
-        note("no agent's transcripts were found in their usual places; name a folder: memento watch PATH")
-        raise typer.Exit(NOTHING_FOUND)
-    for one in found:
+    for one in () if wants_json(json_) else found:
         progress = f"{one['files_read']:,} of {counted(one['files'], 'file')}, {one['bytes_read'] / 1e6:,.1f} of "
         typer.echo(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
+    if not found:
+        note("no agent's transcripts were found in their usual places; name a folder: `memento watch PATH`")
+        raise typer.Exit(NOTHING_FOUND)
 
 
 def status(db: Db = None, json_: AsJson = None) -> None:
@@ -169,17 +165,14 @@ def ignore(
     elif not wanted:
         for value in (*sorted(kept_out.sessions), *sorted(kept_out.projects)):
             typer.echo(value)
+        if not (kept_out.sessions or kept_out.projects):
+            note("nothing is kept out")
 
 
 def _described(account: SourceAccount) -> dict[str, Any]:
-    unread, waited, written = 0, 0.0, account.modified
-    try:
-        found = Path(account.path).stat()
-        written = found.st_mtime_ns // 1_000_000
-        unread = max(0, found.st_size - account.offset - account.open_bytes)
-        waited = time.time() - found.st_mtime
-    except OSError:
-        pass  # a deleted source is no problem: what was read of it stays
+    from memento_ingest.unread import unread_of
+
+    unread = unread_of(account)
     return {
         "path": account.path,
         "format": account.format,
@@ -189,9 +182,9 @@ def _described(account: SourceAccount) -> dict[str, Any]:
         "unknown_types": dict(account.unknown_types),
         "quarantined": account.quarantined,
         "bytes": account.offset + account.open_bytes,
-        "unread": unread,
-        "stalled": unread > 0 and waited > STALLED_SECONDS,
-        "last_event": written,
+        "unread": unread.size,
+        "stalled": unread.stalled,
+        "last_event": unread.written,
         "last_read": account.last_read,
     }
 

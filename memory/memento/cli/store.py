@@ -107,7 +107,7 @@ def export(
             raise UsageError("--sources goes with a file whose name ends with .jsonl, .jsonl.gz or .jsonl.zst")
         written = store.export_json(path)
     if path is None:
-        typer.echo(written, nl=False)
+        typer.echo(written.encode(), nl=False)
     else:
         note(f"wrote {written}")
 

@@ -7,6 +7,7 @@ opened by SQLite alone (closing any other descriptor of it would drop the proces
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -278,8 +279,7 @@ def _settled(path: Path) -> Iterator[None]:
                 folder.mkdir(mode=0o700, exist_ok=True)
             held.enter_context(swap.settled(path))
         except OSError as error:
-            problem = f"cannot open the store {path}: {error.strerror}. Name another with --db or MEMORY_DB_PATH"
-            raise StoreError(problem) from None
+            raise _not_opened(path, error) from None
         yield
 
 
@@ -307,9 +307,14 @@ def _create_private(path: Path) -> None:
         with _creating, suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreError(
-            f"cannot open the store {path}: {error.strerror}. Name another with --db or MEMORY_DB_PATH"
-        ) from None
+        raise _not_opened(path, error) from None
+
+
+def _not_opened(path: Path, error: OSError) -> StoreError:
+    """Return what to raise; locks and log lie beside the file, so reading it needs a folder that can be written too."""
+    is_closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    mend = "make it and its folder writable for you, or name" if is_closed else "name"
+    return StoreError(f"cannot open the store {path}: {error.strerror}; {mend} another with --db or MEMORY_DB_PATH")
 
 
 def _make_private(path: Path) -> None:
