@@ -59,7 +59,7 @@ def test_by_meaning_with_the_model(memento_with_model: Cli) -> None:
     memento = memento_with_model
     memento("remember", "The release train leaves every Thursday at noon.")
     memento("remember", "Grandmother's recipe needs four eggs and a lemon.")
-    found = memento("recall", "when do we ship?", "-k", "1").json
+    found = memento("recall", "On which weekday do we deploy?", "-k", "1").json
     assert "release train" in found["results"][0]["text"]
     assert found["results"][0]["dense"] > 0
     assert found["notes"] == []

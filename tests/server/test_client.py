@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         ["nightly import"],
         ["nightly import", "-k", "2", "--role", "user"],
         ["C++ don't t:secret \"x", "--tag", "python"],
-        ["zażółć 🚢", "--since", "2020-01-01", "--min-importance", "0.2"],
+        ["zażółć 🚢 nightly import", "--since", "2020-01-01", "--min-importance", "0.2"],
     ],
 )
 def test_the_same_answer_as_alone(running: Server, arguments: list[str]) -> None:
