@@ -10,7 +10,7 @@ import pytest
 
 from memento import MemoryStore
 from memento.config import load_config
-from memento.storage.fulltext import selective
+from memento.storage.fulltext import holding, selective
 
 
 @pytest.fixture
@@ -24,14 +24,26 @@ def connection(tmp_path: Path) -> Iterator[apsw.Connection]:
 
 
 def test_the_rarest_come_first_and_unknown_ones_are_left_out(connection: apsw.Connection) -> None:
-    assert selective(connection, ["common", "sometimes", "heron", "nowhere"]) == ["heron", "sometimes", "common"]
+    assert selective(holding(connection, ["common", "sometimes", "heron", "nowhere"])) == [
+        "heron",
+        "sometimes",
+        "common",
+    ]
 
 
 def test_the_budget_leaves_out_the_commonest(connection: apsw.Connection) -> None:
-    assert selective(connection, ["common", "sometimes", "heron"], postings=20) == ["heron", "sometimes"]
-    assert selective(connection, ["common", "words"], postings=0) == ["common"]
+    assert selective(holding(connection, ["common", "sometimes", "heron"]), postings=20) == ["heron", "sometimes"]
+    assert selective(holding(connection, ["common", "words"]), postings=0) == ["common"]
+
+
+def test_every_stem_of_a_word_is_counted(connection: apsw.Connection) -> None:
+    assert holding(connection, ["Cafés", "word-7", "nowhere"]) == {
+        "Cafés": {"cafe": 40},
+        "word-7": {"word": 40, "7": 1},
+        "nowhere": {"nowher": 0},
+    }
 
 
 def test_words_are_stemmed_and_folded_as_the_index_does(connection: apsw.Connection) -> None:
-    assert selective(connection, ["herons", "CAFE", "word-7"]) == ["herons", "word-7", "CAFE"]
-    assert selective(connection, ["!?", ""]) == []
+    assert selective(holding(connection, ["herons", "CAFE", "word-7"])) == ["herons", "word-7", "CAFE"]
+    assert selective(holding(connection, ["!?", ""])) == []

@@ -12,14 +12,14 @@ from typing import Final
 from memento.counted import counted
 from memento.errors import ModelError, StoreError
 from memento.memory import Feature, Found, Recall
-from memento.search.fusion import Candidate, fuse
+from memento.search.fusion import fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS
-from memento.search.ranking.evidence import beside, cosines_of, read, survey
-from memento.search.ranking.features import FEATURES
+from memento.search.ranking.evidence import beside, cosines_of, idf, read, survey
+from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import Placed, arrange
 from memento.search.ranking.question import Question, understand
-from memento.search.ranking.weights import Ranked, profile_of, rank
+from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.semantic import Semantic
 from memento.storage import fulltext, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
@@ -63,6 +63,7 @@ class _Progress:
     question: Question
     within: Filter
     lexical: dict[int, float] = field(default_factory=dict)
+    idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
     readings: list[bytes] = field(default_factory=list)
     """The vectors of statement and topic; none without a model."""
@@ -100,8 +101,9 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
 def _by_words(database: Database, progress: _Progress) -> None:
     wanted = max(CANDIDATES, progress.options.limit)
     with database.read(progress.deadline) as connection:
-        words = fulltext.selective(connection, progress.question.words)
-        progress.lexical = fulltext.bm25(connection, words, progress.within, wanted)
+        holding = fulltext.holding(connection, progress.question.words)
+        progress.idf = idf(holding, fulltext.documents(connection))
+        progress.lexical = fulltext.bm25(connection, fulltext.selective(holding), progress.within, wanted)
 
 
 def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> None:
@@ -130,16 +132,20 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     _in_time(progress)
     options, spread = progress.options, progress.options.spread and not progress.within.session
     most = max(SURVEYED, options.limit)
-    nums = [candidate.num for candidate in fuse(progress.dense, progress.lexical)[:most]]
+    nums = list(fuse(progress.dense, progress.lexical))[:most]
     cosines = cosines_of(partial(semantic.similarities, model=progress.model), progress.readings)
-    surveyed = survey(database, progress.question, nums, progress.lexical, cosines, now_ms(), progress.deadline)
-    first = rank(surveyed)[: max(SHORTLIST, options.limit)]
+    surveyed = survey(
+        database, progress.question, nums, progress.lexical, progress.idf, cosines, now_ms(), progress.deadline
+    )
+    first = rank(surveyed, max(SHORTLIST, options.limit))
     progress.ranked = [Placed(one, 0) for one in first[: options.limit]]
     _in_time(progress)
     few = [one.turn for one in first]
     surveyed, more = beside(database, surveyed, few[:BESIDE], progress.within, cosines, progress.deadline)
-    evidence = read(database, surveyed, [*few, *more], cosines, progress.deadline)
-    ranking = rank(evidence, everything=options.explain)
+    few = [*few, *more]
+    windows = options.explain or not NEED_TEXT_BESIDE.isdisjoint(weighed(few))
+    evidence = read(database, surveyed, few, cosines, progress.deadline, windows=windows)
+    ranking = rank(evidence, explain=options.explain)
     progress.ranked = arrange(ranking, options.limit, evidence.texts, spread=spread)
 
 
@@ -152,13 +158,13 @@ def _read_back(database: Database, progress: _Progress) -> tuple[Found, ...]:
     """Return the results with their memories; where the ranking was not ready, in the order of the fused scores."""
     if progress.ranked:
         return _found(database, progress, progress.ranked)
-    best: list[Candidate] = fuse(progress.dense, progress.lexical)[: progress.options.limit]
+    best = list(fuse(progress.dense, progress.lexical).items())[: progress.options.limit]
     with database.read() as connection:
-        memories = rows.by_nums(connection, [candidate.num for candidate in best])
+        memories = rows.by_nums(connection, [num for num, _ in best])
     return tuple(
-        Found(memories[candidate.num], round(candidate.score, 6), candidate.dense, candidate.lexical)
-        for candidate in best
-        if candidate.num in memories
+        Found(memories[num], round(score, 6), progress.dense.get(num), progress.lexical.get(num))
+        for num, score in best
+        if num in memories
     )
 
 
@@ -190,5 +196,8 @@ def _found(database: Database, progress: _Progress, placed: Sequence[Placed]) ->
 
 
 def _features(ranked: Ranked) -> dict[str, Feature]:
-    weighed = zip(FEATURES, ranked.values, profile_of(ranked.turn).weights, strict=True)
-    return {name: Feature(round(value, 4), weight) for name, value, weight in weighed}
+    weights = profiles()[kind_of(ranked.turn)].weights
+    return {
+        name: Feature(round(value, 4), weights.get(name, 0.0))
+        for name, value in zip(FEATURES, ranked.values, strict=True)
+    }

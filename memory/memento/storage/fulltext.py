@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import apsw
 
@@ -34,46 +34,41 @@ def bm25(connection: apsw.Connection, terms: Sequence[str], filter_: Filter, lim
     return dict(connection.execute(sql, bound))
 
 
-def selective(connection: apsw.Connection, words: Sequence[str], postings: int = POSTINGS) -> list[str]:
+Holding = Mapping[str, Mapping[str, int]]
+"""Words, in their order: the stems of each, and how many memories hold each stem."""
+
+
+def holding(connection: apsw.Connection, words: Sequence[str]) -> Holding:
+    """Count the memories that hold each word's stems."""
+    stemmed = stemmer(connection)
+    found: dict[str, int] = {}
+    for stem in (stem for word in words for stem in stemmed(word)):
+        if stem not in found:
+            found[stem] = connection.execute("SELECT doc FROM memories_vocabulary WHERE term = ?", (stem,)).get or 0
+    return {word: {stem: found[stem] for stem in stemmed(word)} for word in words}
+
+
+def selective(holding: Holding, postings: int = POSTINGS) -> list[str]:
     """Return the words to search for, the rarest first, as many as `postings` occurrences allow; at least one.
 
     What a common word adds to BM25 is little, and what it costs grows with the store. Words that occur nowhere are left
     out.
     """
-    stemmed = stemmer(connection)
-    by_rarity = sorted((_holding(connection, stemmed(word)), place, word) for place, word in enumerate(words))
+    at_most = {word: min(stems.values(), default=0) for word, stems in holding.items()}
     chosen: list[str] = []
     total = 0
-    for holding, _, word in by_rarity:
-        total += holding
+    for word in sorted(at_most, key=at_most.__getitem__):
+        total += at_most[word]
         if chosen and total > postings:
             break
-        if holding:
+        if at_most[word]:
             chosen.append(word)
     return chosen
 
 
-def _holding(connection: apsw.Connection, stems: Sequence[str]) -> int:
-    """Return how many memories can hold all of a word's stems."""
-    return min(_holding_each(connection, stems).values(), default=0)
-
-
-def _holding_each(connection: apsw.Connection, stems: Sequence[str]) -> dict[str, int]:
-    sql = "SELECT doc FROM memories_vocabulary WHERE term = ?"
-    return {stem: int(connection.execute(sql, (stem,)).get or 0) for stem in stems}
-
-
-class DocumentCounts(NamedTuple):
-    """How many memories there are, and how many hold each stem."""
-
-    documents: int
-    holding: dict[str, int]
-
-
-def document_counts(connection: apsw.Connection, stems: Sequence[str]) -> DocumentCounts:
-    """Count the memories that hold each stem; of all memories, the highest row number stands for their number."""
-    documents = connection.execute("SELECT max(num) FROM memories").get or 0
-    return DocumentCounts(int(documents), _holding_each(connection, stems))
+def documents(connection: apsw.Connection) -> int:
+    """Return how many memories there are, about: the highest row number."""
+    return int(connection.execute("SELECT max(num) FROM memories").get or 0)
 
 
 def stemmer(connection: apsw.Connection) -> Callable[[str], list[str]]:

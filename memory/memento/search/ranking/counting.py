@@ -6,7 +6,8 @@ A text is not tokenised as a whole. Few of its words can have one of the questio
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 Counts = Mapping[str, int]
@@ -19,8 +20,10 @@ B: Final = 0.75
 """BM25's usual parameters; they are FTS5's too."""
 
 
-_FOREIGN: Final = re.compile(r"[^\W\x00-\x7f]")
-"""A letter outside ASCII."""
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_WORD: Final = re.compile(r"[a-z0-9]+")
+_AS_INDEXED: Final = {code: (one.lower() if (one := chr(code)).isalnum() else " ") for code in range(128)}
+"""What the index makes of ASCII: small letters and digits, and what stands between words."""
 
 
 class StemCounter:
@@ -29,33 +32,56 @@ class StemCounter:
     def __init__(self, stems: Iterable[str], stemmed: Callable[[str], Sequence[str]]) -> None:
         self._stems = frozenset(stems)
         self._stemmed = stemmed
-        self._beginnings = sorted({_beginning(stem) for stem in self._stems})
-        self._words = re.compile(rf"\b(?:{'|'.join(map(re.escape, self._beginnings))})\w*")
+        self._beginnings = _shortest(f" {_beginning(stem)}" for stem in self._stems)
         self._known: dict[str, tuple[str, ...]] = {}
 
-    def count(self, text: str) -> dict[str, int]:
-        """Return the counts of one text."""
-        counts = {WORDS: 1 + int(len(text) / CHARACTERS_PER_WORD)}
-        lower = text.lower()
-        if not lower.isascii() and _FOREIGN.search(lower):
-            return self._every_word(lower, counts)
-        if any(begin in lower for begin in self._beginnings):
-            for word in self._words.findall(lower):
-                for stem in self._stems_of(word):
-                    counts[stem] = counts.get(stem, 0) + 1
-        return counts
+    def count(self, texts: Mapping[int, str]) -> dict[int, Counts]:
+        """Return the counts of each text."""
+        counts = {num: {WORDS: 1 + int(len(text) / CHARACTERS_PER_WORD)} for num, text in texts.items()}
+        places: list[int] = []
+        parts: list[str] = []
+        counted: list[dict[str, int]] = []
+        end = 0
+        for num, text in texts.items():
+            plain = _ascii(text)
+            if plain is None:
+                self._add(counts[num], self._stemmed(text))
+                continue
+            places.append(end)
+            parts.append(plain)
+            counted.append(counts[num])
+            end += 1 + len(plain)
+        joined = f" {' '.join(parts)}".translate(_AS_INDEXED)  # one search for each stem, not one in each text
+        for place, word in self._words(joined):
+            self._add(counted[bisect_right(places, place) - 1], self._stems_of(word))
+        return dict(counts)
 
-    def _every_word(self, text: str, counts: dict[str, int]) -> dict[str, int]:
-        """Count in a text whose words the index may fold (`Café` is `cafe`): all of it is tokenised."""
-        for stem in self._stemmed(text):
+    def _words(self, joined: str) -> Iterator[tuple[int, str]]:
+        """Yield the words that can have one of the stems, and where they are."""
+        for begin in self._beginnings:
+            place = joined.find(begin)
+            while place >= 0:
+                if match := _WORD.match(joined, place + 1):
+                    yield place, match[0]
+                place = joined.find(begin, place + 1)
+
+    def _add(self, counts: dict[str, int], stems: Iterable[str]) -> None:
+        for stem in stems:
             if stem in self._stems:
                 counts[stem] = counts.get(stem, 0) + 1
-        return counts
 
     def _stems_of(self, word: str) -> tuple[str, ...]:
         if word not in self._known:
             self._known[word] = tuple(stem for stem in self._stemmed(word) if stem in self._stems)
         return self._known[word]
+
+
+def _ascii(text: str) -> str | None:
+    """Return a text without what is not ASCII; None where the index may fold its letters (`Café` is `cafe`)."""
+    if text.isascii():
+        return text
+    others = set("".join(_NOT_ASCII.findall(text)))
+    return None if any(one.isalnum() for one in others) else _NOT_ASCII.sub(" ", text)
 
 
 def bm25(documents: Sequence[Counts], idf: Mapping[str, float]) -> list[float]:
@@ -67,19 +93,33 @@ def bm25(documents: Sequence[Counts], idf: Mapping[str, float]) -> list[float]:
     scores = []
     for document in documents:
         norm = K1 * (1 - B + B * document.get(WORDS, 0) / average)
-        hits = ((idf[stem], count) for stem, count in document.items() if stem in idf)
-        scores.append(sum(weight * count * (K1 + 1) / (count + norm) for weight, count in hits))
+        score = 0.0
+        for stem, count in document.items():
+            if stem in idf:
+                score += idf[stem] * count * (K1 + 1) / (count + norm)
+        scores.append(score)
     best = max(scores, default=0.0) or 1.0
     return [score / best for score in scores]
 
 
-def together(documents: Iterable[Counts]) -> dict[str, int]:
+def together(documents: Sequence[Counts]) -> Counts:
     """Return the counts of several texts taken as one document."""
+    if len(documents) == 1:
+        return documents[0]
     total: dict[str, int] = {}
     for document in documents:
         for stem, count in document.items():
             total[stem] = total.get(stem, 0) + count
     return total
+
+
+def _shortest(beginnings: Iterable[str]) -> list[str]:
+    """Return those that begin with none of the others."""
+    shortest: list[str] = []
+    for one in sorted(beginnings):
+        if not (shortest and one.startswith(shortest[-1])):
+            shortest.append(one)
+    return shortest
 
 
 def _beginning(stem: str) -> str:

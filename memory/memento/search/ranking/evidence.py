@@ -42,14 +42,14 @@ class Evidence:
     """Unix milliseconds."""
     lexical: Mapping[int, float]
     """The full-text index's own BM25, as a share of the best."""
+    idf: Mapping[str, float]
+    """The question's stems with their inverse document frequency."""
     similar: Mapping[int, Similar]
     """Of the candidates, and of their neighbours once those are read."""
     around: Mapping[int, Around] = field(default_factory=dict)
     texts: Mapping[int, str] = field(default_factory=dict)
     """Empty in a survey."""
     counts: Mapping[int, Counts] = field(default_factory=dict)
-    idf: Mapping[str, float] = field(default_factory=dict)
-    """The question's stems with their inverse document frequency."""
 
     def window(self, num: int) -> list[Counts]:
         """Return the counts of a turn and of its neighbours."""
@@ -62,6 +62,7 @@ def survey(
     question: Question,
     nums: Sequence[int],
     lexical: Mapping[int, float],
+    idf: Mapping[str, float],
     cosines: Cosines,
     now: int,
     deadline: float | None = None,
@@ -71,7 +72,7 @@ def survey(
         found = turns.turns(connection, nums)
     best = max(lexical.values(), default=0.0) or 1.0
     shares = {num: score / best for num, score in lexical.items()}
-    return Evidence(question, [found[num] for num in nums if num in found], now, shares, cosines(nums))
+    return Evidence(question, [found[num] for num in nums if num in found], now, shares, idf, cosines(nums))
 
 
 def beside(
@@ -96,26 +97,28 @@ def beside(
 
 
 def read(
-    database: Database, surveyed: Evidence, few: Sequence[Turn], cosines: Cosines, deadline: float | None = None
+    database: Database,
+    surveyed: Evidence,
+    few: Sequence[Turn],
+    cosines: Cosines,
+    deadline: float | None = None,
+    *,
+    windows: bool = True,
 ) -> Evidence:
-    """Return the evidence of a few candidates, texts and neighbours included."""
+    """Return the evidence of a few candidates with texts and neighbours; with `windows`, the neighbours' texts too."""
     nums = [turn.num for turn in few]
     with database.read(deadline) as connection:
         around = turns.around(connection, nums, REACH)
         near = sorted({num for one in around.values() for num in (*one.before, *one.after)} - set(nums))
-        texts = turns.texts(connection, [*nums, *near])
+        texts = turns.texts(connection, [*nums, *near] if windows else nums)
         stemmed = fulltext.stemmer(connection)
-        stems = tuple(dict.fromkeys(stem for word in surveyed.question.words for stem in stemmed(word)))
-        idf = _idf(fulltext.document_counts(connection, stems))
-    counter = StemCounter(idf, stemmed)
     return replace(
         surveyed,
         candidates=[turn for turn in few if turn.num in texts],  # the others were deleted meanwhile
         similar={**surveyed.similar, **cosines([num for num in near if num not in surveyed.similar])},
         around=around,
         texts=texts,
-        counts={num: counter.count(text) for num, text in texts.items()},
-        idf=idf,
+        counts=StemCounter(surveyed.idf, stemmed).count(texts),
     )
 
 
@@ -136,8 +139,10 @@ def cosines_of(
     return look_up
 
 
-def _idf(found: fulltext.DocumentCounts) -> dict[str, float]:
+def idf(holding: fulltext.Holding, documents: int) -> dict[str, float]:
+    """Return the inverse document frequency of each stem; see Robertson and Zaragoza 2009, eq. 3.3."""
     return {
-        stem: math.log(1 + (max(found.documents, count) - count + 0.5) / (count + 0.5))
-        for stem, count in found.holding.items()
+        stem: math.log(1 + (max(documents, count) - count + 0.5) / (count + 0.5))
+        for stems in holding.values()
+        for stem, count in stems.items()
     }

@@ -26,16 +26,24 @@ _DAY_MS: Final = 86_400_000
 _NOTHING: Final = Similar()
 
 
-def _each(value: Callable[[Evidence, Turn], float]) -> Callable[[Evidence], Column]:
-    return lambda evidence: [value(evidence, turn) for turn in evidence.candidates]
+def _each(value: Callable[[Turn], float]) -> Callable[[Evidence], Column]:
+    return lambda evidence: [value(turn) for turn in evidence.candidates]
 
 
-def _statement(evidence: Evidence, turn: Turn) -> float:
-    return evidence.similar.get(turn.num, _NOTHING).statement
+def _of_text(value: Callable[[str], float]) -> Callable[[Evidence], Column]:
+    return lambda evidence: [value(evidence.texts.get(turn.num, "")) for turn in evidence.candidates]
 
 
-def _topic(evidence: Evidence, turn: Turn) -> float:
-    return evidence.similar.get(turn.num, _NOTHING).topic
+def _none(evidence: Evidence) -> Column:
+    return [0.0] * len(evidence.candidates)
+
+
+def _statement(evidence: Evidence) -> Column:
+    return [evidence.similar.get(turn.num, _NOTHING).statement for turn in evidence.candidates]
+
+
+def _topic(evidence: Evidence) -> Column:
+    return [evidence.similar.get(turn.num, _NOTHING).topic for turn in evidence.candidates]
 
 
 def _words(evidence: Evidence) -> Column:
@@ -48,29 +56,36 @@ def _window(evidence: Evidence) -> Column:
     return bm25([together(evidence.window(turn.num)) for turn in evidence.candidates], evidence.idf)
 
 
-def _coverage(evidence: Evidence, turn: Turn) -> float:
-    held = sum(evidence.idf.get(stem, 0.0) for stem in evidence.counts.get(turn.num, ()))
-    return held / (sum(evidence.idf.values()) or 1.0)
+def _coverage(evidence: Evidence) -> Column:
+    idf, counts = evidence.idf, evidence.counts
+    total = sum(idf.values()) or 1.0
+    return [sum(idf.get(stem, 0.0) for stem in counts.get(turn.num, ())) / total for turn in evidence.candidates]
 
 
-def _speaker(evidence: Evidence, turn: Turn) -> float:
+def _speaker(evidence: Evidence) -> Column:
     asked = evidence.question.names
-    if not asked or not turn.speaker:
-        return 0.0
-    if not asked.isdisjoint(turn.speaker.lower().split()):
-        return 1.0
-    return -1.0 if len(asked) == 1 else 0.0
+    if not asked:
+        return _none(evidence)
+    another = -1.0 if len(asked) == 1 else 0.0
+    speakers = {turn.speaker for turn in evidence.candidates}
+    worth = {name: another if asked.isdisjoint(name.lower().split()) else 1.0 for name in speakers} | {"": 0.0}
+    return [worth[turn.speaker] for turn in evidence.candidates]
 
 
-def _length(evidence: Evidence, turn: Turn) -> float:
+def _length(turn: Turn) -> float:
     return math.log1p(turn.length / CHARACTERS_PER_WORD) - 2.5
 
 
 def _session(evidence: Evidence) -> Column:
-    best: dict[str, float] = defaultdict(float)
-    for turn in evidence.candidates:
-        best[turn.session] = max(best[turn.session], _statement(evidence, turn))
-    return [best[turn.session] if turn.session else _statement(evidence, turn) for turn in evidence.candidates]
+    best: dict[str, float] = {}
+    statements = _statement(evidence)
+    for turn, statement in zip(evidence.candidates, statements, strict=True):
+        if statement > best.get(turn.session, 0.0):
+            best[turn.session] = statement
+    return [
+        best.get(turn.session, 0.0) if turn.session else statement
+        for turn, statement in zip(evidence.candidates, statements, strict=True)
+    ]
 
 
 def _session_words(evidence: Evidence) -> Column:
@@ -81,86 +96,95 @@ def _session_words(evidence: Evidence) -> Column:
     return [scores[turn.session or turn.id] for turn in evidence.candidates]
 
 
-def _date(evidence: Evidence, turn: Turn) -> float:
-    return float(dates.on_day(evidence.question.spans, turn.timestamp))
+def _date(evidence: Evidence) -> Column:
+    spans = evidence.question.spans
+    if not spans:
+        return _none(evidence)
+    return [float(dates.on_day(spans, turn.timestamp)) for turn in evidence.candidates]
 
 
-def _says_when(evidence: Evidence, turn: Turn) -> float:
-    return float(dates.says_when(evidence.texts.get(turn.num, "")))
+def _says_when(text: str) -> float:
+    return float(dates.says_when(text))
 
 
-def _answers_when(evidence: Evidence, turn: Turn) -> float:
-    return float(evidence.question.asks_when and dates.says_when(evidence.texts.get(turn.num, "")))
+def _answers_when(evidence: Evidence) -> Column:
+    return _of_text(_says_when)(evidence) if evidence.question.asks_when else _none(evidence)
 
 
-def _asks(evidence: Evidence, turn: Turn) -> float:
-    return float(evidence.texts.get(turn.num, "").rstrip().endswith("?"))
+def _asks(text: str) -> float:
+    return float(text.rstrip().endswith("?"))
 
 
-def _answers(evidence: Evidence, turn: Turn) -> float:
-    for before in evidence.around.get(turn.num, Around()).before[:1]:
-        if evidence.texts.get(before, "").rstrip().endswith("?"):
-            return evidence.similar.get(before, _NOTHING).topic
-    return 0.0
+def _answers(evidence: Evidence) -> Column:
+    before = [evidence.around.get(turn.num, Around()).before[:1] for turn in evidence.candidates]
+    return [
+        evidence.similar.get(one[0], _NOTHING).topic if one and _asks(evidence.texts.get(one[0], "")) else 0.0
+        for one in before
+    ]
 
 
-def _next(evidence: Evidence, turn: Turn) -> float:
-    after = evidence.around.get(turn.num, Around()).after[:1]
-    return evidence.similar.get(after[0], _NOTHING).statement if after else 0.0
+def _next(evidence: Evidence) -> Column:
+    after = [evidence.around.get(turn.num, Around()).after[:1] for turn in evidence.candidates]
+    return [evidence.similar.get(one[0], _NOTHING).statement if one else 0.0 for one in after]
 
 
-def _first_person(evidence: Evidence, turn: Turn) -> float:
-    return float(bool(_FIRST_PERSON.search(evidence.texts.get(turn.num, ""))))
+def _first_person(text: str) -> float:
+    return float(bool(_FIRST_PERSON.search(text)))
 
 
-def _asked_role(evidence: Evidence, turn: Turn) -> float:
-    return float(evidence.question.asks_assistant and turn.role == "assistant")
+def _asked_role(evidence: Evidence) -> Column:
+    if not evidence.question.asks_assistant:
+        return _none(evidence)
+    return [float(turn.role == "assistant") for turn in evidence.candidates]
 
 
-def _recency(evidence: Evidence, turn: Turn) -> float:
-    if turn.timestamp <= 0:
-        return 0.0
-    return math.exp(-max(0, evidence.now - turn.timestamp) / (_RECENT_DAYS * _DAY_MS))
+def _recency(evidence: Evidence) -> Column:
+    now, scale = evidence.now, _RECENT_DAYS * _DAY_MS
+    return [
+        math.exp(-max(0, now - turn.timestamp) / scale) if turn.timestamp > 0 else 0.0 for turn in evidence.candidates
+    ]
 
 
 FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
-    "statement": _each(_statement),
-    "topic": _each(_topic),
+    "statement": _statement,
+    "topic": _topic,
     "words": _words,
     "window": _window,
-    "coverage": _each(_coverage),
-    "speaker": _each(_speaker),
+    "coverage": _coverage,
+    "speaker": _speaker,
     "length": _each(_length),
     "session": _session,
     "session_words": _session_words,
-    "date": _each(_date),
-    "says_when": _each(_says_when),
-    "answers_when": _each(_answers_when),
-    "question": _each(_asks),
-    "answers": _each(_answers),
-    "next": _each(_next),
-    "first_person": _each(_first_person),
-    "user": _each(lambda _, turn: float(turn.role == "user")),
-    "tool": _each(lambda _, turn: float(turn.role == "tool")),
-    "asked_role": _each(_asked_role),
-    "importance": _each(lambda _, turn: turn.importance),
-    "recency": _each(_recency),
-    "superseded": _each(lambda _, turn: float(turn.superseded_by is not None)),
-    "abandoned": _each(lambda _, turn: float(not turn.active)),
+    "date": _date,
+    "says_when": _of_text(_says_when),
+    "answers_when": _answers_when,
+    "question": _of_text(_asks),
+    "answers": _answers,
+    "next": _next,
+    "first_person": _of_text(_first_person),
+    "user": _each(lambda turn: float(turn.role == "user")),
+    "tool": _each(lambda turn: float(turn.role == "tool")),
+    "asked_role": _asked_role,
+    "importance": _each(lambda turn: turn.importance),
+    "recency": _recency,
+    "superseded": _each(lambda turn: float(turn.superseded_by is not None)),
+    "abandoned": _each(lambda turn: float(not turn.active)),
 }
 """Name to column, in the order in which they are explained; docs/recall.md describes each."""
-
 
 NEED_TEXT: Final = frozenset(
     ("window", "coverage", "session_words", "says_when", "answers_when", "question", "answers", "next", "first_person")
 )
 """Those that say nothing before texts and neighbours are read."""
+NEED_TEXT_BESIDE: Final = frozenset(("window", "answers"))
+"""Those that look at the neighbours' texts too."""
 
 
-def columns(evidence: Evidence, wanted: Set[str]) -> list[Column]:
-    """Return the features of every candidate, in the order of FEATURES; zeros for those that are not wanted."""
-    nothing = [0.0] * len(evidence.candidates)
+COMPARED: Final = frozenset(("words", "window", "session", "session_words"))
+"""Those that set a candidate beside all the others. Any other can be had of some candidates alone."""
+
+
+def columns(evidence: Evidence, wanted: Set[str]) -> dict[str, Column]:
+    """Return the features that are wanted and can say something, each of every candidate."""
     skipped: Set[str] = NEED_TEXT if not evidence.texts else frozenset()
-    return [
-        column(evidence) if name in wanted and name not in skipped else nothing for name, column in FEATURES.items()
-    ]
+    return {name: FEATURES[name](evidence) for name in wanted - skipped}

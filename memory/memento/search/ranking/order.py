@@ -32,6 +32,8 @@ def arrange(ranking: Sequence[Ranked], limit: int, texts: Mapping[int, str], *, 
 def _after_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
     """Move a superseded memory behind the one that replaced it, where both are here."""
     place = {one.turn.id: number for number, one in enumerate(ranking)}
+    if all(one.turn.superseded_by not in place for one in ranking):
+        return list(ranking)
 
     def position(one: Ranked) -> tuple[int, int]:
         number = place[one.turn.id]
