@@ -39,7 +39,7 @@ impl Index {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let staged = Path::new(&name);
-        let written = self.write(staged, epoch).and_then(|()| Ok(std::fs::rename(staged, path)?));
+        let written = self.stage(staged, epoch).and_then(|()| Ok(std::fs::rename(staged, path)?));
         if written.is_err() {
             // The error that is reported is the first one; what is left behind is swept with the epoch.
             let _ = std::fs::remove_file(staged);
@@ -47,16 +47,23 @@ impl Index {
         written
     }
 
-    fn write(&self, path: &Path, epoch: &Epoch) -> Result<(), Error> {
+    fn stage(&self, path: &Path, epoch: &Epoch) -> Result<(), Error> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path)?;
+        self.write(&mut options.open(path)?, epoch)
+    }
+
+    /// Write what the file holds.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, out: &mut impl Write, epoch: &Epoch) -> Result<(), Error> {
         let factors = to_bytes(&self.codes.factors);
-        file.write_all(&self.header(epoch, checksum(&[&self.codes.bits, &factors])))?;
-        file.write_all(&self.codes.bits)?;
-        file.write_all(&factors)?;
+        out.write_all(&self.header(epoch, checksum(&[&self.codes.bits, &factors])))?;
+        out.write_all(&self.codes.bits)?;
+        out.write_all(&factors)?;
         Ok(())
     }
 
@@ -84,58 +91,91 @@ impl Index {
     pub fn load(path: &Path, dimensions: usize, epoch: &Epoch, rows: usize) -> Result<Self, Error> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        read(BufReader::with_capacity(1 << 16, file), length, dimensions, epoch, rows).map_err(|error| match error {
+        let file = BufReader::with_capacity(1 << 16, file);
+        Self::read(file, length, dimensions, epoch, rows).map_err(|error| match error {
             Error::Unusable(reason) => Error::Unusable(format!("{}: {reason}", path.display())),
-            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Error::Unusable(format!("{}: it is cut off", path.display()))
-            }
             other => other,
         })
     }
+
+    /// Read what `write` wrote for `epoch`, `length` bytes. Whatever they are, no more is allocated than `length`.
+    ///
+    /// # Errors
+    /// As those of `load`.
+    pub fn read(
+        mut file: impl Read,
+        length: u64,
+        dimensions: usize,
+        epoch: &Epoch,
+        rows: usize,
+    ) -> Result<Self, Error> {
+        let header = Header::read(&mut file, dimensions)?;
+        if header.epoch != *epoch {
+            return Err(unusable("it belongs to other vectors"));
+        }
+        let (Ok(len), Ok(centred)) = (usize::try_from(header.rows), usize::try_from(header.centred)) else {
+            return Err(unusable("it has more rows than memory has addresses"));
+        };
+        let (layout, blocks) = (Layout { dimensions }, len.div_ceil(LANES));
+        let body = (blocks as u64).checked_mul((layout.block_bytes() + 4 * LANES) as u64);
+        let expected = body.and_then(|body| body.checked_add((FIXED + 4 * dimensions + 4) as u64));
+        if len > rows || expected != Some(length) {
+            return Err(unusable("its length does not fit its header"));
+        }
+        let (mut bits, mut factors) = (vec![0; blocks * layout.block_bytes()], vec![0; blocks * LANES * 4]);
+        fill(&mut file, &mut bits)?;
+        fill(&mut file, &mut factors)?;
+        if checksum(&[&bits, &factors]) != header.body {
+            return Err(unusable("its codes are damaged"));
+        }
+        let factors = to_floats(&factors);
+        if !header.centre.iter().chain(&factors).all(|x| x.is_finite()) {
+            return Err(unusable("it holds values that are not finite"));
+        }
+        Ok(Self::from_codes(Codes::from_parts(header.centre, len, bits, factors), centred))
+    }
 }
 
-/// Read a file of `length` bytes. Nothing is allocated for more than the file has.
-fn read(mut file: impl Read, length: u64, dimensions: usize, epoch: &Epoch, most: usize) -> Result<Index, Error> {
-    let mut header = [0; FIXED];
-    file.read_exact(&mut header)?;
-    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
-    if !DIMENSIONS.contains(&dimensions)
-        || &header[..8] != MAGIC
-        || word(8) != VERSION
-        || word(12) as usize != dimensions
-    {
-        return Err(unusable("it is no file of codes of this version and dimension"));
+/// What stands before the codes, its checksum being right.
+struct Header {
+    rows: u64,
+    centred: u64,
+    epoch: Epoch,
+    /// The checksum of codes and factors.
+    body: u32,
+    centre: Vec<f32>,
+}
+
+impl Header {
+    fn read(file: &mut impl Read, dimensions: usize) -> Result<Self, Error> {
+        let mut fixed = [0; FIXED];
+        fill(file, &mut fixed)?;
+        let word = |at: usize| u32::from_le_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]]);
+        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+        if !DIMENSIONS.contains(&dimensions)
+            || &fixed[..8] != MAGIC
+            || word(8) != VERSION
+            || word(12) as usize != dimensions
+        {
+            return Err(unusable("it is no file of codes of this version and dimension"));
+        }
+        let (mut centre, mut sum) = (vec![0; 4 * dimensions], [0; 4]);
+        fill(file, &mut centre)?;
+        fill(file, &mut sum)?;
+        if checksum(&[&fixed, &centre]) != u32::from_le_bytes(sum) {
+            return Err(unusable("its header is damaged"));
+        }
+        let mut epoch = [0; 16];
+        epoch.copy_from_slice(&fixed[32..48]);
+        Ok(Self { rows: long(16), centred: long(24), epoch, body: word(48), centre: to_floats(&centre) })
     }
-    if &header[32..48] != epoch {
-        return Err(unusable("it belongs to other vectors"));
-    }
-    let mut centre = vec![0; 4 * dimensions];
-    file.read_exact(&mut centre)?;
-    let mut sum = [0; 4];
-    file.read_exact(&mut sum)?;
-    if checksum(&[&header, &centre]) != u32::from_le_bytes(sum) {
-        return Err(unusable("its header is damaged"));
-    }
-    let (Ok(rows), Ok(centred)) = (usize::try_from(long(16)), usize::try_from(long(24))) else {
-        return Err(unusable("its header is damaged"));
-    };
-    let (layout, blocks) = (Layout { dimensions }, rows.div_ceil(LANES));
-    let expected = (blocks as u64).checked_mul((layout.block_bytes() + 4 * LANES) as u64);
-    if rows > most || expected.and_then(|body| body.checked_add((FIXED + 4 * dimensions + 4) as u64)) != Some(length) {
-        return Err(unusable("its length does not fit its header"));
-    }
-    let (mut bits, mut factors) = (vec![0; blocks * layout.block_bytes()], vec![0; blocks * LANES * 4]);
-    file.read_exact(&mut bits)?;
-    file.read_exact(&mut factors)?;
-    if checksum(&[&bits, &factors]) != word(48) {
-        return Err(unusable("its codes are damaged"));
-    }
-    let (centre, factors) = (to_floats(&centre), to_floats(&factors));
-    if !centre.iter().chain(&factors).all(|x| x.is_finite()) {
-        return Err(unusable("it holds values that are not finite"));
-    }
-    Ok(Index::from_codes(Codes::from_parts(centre, rows, bits, factors), centred))
+}
+
+fn fill(file: &mut impl Read, bytes: &mut [u8]) -> Result<(), Error> {
+    file.read_exact(bytes).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => unusable("it is cut off"),
+        _ => Error::Io(error),
+    })
 }
 
 fn unusable(reason: &str) -> Error {

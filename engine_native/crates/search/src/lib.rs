@@ -10,6 +10,7 @@
 mod codes;
 mod directory;
 mod error;
+mod errors;
 mod file;
 mod index;
 mod kernels;

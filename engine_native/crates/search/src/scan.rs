@@ -69,12 +69,30 @@ pub struct Candidate {
     pub row: u32,
 }
 
+impl Candidate {
+    /// Return it as a number: the better, the smaller; of equals the lower row. Numbers are sorted without branches.
+    #[inline]
+    const fn key(self) -> u64 {
+        let bits = self.estimate.to_bits();
+        // The bits of floats ascend with their values, those of negative ones descend.
+        let ascending = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
+        (!ascending as u64) << 32 | self.row as u64
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // Two halves of 32 bits each.
+    const fn of(key: u64) -> Self {
+        let ascending = !((key >> 32) as u32);
+        let bits = if ascending >> 31 == 1 { ascending & !(1 << 31) } else { !ascending };
+        Self { estimate: f32::from_bits(bits), row: key as u32 }
+    }
+}
+
 /// The best candidates so far.
 pub struct Top {
     keep: usize,
     /// Candidates not above it are not among the best.
     threshold: f32,
-    found: Vec<Candidate>,
+    found: Vec<u64>,
 }
 
 impl Top {
@@ -86,7 +104,7 @@ impl Top {
 
     #[inline]
     fn push(&mut self, candidate: Candidate) {
-        self.found.push(candidate);
+        self.found.push(candidate.key());
         if self.found.len() == 2 * self.keep {
             self.shrink();
         }
@@ -94,9 +112,9 @@ impl Top {
 
     fn shrink(&mut self) {
         if self.found.len() > self.keep {
-            self.found.select_nth_unstable_by(self.keep - 1, best_first);
+            let (_, last, _) = self.found.select_nth_unstable(self.keep - 1);
+            self.threshold = Candidate::of(*last).estimate;
             self.found.truncate(self.keep);
-            self.threshold = self.found[self.keep - 1].estimate;
         }
     }
 
@@ -110,13 +128,9 @@ impl Top {
     #[must_use]
     pub fn into_sorted(mut self) -> Vec<Candidate> {
         self.shrink();
-        self.found.sort_unstable_by(best_first);
-        self.found
+        self.found.sort_unstable();
+        self.found.into_iter().map(Candidate::of).collect()
     }
-}
-
-fn best_first(left: &Candidate, right: &Candidate) -> std::cmp::Ordering {
-    right.estimate.total_cmp(&left.estimate).then(left.row.cmp(&right.row))
 }
 
 /// Blocks below which a further thread costs more than it saves: starting it takes about 30 us.

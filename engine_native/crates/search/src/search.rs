@@ -1,6 +1,7 @@
 //! The second stage: exact scalar products of the best candidates, as many as it takes.
 
 use crate::codes::Codes;
+use crate::errors::Errors;
 use crate::kernels::{Simd, prefetch};
 use crate::scan::{Bitmap, Candidate, candidates};
 use crate::tables::Tables;
@@ -32,20 +33,17 @@ pub struct Hit {
 
 /// Candidates rescored before the first look at whether it was enough, per row wanted, and at least.
 const FIRST: (usize, usize) = (5, 50);
-/// Candidates rescored before it counts that none of the latest half was among the best, per row wanted, and at least;
-/// for vectors of `MEASURED` dimensions. Fewer bits err more: with half of them, twice as many.
-const SURE: (usize, usize) = (40, 400);
-const MEASURED: usize = 384;
 /// Candidates kept by the first scan: per row wanted, at least, and one of so many rows.
-const KEPT: (usize, usize, usize) = (40, 512, 1_024);
-/// Standard deviations of the estimates' error that the next estimate must lie below the last wanted score.
-const MARGIN: f32 = 2.5;
+const KEPT: (usize, usize, usize) = (40, 1_024, 256);
+/// How many times as many each further scan keeps.
+const MORE: usize = 4;
+/// Rows that may be expected to be missed, per row wanted.
+const MISSED: f64 = 0.0005;
 
 /// Return the rows nearest to the query, best first; of equals the lower row.
 ///
-/// Candidates are rescored in the order of their estimates until the next one is, by the error seen so far, too far
-/// below the last wanted score to belong above it, or until twice as many as before brought nothing new; where the
-/// candidates kept do not suffice, more are.
+/// Candidates are rescored in the order of their estimates until, by the errors seen, of those behind hardly one is
+/// expected among the rows wanted; where the candidates kept do not suffice, more are, and at last all rows.
 ///
 /// # Panics
 /// If `vectors` has fewer rows than `codes`, or the query another dimension.
@@ -57,14 +55,14 @@ pub fn search(simd: Simd, codes: &Codes, vectors: &[f32], query: Query<'_>) -> V
         return Vec::new();
     }
     let tables = Tables::new(codes.layout(), query.vector, codes.centre());
-    let mut rescored = Rescored { simd, vectors, query: query.vector, hits: Vec::new(), squares: 0.0 };
+    let mut rescored = Rescored { simd, vectors, query: query.vector, hits: Vec::new() };
     let mut keep = KEPT.1.max(KEPT.0 * count).max(allowed / KEPT.2);
     while 2 * keep < allowed {
         let found = candidates(simd, codes, &tables, query.allowed, keep, query.threads);
         if rescored.suffice(&found, tables.base, count) {
             return rescored.best(count);
         }
-        keep *= 8;
+        keep *= MORE;
     }
     rescored.hits = query.allowed.iter().map(|row| rescored.hit(row)).collect();
     rescored.best(count)
@@ -76,50 +74,43 @@ struct Rescored<'a> {
     vectors: &'a [f32],
     query: &'a [f32],
     hits: Vec<Hit>,
-    /// The sum of the squares of score minus estimate.
-    squares: f32,
 }
 
 impl Rescored<'_> {
-    /// Rescore candidates from the best on; tell whether none behind the last is likely to be among the best `count`.
+    /// Rescore candidates from the first that was not, each time as many as before; tell whether they suffice.
     fn suffice(&mut self, found: &[Candidate], base: f32, count: usize) -> bool {
-        let sure = SURE.1.max(SURE.0 * count) * (MEASURED / self.query.len()).max(1);
-        let mut next = FIRST.1.max(FIRST.0 * count);
-        while let Some(batch) = found.get(self.hits.len()..next.min(found.len())).filter(|batch| !batch.is_empty()) {
-            let before = self.last(count);
-            let known = self.hits.len();
-            self.rescore(batch, base);
-            let done = self.hits.len();
-            let fruitless = self.hits[known..].iter().all(|hit| hit.score <= before);
-            let last = self.last(count);
+        let mut next = FIRST.1.max(FIRST.0 * count).max(2 * self.hits.len());
+        while let Some((batch, rest)) =
+            found.get(self.hits.len()..).and_then(|left| left.split_at_checked(next - self.hits.len()))
+        {
+            let errors = self.rescore(batch, base);
             #[allow(clippy::cast_precision_loss)]
-            let margin = MARGIN * (self.squares / done as f32).sqrt();
-            let far = found.get(done).is_some_and(|next| base + next.estimate + margin < last);
-            if far || (fruitless && done >= sure) {
+            if errors.expected_above(self.last(count) - base, rest, found.len()) < MISSED * count as f64 {
                 return true;
             }
-            next = 2 * done;
+            next *= 2;
         }
         // More will be kept, in the same order: what was rescored need not be again.
         false
     }
 
-    fn rescore(&mut self, batch: &[Candidate], base: f32) {
+    fn rescore(&mut self, batch: &[Candidate], base: f32) -> Errors {
+        let (mut sum, mut squares) = (0.0, 0.0);
         for (place, candidate) in batch.iter().enumerate() {
             if let Some(soon) = batch.get(place + AHEAD) {
                 prefetch(self.vector(soon.row as usize));
             }
             let hit = self.hit(candidate.row as usize);
-            self.squares += (hit.score - base - candidate.estimate).powi(2);
+            let error = f64::from(hit.score - base - candidate.estimate);
+            sum += error;
+            squares += error * error;
             self.hits.push(hit);
         }
+        Errors::of_sums(sum, squares, batch.len())
     }
 
-    /// Return the last wanted score so far; as long as there are too few, everything is above it.
+    /// Return the last wanted score so far, of more scores than are wanted.
     fn last(&mut self, count: usize) -> f32 {
-        if self.hits.len() < count {
-            return f32::NEG_INFINITY;
-        }
         self.hits.select_nth_unstable_by(count - 1, best_first).1.score
     }
 

@@ -34,12 +34,25 @@ fn encoded(vectors: &[f32], dimensions: usize) -> Codes {
     codes
 }
 
+/// Cases of a property, and the most dimensions and rows; Miri is slower by a factor of thousands.
+const CASES: (u32, usize, usize) = if cfg!(miri) { (3, 70, 70) } else { (96, 700, 300) };
+
+#[test]
+fn the_fastest_path_is_the_one_to_expect() {
+    let names: Vec<_> = Simd::available().into_iter().map(Simd::name).collect();
+    assert_eq!(names.first(), Some(&Simd::best().name()));
+    assert_eq!(names.last(), Some(&Simd::PORTABLE.name()));
+    assert_eq!(names.contains(&"neon"), cfg!(target_arch = "aarch64"));
+    #[cfg(target_arch = "x86_64")]
+    assert_eq!(names.contains(&"avx2"), is_x86_feature_detected!("avx2"));
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(CASES.0))]
 
     #[test]
     fn all_paths_are_bit_identical(
-        dimensions in 1_usize..=700, count in 1_usize..300, keep in 1_usize..64, seed in 1_u64.., mask in any::<u64>(),
+        dimensions in 1..=CASES.1, count in 1..CASES.2, keep in 1_usize..64, seed in 1_u64.., mask in any::<u64>(),
     ) {
         let mut random = Random(seed);
         let (vectors, query) = (random.rows(count, dimensions), random.unit(dimensions));
@@ -47,16 +60,27 @@ proptest! {
         let tables = Tables::new(codes.layout(), &query, codes.centre());
         let mask: Vec<u8> = (0..count).map(|row| u8::from(mask >> (row % 61) & 1 == 1)).collect();
         let allowed = Bitmap::of_mask(&mask);
-        let wanted = candidates(Simd::Portable, &codes, &tables, &allowed, keep, 1);
+        let wanted = candidates(Simd::PORTABLE, &codes, &tables, &allowed, keep, 1);
         prop_assert_eq!(wanted.len(), keep.min(allowed.count()));
         for simd in Simd::available() {
             let found = candidates(simd, &codes, &tables, &allowed, keep, 1);
             prop_assert_eq!(bits(&found), bits(&wanted), "{}", simd.name());
             for vector in vectors.chunks_exact(dimensions) {
-                prop_assert_eq!(simd.dot(vector, &query).to_bits(), Simd::Portable.dot(vector, &query).to_bits());
+                prop_assert_eq!(simd.dot(vector, &query).to_bits(), Simd::PORTABLE.dot(vector, &query).to_bits());
             }
-            let asked = Query { vector: &query, count: keep, allowed: &allowed, threads: 1 };
-            prop_assert_eq!(search(simd, &codes, &vectors, asked), search(Simd::Portable, &codes, &vectors, asked));
+        }
+    }
+
+    /// With more rows than are all scored exactly.
+    #[test]
+    fn all_paths_find_the_same(dimensions in 1..=CASES.1 / 17, count in 1_100_usize..1_200, seed in 1_u64..) {
+        let mut random = Random(seed);
+        let (vectors, query) = (random.rows(count, dimensions), random.unit(dimensions));
+        let (codes, allowed) = (encoded(&vectors, dimensions), Bitmap::all(count));
+        let asked = Query { vector: &query, count: 10, allowed: &allowed, threads: 1 };
+        let wanted = search(Simd::PORTABLE, &codes, &vectors, asked);
+        for simd in Simd::available() {
+            prop_assert_eq!(search(simd, &codes, &vectors, asked), wanted.as_slice(), "{}", simd.name());
         }
     }
 
@@ -81,44 +105,66 @@ fn bits(found: &[memento_search::Candidate]) -> Vec<(u32, u32)> {
     found.iter().map(|one| (one.row, one.estimate.to_bits())).collect()
 }
 
+/// Return how many of the ten nearest rows are found, and how many there are.
+fn found_of_ten(index: &Index, vectors: &[f32], query: &[f32], allowed: Option<&[u8]>) -> (usize, usize) {
+    let mut exact: Vec<(f32, usize)> = vectors
+        .chunks_exact(query.len())
+        .enumerate()
+        .filter(|(row, _)| allowed.is_none_or(|mask| mask[*row] == 1))
+        .map(|(row, vector)| (Simd::best().dot(vector, query), row))
+        .collect();
+    exact.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let hits = index.nearest(vectors, query, 10, allowed, 2).unwrap();
+    assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    (exact[..10].iter().filter(|(_, row)| hits.iter().any(|hit| hit.row == *row)).count(), 10)
+}
+
+fn indexed(vectors: &[f32], dimensions: usize) -> Index {
+    let mut index = Index::new(dimensions).unwrap();
+    index.extend(&vectors[..3_000 * dimensions]).unwrap();
+    index.extend(vectors).unwrap();
+    index
+}
+
+#[cfg_attr(miri, ignore = "four million components")]
 #[test]
 fn it_finds_what_exact_search_finds() {
     let (dimensions, rows) = (384, 10_000);
     let mut random = Random(7);
-    // Rows crowd around 200 places, as texts crowd around topics.
+    // Rows crowd around 200 places, as texts crowd around topics; a query lies near a place, too.
     let places = random.rows(200, dimensions);
-    let vectors: Vec<f32> = (0..rows)
-        .flat_map(|row| {
-            let place = &places[row % 200 * dimensions..][..dimensions];
-            let noise = random.unit(dimensions);
-            let vector: Vec<f32> = place.iter().zip(noise).map(|(x, y)| 0.8 * x + 0.6 * y).collect();
-            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-            vector.into_iter().map(move |x| x / length)
-        })
-        .collect();
-    let mut index = Index::new(dimensions).unwrap();
-    index.extend(&vectors[..3_000 * dimensions]).unwrap();
-    index.extend(&vectors).unwrap();
+    let near = |place: &[f32], random: &mut Random| {
+        place.iter().zip(random.unit(dimensions)).map(|(x, y)| 0.8 * x + 0.6 * y).collect::<Vec<_>>()
+    };
+    let vectors: Vec<f32> =
+        (0..rows).flat_map(|row| near(&places[row % 200 * dimensions..][..dimensions], &mut random)).collect();
+    let index = indexed(&vectors, dimensions);
     let mask: Vec<u8> = (0..rows).map(|row| u8::from(row % 3 != 0)).collect();
     let (mut found, mut wanted) = (0, 0);
-    // A query lies near a place, too: one that lies nowhere has no neighbours that stand out.
     for place in places.chunks_exact(dimensions).take(50) {
-        let query = &place.iter().zip(random.unit(dimensions)).map(|(x, y)| 0.8 * x + 0.6 * y).collect::<Vec<_>>();
+        let query = near(place, &mut random);
         for allowed in [None, Some(mask.as_slice())] {
-            let mut exact: Vec<(f32, usize)> = (0..rows)
-                .filter(|row| allowed.is_none_or(|mask| mask[*row] == 1))
-                .map(|row| (Simd::Portable.dot(&vectors[row * dimensions..][..dimensions], query), row))
-                .collect();
-            exact.sort_by(|left, right| right.0.total_cmp(&left.0));
-            let hits = index.nearest(&vectors, query, 10, allowed, 2).unwrap();
-            assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
-            found += exact[..10].iter().filter(|(_, row)| hits.iter().any(|hit| hit.row == *row)).count();
-            wanted += 10;
+            let (some, all) = found_of_ten(&index, &vectors, &query, allowed);
+            (found, wanted) = (found + some, wanted + all);
         }
     }
     assert!(found * 1000 >= wanted * 999, "{found} of {wanted}");
 }
 
+#[cfg_attr(miri, ignore = "eight million components")]
+#[test]
+fn it_finds_them_where_nothing_is_near() {
+    let (dimensions, rows) = (384, 20_000);
+    let mut random = Random(13);
+    let vectors = random.rows(rows, dimensions);
+    let index = indexed(&vectors, dimensions);
+    let queries = random.rows(100, dimensions);
+    let found = queries.chunks_exact(dimensions).map(|query| found_of_ten(&index, &vectors, query, None).0);
+    let found: usize = found.sum();
+    assert!(found >= 999, "{found} of 1000");
+}
+
+#[cfg_attr(miri, ignore = "five million components: fewer are not divided among threads")]
 #[test]
 fn threads_find_the_same() {
     let (dimensions, rows) = (16, 300_000);

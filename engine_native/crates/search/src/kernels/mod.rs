@@ -13,9 +13,13 @@ use crate::scan::{Bitmap, Top, scan_with};
 use crate::tables::Tables;
 use std::ops::Range;
 
-/// A way to use the processor.
+/// A way to use the processor. A value is proof that this processor has what it takes: only `available` makes others
+/// than `PORTABLE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Simd {
+pub struct Simd(Path);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
     /// AVX-512 BW, 64 bytes at a time.
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -25,29 +29,32 @@ pub enum Simd {
     /// NEON, 16 bytes at a time.
     #[cfg(target_arch = "aarch64")]
     Neon,
-    /// Plain Rust; the reference for the others.
     Portable,
 }
 
 impl Simd {
+    /// Plain Rust; the reference for the others.
+    pub const PORTABLE: Self = Self(Path::Portable);
+
     /// Return the paths that this processor has, the fastest first.
     #[must_use]
     pub fn available() -> Vec<Self> {
         let mut found = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-                found.push(Self::Avx512);
+            let avx2 = is_x86_feature_detected!("avx2");
+            if avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+                found.push(Self(Path::Avx512));
             }
-            if is_x86_feature_detected!("avx2") {
-                found.push(Self::Avx2);
+            if avx2 {
+                found.push(Self(Path::Avx2));
             }
         }
         #[cfg(target_arch = "aarch64")]
         if std::arch::is_aarch64_feature_detected!("neon") {
-            found.push(Self::Neon);
+            found.push(Self(Path::Neon));
         }
-        found.push(Self::Portable);
+        found.push(Self::PORTABLE);
         found
     }
 
@@ -61,46 +68,47 @@ impl Simd {
     /// Return its name: `avx512`, `avx2`, `neon` or `portable`.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => "avx512",
+            Path::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
+            Path::Avx2 => "avx2",
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => "neon",
-            Self::Portable => "portable",
+            Path::Neon => "neon",
+            Path::Portable => "portable",
         }
     }
 
     /// Put what the allowed vectors of these blocks are estimated at into `top`.
     pub(crate) fn scan(self, codes: &Codes, tables: &Tables, allowed: &Bitmap, blocks: Range<usize>, top: &mut Top) {
-        match self {
-            // SAFETY: a value other than Portable comes from `available` alone, which found the feature.
+        match self.0 {
+            // SAFETY: `available` alone makes such a value, where it found these features.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { x86::scan_avx512(codes, tables, allowed, blocks, top) },
+            Path::Avx512 => unsafe { x86::scan_avx512(codes, tables, allowed, blocks, top) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { x86::scan_avx2(codes, tables, allowed, blocks, top) },
+            Path::Avx2 => unsafe { x86::scan_avx2(codes, tables, allowed, blocks, top) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => unsafe { neon::scan(codes, tables, allowed, blocks, top) },
-            Self::Portable => scan_with(codes, tables, allowed, blocks, top, portable::sums),
+            Path::Neon => unsafe { neon::scan(codes, tables, allowed, blocks, top) },
+            Path::Portable => scan_with(codes, tables, allowed, blocks, top, portable::sums),
         }
     }
 
     /// Return the scalar product in single precision, summed in 16 lanes.
     #[must_use]
     pub fn dot(self, left: &[f32], right: &[f32]) -> f32 {
-        match self {
+        match self.0 {
             // SAFETY: as in `scan`.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { x86::dot_avx512(left, right) },
-            // SAFETY: as above.
+            Path::Avx512 => unsafe { x86::dot_avx512(left, right) },
+            // SAFETY: as in `scan`.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { x86::dot_avx2(left, right) },
+            Path::Avx2 => unsafe { x86::dot_avx2(left, right) },
+            // Every aarch64 that Rust compiles for has NEON: the compiler uses it here.
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => dot_lanes(left, right),
-            Self::Portable => dot_lanes(left, right),
+            Path::Neon => dot_lanes(left, right),
+            Path::Portable => dot_lanes(left, right),
         }
     }
 }
