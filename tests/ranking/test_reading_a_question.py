@@ -95,7 +95,8 @@ def test_who_is_asked_about(text: str, expected: bool) -> None:
 def test_days_a_question_names(question: str, inside: str, outside: str) -> None:
     named = dates.spans(question, TODAY)
     assert named
-    assert [dates.on_day(named, _ms(day)) for day in (inside, outside)] == [True, False]
+    assert dates.closeness(named, _ms(inside)) == 1
+    assert dates.closeness(named, _ms(outside)) < 1
 
 
 @pytest.mark.parametrize("question", ["may I go?", "it may fail", "the 3rd try", "version 2023.1", "99 May 2023", ""])
@@ -105,11 +106,35 @@ def test_what_names_no_day(question: str) -> None:
 
 @given(st.text(max_size=200), st.integers(-(1 << 62), 1 << 62))
 def test_no_text_and_no_time_is_an_error(text: str, timestamp: int) -> None:
-    dates.on_day(dates.spans(text, TODAY), timestamp)
+    assert 0 <= dates.closeness(dates.spans(text + " in 2023", TODAY), timestamp, text) <= 1
 
 
 def test_an_unknown_time_is_on_no_day() -> None:
-    assert not dates.on_day(dates.spans("in January", TODAY), 0)
+    assert dates.closeness(dates.spans("in January", TODAY), 0, "in January") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told_on", "question"),
+    [
+        ("We went to a convention last month.", "2023-04-07", "What did Ann attend in March 2023?"),
+        ("I ran a race last Saturday", "2023-05-25", "Who ran on 20 May 2023?"),
+        ("yesterday we shipped it", "2026-01-01", "What was shipped on 2025-12-31?"),
+        ("We will meet on June 5th", "2023-05-01", "What is planned for 5 June 2023?"),
+        ("We will meet on June 5th", "2023-05-01", "What is planned for June?"),
+        ("That was two years ago", "2024-03-03", "What happened in 2022?"),
+    ],
+)
+def test_a_day_that_is_told_counts_from_the_day_of_telling(text: str, told_on: str, question: str) -> None:
+    named = dates.spans(question, TODAY)
+    assert dates.closeness(named, _ms(told_on), text) == 1
+    assert dates.closeness(named, _ms(told_on), "We went there.") < 1
+
+
+def test_people_tell_of_a_day_soon_after_it() -> None:
+    named = dates.spans("on 7 May 2023", TODAY)
+    days = ("2023-05-08", "2023-05-12", "2023-05-05", "2023-08-01")
+    soon, later, before, long_after = (dates.closeness(named, _ms(day)) for day in days)
+    assert 1 > soon > later > before > long_after > 0
 
 
 @pytest.mark.parametrize("question", ["When did it fail?", "how long does it take", "In which year was that?"])

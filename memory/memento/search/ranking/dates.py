@@ -5,6 +5,7 @@ English only: months, weekdays and the common relative expressions. What is not 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -50,6 +51,9 @@ _ASKS_WHEN: Final = re.compile(
     re.IGNORECASE,
 )
 
+TELLING_DAYS: Final = 10.0
+"""How long people go on telling of something. Measured on the development conversations: docs/recall.md."""
+
 
 class Span(NamedTuple):
     """Days that a question names: `start` to `end` (exclusive), or a part of the calendar of any year."""
@@ -66,6 +70,14 @@ class Span(NamedTuple):
         if self.start and self.end:
             return self.start <= when < self.end
         return when.month == self.month and self.day in (0, when.day)
+
+    def meets(self, other: Span) -> bool:
+        """Tell whether two spans have a day in common."""
+        if self.start and self.end and other.start and other.end:
+            return self.start < other.end and other.start < self.end
+        if self.start or other.start:
+            return other.holds(self.start) if self.start else self.holds(other.start or date.min)
+        return self.month == other.month and (not self.day or not other.day or self.day == other.day)
 
 
 def asks_when(question: str) -> bool:
@@ -90,15 +102,46 @@ def spans(question: str, today: date) -> list[Span]:
     return [*found, *_relative(rest, today)]
 
 
-def on_day(spans: Sequence[Span], timestamp: int) -> bool:
-    """Tell whether an event, in Unix milliseconds, fell on a day that was named; one of unknown time did not."""
-    if not spans or timestamp <= 0:
+def closeness(spans: Sequence[Span], timestamp: int, text: str = "") -> float:
+    """Return how well an event, in Unix milliseconds, fits the days that were named: 0 to 1; 0 if its time is unknown.
+
+    1 where it fell on such a day, or where its text names one, counted from the event's own day ("last Friday"). People
+    tell of things in the days after: from the span's end it falls by e every TELLING_DAYS, before its start three times
+    as fast.
+    """
+    when = _day_of(timestamp) if spans else None
+    if when is None:
+        return 0.0
+    if any(span.holds(when) for span in spans) or _tells(text, when, spans):
+        return 1.0
+    return max(_shortly_after(span, when) for span in spans)
+
+
+def _day_of(timestamp: int) -> date | None:
+    if timestamp <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(timestamp / 1000, UTC).date()
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _tells(text: str, when: date, named: Sequence[Span]) -> bool:
+    """Tell whether a text of that day names one of the days."""
+    if not says_when(text):
         return False
     try:
-        when = datetime.fromtimestamp(timestamp / 1000, UTC).date()
-    except (ValueError, OverflowError, OSError):
+        told = spans(text, when)
+    except (ValueError, OverflowError):  # "200 years ago" in the year 100: before there were days
         return False
-    return any(span.holds(when) for span in spans)
+    return any(one.meets(other) for one in told for other in named)
+
+
+def _shortly_after(span: Span, when: date) -> float:
+    if not span.start or not span.end:
+        return 0.0
+    days = (when - span.end).days + 1 if when >= span.end else 3 * (span.start - when).days
+    return math.exp(-days / TELLING_DAYS)
 
 
 def _iso(match: re.Match[str]) -> Span | None:

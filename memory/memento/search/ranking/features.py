@@ -97,10 +97,10 @@ def _session_words(evidence: Evidence) -> Column:
 
 
 def _date(evidence: Evidence) -> Column:
-    spans = evidence.question.spans
+    spans, texts = evidence.question.spans, evidence.texts
     if not spans:
         return _none(evidence)
-    return [float(dates.on_day(spans, turn.timestamp)) for turn in evidence.candidates]
+    return [dates.closeness(spans, turn.timestamp, texts.get(turn.num, "")) for turn in evidence.candidates]
 
 
 def _says_when(text: str) -> float:
