@@ -29,6 +29,11 @@ def publish(partial: Path, final: Path) -> None:
     sync(final.parent)
 
 
+def partial_of(path: Path) -> Path:
+    """Return the name under which this process makes a file that is to appear whole."""
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
 def private(path: Path) -> int:
     """Create an empty file that only its owner can read (0600), in place of one that is there; return its descriptor.
 
@@ -40,7 +45,7 @@ def private(path: Path) -> int:
 
 def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Put a file of this content in the place of `path`: the old one or the new one is there, whole. Raises OSError."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = partial_of(path)
     try:
         with os.fdopen(private(partial), "wb") as file:
             file.write(content)

@@ -32,6 +32,28 @@ def test_backup_to_a_folder_or_a_file(memento: Cli, tmp_path: Path) -> None:
     assert memento("backup", "list", code=3).json == []
 
 
+def test_backups_at_once_do_not_disturb_each_other(memento: Cli, tmp_path: Path) -> None:
+    memento("remember", "The pier is closed on Mondays.")
+    commands = [["backup"]] * 4 + [["backup", "verify"]] + [["export", str(tmp_path / "all.jsonl")]] * 3
+    started = [memento.start(*command) for command in commands]
+    said = [process.communicate(timeout=60)[1] for process in started]
+    codes = [process.returncode for process in started]
+    assert set(codes) - {3} == {0}, said  # 3: verify was before the first
+    assert len(memento("backup", "verify").json) == 4
+    assert list(tmp_path.glob(".*.partial")) == []
+
+
+def test_files_of_the_user_in_the_folder_of_a_backup_stay(memento: Cli, tmp_path: Path) -> None:
+    memento("remember", "The pier is closed on Mondays.")
+    others = [tmp_path / name for name in ("film.mkv.partial", ".notes.partial-copy", "a.partial-1")]
+    for path in others:
+        path.write_text("mine")
+    (tmp_path / ".memory-1-manual.db.zst.partial-copy").write_text("what a killed backup left")
+    memento("backup", "--to", tmp_path)
+    assert all(path.read_text() == "mine" for path in others)
+    assert not list(tmp_path.glob(".memory-1*"))
+
+
 def test_no_backups_is_said(memento: Cli) -> None:
     assert "`memento backup` takes one" in memento("backup", "list", "--table", code=3).err
     memento("backup", "verify", code=3)

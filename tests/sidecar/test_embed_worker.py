@@ -70,3 +70,15 @@ print(resident_mb() - before)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert 60 < float(done.stdout) < 80
+
+
+def test_a_lock_that_capture_holds_is_waited_for_in_silence(store: MemoryStore, tmp_path: Path) -> None:
+    said: list[str] = []
+    worker = EmbedWorker(store, 1.0, 100_000, said.append)
+    with MemoryStore(config=store.config) as other, other.database.write():
+        worker.start()
+        time.sleep(2)
+        assert store.pending() == 30
+    eventually(lambda: store.pending() == 0)
+    worker.stop(5)
+    assert said == []

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from memento.errors import MementoError, ModelError
+from memento.errors import MementoError, ModelError, StoreBusy
 from memento.store import MemoryStore
 
 IDLE_SECONDS: Final = 120.0
@@ -75,6 +75,9 @@ class EmbedWorker:
                     self._say(f"capture goes on, found by words only: {error}")
                 self._model_missing = True
                 return
+            except StoreBusy:  # capture is writing: it goes first
+                self._stopping.wait(_SLICE)
+                continue
             except MementoError as error:
                 self._say(f"embedding failed and is tried again: {error}")
                 self._stopping.wait(RETRY_SECONDS)

@@ -7,13 +7,14 @@ and those from before a migration, and always the latest one that reads back.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from memento.backup.archive import Manifest, expand, read_manifest
+from memento.durable import locked
 from memento.errors import BackupDamaged, UsageError
 
 SUFFIX: Final = ".db.zst"
@@ -42,11 +43,17 @@ class Shelf:
         self.database = database
         self.folder = database.parent / "backups" if folder is None else folder
 
-    def ensure(self) -> None:
-        """Make the folder (0700) and remove what killed runs left. Raises OSError."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Make the folder (0700), keep other processes from the shelf, and remove what killed ones left.
+
+        The folder may be one of the user's own: only names that `partial` gives are touched. Raises OSError.
+        """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in self.folder.glob(f"*{_LEFT_OVER}*"):
-            path.unlink(missing_ok=True)
+        with locked(self.folder / ".lock"):
+            for path in self.folder.glob(f".{self.database.stem}-*{SUFFIX}{_LEFT_OVER}-*"):
+                path.unlink(missing_ok=True)
+            yield
 
     def target(self, kind: str, at: int) -> Path:
         """Return the name of a new backup."""

@@ -13,7 +13,7 @@ from memento import killpoints
 from memento.backup.archive import Manifest, expand, file_hash, pack
 from memento.backup.proof import defects
 from memento.backup.shelf import Backup, Shelf
-from memento.durable import locked, publish
+from memento.durable import publish
 from memento.errors import StoreCorrupt, StoreError
 from memento.storage import snapshot
 from memento.storage.database import Database
@@ -35,8 +35,7 @@ def take(
     """
     at = now_ms() if now is None else now
     try:
-        shelf.ensure()
-        with locked(shelf.folder / ".lock"):
+        with shelf.held():
             _require_space(database, shelf.folder)
             backup = _take(database, kind, shelf, at, to or shelf.target(kind, at))
             if kind in ("hourly", "daily"):

@@ -95,10 +95,10 @@ def verify(
     shelf = _shelf(db)
     backups = shelf.all() if name is None else [shelf.find(name)]
     problems: dict[str, str] = {}
-    shelf.ensure()
     for one in backups:
         try:
-            prove(one, shelf.partial(one.path, "verify"))
+            with shelf.held():
+                prove(one, shelf.partial(one.path, "verify"))
         except BackupDamaged as error:
             problems[one.name] = str(error)
     if wants_json(json_):

@@ -18,7 +18,6 @@ from memento.backup import Shelf
 from memento.backup.archive import unpacked
 from memento.backup.scrubbing import replace_all, scrub_all
 from memento.counted import counted
-from memento.durable import locked
 from memento.errors import BackupDamaged
 from memento.forgetting.probes import Probe, blocks_of, found_in, probes
 from memento.memory import Memory
@@ -93,8 +92,8 @@ def _forget_in_backups(store: MemoryStore, tombstones: Sequence[str], wanted: Se
     backups = shelf.all()
     if not backups:
         return "there are none"
-    with locked(shelf.folder / ".lock"):
-        if policy == "scrub":
+    if policy == "scrub":
+        with shelf.held():
             changed = scrub_all(shelf, tombstones, [probe.text for probe in wanted])
             return f"{changed} of {len(backups)} held something, and written anew without it"
     if policy == "expire":

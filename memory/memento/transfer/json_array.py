@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from memento.durable import private, publish
+from memento.durable import partial_of, private, publish
 from memento.errors import StoreError
 from memento.memory import Memory
 
@@ -19,7 +19,7 @@ def json_text(memories: Iterable[Memory]) -> str:
 
 def write_json(memories: Iterable[Memory], path: Path) -> str:
     """Write one JSON array into a file (0600), replacing it only when it is whole; return its path."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     try:
         with os.fdopen(private(partial), "w", encoding="utf-8") as file:
             file.writelines(_array(memories))

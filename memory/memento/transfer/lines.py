@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from memento.durable import private, publish
+from memento.durable import partial_of, private, publish
 from memento.errors import StoreError, UsageError
 
 VERSION: Final = 1
@@ -36,7 +36,7 @@ def is_lines(path: Path) -> bool:
 
 def write(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Write records into a file (0600) that appears when it is whole. Raises StoreError."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     try:
         with os.fdopen(private(partial), "wb") as raw:
             with _compressed(raw, path) as file:
