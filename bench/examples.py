@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.datasets import Conversation
+from bench.datasets import Conversation, Turn
 
 from memento_policies import Kind, Message, Role
-from memento_policies.before import OPENING, after
+from memento_policies.before import EARLIER, OPENING, Before, after, joined
 
 LABELLED: Final = Path(__file__).resolve().parent.parent / "tests" / "policies" / "labelled"
 SKIPPED_KINDS: Final = frozenset({"noise", "progress", "boilerplate", "ack", "interrupted"})
@@ -64,23 +66,23 @@ class Example(NamedTuple):
 
 
 def of_conversations(conversations: Iterable[Conversation]) -> Iterator[Example]:
-    """Yield every turn in order, with what was before it in its session; turns that answer a question matter."""
+    """Yield every turn in order, with what was said before it; turns that answer a question matter."""
     for conversation in conversations:
         gold = {turn for question in conversation.questions for turn in question.gold}
-        session, before = "", OPENING
-        for turn in conversation.turns:
-            if turn.session != session:
-                session, before = turn.session, OPENING
-            role: Role = "assistant" if turn.role == "assistant" else "user"
-            message = Message(
-                role,
-                turn.text,
-                turn.timestamp,
-                "bench",
-                turn.session,
-                turn.id,
-                meta={"speaker": turn.speaker},
-                before=before,
-            )
-            yield Example(message, float(turn.id in gold), conversation.name)
-            before = after(before, turn.text, turn.speaker)
+        earlier: defaultdict[str, list[str]] = defaultdict(list)
+        for _, session in groupby(conversation.turns, key=lambda turn: turn.session):
+            said, before, met = list(session), OPENING, set[str]()
+            for turn in said:
+                if turn.speaker not in met:
+                    met.add(turn.speaker)
+                    before = joined(before, earlier[turn.speaker][-EARLIER:])
+                yield Example(_message(turn, before), float(turn.id in gold), conversation.name)
+                before = after(before, turn.text, turn.speaker)
+            for turn in said:
+                earlier[turn.speaker].append(turn.text)
+
+
+def _message(turn: Turn, before: Before) -> Message:
+    role: Role = "assistant" if turn.role == "assistant" else "user"
+    meta = {"speaker": turn.speaker}
+    return Message(role, turn.text, turn.timestamp, "bench", turn.session, turn.id, meta=meta, before=before)

@@ -22,11 +22,10 @@ from bench.datasets import DEV, load
 from bench.examples import Example, labelled, of_conversations, of_sessions
 from bench.logistic import Matrix, auc, calibrated
 
-from memento_policies import Policy, load_policy
-from memento_policies.importance import Model
+from memento_policies import Policy
 from memento_policies.loading import load_document
 from memento_policies.message import Profile
-from memento_policies.schema import ImportanceFile, Weights
+from memento_policies.schema import ImportanceFile, RedactionFile, SignificanceFile, TagsFile, Weights, WeightsFile
 
 RIDGE: Final[Mapping[Profile, float]] = {"people": 300.0, "agent": 10.0}
 """The best of 30, 100, 300, 500 and of 3, 10, 30 on groups that were left out."""
@@ -48,7 +47,7 @@ def main() -> None:
 
 def show(profile: Profile, examples: Sequence[Example]) -> None:
     """Fit one profile and print its part of the file."""
-    names, features = matrix(load_policy(), profile, examples)
+    names, features = matrix(profile, examples)
     labels = np.array([example.label for example in examples])
     groups = np.unique([example.group for example in examples], return_inverse=True)[1]
     fitted = calibrated(features, labels, groups, RIDGE[profile])
@@ -62,13 +61,19 @@ def show(profile: Profile, examples: Sequence[Example]) -> None:
             print(f"    {name}: {points:.3f}")
 
 
-def matrix(policy: Policy, profile: Profile, examples: Sequence[Example]) -> tuple[list[str], Matrix]:
+def matrix(profile: Profile, examples: Sequence[Example]) -> tuple[list[str], Matrix]:
     """Return the names of a profile's features and their values, one row per example."""
     file = load_document(ImportanceFile, None).model
-    chosen = [f for f in file.features if f.points is None and profile in (f.profiles or (profile,))]
-    names = [feature.name for feature in chosen]
-    every = Model(chosen, Weights(bias=0, skip_below=0, points=dict.fromkeys(names, 1.0)))
-    rows = [every.values(*policy.examine(example.message)) for example in examples]
+    names = [f.name for f in file.features if f.points is None and profile in (f.profiles or (profile,))]
+    every = Weights(bias=0, skip_below=0, points=dict.fromkeys(names, 1.0))
+    policy = Policy(
+        load_document(RedactionFile, None).model,
+        load_document(SignificanceFile, None).model,
+        load_document(TagsFile, None).model,
+        file,
+        WeightsFile(people=every, agent=every),
+    )
+    rows = [{one.name: one.points for one in policy.weigh(example.message).reasons} for example in examples]
     return names, np.array([[row.get(name, 0.0) for name in names] for row in rows])
 
 

@@ -7,6 +7,7 @@ memory.observe("We deploy on Thursdays only.", role="user")
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from memento import journal
 from memento.config import Config, load_config
+from memento.conversation import joined_by, resumed
 from memento.errors import StoreError
 from memento.link_key import link_key
 from memento.memory import NewMemory
@@ -41,9 +43,10 @@ class Observation(NamedTuple):
 class AutoMemory:
     """Observes one agent session, from an agent's own loop; a context manager, closed by `close`.
 
-    The store is opened by the first message that is kept. When it cannot be opened or written, kept messages go to the
-    journal beside it, flushed to the disk, which the next store replays. `path` and `config` are MemoryStore's;
-    `session_id`, `source` and `project` are written with every memory. Raises ConfigError and PolicyError.
+    The store is opened by the first message that is kept, or that names who speaks. When it cannot be opened or
+    written, kept messages go to the journal beside it, flushed to the disk, which the next store replays. `path` and
+    `config` are MemoryStore's; `session_id`, `source` and `project` are written with every memory. Raises ConfigError
+    and PolicyError.
 
     Thread safety: one session is one sequence of messages, so an instance belongs to one thread at a time. Several
     instances may share a file.
@@ -64,6 +67,7 @@ class AutoMemory:
         self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
         self._store: MemoryStore | None = None
         self._before = OPENING
+        self._speakers: set[str] = set()
 
     def observe(
         self,
@@ -85,6 +89,9 @@ class AutoMemory:
         only when store and journal both fail.
         """
         own_key = key or blake2b(f"{role}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+        speaker = str((meta or {}).get("speaker") or "")
+        if speaker:
+            self._listen(speaker)
         message = Message(
             role=require_role(role),
             text=text,
@@ -96,8 +103,8 @@ class AutoMemory:
             meta=meta or {},
             before=self._before,
         )
-        if message.profile == "people":
-            self._before = after(self._before, text, str(message.meta["speaker"]))
+        if speaker:
+            self._before = after(self._before, text, speaker)
         decision = self._policy.decide(message)
         if not decision.keep:
             return Observation(False, decision, "")
@@ -110,6 +117,17 @@ class AutoMemory:
         if self._store is None:
             self._store = MemoryStore(self.path, config=self.config)
         return self._store
+
+    def _listen(self, speaker: str) -> None:
+        """Look up what somebody said before, when he speaks for the first time here."""
+        if speaker in self._speakers:
+            return
+        with suppress(StoreError):  # then all he says is news, and more is kept
+            if self._speakers:
+                self._before = joined_by(self.store.database, self._before, speaker)
+            else:
+                self._before = resumed(self.store.database, self._session, speaker)
+        self._speakers.add(speaker)
 
     def _write(self, memory: NewMemory) -> bool:
         try:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import reduce
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from memento.restore.record import Healing
     from memento.storage.database import Database
     from memento_policies import Message, Policy
-    from memento_policies.before import Before
 
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
@@ -325,9 +323,10 @@ class MemoryStore(CaptureAccount):
         project: str,
         meta: Mapping[str, Any] | None,
     ) -> Message:
+        from memento.conversation import resumed
         from memento.writing import require_role
         from memento_policies import Message
-        from memento_policies.before import OPENING
+        from memento_policies.before import UNKNOWN
 
         if not text.strip():
             raise UsageError("there is nothing to remember: the text is empty")
@@ -341,15 +340,8 @@ class MemoryStore(CaptureAccount):
             key=key,
             project=project,
             meta={**(meta or {}), **({"speaker": speaker} if speaker else {})},
-            before=self._before(session_id) if speaker and session_id else OPENING,
+            before=resumed(self._database, session_id, speaker) if speaker else UNKNOWN,
         )
-
-    def _before(self, session_id: str) -> Before:
-        from memento_policies.before import OPENING, REMEMBERED, after
-
-        with self._database.read() as connection:
-            said = rows.said_last(connection, encode(session_id)[0], REMEMBERED)
-        return reduce(lambda before, turn: after(before, turn.text, turn.speaker), said, OPENING)
 
 
 def _at_least_one(name: str, count: int) -> int:

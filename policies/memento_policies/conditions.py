@@ -1,13 +1,15 @@
-"""Which rules of a stage fire for a message: the patterns of all of them in one scan, the rest by table."""
+"""Which rules of a stage fire for a message: the patterns of all of them in one scan, the rest by table.
+
+One scan for all stages would do too, but over varied text its automaton outgrows its memory and is far slower.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
-from memento_policies.before import OPENING, Before
+from memento_policies.before import UNKNOWN, Before
 from memento_policies.message import Kind, Profile, Role
 from memento_policies.patterns import PatternSet
 from memento_policies.schema import Condition, Derived
@@ -15,8 +17,7 @@ from memento_policies.schema import Condition, Derived
 _NO_LIMIT = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What rules may look at: `scanned` is the redacted text in UTF-8, of a huge text its head and tail."""
 
     role: Role
@@ -26,7 +27,7 @@ class Facts:
     meta: Mapping[str, Any]
     text: str = ""
     """The redacted text."""
-    before: Before = OPENING
+    before: Before = UNKNOWN
     profile: Profile = "agent"
 
 
@@ -34,9 +35,8 @@ class RuleMatcher:
     """The conditions of one stage's rules, compiled. Rules are known by their index."""
 
     def __init__(self, rules: Sequence[Condition]) -> None:
-        patterned = [index for index, rule in enumerate(rules) if rule.patterns]
-        self._set = PatternSet([_alternatives(rules[index]) for index in patterned])
-        self._patterned = patterned
+        self._patterned = [index for index, rule in enumerate(rules) if rule.patterns]
+        self._set = PatternSet([_alternatives(rules[index]) for index in self._patterned])
         self._limits = [(r.min_chars, _NO_LIMIT if r.max_chars is None else r.max_chars, r.meta) for r in rules]
         self._limited = frozenset(i for i, limit in enumerate(self._limits) if limit != (0, _NO_LIMIT, None))
         self._by_signal = _by_signal(rules)
@@ -52,16 +52,15 @@ class RuleMatcher:
     def fired(self, facts: Facts, signals: Collection[str] = ()) -> list[int]:
         """Return the indexes of the rules that fire, ascending; `signals` are the significance signals that fired."""
         key = facts.role, facts.kind
-        candidates = [*self._always[key], *(self._patterned[hit] for hit in self._set.matches(facts.scanned))]
+        found = {self._patterned[hit] for hit in self._set.matches(facts.scanned)}
         for signal in signals:
-            candidates += self._by_signal.get(signal, ())
-        found = self._in_scope[key].intersection(candidates)
-        for index in found & self._limited:
-            if not self._within_limits(index, facts):
-                found -= {index}
-        for index in found & self._unless.keys():
-            if not self._unless[index].isdisjoint(signals):
-                found -= {index}
+            found.update(self._by_signal.get(signal, ()))
+        found &= self._in_scope[key]
+        found.update(self._always[key])
+        if not found.isdisjoint(self._limited):
+            found -= {index for index in found & self._limited if not self._within_limits(index, facts)}
+        if not found.isdisjoint(self._unless):
+            found -= {index for index in found & self._unless.keys() if not self._unless[index].isdisjoint(signals)}
         return sorted(found)
 
     def _within_limits(self, index: int, facts: Facts) -> bool:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from memento_policies.conditions import Facts, RuleMatcher
 from memento_policies.decision import Reason
-from memento_policies.measures import Measured
+from memento_policies.measures import MEASURES, Measured
 from memento_policies.message import Profile
 from memento_policies.schema import Feature, ImportanceFile, Weights, WeightsFile
 
@@ -21,10 +21,18 @@ _CONDITIONS: Final = {"roles", "kinds", "patterns", "meta", "min_chars", "max_ch
 
 
 class Weighed(NamedTuple):
-    """The importance of a message, and what it is made of: one reason per feature that contributed, unordered."""
+    """The importance of a message, rounded to four digits, and what it is made of."""
 
     importance: float
-    reasons: Sequence[Reason]
+    model: Model
+    values: Sequence[tuple[int, float]]
+    """The features that count, by their number in the model."""
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """What each feature contributed to the log-odds, unordered."""
+        names, points = self.model.names, self.model.points
+        return [Reason(names[index], points[index] * value) for index, value in self.values if value]
 
 
 class Importance:
@@ -50,53 +58,34 @@ class Model:
         used = [(feature, points) for feature, points in weighed if points]
         self.skip_below = weights.skip_below
         self._bias = weights.bias
-        self._names = [feature.name for feature, _ in used]
-        self._points = [points for _, points in used]
-        self._measures = [feature.measure for feature, _ in used]
-        self._worded = frozenset(index for index, (feature, _) in enumerate(used) if feature.words)
+        self.names = [feature.name for feature, _ in used]
+        self.points = [points for _, points in used]
+        self._measures = [(index, MEASURES[f.measure]) for index, (f, _) in enumerate(used) if f.measure]
         self._by_word = _by_word([feature for feature, _ in used])
         self._listed = frozenset(self._by_word)
-        self._measured = bool(self._worded) or any(self._measures)
+        self._figured = frozenset(index for index, (f, _) in enumerate(used) if f.measure or f.words)
         self._always = [index for index, (feature, _) in enumerate(used) if not _is_conditional(feature)]
         self._conditional = [index for index, (feature, _) in enumerate(used) if _is_conditional(feature)]
         self._matcher = RuleMatcher([used[index][0] for index in self._conditional])
 
-    def score(self, facts: Facts, signals: Collection[str]) -> float:
-        """Return the importance, rounded to four digits."""
-        points = self._points
-        return _probability(self._bias + sum([points[index] * value for index, value in self._values(facts, signals)]))
-
     def weigh(self, facts: Facts, signals: Collection[str]) -> Weighed:
-        """Return the importance with what each feature contributed to its log-odds."""
-        values = self._values(facts, signals)
-        reasons = [Reason(self._names[index], self._points[index] * value) for index, value in values if value]
-        return Weighed(_probability(self._bias + sum(reason.points for reason in reasons)), reasons)
-
-    def values(self, facts: Facts, signals: Collection[str]) -> Mapping[str, float]:
-        """Return the features' values; those that are not named are 0."""
-        return {self._names[index]: value for index, value in self._values(facts, signals)}
+        """Return how likely it is that someone will ask for a message."""
+        values, points = self._values(facts, signals), self.points
+        log_odds = self._bias + math.fsum([points[index] * value for index, value in values])
+        return Weighed(_probability(log_odds), self, values)
 
     def _values(self, facts: Facts, signals: Collection[str]) -> list[tuple[int, float]]:
-        fired = self._always + [self._conditional[hit] for hit in self._matcher.fired(facts, signals)]
-        if not self._measured:
-            return [(index, 1.0) for index in fired]
+        fired = {*self._always, *(self._conditional[hit] for hit in self._matcher.fired(facts, signals))}
+        values = [(index, 1.0) for index in fired - self._figured]
+        if not self._figured:
+            return values
         text = Measured(facts.text, facts.before, str(facts.meta.get("speaker", "")))
-        counts = [0] * len(self._points)
+        values += [(index, measure(text)) for index, measure in self._measures if index in fired]
+        counts: dict[int, int] = {}
         for word in text.words & self._listed:
             for index in self._by_word[word]:
-                counts[index] += 1
-        worded, measures = self._worded, self._measures
-        return [
-            (
-                index,
-                math.log1p(counts[index])
-                if index in worded
-                else text.of(measure)
-                if (measure := measures[index])
-                else 1.0,
-            )
-            for index in fired
-        ]
+                counts[index] = counts.get(index, 0) + 1
+        return values + [(index, math.log1p(count)) for index, count in counts.items() if index in fired]
 
 
 def _is_conditional(feature: Feature) -> bool:

@@ -9,17 +9,22 @@ from math import log1p
 from typing import Final, Literal
 
 from memento_policies.before import OPENING, Before
-from memento_policies.words import distinct, plain, shipped_rarity
+from memento_policies.words import read, shipped_rarity
 
 _SCANNED: Final = 2000
 """Characters that are measured: what matters in a longer text shows by then."""
-_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+")
-_NAME: Final = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}")
-_YOU: Final = re.compile(r"\byou(?:rs?|rself|'(?:re|ve|ll|d))?\b")
+# The look-behind comes second, so that the search can run from capital to capital.
+_NAME: Final = re.compile(r"[A-Z](?<=[a-z,;] [A-Z])[a-z]{2,}")
+_YOU: Final = frozenset(("you", "your", "yours", "yourself", "you're", "you've", "you'll", "you'd"))
+_FEW: Final = 10
+"""Words to which a shorter text is filled up with known ones: that the two words of a greeting are new says little."""
+_USUALLY_NEW: Final = 0.16
+"""The share of new words where it is not known what was said before."""
+_MOST_TURNS: Final = 8
 
 Measure = Literal[
-    "words", "rarity", "told", "told_sentences", "names", "past", "exclaims", "turns_before", "words_before", "asked",
-    "asked_for", "rare", "told_rare", "told_new", "echo", "opening", "asking", "new", "new_words",
+    "words", "rarity", "rare", "told", "told_rare", "told_sentences", "names", "past", "exclaims", "fresh", "new_words",
+    "turns_before", "words_before", "asked", "asked_for", "asking",
 ]  # fmt: skip
 
 
@@ -28,20 +33,10 @@ class Measured:
 
     def __init__(self, text: str, before: Before = OPENING, speaker: str = "") -> None:
         self.text = text[:_SCANNED]
-        self.said = plain(self.text)
-        self.speakers = distinct(plain(f"{speaker} {before.speaker}"))
-        self.words = distinct(self.said) - self.speakers
         self.before = before
-        self._rarity = shipped_rarity().of(self.words)
-
-    def of(self, measure: Measure) -> float:
-        """Return one figure."""
-        return _MEASURES[measure](self)
-
-    def rarity(self, words: Set[str]) -> float:
-        """Return log(1 + the sum of the rarities) of some of its words."""
-        of = self._rarity.get
-        return log1p(sum([of(word, 0.0) for word in words]))
+        self.speakers = read(f"{speaker} {before.speaker}").words
+        self.said, self.spaced, words = read(self.text)
+        self.words = words - self.speakers
 
     @property
     def names(self) -> set[str]:
@@ -49,43 +44,42 @@ class Measured:
         return {name for name in _NAME.findall(self.text) if name.lower() not in self.speakers}
 
     @cached_property
-    def new(self) -> set[str]:
-        """The words that were not said in the last turns."""
-        left = self.words
-        for said in self.before.recent:
-            left = left - said
-        return left
+    def new_words(self) -> float:
+        """How many words were not said before."""
+        if not self.before.known:
+            return _USUALLY_NEW * len(self.words)
+        new = self.words
+        for words in self.before.said:  # one after the other, so that ever fewer are looked up
+            new = new - words
+        return len(new)
 
     @cached_property
-    def told(self) -> tuple[int, set[str]]:
-        """How many sentences neither ask nor address the other, and their words."""
-        count, words = 0, set[str]()
-        for sentence in _SENTENCE.split(self.said):
-            if sentence and not sentence.endswith("?") and not _YOU.search(sentence):
-                found = distinct(sentence)
-                count += bool(found)
-                words |= found
-        return count, words - self.speakers
+    def told(self) -> tuple[int, Set[str]]:
+        """How many sentences neither ask nor address the other, and the words that occur in no other sentence."""
+        told, others = 0, list[str]()
+        for sentence, words in zip(self.said.split("\n"), self.spaced.split("\n"), strict=True):
+            if sentence.endswith("?") or ("you" in sentence and not _YOU.isdisjoint(words.split())):
+                others.append(words)
+            elif not words.isspace():
+                told += 1
+        return told, self.words.difference(*(words.split() for words in others))
 
 
-_MEASURES: Final[Mapping[Measure, Callable[[Measured], float]]] = {
+MEASURES: Final[Mapping[Measure, Callable[[Measured], float]]] = {
     "words": lambda text: log1p(len(text.words)),
-    "rarity": lambda text: text.rarity(text.words),
-    "told": lambda text: text.rarity(text.told[1]),
+    "rarity": lambda text: log1p(shipped_rarity().total(text.words)),
+    "rare": lambda text: log1p(shipped_rarity().unlisted(text.words)),
+    "told": lambda text: log1p(shipped_rarity().total(text.told[1])),
+    "told_rare": lambda text: log1p(shipped_rarity().unlisted(text.told[1])),
     "told_sentences": lambda text: log1p(text.told[0]),
     "names": lambda text: log1p(len(text.names)),
-    "past": lambda text: log1p(sum([word.endswith("ed") for word in text.words])),
+    "past": lambda text: log1p(text.spaced.count("ed ")),
     "exclaims": lambda text: log1p(text.said.count("!")),
-    "turns_before": lambda text: text.before.turns / 8,
-    "words_before": lambda text: log1p(len(text.before.recent[0])) if text.before.recent else 0.0,
-    "new": lambda text: text.rarity(text.new),
-    "new_words": lambda text: log1p(len(text.new)),
-    "rare": lambda text: log1p(shipped_rarity().unlisted(text.words)),
-    "told_rare": lambda text: log1p(shipped_rarity().unlisted(text.told[1])),
-    "told_new": lambda text: text.rarity(text.told[1] & text.new),
-    "echo": lambda text: text.rarity(text.words & text.before.recent[0]) if text.before.recent else 0.0,
-    "opening": lambda text: float(not text.before.turns),
-    "asking": lambda text: float(text.before.asking),
+    "fresh": lambda text: text.new_words / (len(text.words) + _FEW),
+    "new_words": lambda text: log1p(text.new_words),
+    "turns_before": lambda text: min(text.before.turns, _MOST_TURNS) / _MOST_TURNS,
+    "words_before": lambda text: log1p(text.before.words),
     "asked": lambda text: float(text.before.asked),
     "asked_for": lambda text: float(text.before.asked_for),
+    "asking": lambda text: float(text.before.asking),
 }

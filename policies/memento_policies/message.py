@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from memento_policies.before import OPENING, Before
+from memento_policies.before import UNKNOWN, Before
 
 Role = Literal["user", "assistant", "tool", "system"]
 """Who a message is from. A person's name, where people talk to each other, is `meta["speaker"]`."""
@@ -42,8 +42,8 @@ class Message:
     kind: Kind = "turn"
     meta: Mapping[str, Any] = field(default_factory=dict)
     """JSON-serialisable facts from the transcript: model, tool, is_error, git_branch, agent_id, title, ..."""
-    before: Before = OPENING
-    """What the session's earlier turns tell about this one, where the caller knows."""
+    before: Before = UNKNOWN
+    """What was said before, where the caller knows."""
 
     @property
     def profile(self) -> Profile:

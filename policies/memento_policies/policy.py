@@ -13,7 +13,7 @@ from types import MappingProxyType
 from memento_policies.conditions import Facts
 from memento_policies.decision import Decision, Reason
 from memento_policies.diagnostics import nearest
-from memento_policies.importance import Importance, Model, Weighed
+from memento_policies.importance import Importance, Weighed
 from memento_policies.loading import Document, check_overrides, load_document
 from memento_policies.message import Message
 from memento_policies.own_recall import strip_recall
@@ -26,7 +26,7 @@ from memento_policies.schema import (
     TagsFile,
     WeightsFile,
 )
-from memento_policies.significance import Significance, Verdict
+from memento_policies.significance import Significance
 from memento_policies.tagging import Tagger
 from memento_policies.text import encode, head_and_tail
 
@@ -75,11 +75,11 @@ class Policy:
         if not verdict.keep:
             return _dropped(verdict.reason, text, redactions, verdict.reasons)
         model = self._importance.model(facts.profile)
-        importance = model.score(facts, verdict.signals)
-        if importance < model.skip_below and not verdict.forced:
-            return _dropped("unimportant", text, redactions, self._weightiest(model, facts, verdict))
+        weighed = model.weigh(facts, verdict.signals)
+        if weighed.importance < model.skip_below and not verdict.forced:
+            return _dropped("unimportant", text, redactions, _weightiest(weighed))
         tags = self._tagger.tags(facts, verdict.signals)
-        return Decision(True, verdict.reason, verdict.reasons, text, tags, importance, redactions, links)
+        return Decision(True, verdict.reason, verdict.reasons, text, tags, weighed.importance, redactions, links)
 
     def weigh(self, message: Message) -> Weighed:
         """Return a message's importance, whether it is kept or not, with what each feature contributed."""
@@ -97,10 +97,6 @@ class Policy:
         return Facts(
             message.role, message.kind, scanned, len(text), message.meta, text, message.before, message.profile
         )
-
-    def _weightiest(self, model: Model, facts: Facts, verdict: Verdict) -> tuple[Reason, ...]:
-        reasons = model.weigh(facts, verdict.signals).reasons
-        return tuple(sorted(reasons, key=lambda reason: -abs(reason.points))[:_REASONS])
 
     def redact(self, text: str) -> Redaction:
         """Replace the secrets in any text that is about to be written: logs, quarantine, spool."""
@@ -136,6 +132,10 @@ def _check_signals(
                 if signal not in signals:
                     problem = f"no signal '{signal}' in significance.yaml{nearest(signal, signals)}"
                     raise document.error((key, index, name, position), problem)
+
+
+def _weightiest(weighed: Weighed) -> tuple[Reason, ...]:
+    return tuple(sorted(weighed.reasons, key=lambda reason: -abs(reason.points))[:_REASONS])
 
 
 def _dropped(reason: str, text: str, redactions: Mapping[str, int], reasons: tuple[Reason, ...] = ()) -> Decision:

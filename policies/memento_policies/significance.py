@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from memento_policies.conditions import Facts, RuleMatcher
 from memento_policies.decision import Reason
-from memento_policies.schema import SignificanceFile
+from memento_policies.schema import Signal, SignificanceFile
 
 
 class Verdict(NamedTuple):
@@ -24,7 +24,8 @@ class Significance:
     """The signals of `significance.yaml`, compiled."""
 
     def __init__(self, file: SignificanceFile) -> None:
-        self._signals = [signal for signal in file.signals if signal.enabled]
+        # Sorted once, so that what fires is in order.
+        self._signals = sorted((signal for signal in file.signals if signal.enabled), key=_weight)
         self._reasons = [Reason(signal.name, signal.points) for signal in self._signals]
         self._always = [signal.always for signal in self._signals]
         self._matcher = RuleMatcher(self._signals)
@@ -33,18 +34,18 @@ class Significance:
     def judge(self, facts: Facts) -> Verdict:
         """Add the points of the signals that fire; `always: skip` overrules `always: keep`, which overrules points."""
         fired = self._matcher.fired(facts)
-        reasons = sorted((self._reasons[index] for index in fired), key=_weight)
-        signals = tuple(reason.name for reason in reasons)
+        reasons = [self._reasons[index] for index in fired]
+        signals = tuple([reason.name for reason in reasons])
         for forced in ("skip", "keep"):
             for index in fired:
                 if self._always[index] == forced:
                     return Verdict(forced == "keep", self._reasons[index].name, tuple(reasons), signals, True)
-        keep = sum(reason.points for reason in reasons) >= self._threshold
+        keep = sum([reason.points for reason in reasons]) >= self._threshold
         return Verdict(keep, _strongest(reasons, keep), tuple(reasons), signals)
 
 
-def _weight(reason: Reason) -> tuple[float, str]:
-    return -abs(reason.points), reason.name
+def _weight(signal: Signal) -> tuple[float, str]:
+    return -abs(signal.points), signal.name
 
 
 def _strongest(reasons: list[Reason], keep: bool) -> str:

@@ -55,11 +55,40 @@ def test_kept_skipped_and_repeated(tmp_path: Path) -> None:
             agent.observe(FACT, role="boss")
 
 
+def test_what_people_said_in_earlier_sessions_is_no_news(tmp_path: Path) -> None:
+    news = "We adopted two kittens called Luna and Oliver from the shelter in Rotterdam."
+    weights = []
+    for session, speaker in (("1", "Ana"), ("2", "Ben"), ("3", "Ana")):
+        with AutoMemory(tmp_path / "store.db", session_id=session) as people:
+            weights.append(people.observe(news, meta={"speaker": speaker}).decision.importance)
+    assert weights[1] == weights[0] > weights[2]
+
+
+def test_a_resumed_session_goes_on_where_it_was(tmp_path: Path) -> None:
+    said = [
+        ("Ben", "Where did you buy your violin last summer?"),
+        ("Ana", "In a little shop in Cremona."),
+        ("Ben", FACT),
+    ]
+    weights: list[list[float]] = [[], []]
+    with AutoMemory(tmp_path / "whole.db", session_id="s") as whole:
+        for speaker, text in said:
+            weights[0].append(whole.observe(text, meta={"speaker": speaker}).decision.importance)
+    for speaker, text in said:
+        with AutoMemory(tmp_path / "parts.db", session_id="s") as part:
+            weights[1].append(part.observe(text, meta={"speaker": speaker}).decision.importance)
+    with MemoryStore(tmp_path / "store.db") as store:
+        for speaker, text in said:
+            store.remember(text, session_id="s", speaker=speaker)
+        remembered = [memory.importance for memory in reversed(store.get_recent())]
+    assert weights[0] == weights[1] == remembered
+
+
 def test_a_store_that_cannot_be_opened_defers_to_a_private_redacted_log(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     broken(path)
     with AutoMemory(path) as agent:
-        seen = agent.observe(f"{FACT} The token is {TOKEN}.", meta={"lone": "\ud800"})
+        seen = agent.observe(f"{FACT} The token is {TOKEN}.", meta={"lone": "\ud800", "speaker": "Ana"})
     assert (seen.kept, seen.deferred) == (True, True)
     assert json.loads(lines(path)[0])["memory"]["id"] == seen.id
     assert TOKEN not in lines(path)[0]

@@ -81,3 +81,13 @@ def stemmer(connection: apsw.Connection) -> Callable[[str], list[str]]:
         return [str(stems[0]) for stems in found]
 
     return stems
+
+
+def said_by(connection: apsw.Connection, speaker: str, limit: int) -> list[str]:
+    """Return what somebody said, the texts that were written last first."""
+    found = connection.execute(
+        "SELECT memories.text FROM memories_fts JOIN memories ON memories.num = memories_fts.rowid "
+        "WHERE memories_fts MATCH ? AND memories.speaker = ? ORDER BY memories_fts.rowid DESC LIMIT ?",
+        (f"speaker : {quote(speaker)}", speaker, limit),
+    )
+    return [str(text) for (text,) in found]

@@ -1,0 +1,32 @@
+"""What people said before a message, as far as it is stored: in its session, and each of them earlier."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+from memento.storage import fulltext, rows
+from memento_policies.before import EARLIER, OPENING, Before, after, joined
+from memento_policies.text import encode
+
+if TYPE_CHECKING:
+    from memento.storage.database import Database
+
+_LAST: Final = 8
+"""Turns of the session of which not the words alone count."""
+
+
+def resumed(database: Database, session_id: str, speaker: str) -> Before:
+    """Return what was said before `speaker` goes on with a session; the id may be empty. Raises StoreError."""
+    with database.read() as connection:
+        said = rows.said_last(connection, encode(session_id)[0], _LAST) if session_id else []
+    before = OPENING
+    for one in dict.fromkeys((*(turn.speaker for turn in said), speaker)):
+        before = joined_by(database, before, one)
+    return reduce(lambda before, turn: after(before, turn.text, turn.speaker), said, before)
+
+
+def joined_by(database: Database, before: Before, speaker: str) -> Before:
+    """Return the same with one more who talks, and with what is stored of what he said. Raises StoreError."""
+    with database.read() as connection:
+        return joined(before, fulltext.said_by(connection, encode(speaker)[0], EARLIER))
