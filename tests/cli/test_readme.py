@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import typer
 
 from memento.cli.app import app
+from memento.config import load_config
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 README: Final = ROOT / "README.md"
@@ -88,3 +90,30 @@ def test_python_snippets_run(
     monkeypatch.setenv("MEMENTO_MODEL_DIR", str(model_dir))
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(snippet, f"{path.name}", "exec"), {"__name__": "__main__"})
+
+
+def settings_rows() -> dict[str, str]:
+    """Return each documented setting with its default, as docs/settings.md has them."""
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z_.]+)` \|[^|]*\| ([^|]*?) ?\|", page, re.MULTILINE)
+    return {key: default.strip("`") for key, default in rows}
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = settings_rows()
+    effective = list(load_config(environment={"MEMENTO_HOME": "~/.memento"}).effective())
+    assert documented.keys() == {key for key, _, _ in effective}
+    for key, value, _ in effective:
+        if isinstance(value, bool | int | float):
+            assert documented[key] == json.dumps(value), key
+
+
+def test_links_lead_somewhere() -> None:
+    for path in (*DOCUMENTS, ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", path.read_text("utf-8")):
+            assert (path.parent / target).exists(), (path.name, target)
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[a-z-]+\.md)\)", README.read_text("utf-8")))
+    assert linked == {f"docs/{path.name}" for path in DOCUMENTS if path != README}

@@ -51,11 +51,12 @@ def forget(
 
     with MemoryStore(config=configured(db)) as store:
         chosen = select(store, ids or (), query, **filters(within))
+        if dry_run:
+            _list(chosen, wants_json(json_))
         if not chosen:
             note("nothing is stored that fits")
             raise typer.Exit(NOTHING_FOUND)
         if dry_run:
-            _list(chosen, wants_json(json_))
             return
         if not (yes or _confirmed(chosen)):
             note("nothing was forgotten")
@@ -106,8 +107,9 @@ def _forget(store: MemoryStore, chosen: Sequence[Memory]) -> Receipt:
 def _list(chosen: Sequence[Memory], as_json: bool) -> None:
     if as_json:
         print_json([memory.as_dict() for memory in chosen])
-    else:
-        say("\n".join(_lines(chosen)))
+        return
+    for line in _lines(chosen):
+        say(line)
 
 
 def _lines(chosen: Sequence[Memory]) -> Iterator[str]:

@@ -124,16 +124,15 @@ def why(
 
     with MemoryStore(config=configured(db)) as store:
         explained = explain_line(store, what, format_) if is_place(what) else explain_memory(store, what)
+    if wants_json(json_):
+        print_json([one.as_dict() for one in explained])
     if not explained:
         is_line = is_place(what)
         note(
             f"the record on {what} has no end yet" if is_line else f"there is no memory {what}, and it is no FILE:LINE"
         )
         raise typer.Exit(NOTHING_FOUND)
-    if wants_json(json_):
-        print_json([one.as_dict() for one in explained])
-        return
-    for one in explained:
+    for one in () if wants_json(json_) else explained:
         typer.echo(plain("\n".join(one.lines())))
 
 
