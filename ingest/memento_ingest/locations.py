@@ -11,10 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
-from typing import Final, Literal
-
-Platform = Literal["linux", "darwin", "win32"]
-"""As `sys.platform` says it."""
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class Place:
 
 
 class Surroundings:
-    """The home folder, the environment and the platform a table is made for."""
+    """The home folder, the environment and the platform (as `sys.platform` says it) a table is made for."""
 
     def __init__(self, home: PurePath | str, environment: Mapping[str, str], platform: str) -> None:
         self._path: type[PurePath] = PureWindowsPath if platform == "win32" else PurePosixPath

@@ -7,8 +7,8 @@ format* is a SQLite file of which the rows are read that are new or have changed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
 
@@ -96,8 +96,6 @@ class DatabaseFormat(Protocol):
 
 
 Format = LineFormat | DocumentFormat | DatabaseFormat
-
-StateDict = Mapping[str, Any]
 
 
 def source_of(format_: Format) -> str:

@@ -38,6 +38,11 @@ def folders(home: Path) -> list[Path]:
     return [home / FOLDER, *([Path(runtime, "memento", FOLDER)] if runtime.startswith("/") else [])]
 
 
+def files(home: Path) -> list[Path]:
+    """Return the files of the spool."""
+    return [path for folder in folders(home) if folder.is_dir() for path in folder.glob("*.jsonl")]
+
+
 def append(places: Sequence[Path], lines: bytes) -> Path:
     """Append whole lines, wait for the disk and return the file. Raises OSError when no folder can take them."""
     problem: OSError | None = None

@@ -35,7 +35,6 @@ class Wake:
         self._scheduled: set[Path] = set()
         self.overflows = 0
         """Times that events were lost, by the kernel or here."""
-        self.restarts = 0
         _listen_for_losses(self)
 
     def watch(self, roots: Iterable[Path]) -> None:
@@ -43,7 +42,6 @@ class Wake:
         wanted = {root if root.is_dir() else root.parent for root in roots if root.exists()}
         wanted = {folder for folder in wanted if kind_of(folder) not in SILENT}  # there the sweep alone sees changes
         if self._observer is not None and not self._observer.is_alive():
-            self.restarts += 1
             self.stop()
         if wanted - self._scheduled and self._observer is not None:
             self.stop()  # a folder that was deleted and made again needs a fresh watch too

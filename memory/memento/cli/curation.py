@@ -99,15 +99,14 @@ def scrub(
 
 
 def _spool(store: MemoryStore, redact: Redact) -> int:
-    from memento_ingest.hooks.spool import folders, rewrite
+    from memento_ingest.hooks.spool import files, rewrite
 
     def clean(line: bytes) -> bytes:
         text = line.decode("utf-8", "surrogateescape")
         redacted = redact(text)
         return redacted.encode("utf-8", "surrogateescape") if redacted != text else line
 
-    files = [path for folder in folders(store.config.home) if folder.is_dir() for path in folder.glob("*.jsonl")]
-    return sum(rewrite(path, clean) for path in files)
+    return sum(rewrite(path, clean) for path in files(store.config.home))
 
 
 def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:

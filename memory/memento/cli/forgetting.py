@@ -94,12 +94,11 @@ def delete(
 
 def _forget(store: MemoryStore, chosen: Sequence[Memory]) -> Receipt:
     from memento.forgetting.erasing import forget as erase
-    from memento_ingest.hooks.spool import folders, scrub
+    from memento_ingest.hooks.spool import files, scrub
 
     def scrub_spool(probes: Sequence[Probe]) -> int:
         patterns = [pattern for probe in probes for pattern in probe.patterns]
-        files = [path for folder in folders(store.config.home) if folder.is_dir() for path in folder.glob("*.jsonl")]
-        return sum(scrub(path, patterns) for path in files)
+        return sum(scrub(path, patterns) for path in files(store.config.home))
 
     return erase(store, chosen, scrub_spool)
 

