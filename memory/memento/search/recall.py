@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -15,6 +15,7 @@ from memento.memory import Feature, Found, Recall
 from memento.search.fusion import fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS
+from memento.search.ranking.dates import Span
 from memento.search.ranking.evidence import beside, cosines_of, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import Placed, arrange
@@ -28,6 +29,10 @@ from memento.times import now_ms
 
 CANDIDATES: Final = 200
 """How many each of the two searches brings to the ranking."""
+DATED: Final = 40
+"""How many come along from the days that a question names, however far they are from it in meaning."""
+DATED_DAYS: Final = 31
+"""A longer time than this is no narrower than the question itself."""
 SURVEYED: Final = 240
 """How many of those are ranked at all, the best by both searches' fused scores."""
 SHORTLIST: Final = 60
@@ -65,6 +70,8 @@ class _Progress:
     lexical: dict[int, float] = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
+    dated: dict[int, float] = field(default_factory=dict)
+    """Cosines of those from the days that the question names."""
     readings: list[bytes] = field(default_factory=list)
     """The vectors of statement and topic; none without a model."""
     model: str = ""
@@ -123,8 +130,18 @@ def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> 
         found = list(progress.lexical)
         statement, within, deadline = progress.readings[0], progress.within, progress.deadline
         progress.dense = semantic.search(statement, wanted, within, found, deadline, progress.model)
+        for days in _on_named_days(question.spans, within):
+            progress.dated |= semantic.search(statement, DATED, days, [], deadline, progress.model)
     except ModelError as error:
         progress.notes.append(f"searched by words only: {error}")
+
+
+def _on_named_days(spans: Iterable[Span], within: Filter) -> Iterator[Filter]:
+    """Yield the filter narrowed to each of the days, weeks or months that a question names."""
+    for span in spans:
+        if times := span.times(DATED_DAYS):
+            since, before = max(times[0], within.since or times[0]), min(times[1], within.before or times[1])
+            yield replace(within, since=since, before=before)
 
 
 def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None:
@@ -132,7 +149,8 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     _in_time(progress)
     options, spread = progress.options, progress.options.spread and not progress.within.session
     most = max(SURVEYED, options.limit)
-    nums = list(fuse(progress.dense, progress.lexical))[:most]
+    fused = list(fuse(progress.dense, progress.lexical))[:most]
+    nums = list(dict.fromkeys([*fused, *progress.dated]))
     cosines = cosines_of(partial(semantic.similarities, model=progress.model), progress.readings)
     surveyed = survey(
         database, progress.question, nums, progress.lexical, progress.idf, cosines, now_ms(), progress.deadline

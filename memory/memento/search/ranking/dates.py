@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NamedTuple
 
 _MONTHS: Final = (
@@ -70,6 +70,13 @@ class Span(NamedTuple):
         if self.start and self.end:
             return self.start <= when < self.end
         return when.month == self.month and self.day in (0, when.day)
+
+    def times(self, days: int) -> tuple[int, int] | None:
+        """Return start and end (exclusive) in Unix ms, UTC; None for more than so many days, and for those of any year."""
+        if not self.start or not self.end or (self.end - self.start).days > days:
+            return None
+        first, end = (datetime.combine(day, time(), UTC) for day in (self.start, self.end))
+        return round(first.timestamp() * 1000), round(end.timestamp() * 1000)
 
     def meets(self, other: Span) -> bool:
         """Tell whether two spans have a day in common."""
