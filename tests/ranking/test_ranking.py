@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ def store(tmp_path: Path, model_dir: Path) -> Iterator[MemoryStore]:
     environment = {"MEMENTO_HOME": str(tmp_path), "MEMENTO_MODEL_DIR": str(model_dir)}
     with MemoryStore(tmp_path / "m.db", config=load_config(environment=environment)) as opened:
         yield opened
+
+
+def _ms(day: str) -> int:
+    return round(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def say(store: MemoryStore, speaker: str, text: str, *, at: int = 0, session: str = "s") -> str:
@@ -49,6 +54,20 @@ def test_the_named_month_decides_between_equal_texts(store: MemoryStore) -> None
                        timestamp=f"2023-{month:02}-10T12:00:00+00:00", embed=False)  # fmt: skip
     assert "trip 5" in store.recall("Where did Ann go hiking in May?")[0].text
     assert "trip 9" in store.recall("Where did Ann go hiking in September 2023?")[0].text
+
+
+def test_a_named_day_finds_what_happened_on_it_among_many_alike(store: MemoryStore) -> None:
+    first = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for day in range(260):
+        at = round((first + timedelta(day)).timestamp() * 1000)
+        store.remember(
+            f"We deployed service {day % 7}, checks are green.", session_id=f"{day}", timestamp=at, embed=False
+        )
+    store.embed_pending()
+    found = store.recall("What did we deploy on 24 August 2026?", k=1)
+    assert datetime.fromtimestamp(found[0].memory.timestamp / 1000, UTC).date() == date(2026, 8, 24)
+    earlier = store.recall("What did we deploy on 24 August 2026?", before="2026-08-01")
+    assert all(one.memory.timestamp < _ms("2026-08-01") for one in earlier)
 
 
 def test_what_the_user_said_comes_before_the_long_answer(store: MemoryStore) -> None:

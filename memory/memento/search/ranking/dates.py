@@ -72,7 +72,7 @@ class Span(NamedTuple):
         return when.month == self.month and self.day in (0, when.day)
 
     def times(self, days: int) -> tuple[int, int] | None:
-        """Return start and end (exclusive) in Unix ms, UTC; None for more than so many days, and for those of any year."""
+        """Return start and end (exclusive) in Unix ms, UTC; None for more than so many days, or any year."""
         if not self.start or not self.end or (self.end - self.start).days > days:
             return None
         first, end = (datetime.combine(day, time(), UTC) for day in (self.start, self.end))
