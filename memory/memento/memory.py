@@ -114,7 +114,7 @@ class Found:
     lexical: float | None
     """BM25, higher is better; None where no word of the query occurs."""
     copies: int = 0
-    """How many more memories of the same role and speaker say exactly the same."""
+    """How many more memories of the same role and speaker say the same: those consolidation knows, and equal texts."""
     before: tuple[Memory, ...] = ()
     """What came just before it in its session, oldest first, where context was asked for."""
     after: tuple[Memory, ...] = ()

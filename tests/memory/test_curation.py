@@ -99,6 +99,42 @@ def test_the_newest_of_equal_texts_stands_for_all(store: MemoryStore) -> None:
         assert curating.repeats(connection, "3".ljust(32, "0")) == 2
 
 
+SAID = "Please run the tests of the importer before you push anything to the main branch."
+
+
+def found(store: MemoryStore, **filters: object) -> list[tuple[str, int]]:
+    return [(one.id[0], one.copies) for one in store.recall("tests of the importer", **filters)]  # type: ignore[arg-type]
+
+
+def test_what_was_said_again_takes_one_place_in_recall_and_is_counted(store: MemoryStore) -> None:
+    put(store, row("1", SAID, 9), row("2", SAID + " Thanks", 5), row("3", "Ok, " + SAID, 1), row("4", SAID + " 7", 0))
+    assert sorted(found(store)) == [("1", 0), ("2", 0), ("3", 0), ("4", 0)]
+    consolidate(store, now=NOW)
+    assert sorted(found(store)) == [("3", 2), ("4", 0)]
+    assert [copies for _, copies in found(store, before=NOW - 3 * DAY)] == [2]
+    assert consolidate(store, now=NOW).steps == []
+
+
+def test_with_the_newest_gone_or_changed_the_others_are_found_again(store: MemoryStore) -> None:
+    put(store, row("1", SAID, 9), row("2", SAID + " Thanks", 5), row("3", SAID, 1))
+    consolidate(store, now=NOW)
+    store.delete("3".ljust(32, "0"))
+    assert sorted(found(store)) == [("1", 0), ("2", 0)]
+    consolidate(store, now=NOW)
+    assert found(store) == [("2", 1)]
+    put(store, row("2", "In that case never mind the tests of the importer, we have no time for them at all." * 2, 5))
+    assert sorted(found(store)) == [("1", 0), ("2", 0)]
+
+
+def test_a_store_that_was_taken_over_learns_anew_what_was_said_again(store: MemoryStore, tmp_path: Path) -> None:
+    put(store, row("1", SAID, 9), row("2", SAID + " Thanks", 5))
+    consolidate(store, now=NOW)
+    with store.database.write() as connection:
+        connection.execute("DELETE FROM repeats")
+    assert consolidate(store, now=NOW).counts == {"same": 1}
+    assert found(store) == [("2", 1)]
+
+
 def test_consolidating_again_or_reading_again_changes_nothing(store: MemoryStore) -> None:
     rows = [
         row("1", "The port is 5432.", 9),
@@ -179,7 +215,7 @@ def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_pa
         receipt = scrub(fresh)
         assert receipt.secrets == {"acme": 3}
         assert (len(receipt.memories), receipt.beside, receipt.journal) == (2, {"sessions": 1}, 1)
-        assert receipt.backups == "1 were removed and a new one taken"
+        assert receipt.backups == "1 was removed and a new one taken"
         texts = [memory.text for memory in fresh.get_recent()]
         assert len({tuple(memory.meta["secrets"]) for memory in fresh.get_recent()}) == 1
         assert sorted(texts) == ["The key is [REDACTED:acme], keep it", "export KEY=[REDACTED:acme]"]

@@ -2,8 +2,8 @@
 
 The plan is a function of the rows and the rules, so running it again changes nothing. Rows are marked and moved, never
 merged: each stays the record of one message, so a source that is read again meets its own rows and nothing is counted
-twice. How often something was said is the number of rows that point to the newest one. Only a rule under `forget`,
-which is empty unless somebody writes one, deletes.
+twice. Recall shows one of those that say the same, with their number. Only a rule under `forget`, which is empty unless
+somebody writes one, deletes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from memento import journal
 from memento.curation.similarity import Text, chains, near_duplicates
 from memento.memory import EPISODIC, KNOWLEDGE, Memory
-from memento.storage import curating, rows
+from memento.storage import curating, repeats, rows
 from memento.store import MemoryStore
 from memento.times import now_ms
 from memento_policies.retention import DAY_MS, Retention, Traits, load_retention
@@ -68,9 +68,12 @@ def plan(store: MemoryStore, now: int) -> Plan:
     retention = load_retention(store.config.policy_dir)
     with store.database.read() as connection:
         memories = [replace(memory, meta={}, why={}) for memory in rows.every(connection) if memory.active]
+        repeated = repeats.marked(connection)
     marks = {**_outdated(memories, retention), **_same(memories, retention)}
     marked = {memory.id: memory.superseded_by for memory in memories}
-    steps = [step for step in marks.values() if marked[step.id] != step.by]
+    steps = [
+        step for step in marks.values() if marked[step.id] != step.by or (step.doing == "same") != (step.id in repeated)
+    ]
     steps += [
         Step("unmark", memory.id, memory.text, "the newer one is gone, or the rules have changed")
         for memory in memories
@@ -140,6 +143,8 @@ def _carry_out(store: MemoryStore, found: Plan) -> None:
     forgotten = [step.id for step in found.steps if step.doing == "forget"]
     with store.database.write() as connection:
         curating.supersede(connection, marks)
+        repeats.unmark(connection, marks)
+        repeats.mark(connection, {step.id: step.by for step in found.steps if step.doing == "same"})
         curating.move(connection, promoted, KNOWLEDGE)
     if forgotten:
         journal.write(store.database, lambda _: [journal.Forget(forgotten)])

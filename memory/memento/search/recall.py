@@ -22,7 +22,7 @@ from memento.search.ranking.order import Placed, arrange
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.semantic import Semantic
-from memento.storage import fulltext, rows, turns
+from memento.storage import fulltext, repeats, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 from memento.times import now_ms
@@ -156,7 +156,7 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
         database, progress.question, nums, progress.lexical, progress.idf, cosines, now_ms(), progress.deadline
     )
     first = rank(surveyed, max(SHORTLIST, options.limit))
-    progress.ranked = [Placed(one, 0) for one in first[: options.limit]]
+    progress.ranked = [Placed(one) for one in first[: options.limit]]
     _in_time(progress)
     few = [one.turn for one in first]
     surveyed, more = beside(database, surveyed, few[:BESIDE], progress.within, cosines, progress.deadline)
@@ -164,7 +164,9 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     windows = options.explain or not NEED_TEXT_BESIDE.isdisjoint(weighed(few))
     evidence = read(database, surveyed, few, cosines, progress.deadline, windows=windows)
     ranking = rank(evidence, explain=options.explain)
-    progress.ranked = arrange(ranking, options.limit, evidence.texts, spread=spread)
+    with database.read(progress.deadline) as connection:
+        newest = repeats.newest(connection, [one.turn.num for one in ranking])
+    progress.ranked = arrange(ranking, options.limit, evidence.texts, newest, spread=spread)
 
 
 def _in_time(progress: _Progress) -> None:
@@ -193,6 +195,7 @@ def _found(database: Database, progress: _Progress, placed: Sequence[Placed]) ->
         around = turns.around(connection, nums, reach) if reach else {}
         near = [num for one in around.values() for num in (*one.before, *one.after)]
         memories = rows.by_nums(connection, list(dict.fromkeys((*nums, *near))))
+        alike = repeats.alike(connection, nums)
     results = []
     for one, num in zip(placed, nums, strict=True):
         if num not in memories:
@@ -204,7 +207,7 @@ def _found(database: Database, progress: _Progress, placed: Sequence[Placed]) ->
                 round(one.ranked.score, 6),
                 progress.dense.get(num),
                 progress.lexical.get(num),
-                one.copies,
+                len(one.copies | alike[num]),
                 before=tuple(memories[other] for other in reversed(sides.before) if other in memories),
                 after=tuple(memories[other] for other in sides.after if other in memories),
                 features=_features(one.ranked) if progress.options.explain else None,

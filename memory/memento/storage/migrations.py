@@ -184,7 +184,22 @@ CREATE TABLE writes (count INTEGER NOT NULL) STRICT;
 INSERT INTO writes (count) VALUES (0);
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5)
+_V6: Final = """
+-- Which memory says again what an older one of the same voice said. Derived: consolidation writes it anew.
+CREATE TABLE repeats (
+    num    INTEGER PRIMARY KEY,             -- of the older memory
+    newest INTEGER NOT NULL                 -- of the newest that says the same
+) STRICT;
+CREATE INDEX repeats_newest ON repeats (newest);
+CREATE TRIGGER memories_deleted_repeats AFTER DELETE ON memories BEGIN
+    DELETE FROM repeats WHERE num = old.num OR newest = old.num;
+END;
+CREATE TRIGGER memories_updated_repeats AFTER UPDATE OF text ON memories WHEN old.text <> new.text BEGIN
+    DELETE FROM repeats WHERE num = old.num OR newest = old.num;
+END;
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from memento.search.ranking.weights import Ranked
@@ -14,18 +14,21 @@ _LEAST: Final = 5
 
 
 class Placed(NamedTuple):
-    """A result, and in how many more memories the same voice says exactly the same."""
+    """A result, and the row numbers of others that were found in which the same voice says the same."""
 
     ranked: Ranked
-    copies: int
+    copies: frozenset[int] = frozenset()
 
 
-def arrange(ranking: Sequence[Ranked], limit: int, texts: Mapping[int, str], *, spread: bool) -> list[Placed]:
+def arrange(
+    ranking: Sequence[Ranked], limit: int, texts: Mapping[int, str], newest: Mapping[int, int], *, spread: bool
+) -> list[Placed]:
     """Return the first `limit` results; `spread` holds one session to half of what is shown.
 
-    `texts` by row number; a text that is not there is like no other.
+    `texts` by row number; a text that is not there is like no other. `newest` tells of a row number that of the newest
+    memory that says nearly the same.
     """
-    unique = _collapsed(_after_their_replacements(ranking), texts)
+    unique = _collapsed(_after_their_replacements(ranking), texts, newest)
     return (_spread(unique) if spread else unique)[:limit]
 
 
@@ -50,15 +53,14 @@ def _after_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
     return sorted(ranking, key=position)
 
 
-def _collapsed(ranking: Iterable[Ranked], texts: Mapping[int, str]) -> list[Placed]:
+def _collapsed(ranking: Sequence[Ranked], texts: Mapping[int, str], newest: Mapping[int, int]) -> list[Placed]:
     """Keep the best of those in which the same voice says the same; white space does not tell texts apart."""
-    best: dict[Hashable, Ranked] = {}
-    copies: Counter[Hashable] = Counter()
+    groups: dict[Hashable, list[Ranked]] = {}
+    said = {one.turn.num: _said(one.turn, texts.get(one.turn.num)) for one in ranking}
     for one in ranking:
-        said = _said(one.turn, texts.get(one.turn.num))
-        best.setdefault(said, one)
-        copies[said] += 1
-    return [Placed(one, copies[said] - 1) for said, one in best.items()]
+        last = newest.get(one.turn.num, one.turn.num)
+        groups.setdefault(said.get(last, last), []).append(one)
+    return [Placed(best, frozenset(one.turn.num for one in others)) for best, *others in groups.values()]
 
 
 def _said(turn: Turn, text: str | None) -> Hashable:

@@ -1,0 +1,47 @@
+"""Memories that say again what older ones said: the newest stands for all of them, and they are counted with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import apsw
+
+
+def mark(connection: apsw.Connection, newest: Mapping[str, str]) -> None:
+    """Say of each memory which newer one says the same, inside the caller's transaction."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO repeats SELECT older.num, newest.num FROM memories AS older, memories AS newest "
+        "WHERE older.id = ? AND newest.id = ?",
+        newest.items(),
+    )
+
+
+def unmark(connection: apsw.Connection, memories: Iterable[str]) -> None:
+    """Say of each memory that no newer one says the same, inside the caller's transaction."""
+    connection.executemany(
+        "DELETE FROM repeats WHERE num = (SELECT num FROM memories WHERE id = ?)", [(one,) for one in memories]
+    )
+
+
+def marked(connection: apsw.Connection) -> set[str]:
+    """Return the ids of all memories of which a newer one says the same."""
+    return {one for (one,) in connection.execute("SELECT id FROM repeats JOIN memories USING (num)")}
+
+
+def newest(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, int]:
+    """Return {row number: that of the newest memory that says the same}, where there is a newer one."""
+    find = "SELECT newest FROM repeats WHERE num = ?"
+    found = ((num, connection.execute(find, (num,)).get) for num in nums)
+    return {num: int(newer) for num, newer in found if newer is not None}
+
+
+def alike(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, set[int]]:
+    """Return {row number: those of all other memories that say the same}."""
+    newer = newest(connection, nums)
+    found: dict[int, set[int]] = defaultdict(set)
+    for num in nums:
+        last = newer.get(num, num)
+        older = connection.execute("SELECT num FROM repeats WHERE newest = ?", (last,))
+        found[num] = {last, *(one for (one,) in older)} - {num}
+    return found
