@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from memento.embedding import ModelError, pull
+from memento.embedding import ModelError
+from memento.embedding.pulling import pull
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from memento.embedding.model_files import TOKENIZER, write_manifest
 from memento.native import native_module
 
 if TYPE_CHECKING:
@@ -56,3 +59,21 @@ def test_embedding_what_waits_loads_no_numpy_either(memento_with_model: Cli) -> 
     found, loaded = recall(memento, "1", "boat to an isle", "-k", "1")
     assert len(found) == 1
     assert "numpy" not in loaded
+
+
+def test_a_model_it_cannot_run_is_left_to_the_python_engine(memento: Cli, model_dir: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model_dir, tmp_path / "model")
+    tokenizer = json.loads((folder / TOKENIZER).read_text())
+    # A pattern of Oniguruma's own, which Python's tokenizers use and the native engine does not.
+    split = {"type": "Split", "pattern": {"Regex": "(?~x)"}, "behavior": "Isolated", "invert": False}
+    tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [tokenizer["pre_tokenizer"], split]}
+    (folder / TOKENIZER).write_text(json.dumps(tokenizer))
+    write_manifest(folder, "test")
+    memento.environment["MEMENTO_MODEL_DIR"] = str(folder)
+    memento("remember", "The gate of the north dock opens at six.")
+    assert memento("recall", "gate").json["notes"] == []
+    for rust, code, level in (("", 4, "advice"), ("1", 1, "broken"), ("0", 4, "ok")):
+        memento.environment["MEMENTO_RUST"] = rust
+        found = {one["check"]: one for one in memento("doctor", "--json", code=code).json}
+        assert found["engine"]["level"] == level
+        assert ("cannot run the model" in found["engine"]["text"]) == (rust != "0")

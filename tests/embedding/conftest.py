@@ -6,10 +6,11 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,6 +106,36 @@ def published_folder(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     head = json.dumps(header).encode()
     (folder / WEIGHTS).write_bytes(len(head).to_bytes(8, "little") + head + b"".join(blobs))
     return folder
+
+
+@pytest.fixture
+def bag_of_tokens(model_dir: Path) -> Callable[..., Any]:
+    """Return a function that exports a model which looks each token up in a table, and returns the table.
+
+    Its inputs are int64, with segments, as optimum writes them.
+    """
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    def write(folder: Path, tokenizer: Path = model_dir / TOKENIZER) -> Any:
+        folder.mkdir(parents=True)
+        shutil.copyfile(tokenizer, folder / TOKENIZER)
+        table = np.random.default_rng(3).standard_normal((30_522, 20)).astype(np.float32)
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["b", "t"]) for name in names]
+        result = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["b", "t", 20])
+        nodes = [
+            helper.make_node("Add", ["input_ids", "token_type_ids"], ["moved"]),
+            helper.make_node("Gather", ["table", "moved"], ["last_hidden_state"]),
+        ]
+        graph = helper.make_graph(nodes, "bag", inputs, [result], [numpy_helper.from_array(table, "table")])
+        (folder / "onnx").mkdir()
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7)
+        onnx.save(model, folder / "onnx" / "model.onnx")
+        return table
+
+    return write
 
 
 @pytest.fixture

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
 from memento.embedding import ModelError, find_model, load_embedder
@@ -20,25 +17,6 @@ from memento.embedding.model_files import FP32, INT8, TOKENIZER, WEIGHTS
 
 MakeFolder = Callable[..., Path]
 TEXT = "The build broke when Anna updated the compiler."
-
-
-def bag_of_tokens(folder: Path, model_dir: Path, output: str = "last_hidden_state") -> NDArray[np.float32]:
-    """Export a model that looks each token up, int64 inputs with segments as optimum writes them; return its table."""
-    folder.mkdir(parents=True)
-    shutil.copyfile(model_dir / TOKENIZER, folder / TOKENIZER)
-    table = np.random.default_rng(3).standard_normal((30_522, 20)).astype(np.float32)
-    names = ("input_ids", "attention_mask", "token_type_ids")
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["b", "t"]) for name in names]
-    result = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["b", "t", 20])
-    nodes = [
-        helper.make_node("Add", ["input_ids", "token_type_ids"], ["moved"]),
-        helper.make_node("Gather", ["table", "moved"], [output]),
-    ]
-    graph = helper.make_graph(nodes, "bag", inputs, [result], [numpy_helper.from_array(table, "table")])
-    (folder / "onnx").mkdir()
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7)
-    onnx.save(model, folder / "onnx" / "model.onnx")
-    return table
 
 
 def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -74,8 +52,10 @@ def test_the_weights_and_the_recipe_make_the_stamp(tmp_path: Path, sentence_fold
 
 
 @pytest.mark.parametrize("pooling", ["mean_tokens", "cls_token", "max_tokens"])
-def test_an_export_is_pooled_as_its_folder_says(tmp_path: Path, model_dir: Path, pooling: str) -> None:
-    table = bag_of_tokens(tmp_path / "bag", model_dir)
+def test_an_export_is_pooled_as_its_folder_says(
+    tmp_path: Path, model_dir: Path, bag_of_tokens: Callable[..., NDArray[np.float32]], pooling: str
+) -> None:
+    table = bag_of_tokens(tmp_path / "bag")
     (tmp_path / "bag" / "1_Pooling").mkdir()
     config = {"pooling_mode_mean_tokens": False, f"pooling_mode_{pooling}": True}
     (tmp_path / "bag" / "1_Pooling" / "config.json").write_text(json.dumps(config))

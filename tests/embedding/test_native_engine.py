@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from memento import native
 from memento.embedding import Embedder, load_embedder
@@ -101,6 +103,41 @@ def test_another_model_with_prompts_and_small_windows(
         np.testing.assert_allclose(found, wanted, atol=1e-4)
     for wanted, found in zip(reference.embed_queries(texts), engine.embed_queries(texts), strict=True):
         np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def trained(kind: str) -> Tokenizer:
+    """A tokenizer of another family, trained on the sentences: RoBERTa's bytes, or SentencePiece's unigrams."""
+    if kind == "bytes":
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer = pre_tokenizers.ByteLevel()
+        trainer: Any = trainers.BpeTrainer(vocab_size=600, special_tokens=["<s>", "</s>"], show_progress=False)
+    else:
+        made = Tokenizer(models.Unigram())
+        made.normalizer, made.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
+        special = ["<unk>", "<s>", "</s>"]
+        trainer = trainers.UnigramTrainer(
+            vocab_size=600, special_tokens=special, unk_token="<unk>", show_progress=False
+        )
+    made.train_from_iterator(SENTENCES, trainer)
+    ends = [(one, made.token_to_id(one)) for one in ("<s>", "</s>")]
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["bytes", "unigrams"])
+def test_an_export_with_another_kind_of_tokenizer(
+    tmp_path: Path, bag_of_tokens: Callable[..., object], kind: str
+) -> None:
+    trained(kind).save(str(tmp_path / "tokenizer.json"))
+    bag_of_tokens(tmp_path / "bag", tmp_path / "tokenizer.json")
+    (tmp_path / "bag" / "tokenizer_config.json").write_text('{"model_max_length": 20}')
+    reference, engine = both(install(tmp_path / "bag", tmp_path / "models").folder, "int8")
+    assert engine.engine == "native-fp32"
+    texts = thousand_texts()[:150]
+    for text in texts:
+        assert engine.passages(text) == reference.passages(text), text[:80]
+    for wanted, found in zip(reference.embed(texts), engine.embed(texts), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 @given(st.lists(st.tuples(st.lists(PIECES | st.text(max_size=5), max_size=6), st.integers(1, 90)), max_size=6))

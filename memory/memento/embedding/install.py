@@ -29,7 +29,7 @@ from memento.embedding.model_files import (
     record_of,
     sha256_of,
 )
-from memento.embedding.pull import installing, pull
+from memento.embedding.pulling import installing, pull
 from memento.embedding.sentence_folder import SentenceFolder, read_folder
 from memento.errors import ModelError
 

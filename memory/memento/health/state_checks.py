@@ -85,8 +85,29 @@ def _engine(patient: Patient) -> Iterator[Finding]:
         yield broken(f"the native engine is demanded, but {engine.problem}", "`make native`, or set rust to false")
     elif wanted is None and engine.version and engine.problem:
         yield advised(f"the native engine is not used: {engine.problem}", "`make native` builds it anew")
+    elif wanted is not False and engine.version and (refused := _model_refused(patient)):
+        text = f"the native engine cannot run the model ({refused})"
+        if wanted:
+            yield broken(text, "set rust to false, or take another model: `memento model use all-MiniLM-L6-v2`")
+        else:
+            yield advised(f"{text}; the Python engine does", "set rust to false if it is to stay so")
     elif wanted is not False and engine.version:
         yield Finding("", "ok", f"native {engine.version}, {engine.simd}, ONNX Runtime from {engine.runtime}")
+
+
+def _model_refused(patient: Patient) -> str:
+    """Return why the native engine cannot run the installed model; empty where it can, or is not to."""
+    from memento.embedding import installed, load_embedder
+    from memento.errors import ModelError
+
+    folder = patient.config.model_dir
+    if not patient.config.settings.embedding.use_onnx or not installed(folder):
+        return ""
+    try:
+        load_embedder(folder, rust=True)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def _private(patient: Patient) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 import time
 from array import array
 from collections.abc import Iterable, Iterator
@@ -70,7 +69,7 @@ class VectorFile(Rows):
     @classmethod
     def create(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
         """Begin a new epoch, empty; it counts from its first `publish` on."""
-        header = Header(store=store, model=model, dimensions=dimensions, epoch=secrets.token_hex(8))
+        header = Header(store=store, model=model, dimensions=dimensions, epoch=os.urandom(8).hex())
         for path in (header.vectors_path(folder), header.nums_path(folder)):
             os.close(durable.private(path))
         return cls(folder, header)

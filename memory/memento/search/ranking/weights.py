@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from memento.search.ranking.evidence import Evidence
 from memento.search.ranking.features import COMPARED, FEATURES, Column, columns
 from memento.storage.turns import Turn
 
-_FILE: Final = "profiles.yaml"
+_FILE: Final = Path(__file__).with_name("profiles.yaml")
 _STEEPEST: Final = 50.0
 """Beyond it the logistic function is 0 or 1 to all digits that are shown."""
 
@@ -43,7 +43,7 @@ def profiles() -> dict[str, Profile]:
     """Return the profiles by name, read from profiles.yaml."""
     import yaml
 
-    content = yaml.safe_load(files(__package__).joinpath(_FILE).read_text("utf-8"))
+    content = yaml.safe_load(_FILE.read_text("utf-8"))
     return {name: _profile(**one) for name, one in content.items()}
 
 
