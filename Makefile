@@ -9,7 +9,7 @@ NATIVE := $(VENV)/.native
 CARGO := $(shell command -v cargo 2>/dev/null)
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
 
-.PHONY: help setup model demo native native-test test lint types docs lock bench eval eval-policy clean
+.PHONY: help setup model demo native native-test native-neon native-deep test lint types docs lock bench eval eval-policy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -55,6 +55,13 @@ native-test: $(NATIVE) $(MODEL)  ## format, lints and tests of the native engine
 	@cd engine_native && cargo test --quiet --locked
 	@$(BIN)/python -m mypy.stubtest memento_native --ignore-missing-stub
 endif
+
+native-neon:  ## tests of the vector scan on an emulated ARM processor (needs qemu and a cross compiler)
+	@sh engine_native/deep.sh neon
+
+native-deep: native-neon  ## the same, then Miri and fuzzing: make native-deep [FUZZ=seconds] (needs nightly Rust)
+	@sh engine_native/deep.sh miri
+	@sh engine_native/deep.sh fuzz $(FUZZ)
 
 lint: $(SETUP)
 	@$(BIN)/ruff check .

@@ -1,8 +1,10 @@
 //! `cargo bench`: the scan by path, encoding, and what memory can do.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use memento_search::{Bitmap, Codes, Index, Simd, Tables, candidates, mean};
 use std::hint::black_box;
+use std::time::Duration;
 
 const DIMENSIONS: usize = 384;
 
@@ -15,9 +17,14 @@ fn rows(count: usize) -> Vec<f32> {
     (0..count * DIMENSIONS).map(|_| next() * 0.17).collect()
 }
 
+/// All of it in two minutes.
+fn short(group: &mut BenchmarkGroup<WallTime>) {
+    group.sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+}
+
 fn scan(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scan");
-    group.sample_size(20);
+    short(&mut group);
     for count in [100_000, 1_000_000] {
         let few = rows(10_000);
         let mut codes = Codes::new(mean(few.chunks_exact(DIMENSIONS), DIMENSIONS));
@@ -45,7 +52,7 @@ fn scan(criterion: &mut Criterion) {
 fn parts(criterion: &mut Criterion) {
     let vectors = rows(10_000);
     let mut group = criterion.benchmark_group("parts");
-    group.sample_size(20);
+    short(&mut group);
     group.bench_function("encode 10,000", |bencher| {
         bencher.iter(|| {
             let mut index = Index::new(DIMENSIONS).expect("a dimension in range");

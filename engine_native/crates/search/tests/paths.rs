@@ -113,7 +113,7 @@ fn found_of_ten(index: &Index, vectors: &[f32], query: &[f32], allowed: Option<&
         .filter(|(row, _)| allowed.is_none_or(|mask| mask[*row] == 1))
         .map(|(row, vector)| (Simd::best().dot(vector, query), row))
         .collect();
-    exact.sort_by(|left, right| right.0.total_cmp(&left.0));
+    exact.select_nth_unstable_by(10, |left, right| right.0.total_cmp(&left.0));
     let hits = index.nearest(vectors, query, 10, allowed, 2).unwrap();
     assert!(hits.windows(2).all(|pair| pair[0].score >= pair[1].score));
     (exact[..10].iter().filter(|(_, row)| hits.iter().any(|hit| hit.row == *row)).count(), 10)
@@ -151,17 +151,17 @@ fn it_finds_what_exact_search_finds() {
     assert!(found * 1000 >= wanted * 999, "{found} of {wanted}");
 }
 
-#[cfg_attr(miri, ignore = "eight million components")]
+#[cfg_attr(miri, ignore = "four million components")]
 #[test]
 fn it_finds_them_where_nothing_is_near() {
-    let (dimensions, rows) = (384, 20_000);
+    let (dimensions, rows) = (384, 12_000);
     let mut random = Random(13);
     let vectors = random.rows(rows, dimensions);
     let index = indexed(&vectors, dimensions);
-    let queries = random.rows(100, dimensions);
+    let queries = random.rows(40, dimensions);
     let found = queries.chunks_exact(dimensions).map(|query| found_of_ten(&index, &vectors, query, None).0);
     let found: usize = found.sum();
-    assert!(found >= 999, "{found} of 1000");
+    assert!(found >= 399, "{found} of 400");
 }
 
 #[cfg_attr(miri, ignore = "five million components: fewer are not divided among threads")]
