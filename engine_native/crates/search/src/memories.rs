@@ -57,7 +57,7 @@ impl Directory {
         let covered = if live * NARROW < total { 0 } else { index.len() };
         let rest = scored(rows.vectors, wanted.query, covered..total, mask.as_deref());
         let passages = if self.rows() == self.len() { 1 } else { 2 };
-        let mut most = live.min(passages * wanted.count);
+        let mut most = live.min(wanted.count.saturating_mul(passages));
         loop {
             let mut hits = rest.clone();
             if covered > 0 {

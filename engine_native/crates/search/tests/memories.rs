@@ -15,6 +15,8 @@ fn puts() -> impl Strategy<Value = Vec<(i64, Span)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 256 }))]
+
     #[test]
     fn a_directory_is_a_map(nums in prop::collection::vec(-1_i64..30, 0..60), puts in puts()) {
         let mut directory = Directory::new(&nums).unwrap();
@@ -95,6 +97,8 @@ fn rows_that_are_not_there_are_an_error() {
     let wanted = Wanted { query: &query, count: 1, among: Some(&[3]), threads: 1 };
     let rows = Rows { vectors: &vectors, nums: &[1, 2] };
     assert!(directory.nearest(&index, rows, wanted).unwrap().is_empty());
+    let everything = Wanted { count: usize::MAX, among: None, ..wanted };
+    assert_eq!(directory.nearest(&index, rows, everything).unwrap().len(), 2);
     let wanted = Wanted { query: &query[1..], ..wanted };
     assert!(matches!(directory.nearest(&index, rows, wanted), Err(Error::Input(_))));
 }

@@ -35,7 +35,7 @@ fn encoded(vectors: &[f32], dimensions: usize) -> Codes {
 }
 
 /// Cases of a property, and the most dimensions and rows; Miri is slower by a factor of thousands.
-const CASES: (u32, usize, usize) = if cfg!(miri) { (3, 70, 70) } else { (96, 700, 300) };
+const CASES: (u32, usize, usize) = if cfg!(miri) { (2, 70, 70) } else { (96, 700, 300) };
 
 #[test]
 fn the_fastest_path_is_the_one_to_expect() {
