@@ -15,6 +15,7 @@ TABLES = {
     "Vector search": "search.py",
     "The native scan": "native.py",
     "Tiers and caches": "tiers.py",
+    "A recall's stages": "warm.py",
     "Ingestion": "ingest.py",
     "Parsing against json": "parsing.py",
     "Policy": "policy.py",

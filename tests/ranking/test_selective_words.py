@@ -10,7 +10,11 @@ import pytest
 
 from memento import MemoryStore
 from memento.config import load_config
-from memento.storage.fulltext import holding, selective
+from memento.memory import NewMemory
+from memento.storage import fulltext, rows
+from memento.storage.database import Database
+from memento.storage.filters import Filter
+from memento.storage.fulltext import best, bm25, holding, selective
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def connection(tmp_path: Path) -> Iterator[apsw.Connection]:
 
 
 def test_the_rarest_come_first_and_unknown_ones_are_left_out(connection: apsw.Connection) -> None:
-    assert selective(holding(connection, ["common", "sometimes", "heron", "nowhere"])) == [
+    assert selective(holding(connection, ["common", "sometimes", "heron", "nowhere"]), 1_000) == [
         "heron",
         "sometimes",
         "common",
@@ -32,8 +36,8 @@ def test_the_rarest_come_first_and_unknown_ones_are_left_out(connection: apsw.Co
 
 
 def test_the_budget_leaves_out_the_commonest(connection: apsw.Connection) -> None:
-    assert selective(holding(connection, ["common", "sometimes", "heron"]), postings=20) == ["heron", "sometimes"]
-    assert selective(holding(connection, ["common", "words"]), postings=0) == ["common"]
+    assert selective(holding(connection, ["common", "sometimes", "heron"]), 20) == ["heron", "sometimes"]
+    assert selective(holding(connection, ["common", "words"]), 0) == ["common"]
 
 
 def test_every_stem_of_a_word_is_counted(connection: apsw.Connection) -> None:
@@ -45,5 +49,39 @@ def test_every_stem_of_a_word_is_counted(connection: apsw.Connection) -> None:
 
 
 def test_words_are_stemmed_and_folded_as_the_index_does(connection: apsw.Connection) -> None:
-    assert selective(holding(connection, ["herons", "CAFE", "word-7"])) == ["herons", "word-7", "CAFE"]
-    assert selective(holding(connection, ["!?", ""])) == []
+    assert selective(holding(connection, ["herons", "CAFE", "word-7"]), 1_000) == ["herons", "word-7", "CAFE"]
+    assert selective(holding(connection, ["!?", ""]), 1_000) == []
+
+
+@pytest.fixture
+def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[apsw.Connection]:
+    """A store in which every word but one occurs more often than a query may score."""
+    for name, value in {"POSTINGS": 100, "RARE": 15, "SCORED": 2_000}.items():
+        monkeypatch.setattr(fulltext, name, value)
+    memories = []
+    for number in range(900):
+        held = [word for word, every in {"oak": 5, "elm": 3, "ash": 2, "fir": 7}.items() if not number % every]
+        held += ["yew"] * (number % 90 == 1)
+        memories.append(NewMemory(f"{number:032x}", " ".join([*held, *["tree"] * (number % 11)]), number, "test"))
+    with Database(tmp_path / "m.db").write() as connection:
+        rows.put(connection, memories)
+        yield connection
+
+
+def test_in_a_large_store_what_holds_several_words_is_scored_and_scored_exactly(crowded: apsw.Connection) -> None:
+    words = ["yew", "fir", "oak", "elm", "ash"]  # rarest first, as they are added up
+    exact = bm25(crowded, words, Filter(), 900)
+    found = best(crowded, holding(crowded, words), Filter(), 40)
+    assert len(exact) > 600
+    assert list(found.items()) == list(exact.items())[:40]
+
+
+def test_one_common_word_alone_is_not_passed_over(crowded: apsw.Connection) -> None:
+    assert len(best(crowded, holding(crowded, ["ash"]), Filter(), 500)) == 450
+    assert len(best(crowded, holding(crowded, ["yew", "ash"]), Filter(), 30)) == 10  # too few: the rarest word alone
+
+
+def test_a_filter_leaves_no_answer_short(crowded: apsw.Connection) -> None:
+    within = Filter(before=100)
+    found = best(crowded, holding(crowded, ["elm", "oak", "ash"]), within, 50)
+    assert set(found) == set(bm25(crowded, ["oak"], within, 50))

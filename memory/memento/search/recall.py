@@ -110,7 +110,7 @@ def _by_words(database: Database, progress: _Progress) -> None:
     with database.read(progress.deadline) as connection:
         holding = fulltext.holding(connection, progress.question.words)
         progress.idf = idf(holding, fulltext.documents(connection))
-        progress.lexical = fulltext.bm25(connection, fulltext.selective(holding), progress.within, wanted)
+        progress.lexical = fulltext.best(connection, holding, progress.within, wanted)
 
 
 def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> None:
