@@ -19,9 +19,9 @@ SCORED: Final = 40_000
 SCORED_SHARE: Final = 5
 """Occurrences of the words that count, this many or one for each so many memories, where only what is promising is
 scored."""
-RARE: Final = 1_500
+RARE: Final = 1_000
 """Occurrences of the rarest words: a memory that holds one of them is promising."""
-HEADS: Final = 2
+HEADS: Final = 3
 """Of so many of the words after those: a memory that holds one of them and a commoner one is promising."""
 _SCORE: Final = "-bm25(memories_fts, 1.0, 0.5, 0.5) AS score"
 _PROMISING: Final = f"""
