@@ -87,6 +87,16 @@ def line(number: int) -> bytes:
     )
 
 
+def test_it_says_when_what_was_there_has_been_read(watch: Watch) -> None:
+    (watch.folder / "a.jsonl").write_bytes(line(1) + line(2))
+    watch.start()
+    eventually(lambda: "kept 2 of 2 messages in 1 source; what is written from now on follows" in watch.said())
+    watch.stop()
+    watch.start()
+    eventually(lambda: "nothing new was there" in watch.said())
+    assert watch.stop() == 0
+
+
 def test_backfill_then_live_then_a_folder_that_appears_later(watch: Watch) -> None:
     (watch.folder / "old.jsonl").write_bytes(line(1) + line(2))
     watch.start()

@@ -57,7 +57,7 @@ class Sidecar:
     ) -> None:
         self._config, self._flags, self._say = config, flags, say
         self._given = [root.expanduser().absolute() for root in roots]
-        self._stopping = self._reload = False
+        self._stopping = self._reload = self._is_live = False
         self._wake = Wake()
         self._store_failed = ""
         self._next_sweep = 0.0
@@ -112,8 +112,17 @@ class Sidecar:
             if worked:
                 embed.wake()
             else:
+                self._caught_up(capture)
                 self._wake.wait(min(SIGNAL_SECONDS, max(0.0, self._next_sweep - time.monotonic())))
                 time.sleep(COALESCE_SECONDS)
+
+    def _caught_up(self, capture: CaptureWorker) -> None:
+        """Say once that what was there has been read."""
+        if not self._is_live:
+            self._is_live = True
+            read = capture.ingestion.report
+            kept = f"kept {read.kept:,} of {counted(read.seen, 'message')} in {counted(read.sources, 'source')}"
+            self._say(f"{kept if read.sources else 'nothing new was there'}; what is written from now on follows")
 
     def _look(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, spool: Spool) -> None:
         """Queue what events named or, when its time has come, what a sweep finds."""
