@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,15 @@ def test_every_command_and_option_is_described(path: tuple[str, ...]) -> None:
     assert command.help
     for parameter in command.params:
         assert parameter.help, (path, parameter.name)
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_the_help_begins_with_one_sentence_and_ends_with_the_exit_codes(path: tuple[str, ...]) -> None:
+    summary, *rest = ALL[path].help.split("\n\n")
+    assert re.fullmatch(r"[A-Z][^.]*\.", summary), summary
+    codes = [number for number, paragraph in enumerate(rest, 1) if "Exit code" in paragraph]
+    assert codes in ([], [len(rest)]), rest
+    assert not codes or rest[-1].startswith("Exit code"), rest
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)

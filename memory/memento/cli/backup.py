@@ -66,7 +66,10 @@ def take(
 
 @backup.command("list")
 def list_(db: Db = None, json_: AsJson = None) -> None:
-    """List the backups, the newest first. Exit code 3: there is none."""
+    """List the backups, the newest first.
+
+    Exit code 3: there is none.
+    """
     shelf = _shelf(db)
     backups = shelf.all()
     if wants_json(json_):
@@ -89,7 +92,10 @@ def verify(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Restore backups into a scratch file, check that, and compare it. Exit code 1: one is damaged."""
+    """Restore backups into a scratch file, check that, and compare it.
+
+    Exit code 1: one is damaged; 3: there is none.
+    """
     from memento.backup import prove
 
     shelf = _shelf(db)

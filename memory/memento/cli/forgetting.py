@@ -42,9 +42,10 @@ def forget(
 ) -> None:
     """Forget memories everywhere, and prove it.
 
-    Those that are named, and all that the other options fit together.
-    They leave rows, indexes, caches, journal, spool and backups; then every byte is searched for them.
-    Ingestion does not bring them back. Exit code 3: nothing fits; 4: a file still holds a piece.
+    Those that are named, and all that the other options fit together, leave rows, indexes, caches, journal, spool and
+    backups; then every byte is searched for them. Ingestion does not bring them back.
+
+    Exit code 3: nothing fits; 4: a file still holds a piece.
     """
     from memento.forgetting.selection import select
     from memento.store import MemoryStore
@@ -74,7 +75,10 @@ def delete(
     memory: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, or beginnings that fit one memory each.")],
     db: Db = None,
 ) -> None:
-    """Forget memories by id, without asking (see `forget`)."""
+    """Forget memories by id, without asking (see `forget`).
+
+    Exit code 3: there is none of some id.
+    """
     from memento.store import MemoryStore
 
     missing = 0

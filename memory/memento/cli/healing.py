@@ -28,6 +28,7 @@ def doctor(db: Db = None, json_: AsJson = None) -> None:
     """Examine the store and all it needs, and say what to do.
 
     Nothing is changed.
+
     Exit code 1: something is broken; 4: all works, and something could be better.
     """
     found = _examined(configured(db))

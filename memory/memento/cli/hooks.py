@@ -78,7 +78,10 @@ def uninstall(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = Fal
 
 @hooks.command()
 def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) -> None:
-    """Tell which of the agent's events call Memento. Exit code 3: none; 4: some, or the command is gone."""
+    """Tell which of the agent's events call Memento.
+
+    Exit code 3: none; 4: some, or the command is gone.
+    """
     from memento_ingest.hooks.agents import hooked_agent
     from memento_ingest.hooks.install import status as look
 

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 def status(db: Db = None, json_: AsJson = None) -> None:
     """Say whether the vector file fits the database.
 
-    It is read whole. Exit code 1: it does not fit.
+    It is read whole.
+
+    Exit code 1: it does not fit.
     """
     from memento.store import MemoryStore
 

@@ -116,6 +116,8 @@ def why(
     """Explain why a memory was kept, or what became of a line.
 
     A line of a transcript is named as FILE:LINE, counted from 1.
+
+    Exit code 3: there is none of this id, or the line has no end yet.
     """
     from memento.store import MemoryStore
     from memento_ingest.explain import explain_line, explain_memory, is_place

@@ -66,7 +66,10 @@ def run(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `memento jobs`.")],
     db: Db = None,
 ) -> None:
-    """Run jobs now, for cron or a systemd timer. Exit code 1: one failed."""
+    """Run jobs now, for cron or a systemd timer.
+
+    Exit code 1: one failed.
+    """
     from memento.jobs.running import run as run_job
     from memento.jobs.table import JOBS
     from memento.store import MemoryStore

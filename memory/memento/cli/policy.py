@@ -60,6 +60,8 @@ def try_out(
     """Print what would be decided about each message.
 
     Of every message of the transcripts: verdict, reasons, tags, importance.
+
+    Exit code 1: some could not be read; 2: no FILE could be opened; 3: there is no message in them.
     """
     from memento_ingest.trial import judge_transcripts
 

@@ -44,7 +44,10 @@ def remember(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Keep a text, whatever the policy thinks of it. Secrets in it are redacted first."""
+    """Keep a text, whatever the policy thinks of it.
+
+    Secrets in it are redacted first.
+    """
     from memento.store import MemoryStore
 
     content = _standard_input() if text == ["-"] else _words(text)
@@ -83,14 +86,12 @@ def recall(
     json_: AsJson = None,
     **within: Unpack[Narrowing],
 ) -> None:
-    """Find memories by meaning and by words. Exit code 3: nothing found; 4: the deadline passed, this is a part."""
-    asked: dict[str, Any] = {
-        **filters(within),
-        "context": context,
-        "spread": spread,
-        "plain": plain,
-        "explain": explain,
-    }
+    """Find memories by meaning and by words.
+
+    Exit code 3: nothing found; 4: the deadline passed, this is a part.
+    """
+    shape = {"context": context, "spread": spread, "plain": plain, "explain": explain}
+    asked: dict[str, Any] = {**filters(within), **shape}
     config = configured(db)
     answer = _from_sidecar(config, _words(query), limit, deadline, asked) if sidecar else None
     if answer is None:
@@ -111,7 +112,10 @@ def recent(
     json_: AsJson = None,
     **within: Unpack[Narrowing],
 ) -> None:
-    """Show the latest memories by the time of their event."""
+    """Show the latest memories by the time of their event.
+
+    Exit code 3: there is none that fits.
+    """
     from memento.store import MemoryStore
 
     with MemoryStore(config=configured(db)) as store:

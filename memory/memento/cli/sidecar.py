@@ -52,7 +52,9 @@ def watch(
 def sources(db: Db = None, json_: AsJson = None) -> None:
     """List the agents found on this machine.
 
-    For each the place of its transcripts, and how far it has been read. Exit code 3: there is none.
+    For each the place of its transcripts, and how far it has been read.
+
+    Exit code 3: there is none.
     """
     from memento.store import MemoryStore
     from memento_ingest.discovery import readable
@@ -70,16 +72,9 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         files = files_of(place)
         names = [stored_path(readable(path), policy) for path in files]
         read = [known[name] for name in names if name in known]
-        found.append(
-            {
-                "agent": place.agent,
-                "place": str(place.root),
-                "files": len(files),
-                "bytes": sum(path.stat().st_size for path in files),
-                "files_read": len(read),
-                "bytes_read": sum(account.offset + account.open_bytes for account in read),
-            }
-        )
+        size, done = sum(path.stat().st_size for path in files), sum(one.offset + one.open_bytes for one in read)
+        counts = {"files": len(files), "bytes": size, "files_read": len(read), "bytes_read": done}
+        found.append({"agent": place.agent, "place": str(place.root), **counts})
     if wants_json(json_):
         print_json(found)
     for one in () if wants_json(json_) else found:
@@ -94,7 +89,8 @@ def status(db: Db = None, json_: AsJson = None) -> None:
     """Say whether the sidecar runs, and what became of every source.
 
     Of each: what was kept, skipped, quarantined and is still unread.
-    Exit code 1 when a source is stalled: bytes of it have waited for over a minute.
+
+    Exit code 1: a source is stalled, bytes of it have waited for over a minute.
     """
     from memento.store import MemoryStore
     from memento_ingest.sidecar.lock import holder

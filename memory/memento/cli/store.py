@@ -120,6 +120,7 @@ def import_(
     """Merge an export into the store.
 
     Doing it again changes nothing; what either side forgot stays out.
+
     Exit code 4: lines could not be read, or the file was cut off.
     """
     from memento.jobs.upkeep import hourly_backup
