@@ -42,8 +42,11 @@ def test_recall_as_a_table(ingested: Cli) -> None:
 def test_nothing_found_is_exit_code_3(ingested: Cli, memento: Cli) -> None:
     assert ingested("recall", "xyzzy-no-such-word", code=3).json["results"] == []
     assert "nothing found" in ingested("recall", "xyzzy", "--table", code=3).err
-    assert memento("recall", "anything", code=3).json["results"] == []
-    assert memento("recent", code=3).json == []
+    assert "nothing yet" not in ingested("recall", "xyzzy", code=3).err
+    for command in (["recall", "anything"], ["recent"]):
+        ran = memento(*command, code=3)
+        assert ran.json == [] or ran.json["results"] == []
+        assert "holds nothing yet: `memento watch` or" in ran.err
     assert ingested("recall", "import", "--source", "no-such-source", code=3).json["results"] == []
     assert ingested("recall", "import", "--since", "2300-01-01", code=3).json["results"] == []
     assert ingested("recall", "", code=3).json["results"] == []

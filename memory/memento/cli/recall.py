@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from memento.config import Config
     from memento.memory import Feature, Found, Memory, Recall
+    from memento.store import MemoryStore
 
 _MOST = 10_000
 """Results that can be asked for."""
@@ -99,6 +100,8 @@ def recall(
 
         with MemoryStore(config=config) as store:
             answer = store.recall(_words(query), limit, deadline=deadline, **asked)
+            if not answer:
+                _note_emptiness(store)
     _print_answer(answer, wants_json(json_))
     if answer.partial:
         raise SystemExit(PARTIAL)
@@ -120,6 +123,8 @@ def recent(
 
     with MemoryStore(config=configured(db)) as store:
         memories = store.get_recent(limit, **filters(within))
+        if not memories:
+            _note_emptiness(store)
     if wants_json(json_):
         print_json([memory.as_dict() for memory in memories])
     elif memories:
@@ -127,6 +132,12 @@ def recent(
     if not memories:
         note("nothing is stored that fits")
         raise SystemExit(NOTHING_FOUND)
+
+
+def _note_emptiness(store: MemoryStore) -> None:
+    """Say how a store is filled, where it holds nothing at all."""
+    if not store.get_recent(1):
+        note(f"{store.path} holds nothing yet: `memento watch` or `memento ingest PATH` fills it")
 
 
 def _from_sidecar(
