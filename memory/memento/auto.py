@@ -89,8 +89,7 @@ class AutoMemory:
         only when store and journal both fail.
         """
         own_key = key or blake2b(f"{role}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
-        speaker = str((meta or {}).get("speaker") or "")
-        if speaker:
+        if speaker := str((meta or {}).get("speaker") or ""):
             self._listen(speaker)
         message = Message(
             role=require_role(role),

@@ -1,4 +1,4 @@
-"""The exception tree, whole.
+"""The exception tree.
 
     MementoError                    exit code 1
     ├── ConfigError                 2   config.yaml, environment or flag that cannot be used
@@ -14,6 +14,8 @@
         ├── StoreRestored           1   the file was damaged and has just been restored: try again
         ├── BackupDamaged           1   a backup does not give back what was put in
         └── RowRefused              1   one row breaks a rule of the schema; the store is sound
+
+`memento_ingest` adds UnknownFormat and UnknownAgent (UsageError), SettingsError, AlreadyRunning and CannotListen (1).
 
 Every message names the thing and the remedy. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing found, 4 partial.
 """

@@ -90,7 +90,7 @@ def test_format_is_named_or_refused(memento: Cli, tmp_path: Path) -> None:
         "no transcript format recognises it: name one with --format" in memento("ingest", path, "--table", code=3).err
     )
     assert memento("ingest", path, "--format", "markdown", "--no-embed").json["stored"] == 1
-    assert "Did you mean 'markdown'?" in memento("ingest", path, "--format", "markdwn", code=2).err
+    assert "did you mean markdown?" in memento("ingest", path, "--format", "markdwn", code=2).err
 
 
 def test_a_wrong_format_makes_no_store(memento: Cli, tmp_path: Path) -> None:

@@ -87,5 +87,5 @@ def test_what_cannot_be_explained(memento: Cli, session: Path) -> None:
     assert "cannot read" in memento("why", f"{session.parent}:1", code=2).err
     assert "one chatgpt document" in memento("why", f"{SAMPLES}/chatgpt/conversations.json:3", code=2).err
     assert "name one with --format" in memento("why", f"{__file__}:1", code=2).err
-    assert "Unknown format" in memento("why", f"{session}:1", "--format", "x", code=2).err
+    assert "there is no format x" in memento("why", f"{session}:1", "--format", "x", code=2).err
     assert "there is no memory" in memento("why", f"{session}:{'9' * 5_000}", code=3).err

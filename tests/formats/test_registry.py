@@ -170,10 +170,10 @@ def test_every_format_of_the_table_is_what_its_name_says() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
-    with pytest.raises(UnknownFormat, match=re.escape("'claud-code'. Did you mean 'claude-code'?")) as caught:
+    with pytest.raises(UnknownFormat, match=re.escape("no format claud-code: did you mean claude-code?")) as caught:
         get("claud-code")
     assert isinstance(caught.value, MementoError)
-    with pytest.raises(UnknownFormat, match="The formats are: opencode, "):
+    with pytest.raises(UnknownFormat, match="there are opencode, "):
         get("zzz")
 
 

@@ -175,7 +175,7 @@ def test_another_format_reads_an_unchanged_file_again(ingest: Ingest, tmp_path: 
 
 
 def test_an_unknown_format_names_the_nearest() -> None:
-    with pytest.raises(UnknownFormat, match="Did you mean 'markdown'"):
+    with pytest.raises(UnknownFormat, match="did you mean markdown"):
         Options("markdwon")
 
 

@@ -7,9 +7,9 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
+from memento.errors import UsageError
 from memento_ingest.formats.base import Format
 from memento_ingest.span import SourceInfo
-from memento_policies import MementoError
 
 # Databases come first: they begin with SQLite's mark, and hold text that passes for other formats. Then formats with
 # marks of their own, the generic shapes, and plain text. Imported on first use.
@@ -47,15 +47,13 @@ FIRST_GENERIC: Final = "archive"
 PLUGINS: Final = "memento.formats"
 
 
-class UnknownFormat(MementoError):
+class UnknownFormat(UsageError):
     """No format has this name; the message names the nearest one and lists all."""
-
-    exit_code = 2
 
     def __init__(self, name: str) -> None:
         near = get_close_matches(name.lower(), names(), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"Unknown format {name!r}.{hint} The formats are: {', '.join(names())}.")
+        hint = f"did you mean {near[0]}? There are" if near else "there are"
+        super().__init__(f"there is no format {name}: {hint} {', '.join(names())}")
 
 
 def names() -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from memento_policies import MementoError
+from memento.errors import UsageError
 
 Handler = dict[str, Any]
 """One command of one event, in the agent's own terms."""
@@ -20,10 +20,8 @@ Handler = dict[str, Any]
 _SECONDS: Final = 5
 
 
-class UnknownAgent(MementoError):
+class UnknownAgent(UsageError):
     """No hooks are known for an agent of this name."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def hooked_agent(name: str) -> HookedAgent:
     """Return the agent of this name. Raises UnknownAgent, listing those there are."""
     if known := AGENTS.get(name.lower().removesuffix("-code").removesuffix("-cli")):
         return known
-    raise UnknownAgent(f"no hooks are known for {name!r}: AGENT is one of {', '.join(AGENTS)}")
+    raise UnknownAgent(f"no hooks are known for {name}: AGENT is one of {', '.join(AGENTS)}")
 
 
 def is_ours(handler: object) -> bool:
