@@ -96,6 +96,9 @@ def test_help_lists_every_option(path: tuple[str, ...], memento: Cli) -> None:
         (["policy", "diff", "--policies", "nowhere"], "there is no folder"),
         ([], "Usage"),
         (["model"], "Usage"),
+        (["policy"], "Usage"),
+        (["index"], "Usage"),
+        (["hooks"], "Usage"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from memento_ingest.trial import Differences, Judged
     from memento_policies import Policy
 
-policy = Group(help="Check rules, try them on transcripts and on what is stored.", rich_markup_mode=None)
+policy = Group(
+    help="Check rules, try them on transcripts and on what is stored.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Folder = Annotated[
     Path | None, typer.Option("--policies", metavar="FOLDER", help="Rules to use. [default: those in force]")

@@ -85,7 +85,7 @@ def quarantine(
 
 def export(
     path: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="A new file; without one, a JSON array on standard output.")
+        str | None, typer.Argument(metavar="[FILE]", help="Written anew; without one, a JSON array on standard output.")
     ] = None,
     sources: Annotated[bool, typer.Option("--sources", help="Also how far each source was read.")] = False,
     db: Db = None,
