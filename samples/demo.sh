@@ -12,7 +12,7 @@ echo "== What is kept of samples/, and why (importance, role, reason)"
 
 for question in \
     "how much cheaper may we sell?" \
-    "did someone become a parent?" \
+    "did someone have a baby?" \
     "what did we pick for background jobs?"; do
     echo
     echo "== $question"
