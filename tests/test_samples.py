@@ -13,7 +13,7 @@ from memento_ingest.batch_ingest import Ingestion, Options
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 ANSWERS = {
     "how much cheaper may we sell?": "15 percent",
-    "did someone become a parent?": "My daughter was born",
+    "did someone have a baby?": "My daughter was born",
     "what did we pick for background jobs?": "We decided to go with the Postgres table",
 }
 
