@@ -56,7 +56,7 @@ def test_words_are_stemmed_and_folded_as_the_index_does(connection: apsw.Connect
 @pytest.fixture
 def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[apsw.Connection]:
     """A store in which every word but one occurs more often than a query may score."""
-    for name, value in {"POSTINGS": 100, "RARE": 15, "SCORED": 2_000}.items():
+    for name, value in {"EXACT": 50, "POSTINGS": 100, "RARE": 15, "SCORED": 2_000}.items():
         monkeypatch.setattr(fulltext, name, value)
     memories = []
     for number in range(900):

@@ -57,10 +57,10 @@ class Backlog:
         self._database, self._models, self._embedded = database, models, embedded
         self._noted: set[str] = set()
 
-    def waiting(self) -> int:
-        """Count the memories that the model which answers cannot find yet."""
+    def waiting(self, model: str) -> int:
+        """Count the memories that this model cannot find yet."""
         with self._database.read() as connection:
-            return vectors.pending_count(connection, self._models.standing().answering)
+            return vectors.pending_count(connection, model)
 
     def left(self) -> int:
         """Count what `work` would embed: what waits, and what the following model lacks."""
@@ -90,7 +90,7 @@ class Backlog:
         standing = self._models.standing()
         self._note(standing.answering, deadline)
         done = 0
-        if self.waiting():
+        if self.waiting(standing.answering):
             done += self._answering(standing.answering, deadline, progress)
         if swap and standing.following:
             done += self._following(standing.following, deadline, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -30,24 +30,31 @@ class QueryCache:
         self._lock = threading.Lock()
         self._hits = self._found = self._computed = 0
 
-    def vectors(self, model: str, texts: Sequence[str]) -> list[bytes]:
-        """Return unit vectors, each the bytes of its float32; those not known yet are embedded together.
+    def ask(self, model: str, texts: Sequence[str]) -> Callable[[], list[bytes]]:
+        """Look for queries' vectors, and begin to embed those that are not known, together, in a thread of its own.
 
-        Raises ModelMissing or ModelError.
+        What is returned waits for the vectors, in the order of the texts, each the bytes of its float32. It raises
+        ModelMissing or ModelError.
         """
         texts = [text[:QUERY_CHARACTERS] for text in texts]
         with self._lock:
             known = {text: vector for text in texts if (vector := self._kept.get((model, text))) is not None}
             self._hits += len(known)
-        if missing := [text for text in dict.fromkeys(texts) if text not in known]:
-            known |= self._stored(model, missing)
-        with self._lock:
-            for text in texts:
-                self._kept[model, text] = known[text]
-                self._kept.move_to_end((model, text))
-            while len(self._kept) > max(1, self._sizes.lru_size):
-                self._kept.popitem(last=False)
-        return [known[text] for text in texts]
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        stored = self._stored(model, missing) if missing else {}
+        known |= {text: kept.blob for text, kept in stored.items()}
+        new = [text for text in missing if text not in stored]
+        embedding = _Embedding(self._models, model, new)
+        if new:
+            embedding.start()
+
+        def vectors_of_texts() -> list[bytes]:
+            embedded = dict(zip(new, embedding.made(), strict=True)) if new else {}
+            self._store(model, embedded, [text for text, kept in stored.items() if kept.stale])
+            self._keep(model, found := {**known, **embedded})
+            return [found[text] for text in texts]
+
+        return vectors_of_texts
 
     def use(self) -> tuple[CacheUse, CacheUse]:
         """Return how the process's cache was used, and how the database's; their sizes are what may be in them."""
@@ -58,23 +65,55 @@ class QueryCache:
         with self._database.read() as connection:
             return process, CacheUse(vectors.cached_count(connection), self._sizes.table_size, found, computed)
 
-    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, bytes]:
-        """Return vectors from the database's cache, and embed and cache the rest."""
+    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, vectors.Cached]:
+        """Return what the database's cache knows of these queries."""
         with self._database.read() as connection:
-            blobs = {text: vectors.cached(connection, model, text) for text in texts}
-        found = {text: kept.blob for text, kept in blobs.items() if kept}
-        embedded: dict[str, bytes] = {}
-        if new := [text for text in texts if text not in found]:
-            made = self._models.embedder(model).embed_queries_to_bytes(new)
-            embedded = dict(zip(new, made, strict=True))
-        touched = [text for text, kept in blobs.items() if kept and kept.stale]
-        if new or touched:
-            with suppress(StoreError), self._database.write(within=WAIT_SECONDS, derived=True) as connection:
-                for text in touched:
-                    vectors.touch(connection, model, text)
-                for text, vector in embedded.items():
-                    vectors.cache(connection, model, text, vector, self._sizes.table_size)
+            looked = {text: vectors.cached(connection, model, text) for text in texts}
+        stored = {text: kept for text, kept in looked.items() if kept}
         with self._lock:
-            self._found += len(found)
-            self._computed += len(new)
-        return found | embedded
+            self._found += len(stored)
+        return stored
+
+    def _store(self, model: str, embedded: Mapping[str, bytes], touched: Sequence[str]) -> None:
+        """Put new vectors into the database's cache, and note the use of those that were there."""
+        if not embedded and not touched:
+            return
+        with suppress(StoreError), self._database.write(within=WAIT_SECONDS, derived=True) as connection:
+            for text in touched:
+                vectors.touch(connection, model, text)
+            for text, vector in embedded.items():
+                vectors.cache(connection, model, text, vector, self._sizes.table_size)
+        with self._lock:
+            self._computed += len(embedded)
+
+    def _keep(self, model: str, found: Mapping[str, bytes]) -> None:
+        with self._lock:
+            for text, vector in found.items():
+                self._kept[model, text] = vector
+                self._kept.move_to_end((model, text))
+            while len(self._kept) > max(1, self._sizes.lru_size):
+                self._kept.popitem(last=False)
+
+
+class _Embedding(threading.Thread):
+    """Texts on their way to vectors, while the caller does something else. It holds no connection to the database."""
+
+    def __init__(self, models: Models, model: str, texts: Sequence[str]) -> None:
+        super().__init__(name="memento-query", daemon=True)
+        self._models, self._model, self._texts = models, model, texts
+        self._made: list[bytes] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Embed; what goes wrong is told to who waits."""
+        try:
+            self._made = self._models.embedder(self._model).embed_queries_to_bytes(self._texts)
+        except BaseException as error:
+            self._error = error
+
+    def made(self) -> list[bytes]:
+        """Wait for the vectors. Raises what embedding raised."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -86,8 +86,9 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
     started = time.monotonic()
     progress = _understood(database, query, filter_, options, started + options.deadline_seconds)
     try:
+        readings = _embedding(semantic, progress)  # while the words are searched for
         _by_words(database, progress)
-        _by_meaning(database, semantic, progress)
+        _by_meaning(database, semantic, progress, readings)
         _ranked(database, semantic, progress)
     except DeadlineExceeded:
         progress.partial = True
@@ -105,6 +106,15 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     return _Progress(options, deadline, question, within)
 
 
+def _embedding(semantic: Semantic, progress: _Progress) -> Callable[[], list[bytes]]:
+    """Begin to embed both readings of the question; what is returned waits for their vectors."""
+    question = progress.question
+    if not question.text.strip():
+        return list
+    progress.model = semantic.model
+    return semantic.ask([question.statement, question.topic], progress.model)
+
+
 def _by_words(database: Database, progress: _Progress) -> None:
     wanted = max(CANDIDATES, progress.options.limit)
     with database.read(progress.deadline) as connection:
@@ -113,24 +123,24 @@ def _by_words(database: Database, progress: _Progress) -> None:
         progress.lexical = fulltext.best(connection, holding, progress.within, wanted)
 
 
-def _by_meaning(database: Database, semantic: Semantic, progress: _Progress) -> None:
-    question = progress.question
-    if not question.text.strip():
-        return
+def _by_meaning(
+    database: Database, semantic: Semantic, progress: _Progress, readings: Callable[[], list[bytes]]
+) -> None:
     _in_time(progress)
     try:
-        progress.model = semantic.model
-        progress.readings = semantic.query_vectors([question.statement, question.topic], progress.model)
+        progress.readings = readings()
+        if not progress.readings:
+            return
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
             semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS), swap=False)
-        if waiting := semantic.pending():
+        if waiting := semantic.pending(progress.model):
             them = counted(waiting, "memory waits for its", "memories wait for their")
             progress.notes.append(f"{them} embedding, found by words only meanwhile")
         wanted = max(CANDIDATES, progress.options.limit)
         found = list(progress.lexical)
         statement, within, deadline = progress.readings[0], progress.within, progress.deadline
         progress.dense = semantic.search(statement, wanted, within, found, deadline, progress.model)
-        for days in _on_named_days(question.spans, within):
+        for days in _on_named_days(progress.question.spans, within):
             progress.dated |= semantic.search(statement, DATED, days, [], deadline, progress.model)
     except ModelError as error:
         progress.notes.append(f"searched by words only: {error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -74,9 +74,9 @@ class Semantic:
         """
         return self._backlog.work(deadline, progress, swap=swap)
 
-    def pending(self) -> int:
-        """Count the rows that the model which answers has not embedded."""
-        return self._backlog.waiting()
+    def pending(self, model: str | None = None) -> int:
+        """Count the rows that a model has not embedded; the one that answers unless named."""
+        return self._backlog.waiting(self.model if model is None else model)
 
     def left(self) -> int:
         """Count the embeddings to be made, those for a following model among them."""
@@ -95,10 +95,17 @@ class Semantic:
 
         Raises ModelMissing or ModelError.
         """
-        model = self.model if model is None else model
-        if not model:
+        return self.ask(texts, self.model if model is None else model)()
+
+    def ask(self, texts: Sequence[str], model: str) -> Callable[[], list[bytes]]:
+        """Begin to embed queries. What is returned waits for their vectors, and raises ModelMissing or ModelError."""
+        if model:
+            return self._queries.ask(model, texts)
+
+        def missing() -> list[bytes]:
             raise ModelMissing(self._config.model_dir)
-        return self._queries.vectors(model, texts)
+
+        return missing
 
     def search(
         self,
@@ -130,10 +137,13 @@ class Semantic:
     ) -> list[list[float]]:
         """Return for each query (at least one) its cosine to each memory, to its best passage.
 
-        NaN for a memory that the current model has not embedded.
+        NaN for a memory that the model has not embedded, or not yet when the index was last brought in step.
         """
         with self._lock:
-            return self._current(queries[0], deadline, model).similarities(queries, nums)
+            index = self._index.latest(model) if model else None
+            if index is None:
+                index = self._current(queries[0], deadline, model)
+            return index.similarities(queries, nums)
 
     def _current(self, query: bytes, deadline: float | None, model: str | None) -> VectorIndex:
         return self._index.current(model or self.model, len(query) // 4, deadline)

@@ -80,6 +80,10 @@ class StoreIndex:
         self._acceleration.attach(index)
         return index
 
+    def latest(self, model: str) -> VectorIndex | None:
+        """Return the model's index as `current` left it, without a look at the database; None where there is none."""
+        return self._index if model == self._model else None
+
     def grow(self, rows: int) -> int:
         """Add up to so many rows to the backend where that is a graph; return how many were added."""
         return self._acceleration.grow(self._index, rows) if self._index is not None else 0

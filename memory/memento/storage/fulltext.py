@@ -13,8 +13,10 @@ from memento.storage.filters import Filter, quote, where
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])
 """As memories_fts was declared; see migrations.py."""
 
+EXACT: Final = 4_000
+"""Up to so many occurrences all words are scored wherever they occur: 2 ms."""
 POSTINGS: Final = 10_000
-"""Occurrences of words that are scored wherever they occur: about 4 ms."""
+"""Occurrences that are scored so where too little is promising, or a filter says what may be found."""
 SCORED: Final = 40_000
 SCORED_SHARE: Final = 5
 """Occurrences of the words that count, this many or one for each so many memories, where only what is promising is
@@ -55,7 +57,7 @@ def best(connection: apsw.Connection, holding: Holding, filter_: Filter, limit: 
     common = max(SCORED, documents(connection) // SCORED_SHARE)
     words = selective(holding, common)
     rare = selective({word: holding[word] for word in words}, RARE)
-    if filter_.empty and rare != words and sum(_at_most(holding, word) for word in words) > POSTINGS:
+    if filter_.empty and rare != words and sum(_at_most(holding, word) for word in words) > EXACT:
         matches = (_any(words), _promising(rare, words[len(rare) :]))
         found: dict[int, float] = dict(connection.execute(_PROMISING, (*matches, limit)))
         if len(found) == limit:

@@ -85,7 +85,9 @@ class NumpyIndex(VectorIndex):
         vectors, nums = self._vectors, self._nums
         if not len(rows):
             return []
-        scores = vectors[rows] @ query if len(rows) * NARROW < len(nums) else (vectors @ query)[rows]
+        few = len(rows) * NARROW < len(nums)
+        # Not by matrix product: its threads win 1 ms where both cores are free, and lose 15 where they are not.
+        scores = np.vecdot(vectors[rows], query) if few else np.vecdot(vectors, query)[rows]
         wanted = min(len(rows), 4 * k)
         while True:
             top = np.argpartition(scores, -wanted)[-wanted:]
