@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,9 +14,9 @@ from hypothesis import given, settings, strategies as st
 
 from memento.config import load_config
 from memento.embedding import Embedder
-from memento.errors import StoreError, UsageError
+from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import NewMemory, Recall
-from memento.storage import rows
+from memento.storage import fulltext, rows
 from memento.storage.capture import Batch
 from memento.storage.database import Database, DeadlineExceeded
 from memento.store import MemoryStore
@@ -357,6 +358,46 @@ def test_several_queries_are_embedded_together_and_once(open_store: StoreMaker, 
     again = semantic.query_vectors(["black tea", "a new one", "green tea"])
     assert embedder.embedded == ["green tea", "black tea", "a new one"]
     assert [again[0], again[2]] == [first[1], first[0]]
+
+
+def test_the_question_is_embedded_while_words_are_searched_for(
+    open_store: StoreMaker, words: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(embedder=words())
+    store.remember("green tea")
+    searched = threading.Event()
+    best, embed = fulltext.best, store._semantic._models._given.embed
+
+    def by_words(*given: Any) -> Any:
+        found = best(*given)
+        searched.set()
+        return found
+
+    def after_the_words(texts: Sequence[str]) -> Any:
+        assert searched.wait(10)
+        return embed(texts)
+
+    monkeypatch.setattr(fulltext, "best", by_words)
+    monkeypatch.setattr(store._semantic._models._given, "embed", after_the_words)
+    assert store.recall("tea that is green")[0].dense is not None
+
+
+def test_what_embedding_a_question_raises_is_raised(
+    open_store: StoreMaker, words: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(embedder=words())
+    store.remember("green tea")
+
+    def broken(_: Sequence[str]) -> Any:
+        raise ModelError("the model is broken")
+
+    monkeypatch.setattr(store._semantic._models._given, "embed", broken)
+    found = store.recall("tea that is green")
+    assert texts(found) == ["green tea"]
+    assert found.notes == ("searched by words only: the model is broken",)
+    monkeypatch.setattr(store._semantic._models._given, "embed", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        store.recall("is tea green?")
 
 
 def test_similarities_of_given_memories(store: MemoryStore, row: RowMaker) -> None:
