@@ -363,10 +363,11 @@ def test_several_queries_are_embedded_together_and_once(open_store: StoreMaker, 
 def test_the_question_is_embedded_while_words_are_searched_for(
     open_store: StoreMaker, words: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = open_store(embedder=words())
+    embedder = words()
+    store = open_store(embedder=embedder)
     store.remember("green tea")
     searched = threading.Event()
-    best, embed = fulltext.best, store._semantic._models._given.embed
+    best, embed = fulltext.best, embedder.embed
 
     def by_words(*given: Any) -> Any:
         found = best(*given)
@@ -378,24 +379,25 @@ def test_the_question_is_embedded_while_words_are_searched_for(
         return embed(texts)
 
     monkeypatch.setattr(fulltext, "best", by_words)
-    monkeypatch.setattr(store._semantic._models._given, "embed", after_the_words)
+    monkeypatch.setattr(embedder, "embed", after_the_words)
     assert store.recall("tea that is green")[0].dense is not None
 
 
 def test_what_embedding_a_question_raises_is_raised(
     open_store: StoreMaker, words: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = open_store(embedder=words())
+    embedder = words()
+    store = open_store(embedder=embedder)
     store.remember("green tea")
 
     def broken(_: Sequence[str]) -> Any:
         raise ModelError("the model is broken")
 
-    monkeypatch.setattr(store._semantic._models._given, "embed", broken)
+    monkeypatch.setattr(embedder, "embed", broken)
     found = store.recall("tea that is green")
     assert texts(found) == ["green tea"]
     assert found.notes == ("searched by words only: the model is broken",)
-    monkeypatch.setattr(store._semantic._models._given, "embed", lambda _: 1 / 0)
+    monkeypatch.setattr(embedder, "embed", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         store.recall("is tea green?")
 
