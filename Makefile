@@ -88,8 +88,8 @@ bench: $(SETUP) $(MODEL)  ## print the tables of bench/
 eval: $(SETUP) $(MODEL)  ## retrieval quality on a benchmark: make eval FILE=path [SPLIT=dev|test|all]
 	@$(BIN)/python bench/eval.py $(FILE) --split $(or $(SPLIT),all)
 
-eval-policy: $(SETUP)  ## what the policy keeps and skips: make eval-policy [LOCOMO=path]
-	@$(BIN)/python bench/eval_policy.py $(if $(LOCOMO),--locomo $(LOCOMO))
+eval-policy: $(SETUP)  ## what the policy keeps and skips, drawn into docs: make eval-policy [LOCOMO=path]
+	@$(BIN)/python bench/eval_policy.py $(if $(LOCOMO),--locomo $(LOCOMO) --plots docs)
 	@$(BIN)/python bench/eval_curation.py
 	@$(BIN)/python bench/eval_redaction.py $(if $(LOCOMO),--locomo $(LOCOMO))
 

@@ -1,6 +1,6 @@
 """How well the policy judges: AUC, the kept/skipped curve, calibration; by kind of turn for coding sessions.
 
-Usage: python bench/eval_policy.py [--locomo PATH]
+Usage: python bench/eval_policy.py [--locomo PATH] [--plots FOLDER]
 
 LoCoMo's evidence turns are what matters between people: tuned on its dev conversations, measured on the others. The
 labelled turns of coding sessions are those of tests/policies/labelled: tuned on its dev half, measured on the other.
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from bench.charts import Chart
 from bench.datasets import DEV, load
 from bench.examples import Labelled, labelled, of_conversations, of_sessions
 from bench.logistic import Vector, auc
@@ -30,8 +31,8 @@ BINS: Final = 10
 KIND_TAGS: Final = ("decision", "preference", "fact", "fix", "correction", "todo", "error", "question")
 
 
-def people(policy: Policy, locomo: Path) -> None:
-    """Print the figures for LoCoMo, dev and test."""
+def people(policy: Policy, locomo: Path, plots: Path | None) -> None:
+    """Print the figures for LoCoMo, dev and test; draw those of test."""
     conversations = load(locomo)
     for split in ("dev", "test"):
         examples = list(of_conversations(one for one in conversations if (one.name in DEV) == (split == "dev")))
@@ -47,6 +48,39 @@ def people(policy: Policy, locomo: Path) -> None:
             least = np.quantile(scores[matters], 1 - share, method="lower")
             print(f"  {share:>12.1%} {np.mean(scores[~matters] < least):>16.1%} {least:>13.3f}")
         calibration(scores, matters)
+        if plots and split == "test":
+            (plots / "importance-reliability.svg").write_text(reliability(scores, matters))
+            (plots / "importance-curve.svg").write_text(curve(scores, matters, (dropped, 1 - lost)))
+
+
+def reliability(scores: Vector, matters: NDArray[np.bool_]) -> str:
+    """Draw how often turns of each predicted importance matter, with intervals of 95 % (Wilson 1927)."""
+    chart = Chart("What is predicted, and what comes true", "importance", "turns that are evidence")
+    chart.line([(0, 0), (1, 1)], "guide")
+    points = []
+    for low in np.arange(BINS) / BINS:
+        inside = (scores >= low) & (scores < low + 1 / BINS)
+        if count := int(inside.sum()):
+            predicted, observed = float(scores[inside].mean()), float(matters[inside].mean())
+            middle = (observed + 1.92 / count) / (1 + 3.84 / count)
+            reach = 1.96 / (1 + 3.84 / count) * np.sqrt(observed * (1 - observed) / count + 0.96 / count**2)
+            chart.bar(predicted, middle - float(reach), middle + float(reach))
+            points.append((predicted, observed))
+    chart.line(points)
+    for point in points:
+        chart.dot(point)
+    return chart.svg()
+
+
+def curve(scores: Vector, matters: NDArray[np.bool_], default: tuple[float, float]) -> str:
+    """Draw what is kept of the evidence against what is skipped of the rest, for every threshold."""
+    chart = Chart("What a threshold skips, and what it costs", "other turns skipped", "evidence kept", (0.0, 0.8))
+    kept = 1 - np.arange(0, 0.2001, 0.0025)
+    least = [np.quantile(scores[matters], 1 - share, method="lower") for share in kept]
+    chart.line((float(np.mean(scores[~matters] < one)), float(share)) for one, share in zip(least, kept, strict=True))
+    chart.dot(default, "mark")
+    chart.say(default, f"the default: {default[1]:.1%} kept, {default[0]:.1%} skipped", "marked")
+    return chart.svg((5, 4))
 
 
 def sessions(policy: Policy) -> None:
@@ -98,10 +132,11 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--locomo", type=Path)
+    parser.add_argument("--plots", type=Path, help="the folder to draw into")
     options = parser.parse_args()
     policy = load_policy()
     if options.locomo:
-        people(policy, options.locomo)
+        people(policy, options.locomo, options.plots)
     sessions(policy)
 
 

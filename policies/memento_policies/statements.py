@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from memento_policies.patterns import compile_pattern
+from memento_policies.patterns import PatternSet, compile_pattern
 from memento_policies.schema import StatementRule
 from memento_policies.words import plain
 
@@ -29,7 +29,9 @@ class Statements:
     """The statement rules, compiled."""
 
     def __init__(self, rules: Sequence[StatementRule], passing: Sequence[str]) -> None:
-        self._rules = [(rule.thing, compile_pattern(f"(?im){rule.pattern}")) for rule in rules if rule.enabled]
+        patterns = [(rule.thing, f"(?im){rule.pattern}") for rule in rules if rule.enabled]
+        self._rules = [(thing, compile_pattern(pattern)) for thing, pattern in patterns]
+        self._set = PatternSet([pattern for _, pattern in patterns])
         self._passing = frozenset(passing)
 
     def of(self, text: str) -> list[Statement]:
@@ -40,9 +42,9 @@ class Statements:
         if sentence.rstrip().endswith("?") or _HEDGED.search(plain(sentence)):
             return
         data = sentence.replace("\u2019", "'").encode("utf-8", "replace")
-        for thing, pattern in self._rules:
-            match = pattern.search(data)
-            if match:
+        for hit in self._set.matches(data):
+            thing, pattern = self._rules[hit]
+            if match := pattern.search(data):
                 of = thing or _key(match.group(pattern.groupindex[b"of"]).decode(errors="replace"))
                 value = _key(match.group(pattern.groupindex[b"is"]).decode(errors="replace"))
                 if of and value and not self._passing & set(of.split()):

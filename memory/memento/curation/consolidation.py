@@ -9,9 +9,11 @@ somebody writes one, deletes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from sys import intern
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from memento import journal
 from memento.curation.similarity import Text, chains, near_duplicates
@@ -21,6 +23,7 @@ from memento.store import MemoryStore
 from memento.times import now_ms
 from memento_policies.retention import DAY_MS, Retention, Traits, load_retention
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 Doing = Literal["same", "outdated", "promote", "forget", "unmark"]
 
 
@@ -67,7 +70,7 @@ def plan(store: MemoryStore, now: int) -> Plan:
     """Return what is to be done, each step with its reason."""
     retention = load_retention(store.config.policy_dir)
     with store.database.read() as connection:
-        memories = [replace(memory, meta={}, why={}) for memory in rows.every(connection) if memory.active]
+        memories = [_slim(memory) for memory in rows.every(connection) if memory.active]
         repeated = repeats.marked(connection)
     marks = {**_outdated(memories, retention), **_same(memories, retention)}
     marked = {memory.id: memory.superseded_by for memory in memories}
@@ -97,6 +100,24 @@ def traits_of(memory: Memory, now: int) -> Traits:
     """Return what retention looks at."""
     age = (now - memory.timestamp) / DAY_MS if memory.timestamp else 0.0
     return Traits(memory.role, memory.kind, memory.collection, memory.tags, memory.importance, age)
+
+
+def _slim(memory: Memory) -> Memory:
+    """Return the memory without what no rule looks at: a store has a hundred thousand."""
+    return replace(
+        memory,
+        source="",
+        session_id="",
+        role=intern(memory.role),
+        speaker=intern(memory.speaker),
+        trust="",
+        kind=intern(memory.kind),
+        collection=intern(memory.collection),
+        project=intern(memory.project),
+        tags=tuple(map(intern, memory.tags)),
+        meta=_NOTHING,
+        why=_NOTHING,
+    )
 
 
 def _voice(memory: Memory) -> str:
