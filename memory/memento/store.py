@@ -139,7 +139,7 @@ class MemoryStore(CaptureAccount):
 
         What is not embedded yet is embedded first, for half a second at most; the rest, and everything where no model
         is installed, is searched by words, and `Recall.notes` says so. Raises UsageError for k < 1, a negative
-        context, an unknown filter and a time that cannot be read.
+        context, an unknown filter, role or trust, and a time that cannot be read.
         """
         if context < 0:
             raise UsageError(f"context is 0 or more, not {context}")
@@ -180,7 +180,7 @@ class MemoryStore(CaptureAccount):
     def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
         """Return the latest memories by the time of their event, latest first.
 
-        Raises UsageError for limit < 1, an unknown filter and a time that cannot be read.
+        Raises UsageError for limit < 1, an unknown filter, role or trust, and a time that cannot be read.
         """
         condition, parameters = where(to_filter(filters))
         count = _at_least_one("limit", limit)
