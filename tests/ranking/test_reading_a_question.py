@@ -127,6 +127,7 @@ def test_an_unknown_time_is_on_no_day() -> None:
 def test_a_day_that_is_told_counts_from_the_day_of_telling(text: str, told_on: str, question: str) -> None:
     named = dates.spans(question, TODAY)
     assert dates.closeness(named, _ms(told_on), text) == 1
+    assert dates.closeness(named, _ms(told_on), f"{'A market, separately. ' * 40}{text}. {'Done. ' * 40}") == 1
     assert dates.closeness(named, _ms(told_on), "We went there.") < 1
 
 
