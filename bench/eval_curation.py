@@ -22,6 +22,7 @@ from bench.policy import text as prose
 
 from memento.curation.similarity import Text, chains, near_duplicates
 from memento_policies.retention import load_retention
+from memento_policies.statements import Known
 
 Edit = Callable[[random.Random, list[str]], list[str]]
 
@@ -70,8 +71,10 @@ def statements() -> None:
         if line.startswith("#"):
             continue
         label, older, newer = line.split(" | ")
-        said = dict(retention.statements.of(older))
-        found = any(said.get(of, value) != value for of, value in retention.statements.of(newer))
+        known = Known()
+        for said in retention.statements.of(older):
+            known.hear(said, "older")
+        found = any(known.hear(said, "newer") for said in retention.statements.of(newer))
         right += found and label == "yes"
         wrong += found and label == "no"
         missed += not found and label == "yes"

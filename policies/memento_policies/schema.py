@@ -191,7 +191,7 @@ class ForgetRule(RetentionRule):
 
 
 class StatementRule(_Strict):
-    """How something is said of something: groups `of` (or `thing`) and `is`."""
+    """How something is said of something: groups `of` (or `thing`, or `was`) and `is`."""
 
     name: Slug
     enabled: bool = True
@@ -200,7 +200,7 @@ class StatementRule(_Strict):
 
     @model_validator(mode="after")
     def _named_groups(self) -> Self:
-        needed = ["is"] if self.thing else ["of", "is"]
+        needed = ["is"] if self.thing or "(?P<was>" in self.pattern else ["of", "is"]
         missing = [group for group in needed if f"(?P<{group}>" not in self.pattern]
         if missing:
             raise ValueError(f"the pattern needs the group (?P<{missing[0]}>...)")

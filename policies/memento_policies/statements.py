@@ -1,10 +1,11 @@
-"""What a text says about what: `the port is 5433` says `5433` of `port`."""
+"""What a text says about what: `the port is 5433` says `5433` of `port`; and what is no longer so when it is said."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from memento_policies.patterns import PatternSet, compile_pattern
 from memento_policies.schema import StatementRule
@@ -12,6 +13,8 @@ from memento_policies.words import plain
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEDGED: Final = re.compile(r"\b(?:if|unless|maybe|perhaps|could|might|would|what|whether|not sure|i think)\b")
+_STATE: Final = re.compile(r"(?:\w+ly|\w+ing|\w+ed|not|also|very|so|too|only|as|in the|one of)\b")
+"""How a value begins that tells in what state something is, not what it is."""
 _FILLING: Final = frozenset(
     ("new", "current", "now", "actual", "the", "a", "an", "our", "my", "of", "to", "be", "still")
 )
@@ -22,7 +25,38 @@ class Statement(NamedTuple):
     """A thing and what is said of it, both in plain words."""
 
     of: str
+    """Empty where only is said what it was."""
     value: str
+    was: str = ""
+
+
+class Replaced(NamedTuple):
+    """What is no longer so, and who had said it."""
+
+    of: str
+    was: str
+    source: str
+
+
+class Known:
+    """What one voice has said last of each thing."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[str, str]] = {}
+        self._things: defaultdict[str, set[str]] = defaultdict(set)
+
+    def hear(self, statement: Statement, source: str) -> list[Replaced]:
+        """Take in a statement; return what it replaces, each thing once."""
+        things = [statement.of] if statement.of else sorted(self._things[statement.was])
+        replaced = []
+        for of in things:
+            was, who = self._said.get(of, (statement.value, source))
+            if was != statement.value and who != source:
+                replaced.append(Replaced(of, was, who))
+            self._things[was].discard(of)
+            self._things[statement.value].add(of)
+            self._said[of] = statement.value, source
+        return replaced
 
 
 class Statements:
@@ -45,11 +79,17 @@ class Statements:
         for hit in self._set.matches(data):
             thing, pattern = self._rules[hit]
             if match := pattern.search(data):
-                of = thing or _key(match.group(pattern.groupindex[b"of"]).decode(errors="replace"))
-                value = _key(match.group(pattern.groupindex[b"is"]).decode(errors="replace"))
-                if of and value and not self._passing & set(of.split()):
-                    yield Statement(of, value)
+                of, value, was = (_key(_group(match, name)) for name in ("of", "is", "was"))
+                of = thing or of
+                if value and (of or was) and not self._passing & set(of.split()) and not _STATE.match(value):
+                    yield Statement(of, value, was)
                     return
+
+
+def _group(match: Any, name: str) -> str:
+    """Return what a group matched; nothing where the pattern has no such group."""
+    index = match.re.groupindex.get(name.encode())
+    return (match.group(index) or b"").decode(errors="replace") if index else ""
 
 
 def _key(text: str) -> str:

@@ -164,6 +164,18 @@ def test_another_voice_supersedes_nothing(store: MemoryStore) -> None:
     assert consolidate(store, now=NOW).steps == []
 
 
+def test_what_an_agent_explains_outdates_nothing(store: MemoryStore) -> None:
+    said = ("The triangle is equilateral.", "The triangle is a right one.")
+    put(store, *(row(str(day), text, day, role="assistant") for day, text in enumerate(said)))
+    assert consolidate(store, now=NOW).steps == []
+
+
+def test_who_switches_says_what_is_no_longer_so(store: MemoryStore) -> None:
+    put(store, row("1", "We deploy with Ansible.", 9), row("2", "We switched from Ansible to Terraform.", 1))
+    (step,) = consolidate(store, now=NOW).steps
+    assert (step.id[0], step.by[0], step.why) == ("1", "2", "deploy: 'ansible' became 'terraform'")
+
+
 def test_a_mark_goes_with_the_memory_it_points_to(store: MemoryStore) -> None:
     put(store, row("1", "The port is 5432.", 9), row("2", "The port is 5433.", 1))
     consolidate(store, now=NOW)

@@ -8,7 +8,7 @@ somebody writes one, deletes.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from sys import intern
@@ -22,6 +22,7 @@ from memento.storage import curating, repeats, rows
 from memento.store import MemoryStore
 from memento.times import now_ms
 from memento_policies.retention import DAY_MS, Retention, Traits, load_retention
+from memento_policies.statements import Known
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 Doing = Literal["same", "outdated", "promote", "forget", "unmark"]
@@ -141,20 +142,18 @@ def _same(memories: Iterable[Memory], retention: Retention) -> dict[str, Step]:
     return steps
 
 
-def _outdated(memories: Iterable[Memory], retention: Retention) -> dict[str, Step]:
-    """Return a step for every statement that a newer one of the same voice contradicts."""
-    latest: dict[tuple[str, str], tuple[Memory, str]] = {}
+def _outdated(memories: Sequence[Memory], retention: Retention) -> dict[str, Step]:
+    """Return a step for every statement of a person that a newer one of the same voice contradicts."""
+    known: defaultdict[str, Known] = defaultdict(Known)
+    texts = {memory.id: memory.text for memory in memories}
     steps: dict[str, Step] = {}
     for memory in sorted(memories, key=_age):
-        if memory.role not in ("user", "assistant") or memory.kind != "turn":
-            continue
+        if memory.role != "user" or memory.kind != "turn":
+            continue  # an agent explains: "the triangle is equilateral" is of the moment
         for statement in retention.statements.of(memory.text):
-            key = (_voice(memory), statement.of)
-            before = latest.get(key)
-            if before and before[1] != statement.value and before[0].id != memory.id:
-                why = f"{statement.of}: {before[1]!r} became {statement.value!r}"
-                steps[before[0].id] = Step("outdated", before[0].id, before[0].text, why, memory.id)
-            latest[key] = memory, statement.value
+            for old in known[_voice(memory)].hear(statement, memory.id):
+                why = f"{old.of}: {old.was!r} became {statement.value!r}"
+                steps[old.source] = Step("outdated", old.source, texts[old.source], why, memory.id)
     return steps
 
 
