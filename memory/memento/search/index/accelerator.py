@@ -6,14 +6,18 @@ than there are; what it does not cover yet is scanned.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
+
+
+WIDTH_ROWS: Final = 100_000
 
 
 class Cover(ABC):
@@ -76,6 +80,14 @@ class Kept(Cover):
 
 class Graph(Kept, Accelerator):
     """One that takes about a millisecond for every row: it is extended in the background, never by a query."""
+
+    search_width: ClassVar[int]
+    """How many rows a search keeps in view while it walks the graph, in one of WIDTH_ROWS."""
+
+    def _width(self, count: int) -> int:
+        """Return how many rows a search for `count` keeps in view: more in a larger graph, which leads astray more."""
+        grown = math.sqrt(max(1.0, self.covered / WIDTH_ROWS))
+        return max(round(self.search_width * grown), 2 * count)
 
 
 def matrix(vectors: memoryview[float], dimensions: int) -> NDArray[np.float32]:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 LINKS: Final = 32
 """HNSW's M: links of a vector to others."""
 BUILD_WIDTH: Final = 160
-SEARCH_WIDTH: Final = 256
-"""HNSW's efConstruction and efSearch."""
+"""HNSW's efConstruction."""
 
 
 class _Faiss(Accelerator):
@@ -58,6 +57,7 @@ class FaissHnsw(_Faiss, Graph):
     """IndexHNSWFlat with inner product: approximate."""
 
     name: ClassVar[str] = "faiss-hnsw"
+    search_width: ClassVar[int] = 256
 
     def __init__(self, dimensions: int) -> None:
         self._faiss = _one_thread()
@@ -70,7 +70,7 @@ class FaissHnsw(_Faiss, Graph):
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the nearest rows and their cosines, nearly always."""
         selector = None if allowed is None else _selector(self._faiss, allowed)
-        parameters = self._faiss.SearchParametersHNSW(efSearch=max(SEARCH_WIDTH, 2 * count), sel=selector)
+        parameters = self._faiss.SearchParametersHNSW(efSearch=self._width(count), sel=selector)
         return _found(*self._index.search(query[None], count, params=parameters))
 
     def save(self, path: Path, epoch: str) -> None:
