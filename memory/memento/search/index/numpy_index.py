@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SHARED: Final = 20_000
+"""From so many rows on, two threads scan them."""
 NARROW: Final = 8
 """A filter that leaves less than one row in so many is answered from those rows alone, exactly."""
 
@@ -86,8 +90,7 @@ class NumpyIndex(VectorIndex):
         if not len(rows):
             return []
         few = len(rows) * NARROW < len(nums)
-        # Not by matrix product: its threads win 1 ms where both cores are free, and lose 15 where they are not.
-        scores = np.vecdot(vectors[rows], query) if few else np.vecdot(vectors, query)[rows]
+        scores = _cosines(vectors[rows], query) if few else _cosines(vectors, query)[rows]
         wanted = min(len(rows), 4 * k)
         while True:
             top = np.argpartition(scores, -wanted)[-wanted:]
@@ -123,6 +126,24 @@ class NumpyIndex(VectorIndex):
                 return None
             wanted = min(live, 8 * wanted)
         return None
+
+
+def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the cosine of each row; many rows are shared with a second thread.
+
+    A matrix product would wake threads that wait by spinning: 28 ms instead of 13 where the other core is busy.
+    """
+    import numpy as np
+
+    found = np.empty(len(vectors), np.float32)
+    half = len(vectors) // 2 if len(vectors) >= SHARED and os.cpu_count() != 1 else 0
+    rest = threading.Thread(target=np.vecdot, args=(vectors[:half], query), kwargs={"out": found[:half]})
+    if half:
+        rest.start()
+    np.vecdot(vectors[half:], query, out=found[half:])
+    if half:
+        rest.join()
+    return found
 
 
 def _best_passages(nums: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
