@@ -39,5 +39,6 @@ def ending(goes_on: Callable[[], bool] = lambda: False) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except OSError as error:  # of a file that no error of ours speaks of
-        note(f"{error.filename or 'the system'}: {error.strerror or error}; check its permissions, and the disk")
+        reason = str(error.strerror or error)
+        note(f"{error.filename}: {reason}; check its permissions, and the disk" if error.filename else reason)
         raise SystemExit(FAILED) from None
