@@ -167,19 +167,6 @@ class _Builder(GraphParts):
         lowered = self._matmul(active, f"{name}.output.dense")
         return self._add_and_normalise([lowered, hidden], f"{name}.output", self._weight(f"{name}.output.dense.bias"))
 
-    def pool(self, hidden: str, pooling: Pooling) -> None:
-        """As in every graph; but the mean has the nodes that it always had, so that a build is the same to the byte."""
-        import numpy as np
-        from onnx import TensorProto
-
-        if pooling != "mean":
-            super().pool(hidden, pooling)
-            return
-        axis = self.constant("pool_axis", np.ones(1, np.int64))
-        mask = self.add("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
-        row = self.add("Unsqueeze", [mask, axis], "mask_row")
-        self.unit(self.add("Squeeze", [self.add("MatMul", [row, hidden], "token_sum"), axis], "text_sum"))
-
     def _packed_attention(self, name: str) -> tuple[str, str]:
         """Return the weight (384 x 1152) and the bias (1152) of query, key and value side by side."""
         import numpy as np
@@ -190,9 +177,11 @@ class _Builder(GraphParts):
         return self.constant(f"{name}.packed_weight", weight), self.constant(f"{name}.packed_bias", bias)
 
     def _add_and_normalise(self, terms: list[str], name: str, bias: str) -> str:
+        """Add and normalise in single steps: ONNX Runtime's fused operator sums one number at a time on a CPU."""
+        total = self.add("Add", [self.add("Add", terms, f"{name}.sum"), bias], f"{name}.biased")
         norm = [self._weight(f"{name}.LayerNorm.weight"), self._weight(f"{name}.LayerNorm.bias")]
-        return self._fused(
-            "SkipLayerNormalization", [*terms, *norm, bias], f"{name}.normalised", epsilon=self.architecture.epsilon
+        return self.add(
+            "LayerNormalization", [total, *norm], f"{name}.normalised", axis=-1, epsilon=self.architecture.epsilon
         )
 
     def _matmul(self, hidden: str, name: str) -> str:
