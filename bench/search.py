@@ -83,6 +83,8 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     import numpy as np
     import psutil
 
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     kind = kind_of(name)
     vectors, queries = np.load(folder / "vectors.npy"), np.load(folder / "queries.npy")
     process, index = psutil.Process(), index_of(MemoryRows(vectors.shape[1]), name.partition(" ")[0])

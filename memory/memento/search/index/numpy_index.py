@@ -136,7 +136,7 @@ def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArra
     import numpy as np
 
     found = np.empty(len(vectors), np.float32)
-    half = len(vectors) // 2 if len(vectors) >= SHARED and os.cpu_count() != 1 else 0
+    half = len(vectors) // 2 if len(vectors) >= SHARED and _cores() > 1 else 0
     rest = threading.Thread(target=np.vecdot, args=(vectors[:half], query), kwargs={"out": found[:half]})
     if half:
         rest.start()
@@ -144,6 +144,11 @@ def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArra
     if half:
         rest.join()
     return found
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _best_passages(nums: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
