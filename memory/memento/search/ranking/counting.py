@@ -21,7 +21,6 @@ B: Final = 0.75
 
 
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
-_WORD: Final = re.compile(r"[a-z0-9]+")
 _AS_INDEXED: Final = {code: (one.lower() if (one := chr(code)).isalnum() else " ") for code in range(128)}
 """What the index makes of ASCII: small letters and digits, and what stands between words."""
 
@@ -51,7 +50,7 @@ class StemCounter:
             parts.append(plain)
             counted.append(counts[num])
             end += 1 + len(plain)
-        joined = f" {' '.join(parts)}".translate(_AS_INDEXED)  # one search for each stem, not one in each text
+        joined = f" {' '.join(parts)} ".translate(_AS_INDEXED)  # one search for each stem, not one in each text
         for place, word in self._words(joined):
             self._add(counted[bisect_right(places, place) - 1], self._stems_of(word))
         return dict(counts)
@@ -61,8 +60,7 @@ class StemCounter:
         for begin in self._beginnings:
             place = joined.find(begin)
             while place >= 0:
-                if match := _WORD.match(joined, place + 1):
-                    yield place, match[0]
+                yield place, joined[place + 1 : joined.find(" ", place + 1)]
                 place = joined.find(begin, place + 1)
 
     def _add(self, counts: dict[str, int], stems: Iterable[str]) -> None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 
 _MONTHS: Final = (
@@ -22,7 +23,7 @@ _NUMBERS: Final = {
 }  # fmt: skip
 _UNIT_DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
 
-_MONTH: Final = "|".join((*_MONTHS, *(month[:3] for month in _MONTHS if month != "may"), "sept"))
+_MONTH: Final = "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS).replace("(?:tember)", "(?:t(?:ember)?)")
 _DAY: Final = r"(\d{1,2})(?:st|nd|rd|th)?"
 _ISO: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAY_MONTH: Final = re.compile(rf"\b{_DAY}\s+(?:of\s+)?({_MONTH})\b\.?(?:,?\s+(\d{{4}}))?", re.IGNORECASE)
@@ -107,8 +108,7 @@ def spans(question: str, today: date) -> list[Span]:
     found: list[Span] = []
     rest = question
     for pattern, read in ((_ISO, _iso), (_DAY_MONTH, _day_month), (_MONTH_DAY, _month_day), (_MONTH_ONLY, _month)):
-        found += [span for match in pattern.finditer(rest) if (span := read(match))]
-        rest = pattern.sub(_kept, rest)
+        rest = pattern.sub(partial(_taken, read, found), rest)
     found += [_year(int(match[1])) for match in _YEAR.finditer(rest)]
     return [*found, *_relative(rest, today)]
 
@@ -197,8 +197,10 @@ def _month(match: re.Match[str]) -> Span | None:
     return _span(int(match[2] or 0), _number(match[1]), 0)
 
 
-def _kept(match: re.Match[str]) -> str:
+def _taken(read: Callable[[re.Match[str]], Span | None], found: list[Span], match: re.Match[str]) -> str:
     """Take a date out of the question, so that a coarser pattern does not find it again."""
+    if span := read(match):
+        found.append(span)
     return " " if match[0].lower() != "may" else match[0]
 
 
