@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(native_module(None) is None, reason="memento_native is not built: make native")
 
 RECALL = """
-import atexit, sys
-atexit.register(lambda: print(*sys.modules, file=sys.stderr))
+import os, sys
 from memento.cli import main
+end = os._exit
+os._exit = lambda code: (print(*sys.modules, file=sys.stderr, flush=True), end(code))
 sys.argv[1:] = ["recall", *sys.argv[1:]]
 main()
 """
