@@ -1,8 +1,11 @@
 """Fit the ranking's weights (memento/search/ranking/profiles.yaml) on development conversations.
 
-Usage: python bench/fit_ranking.py people LOCOMO.json    python bench/fit_ranking.py agents BEAM_FOLDER
+Usage: python bench/fit_ranking.py people LOCOMO.json    python bench/fit_ranking.py agents BEAM_FOLDER LOCOMO.json
 
 Of LoCoMo only the development conversations are read; of BEAM every chat in the folder, which is its development set.
+For agents, each LoCoMo conversation is also told as a chat between one of the two, the user, and an assistant: BEAM's
+chats are all about projects, people also talk of themselves to assistants. Every tenth of those questions is taken, so
+that BEAM's count for more.
 Features come from the product's own recall (`explain=True`). The loss is the listwise softmax cross-entropy between the
 scores of a question's candidates and its gold turns (ListNet's top-1 form, Cao et al. 2007), with an L2 penalty,
 minimised by Newton's method; it is convex, so the result does not depend on a seed. `gain` and `bias` then map the
@@ -13,9 +16,12 @@ profiles.yaml; with --folds also what leaving out one conversation at a time giv
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,10 +42,18 @@ FITTED: Final = {
         "statement", "topic", "words", "window", "coverage", "speaker", "length", "session", "session_words", "date",
         "says_when", "answers_when", "question", "answers", "next", "first_person",
     ),
-    "agents": ("statement", "topic", "words", "coverage", "user", "length", "next", "session"),
+    "agents": ("statement", "topic", "words", "coverage", "user", "asked_user", "length", "answers_when", "next",
+        "session",
+    ),
 }  # fmt: skip
 L2: Final = {"people": 3e-3, "agents": 3e-2}
 DEPTH: Final = 1_000
+OF_CHATS: Final = 10
+"""Every how manieth question of a LoCoMo conversation told as a chat is taken."""
+_FIRST_PERSON: Final = (
+    (r"\bis NAME\b", "am I"), (r"\bhas NAME\b", "have I"), (r"\bdoes NAME\b", "do I"), (r"NAME['’]s\b", "my"),
+    (r"\bNAME\b", "I"), (r"\b(?:his|her)\b", "my"), (r"\bs?he\b", "I"),
+)  # fmt: skip
 
 
 class Example(NamedTuple):
@@ -59,6 +73,23 @@ def examples(conversation: Conversation, names: Sequence[str]) -> Iterator[Examp
             gold = np.array([one.memory.meta["turn"] in question.gold for one in found], dtype=np.float64)
             if question.kind != "adversarial" and gold.any():
                 yield Example(np.array(rows), gold)
+
+
+def as_chats(conversation: Conversation) -> Iterator[Conversation]:
+    """Yield a conversation of two people as each one's chat with an assistant, with the questions about that one."""
+    first, second = dict.fromkeys(turn.speaker for turn in conversation.turns)
+    for user, other in ((first, second), (second, first)):
+        roles = ["user" if turn.speaker == user else "assistant" for turn in conversation.turns]
+        turns = [replace(turn, role=role, speaker="") for turn, role in zip(conversation.turns, roles, strict=True)]
+        about = [one for one in conversation.questions if user in one.text and other not in one.text]
+        asked = [replace(one, text=_in_first_person(one.text, user)) for one in about if one.kind != "adversarial"]
+        yield Conversation(conversation.name, turns, asked[::OF_CHATS])
+
+
+def _in_first_person(question: str, name: str) -> str:
+    for pattern, words in _FIRST_PERSON:
+        question = re.sub(pattern.replace("NAME", re.escape(name)), words, question)
+    return question
 
 
 def softmax_weights(data: Sequence[Example], l2: float) -> Matrix:
@@ -127,12 +158,16 @@ def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profile", choices=tuple(FITTED))
-    parser.add_argument("path", type=Path)
+    parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--folds", action="store_true")
     options = parser.parse_args()
     names, l2 = FITTED[options.profile], L2[options.profile]
-    loaded = [one for one in load(options.path) if options.profile == "agents" or one.name in DEV]
-    by_conversation = {one.name: list(examples(one, names)) for one in loaded}
+    by_conversation: dict[str, list[Example]] = defaultdict(list)
+    for one in (one for path in options.paths for one in load(path)):
+        if one.name.startswith("beam") or (one.name in DEV and options.profile == "people"):
+            by_conversation[one.name] += examples(one, names)
+        elif one.name in DEV:
+            by_conversation[one.name] += [example for chat in as_chats(one) for example in examples(chat, names)]
     data = [example for found in by_conversation.values() for example in found]
     weights = softmax_weights(data, l2)
     bias, gain = calibration(data, weights)

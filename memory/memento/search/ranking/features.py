@@ -30,6 +30,10 @@ def _each(value: Callable[[Turn], float]) -> Callable[[Evidence], Column]:
     return lambda evidence: [value(turn) for turn in evidence.candidates]
 
 
+def _by(role: str) -> Callable[[Evidence], Column]:
+    return _each(lambda turn: float(turn.role == role))
+
+
 def _of_text(value: Callable[[str], float]) -> Callable[[Evidence], Column]:
     return lambda evidence: [value(evidence.texts.get(turn.num, "")) for turn in evidence.candidates]
 
@@ -132,10 +136,12 @@ def _first_person(text: str) -> float:
     return float(bool(_FIRST_PERSON.search(text)))
 
 
-def _asked_role(evidence: Evidence) -> Column:
-    if not evidence.question.asks_assistant:
-        return _none(evidence)
-    return [float(turn.role == "assistant") for turn in evidence.candidates]
+def _asked_user(evidence: Evidence) -> Column:
+    return _by("user")(evidence) if evidence.question.asks_user else _none(evidence)
+
+
+def _asked_assistant(evidence: Evidence) -> Column:
+    return _by("assistant")(evidence) if evidence.question.asks_assistant else _none(evidence)
 
 
 def _recency(evidence: Evidence) -> Column:
@@ -162,9 +168,10 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "answers": _answers,
     "next": _next,
     "first_person": _of_text(_first_person),
-    "user": _each(lambda turn: float(turn.role == "user")),
-    "tool": _each(lambda turn: float(turn.role == "tool")),
-    "asked_role": _asked_role,
+    "user": _by("user"),
+    "tool": _by("tool"),
+    "asked_user": _asked_user,
+    "asked_assistant": _asked_assistant,
     "importance": _each(lambda turn: turn.importance),
     "recency": _recency,
     "superseded": _each(lambda turn: float(turn.superseded_by is not None)),

@@ -21,6 +21,7 @@ _OF_ASSISTANT: Final = re.compile(
     r"|\byour\s+(?:suggestions?|recommendations?|advice|answers?|explanations?|proposals?)\b",
     re.IGNORECASE,
 )
+_OF_USER: Final = re.compile(r"\b(?:I|my|me|mine)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Question:
     asks_when: bool
     asks_assistant: bool
     """Whether it asks for what the assistant said."""
+    asks_user: bool
+    """Whether it asks about the one who asks: "what did I say of my garden?"."""
     spans: tuple[dates.Span, ...]
 
 
@@ -54,7 +57,8 @@ def understand(text: str, is_speaker: Callable[[str], bool], now: datetime | Non
         words=words,
         names=names,
         asks_when=dates.asks_when(text),
-        asks_assistant=bool(_OF_ASSISTANT.search(text)),
+        asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
+        asks_user=not of_assistant and bool(_OF_USER.search(text)),
         spans=tuple(dates.spans(text, (now or datetime.now(UTC)).date())),
     )
 
