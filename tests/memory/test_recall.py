@@ -47,13 +47,13 @@ def test_the_real_model_finds_what_shares_no_word(real: MemoryStore) -> None:
     assert [each.query for each in batch] == ["which database port", "feline bedding"]
 
 
-@pytest.mark.parametrize("query", ["zxqv wplk", "qwertz", "mitochondria", "Napoleon at Waterloo", "asdf"])
-def test_a_query_near_to_nothing_finds_nothing(real: MemoryStore, query: str) -> None:
-    real.remember("We ship releases on Thursdays only, never before a weekend.", session_id="s")
-    real.remember("The deploy failed because the disk was full", session_id="s")
-    real.remember("Fixed the flaky test by waiting for the port", session_id="s")
-    assert texts(real.recall(query)) == []
-    assert texts(real.recall("what day do deployments happen?"))[0].startswith("We ship")
+def test_a_weak_likeness_is_found_where_there_is_nothing_better(real: MemoryStore) -> None:
+    born = real.remember("Our daughter was born on Sunday, I am off until March.")
+    real.remember("The cat prefers the blue blanket.")
+    found = real.recall("did someone become a parent?")
+    assert found[0].id == born
+    assert found[0].dense is not None
+    assert found[0].dense < 0.35
 
 
 def test_a_model_that_arrives_later_embeds_what_waited(

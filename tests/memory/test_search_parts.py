@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from memento.errors import UsageError
-from memento.search.fusion import DENSE_WEIGHT, LEXICAL_WEIGHT, MIN_COSINE, NEAR, fuse
+from memento.search.fusion import DENSE_WEIGHT, LEXICAL_WEIGHT, MIN_COSINE, fuse
 from memento.search.terms import MAX_TERMS, STOP_WORDS, terms
 from memento.storage.filters import Filter, quote, where
 from memento.times import iso, now_ms, parse_when, to_ms
@@ -69,8 +69,7 @@ def test_fusion_is_sorted_bounded_and_complete(dense: dict[int, float], lexical:
     fused = fuse(dense, lexical)
     assert list(fused.values()) == sorted(fused.values(), reverse=True)
     assert all(0 <= score <= 1 + 1e-9 for score in fused.values())
-    near = bool(lexical) or max(dense.values(), default=0.0) >= NEAR
-    expected = {num for num, cosine in dense.items() if near and cosine >= MIN_COSINE} | set(lexical)
+    expected = {num for num, cosine in dense.items() if cosine >= MIN_COSINE} | set(lexical)
     assert fused.keys() == expected
 
 
