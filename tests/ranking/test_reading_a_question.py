@@ -113,6 +113,10 @@ def test_no_text_and_no_time_is_an_error(text: str, timestamp: int) -> None:
     assert 0 <= dates.closeness(dates.spans(text + " in 2023", TODAY), timestamp, text) <= 1
 
 
+def test_a_pasted_calendar_is_no_question_of_a_hundred_days() -> None:
+    assert 0 < len(understand(" ".join(f"2026-01-{day:02}" for day in range(1, 32)), lambda word: False).spans) <= 4
+
+
 def test_an_unknown_time_is_on_no_day() -> None:
     assert dates.closeness(dates.spans("in January", TODAY), 0, "in January") == 0
 

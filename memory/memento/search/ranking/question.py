@@ -15,6 +15,8 @@ from memento.search.terms import STOP_WORDS, terms
 _NAME: Final = re.compile(r"\b[^\W\d_][\w-]+(?=['’]s\b)|\b[^\W\d_][\w-]+")
 _MAX_NAMES: Final = 24
 """Words of a question that are looked up as names."""
+_MAX_SPANS: Final = 4
+"""Days that a question names; a pasted calendar is no question."""
 _OF_ASSISTANT: Final = re.compile(
     r"\b(?:did|have|had|do|were|was)\s+you\b|\byou(?:'ve|'d)?\s+(?:\w+ly\s+)?"
     r"(?:say|said|suggest\w*|recommend\w*|tell|told|propose\w*|explain\w*|mention\w*|give|gave|advise\w*|write|wrote)\b"
@@ -59,7 +61,7 @@ def understand(text: str, is_speaker: Callable[[str], bool], now: datetime | Non
         asks_when=dates.asks_when(text),
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
         asks_user=not of_assistant and bool(_OF_USER.search(text)),
-        spans=tuple(dates.spans(text, (now or datetime.now(UTC)).date())),
+        spans=tuple(dates.spans(text, (now or datetime.now(UTC)).date())[:_MAX_SPANS]),
     )
 
 
