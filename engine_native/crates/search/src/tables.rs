@@ -24,12 +24,9 @@ impl Tables {
         let mut padded = query.to_vec();
         padded.resize(layout.code_bytes() * 8, 0.0);
         let sums: Vec<[f32; 16]> = padded.chunks_exact(4).map(subset_sums).collect();
-        let (mut range, mut minima) = (f32::MIN_POSITIVE, 0.0);
-        for table in &sums {
-            let (least, most) = bounds(table);
-            range = range.max(most - least);
-            minima += least;
-        }
+        let bounds: Vec<(f32, f32)> = padded.chunks_exact(4).map(bounds).collect();
+        let range = bounds.iter().fold(f32::MIN_POSITIVE, |range, (least, most)| range.max(most - least));
+        let minima: f32 = bounds.iter().map(|(least, _)| least).sum();
         let mut tables = Self {
             low: Vec::with_capacity(layout.code_bytes() * 32),
             high: Vec::with_capacity(layout.code_bytes() * 32),
@@ -37,10 +34,10 @@ impl Tables {
             offset: 2.0 * minima - query.iter().sum::<f32>(),
             base: query.iter().zip(centre).map(|(q, c)| q * c).sum(),
         };
-        for (place, table) in sums.iter().enumerate() {
-            let (least, _) = bounds(table);
+        for (place, (table, (least, _))) in sums.iter().zip(&bounds).enumerate() {
+            // To the nearest step; `min` also makes a number of what is none.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            let entries = table.map(|sum| ((sum - least) * (STEPS / range)).round().clamp(0.0, STEPS) as u8);
+            let entries = table.map(|sum| ((sum - least) * (STEPS / range) + 0.5).min(STEPS) as u8);
             let side = if place % 2 == 0 { &mut tables.low } else { &mut tables.high };
             side.extend_from_slice(&entries);
             side.extend_from_slice(&entries);
@@ -59,6 +56,7 @@ fn subset_sums(part: &[f32]) -> [f32; 16] {
     sums
 }
 
-fn bounds(table: &[f32; 16]) -> (f32, f32) {
-    table.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), x| (least.min(*x), most.max(*x)))
+/// Return the least and the greatest of these sums, added up in the same order.
+fn bounds(part: &[f32]) -> (f32, f32) {
+    part.iter().rev().fold((0.0, 0.0), |(least, most), x| (least + x.min(0.0), most + x.max(0.0)))
 }
