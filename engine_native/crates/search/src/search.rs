@@ -38,7 +38,7 @@ const KEPT: (usize, usize, usize) = (40, 1_024, 256);
 /// How many times as many each further scan keeps.
 const MORE: usize = 4;
 /// Rows that may be expected to be missed, per row wanted.
-const MISSED: f64 = 0.0005;
+const MISSED: f64 = 0.0002;
 
 /// Return the rows nearest to the query, best first; of equals the lower row.
 ///

@@ -75,7 +75,7 @@ fn it_is_for_its_owner_alone() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 5 } else { 400 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 400 }))]
 
     #[test]
     fn damage_is_found(at: prop::sample::Index, bit in 0_u32..8, cut in any::<Option<prop::sample::Index>>()) {

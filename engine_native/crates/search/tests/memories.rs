@@ -15,7 +15,7 @@ fn puts() -> impl Strategy<Value = Vec<(i64, Span)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 256 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 256 }))]
 
     #[test]
     fn a_directory_is_a_map(nums in prop::collection::vec(-1_i64..30, 0..60), puts in puts()) {
