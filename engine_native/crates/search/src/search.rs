@@ -34,7 +34,7 @@ pub struct Hit {
 /// Candidates rescored before the first look at whether it was enough, per row wanted, and at least.
 const FIRST: (usize, usize) = (5, 50);
 /// Candidates kept by the first scan: per row wanted, at least, and one of so many rows.
-const KEPT: (usize, usize, usize) = (40, 1_024, 256);
+const KEPT: (usize, usize, usize) = (40, 1_024, 512);
 /// How many times as many each further scan keeps.
 const MORE: usize = 4;
 /// Rows that may be expected to be missed, per row wanted.
