@@ -85,3 +85,10 @@ def test_a_filter_leaves_no_answer_short(crowded: apsw.Connection) -> None:
     within = Filter(before=100)
     found = best(crowded, holding(crowded, ["elm", "oak", "ash"]), within, 50)
     assert set(found) == set(bm25(crowded, ["oak"], within, 50))
+
+
+def test_a_pasted_page_is_searched_by_its_rare_words(crowded: apsw.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fulltext, "TELLING", 1)
+    assert set(best(crowded, holding(crowded, ["elm", "yew", "ash"]), Filter(), 10)) == set(
+        bm25(crowded, ["yew"], Filter(), 10)
+    )

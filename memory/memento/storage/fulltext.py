@@ -16,11 +16,13 @@ TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])
 EXACT: Final = 4_000
 """Up to so many occurrences all words are scored wherever they occur: 2 ms."""
 POSTINGS: Final = 10_000
-"""Occurrences that are scored so where too little is promising, or a filter says what may be found."""
+"""Occurrences scored so where too little is promising, a filter says what may be found, or a page is pasted."""
 SCORED: Final = 40_000
 SCORED_SHARE: Final = 5
 """Occurrences of the words that count, this many or one for each so many memories, where only what is promising is
 scored."""
+TELLING: Final = 10
+"""So many words that are scored wherever they occur tell enough: a pasted page."""
 RARE: Final = 1_000
 """Occurrences of the rarest words: a memory that holds one of them is promising."""
 HEADS: Final = 3
@@ -51,18 +53,19 @@ def best(connection: apsw.Connection, holding: Holding, filter_: Filter, limit: 
     """Return {row number: BM25} of the best `limit` memories that hold any of the words; higher is better.
 
     BM25 costs what it scores. Where the words occur often, only memories that hold a rare one or two others are scored:
-    nearly all of the best are among them. A filter, or too few of these, takes that restriction away, and the common
-    words with it.
+    nearly all of the best are among them. A filter, many words, or too few such memories take that restriction away,
+    and the common words with it.
     """
-    common = max(SCORED, documents(connection) // SCORED_SHARE)
-    words = selective(holding, common)
+    few = selective(holding, POSTINGS)
+    words = selective(holding, max(SCORED, documents(connection) // SCORED_SHARE))
     rare = selective({word: holding[word] for word in words}, RARE)
-    if filter_.empty and rare != words and sum(_at_most(holding, word) for word in words) > EXACT:
+    often = sum(_at_most(holding, word) for word in words) > EXACT
+    if filter_.empty and often and rare != words and len(few) < TELLING:
         matches = (_any(words), _promising(rare, words[len(rare) :]))
         found: dict[int, float] = dict(connection.execute(_PROMISING, (*matches, limit)))
         if len(found) == limit:
             return found
-    return bm25(connection, selective(holding, POSTINGS), filter_, limit)
+    return bm25(connection, few, filter_, limit)
 
 
 def bm25(connection: apsw.Connection, words: Sequence[str], filter_: Filter, limit: int) -> dict[int, float]:
