@@ -39,6 +39,12 @@ def backed_up(store: MemoryStore, kind: str = "hourly", at: int = START, days: i
     return take(database(store), kind, Shelf(store.path), retention_days=days, now=at)
 
 
+def test_two_backups_of_one_millisecond_are_two(store: MemoryStore) -> None:
+    first, second = (backed_up(store) for _ in range(2))
+    assert first.path != second.path
+    assert {first.path, second.path} == {backup.path for backup in Shelf(store.path).all()}
+
+
 def test_a_backup_holds_what_the_store_held(store: MemoryStore, tmp_path: Path, rows: Rows) -> None:
     backup = backed_up(store)
     with database(store).read() as connection:

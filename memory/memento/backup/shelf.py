@@ -56,10 +56,10 @@ class Shelf:
             yield
 
     def target(self, kind: str, at: int) -> Path:
-        """Return the name of a new backup."""
+        """Return the name of a new backup: of its time, or of the next millisecond that no backup has."""
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(at / 1000))
-        name = f"{self.database.stem}-{stamp}{at % 1000:03}Z-{kind}"
-        return self.folder / f"{name}{SUFFIX}"
+        path = self.folder / f"{self.database.stem}-{stamp}{at % 1000:03}Z-{kind}{SUFFIX}"
+        return self.target(kind, at + 1) if path.exists() else path
 
     def partial(self, target: Path, what: str) -> Path:
         """Return the name under which part of a new backup is made."""

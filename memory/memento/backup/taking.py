@@ -33,9 +33,9 @@ def take(
 
     Raises StoreCorrupt when the store itself is damaged, StoreError when the backup cannot be written.
     """
-    at = now_ms() if now is None else now
     try:
         with shelf.held():
+            at = now_ms() if now is None else now
             _require_space(database, shelf.folder)
             backup = _take(database, kind, shelf, at, to or shelf.target(kind, at))
             if kind in ("hourly", "daily"):
