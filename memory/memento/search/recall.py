@@ -70,8 +70,8 @@ class _Progress:
     lexical: dict[int, float] = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
-    dated: dict[int, float] = field(default_factory=dict)
-    """Cosines of those from the days that the question names."""
+    dated: list[int] = field(default_factory=list)
+    """Those from the days that the question names."""
     readings: list[bytes] = field(default_factory=list)
     """The vectors of statement and topic; none without a model."""
     model: str = ""
@@ -141,7 +141,7 @@ def _by_meaning(
         statement, within, deadline = progress.readings[0], progress.within, progress.deadline
         progress.dense = semantic.search(statement, wanted, within, found, deadline, progress.model)
         for days in _on_named_days(progress.question.spans, within):
-            progress.dated |= semantic.search(statement, DATED, days, [], deadline, progress.model)
+            progress.dated += semantic.search(statement, DATED, days, [], deadline, progress.model)
     except ModelError as error:
         progress.notes.append(f"searched by words only: {error}")
 

@@ -87,8 +87,10 @@ class Span(NamedTuple):
         """Tell whether two spans have a day in common."""
         if self.start and self.end and other.start and other.end:
             return self.start < other.end and other.start < self.end
-        if self.start or other.start:
-            return other.holds(self.start) if self.start else self.holds(other.start or date.min)
+        if self.start:
+            return other.holds(self.start)
+        if other.start:
+            return self.holds(other.start)
         return self.month == other.month and (not self.day or not other.day or self.day == other.day)
 
 
