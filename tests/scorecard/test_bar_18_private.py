@@ -27,7 +27,10 @@ def exposed(folder: Path) -> list[str]:
     """Return everything below a folder, and the folder itself, that others may reach."""
     found = []
     for path in (folder, *folder.rglob("*")):
-        mode = path.lstat().st_mode
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:  # a process puts a new socket in the place of a killed one's meanwhile
+            continue
         wanted = 0o700 if stat.S_ISDIR(mode) else 0o600
         if stat.S_IMODE(mode) & ~wanted:
             found.append(f"{path.relative_to(folder.parent)} {stat.S_IMODE(mode):o}")
