@@ -304,3 +304,22 @@ def test_what_overflows_a_page_of_another_table(store: MemoryStore, open_store: 
     os.truncate(path, path.stat().st_size - 700)
     assert heal(path, load_config())
     assert len(texts(open_store())) == 200
+
+
+@pytest.mark.parametrize("found_by", ["heal", "reading"])
+def test_a_page_of_zeros_in_the_state_of_a_source(
+    store: MemoryStore, open_store: Callable[[], MemoryStore], found_by: str
+) -> None:
+    back_up(store)
+    state = {str(number): "x" * 100 for number in range(1_000)}
+    store.commit(Batch(SourceState("a transcript", "test", offset=10, state=state)))
+    path = closed(store)
+    overwrite(path, path.stat().st_size - PAGE, bytes(PAGE))  # the last it overflows to: SQLite sees nothing
+    if found_by == "heal":
+        assert heal(path, load_config())
+    damaged = open_store()
+    if found_by == "reading":
+        with pytest.raises(StoreRestored):
+            damaged.source("a transcript")
+    assert damaged.source("a transcript") is None
+    assert len(texts(damaged)) == 200

@@ -71,7 +71,8 @@ def _tables(patient: Patient) -> Iterator[Finding]:
     if patient.rows is None:
         with patient.database.read() as connection:
             snapshot.contents(connection)  # raises what the examination takes for damage
-    yield from ()
+            problems = integrity.states(connection)
+        yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
 
 
 def _references(patient: Patient) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +31,8 @@ MINIMUM_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 60.0
 _DAMAGE: Final = (apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS)
 """What SQLite calls an error of reading, and is the file's: it is shorter than it must be, or its checksum is wrong."""
+_DAMAGED: Final = (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError, JSONDecodeError)
+"""Texts are UTF-8, and some are JSON, when they are written."""
 _PROGRESS_STEPS: Final = 2_000
 """Virtual machine steps between two looks at the clock: about 50 microseconds."""
 
@@ -248,7 +251,7 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreBusy(
             f"{path} stayed locked by another process: stop the one that holds it (`fuser` names it) and try again"
         ) from None
-    except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:  # texts are UTF-8 when they are written
+    except _DAMAGED as error:
         raise StoreCorrupt(
             f"{path} is damaged or is no SQLite database ({error}): move it aside, or restore a backup of it"
         ) from None

@@ -107,6 +107,12 @@ def tags(connection: apsw.Connection) -> list[str]:
     return [f"the table of tags and the rows differ in {counted(wrong, 'entry')}"] if wrong else []
 
 
+def states(connection: apsw.Connection) -> list[str]:
+    """Find sources whose parser's state is not the JSON that was written: a page it overflowed to was lost."""
+    broken = connection.execute("SELECT count(*) FROM sources WHERE NOT json_valid(state)").get
+    return [f"the state of {counted(broken, 'source')} cannot be read"] if broken else []
+
+
 def references(connection: apsw.Connection) -> list[str]:
     """Find rows that refer to rows which do not exist, and numbers that no counter has given."""
     found = [f"{table} refers to a row that is not in {parent}" for table, _, parent, _ in _foreign_keys(connection)]
