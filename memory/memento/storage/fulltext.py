@@ -17,15 +17,16 @@ EXACT: Final = 4_000
 """Up to so many occurrences all words are scored wherever they occur: 2 ms."""
 POSTINGS: Final = 10_000
 """Occurrences scored so where too little is promising, a filter says what may be found, or a page is pasted."""
-SCORED: Final = 40_000
+SCORED: Final = 30_000
 SCORED_SHARE: Final = 5
 """Occurrences of the words that count, this many or one for each so many memories, where only what is promising is
 scored."""
 TELLING: Final = 10
 """So many words that are scored wherever they occur tell enough: a pasted page."""
 RARE: Final = 1_000
-"""Occurrences of the rarest words: a memory that holds one of them is promising."""
-HEADS: Final = 3
+RARE_SHARE: Final = 300
+"""Occurrences of the rarest words, this many or one for each so many memories: a memory that holds one is promising."""
+HEADS: Final = 2
 """Of so many of the words after those: a memory that holds one of them and a commoner one is promising."""
 _SCORE: Final = "-bm25(memories_fts, 1.0, 0.5, 0.5) AS score"
 _PROMISING: Final = f"""
@@ -57,8 +58,9 @@ def best(connection: apsw.Connection, holding: Holding, filter_: Filter, limit: 
     and the common words with it.
     """
     few = selective(holding, POSTINGS)
-    words = selective(holding, max(SCORED, documents(connection) // SCORED_SHARE))
-    rare = selective({word: holding[word] for word in words}, RARE)
+    total = documents(connection)
+    words = selective(holding, max(SCORED, total // SCORED_SHARE))
+    rare = selective({word: holding[word] for word in words}, max(RARE, total // RARE_SHARE))
     often = sum(_at_most(holding, word) for word in words) > EXACT
     if filter_.empty and often and rare != words and len(few) < TELLING:
         matches = (_any(words), _promising(rare, words[len(rare) :]))
