@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from memento import journal
+from memento import arguments, journal
 from memento.config import Config, load_config
 from memento.conversation import joined_by, resumed
 from memento.errors import StoreError
@@ -88,8 +88,10 @@ class AutoMemory:
         Raises UsageError for an unknown role, a time that cannot be read and meta that JSON cannot hold; StoreError
         only when store and journal both fail.
         """
+        arguments.text("text", text)
+        facts = arguments.json_object("meta", meta or {})
         own_key = key or blake2b(f"{role}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
-        if speaker := str((meta or {}).get("speaker") or ""):
+        if speaker := str(facts.get("speaker") or ""):
             self._listen(speaker)
         message = Message(
             role=require_role(role),
@@ -99,7 +101,7 @@ class AutoMemory:
             session_id=self._session,
             key=f"{self._session}\0{own_key}",
             project=self._project,
-            meta=meta or {},
+            meta=facts,
             before=self._before,
         )
         if speaker:

@@ -28,6 +28,8 @@ from memento.memory import CacheUse, Feature, Found, Memory, Recall
 CONNECT_SECONDS: Final = 0.05
 STORE_SECONDS: Final = 0.15
 """How long the sidecar may take to say whose it is: one that is stopped says nothing."""
+MOST_SECONDS: Final = 30.0
+"""How long a sidecar works for one recall."""
 GRACE_SECONDS: Final = 0.5
 """What a recall may take on the way, beyond the deadline that the sidecar keeps."""
 STATS_SECONDS: Final = 3.0
@@ -115,6 +117,7 @@ def recall(database: Path, query: str, limit: int, deadline: float, asked: Mappi
 
     `deadline` in seconds; `asked` holds filters and options as MemoryStore.recall takes them. Never raises.
     """
+    deadline = min(deadline, MOST_SECONDS)
     parameters = {"q": query, "k": limit, "deadline": deadline, **_parameters(asked)}
     target = "/v1/recall?" + urlencode(parameters, doseq=True, errors="replace")
     try:

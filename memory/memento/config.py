@@ -58,8 +58,8 @@ class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How queries are answered."""
 
-    deadline_seconds: float = 5.0
-    limit: int = 10
+    deadline_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 10
     index: Literal["auto", "numpy", "faiss", "hnsw", "sqlite-vec", "native"] = "auto"
     """What finds the nearest vectors: the native engine where it is used, else numpy; docs/search.md has the others."""
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from difflib import get_close_matches
-from typing import TypedDict, get_args
+from typing import Any, TypedDict, get_args
 
+from memento.arguments import share, text, texts
 from memento.errors import UsageError
 from memento.memory import Trust
 from memento.storage.filters import Filter
 from memento.times import to_ms
 from memento_policies.message import Role
-from memento_policies.text import encode
 
-When = datetime | float | str
-"""A datetime (naive = local time), Unix seconds or milliseconds, an ISO 8601 text, or an age such as `7d` or `12h`."""
+When = datetime | date | float | str
+"""A datetime or a day (naive = local time), Unix seconds or milliseconds, an ISO 8601 text, or an age such as `7d` or
+`12h`."""
 
 
 class Filters(TypedDict, total=False):
@@ -44,26 +45,25 @@ class Filters(TypedDict, total=False):
 
 
 def to_filter(filters: Filters) -> Filter:
-    """Return the filters as storage takes them.
+    """Return the filters as storage takes them; None is like none.
 
-    Raises UsageError for a name that is none, with the nearest one, and for a role or a trust that does not exist.
+    Raises UsageError for a name that is none, with the nearest one, for a role or a trust that does not exist, and for
+    a value of another type.
     """
     for name in filters:
         if name not in Filters.__annotations__:
             near = get_close_matches(name, Filters.__annotations__, n=1)
             raise UsageError(f"there is no filter `{name}`" + (f": did you mean `{near[0]}`?" if near else ""))
-    since, before = filters.get("since"), filters.get("before")
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    words = {name: text(name, given.get(name, "")) for name in ("collection", "source", "session", "project")}
     return Filter(
-        collection=encode(filters.get("collection", ""))[0],
-        tags=strings(filters.get("tags", ())),
-        source=encode(filters.get("source", ""))[0],
-        session=encode(filters.get("session", ""))[0],
-        project=encode(filters.get("project", ""))[0],
-        role=one_of("role", ("", *get_args(Role)), filters.get("role", "")),
-        trust=one_of("trust", ("", *get_args(Trust)), filters.get("trust", "")),
-        since=None if since is None else to_ms(since),
-        before=None if before is None else to_ms(before),
-        min_importance=filters.get("min_importance", 0.0),
+        **words,
+        tags=texts("tags", given.get("tags", ())),
+        role=one_of("role", ("", *get_args(Role)), given.get("role", "")),
+        trust=one_of("trust", ("", *get_args(Trust)), given.get("trust", "")),
+        since=to_ms(given["since"]) if "since" in given else None,
+        before=to_ms(given["before"]) if "before" in given else None,
+        min_importance=share("min_importance", given.get("min_importance", 0.0)),
     )
 
 
@@ -72,8 +72,3 @@ def one_of(name: str, known: Sequence[str], value: str) -> str:
     if value not in known:
         raise UsageError(f"{name} is one of {', '.join(filter(None, known))}, not {value!r}")
     return value
-
-
-def strings(given: Sequence[str]) -> tuple[str, ...]:
-    """Return tags as they are stored; one string is one tag."""
-    return tuple(encode(tag)[0] for tag in ((given,) if isinstance(given, str) else given))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,13 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
-from memento import journal
+from memento import arguments, journal
 from memento.capture_account import CaptureAccount
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
 from memento.link_key import link_key
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
-from memento.narrowing import Filters, When, strings, to_filter
+from memento.narrowing import Filters, When, to_filter
 from memento.restore.opening import open_database
 from memento.search.backlog import Progress, Swap
 from memento.search.index_status import IndexStatus
@@ -33,7 +32,6 @@ from memento.storage import overview, rows
 from memento.storage.filters import Filter, where
 from memento.storage.overview import Stats
 from memento.times import now_ms, to_ms
-from memento_policies.text import encode
 
 if TYPE_CHECKING:
     from memento.embedding import Embedder
@@ -99,13 +97,14 @@ class MemoryStore(CaptureAccount):
         can hold. `importance` in [0, 1] comes from the policy unless given; the policy's tags are added to `tags`.
         `embed=False` leaves the embedding to the next recall; without a model the memory is found by words.
 
-        Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read
-        and meta that JSON cannot hold; PolicyError for a policy file that cannot be used.
+        Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read,
+        meta that JSON cannot hold and an argument of another type; PolicyError for a policy file that cannot be used.
         """
         from memento.writing import remembered
 
         message = self._message(text, source, session_id, role, speaker, timestamp, project, meta)
-        memory = remembered(message, self.policy, importance=importance, tags=strings(tags), collection=collection)
+        given = arguments.texts("tags", tags)
+        memory = remembered(message, self.policy, importance=importance, tags=given, collection=collection)
         self.write(memory, revive=True)
         if embed:
             with suppress(ModelError, StoreError):  # found by words until a model is there, and space to write
@@ -139,24 +138,25 @@ class MemoryStore(CaptureAccount):
 
         What is not embedded yet is embedded first, for half a second at most; the rest, and everything where no model
         is installed, is searched by words, and `Recall.notes` says so. Raises UsageError for k < 1, a negative
-        context, an unknown filter, role or trust, and a time that cannot be read.
+        context, an unknown filter, role or trust, a time that cannot be read, and an argument of another type.
         """
-        if context < 0:
-            raise UsageError(f"context is 0 or more, not {context}")
+        defaults = self.config.settings.recall
         options = Options(
-            limit=_at_least_one("k", self.config.settings.recall.limit if k is None else k),
-            deadline_seconds=self.config.settings.recall.deadline_seconds if deadline is None else deadline,
+            limit=arguments.whole("k", defaults.limit if k is None else k, 1),
+            deadline_seconds=arguments.seconds("deadline", defaults.deadline_seconds if deadline is None else deadline),
             plain=plain,
-            context=context,
+            context=arguments.whole("context", context, 0),
             spread=spread,
             explain=explain,
         )
-        return self._recalled(encode(query)[0], to_filter(filters), options)
+        return self._recalled(arguments.text("query", query), to_filter(filters), options)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
     ) -> list[Recall]:
         """Answer several queries, in their order, each as `recall` does; the deadline (seconds) is each query's own."""
+        if isinstance(queries, str):
+            raise UsageError(f"queries are several texts: [{queries!r}]")
         return [self.recall(query, k, deadline=deadline, **filters) for query in queries]
 
     def get(self, memory_id: str) -> Memory | None:
@@ -164,7 +164,7 @@ class MemoryStore(CaptureAccount):
 
         Raises UsageError when several ids begin with it.
         """
-        if not _ID_PREFIX.fullmatch(memory_id):
+        if not _ID_PREFIX.fullmatch(arguments.text("memory_id", memory_id)):
             return None
         state = self._working.state()
         if known := self._working.find(memory_id, Memory):
@@ -183,7 +183,7 @@ class MemoryStore(CaptureAccount):
         Raises UsageError for limit < 1, an unknown filter, role or trust, and a time that cannot be read.
         """
         condition, parameters = where(to_filter(filters))
-        count = _at_least_one("limit", limit)
+        count = arguments.whole("limit", limit, 1)
         with self._database.read() as connection:
             return rows.select(connection, condition, parameters, "timestamp DESC, num DESC", count)
 
@@ -328,6 +328,9 @@ class MemoryStore(CaptureAccount):
         from memento_policies import Message
         from memento_policies.before import UNKNOWN
 
+        names = {"session_id": session_id, "source": source, "project": project, "speaker": speaker}
+        for name, given in {"text": text, **names}.items():
+            arguments.text(name, given)
         if not text.strip():
             raise UsageError("there is nothing to remember: the text is empty")
         key = blake2b(f"{session_id}\0{role}\0{speaker}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
@@ -339,12 +342,6 @@ class MemoryStore(CaptureAccount):
             session_id=session_id,
             key=key,
             project=project,
-            meta={**(meta or {}), **({"speaker": speaker} if speaker else {})},
+            meta={**arguments.json_object("meta", meta or {}), **({"speaker": speaker} if speaker else {})},
             before=resumed(self._database, session_id, speaker) if speaker else UNKNOWN,
         )
-
-
-def _at_least_one(name: str, count: int) -> int:
-    if count < 1:
-        raise UsageError(f"{name} must be 1 or more, not {count}")
-    return min(count, sys.maxsize)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from memento.errors import UsageError
@@ -20,17 +20,23 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def to_ms(value: datetime | float | str) -> int:
-    """Turn a datetime (naive = local), Unix seconds or milliseconds, or an ISO 8601 text into Unix milliseconds.
+def to_ms(value: datetime | date | float | str) -> int:
+    """Turn a datetime or a day (naive = local), Unix seconds or milliseconds, or an ISO 8601 text into Unix ms.
 
-    Raises UsageError for a text that is no date, and a number no clock will ever show.
+    Raises UsageError for a text that is no date, a number no clock will ever show, and what is none of these.
     """
     if isinstance(value, str):
         return parse_when(value)
     try:
         if isinstance(value, datetime):
             return round(value.timestamp() * 1000)
+        if isinstance(value, date):
+            return parse_when(value.isoformat())
         return storable(int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000))
+    except TypeError:
+        raise UsageError(
+            f"{value!r} is no time: give a datetime, Unix seconds, or a text such as 7d or 2026-11-01"
+        ) from None
     except (ValueError, OverflowError, OSError):
         raise UsageError(f"{value} is no time that can be stored") from None
 

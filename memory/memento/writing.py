@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, cast, get_args
 
+from memento.arguments import share, text
 from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import EPISODIC, Memory, NewMemory, Trust
@@ -68,18 +69,20 @@ def remembered(
     """Return the row for a text someone explicitly asked to remember: it is kept whatever the policy thinks.
 
     A policy that would have skipped it has not weighed it: then UNJUDGED stands. Raises UsageError for an importance
-    out of range.
+    out of range, and a collection without a name.
     """
-    if importance is not None and not 0 <= importance <= 1:
-        raise UsageError(f"importance lies in [0, 1], not {importance}")
+    if not collection:
+        raise UsageError("a collection has a name: leave it away for `knowledge`")
     decision = policy.decide(message)
     memory = memory_of(message, decision, policy)
     return replace(
         memory,
         text=decision.text or policy.redact(message.text).text,
-        importance=(memory.importance if decision.keep else UNJUDGED) if importance is None else importance,
+        importance=(memory.importance if decision.keep else UNJUDGED)
+        if importance is None
+        else share("importance", importance),
         tags=tuple(dict.fromkeys((*(_redacted_text(tag, policy) for tag in tags), *decision.tags))),
-        collection=encode(collection)[0],
+        collection=text("collection", collection),
         why={"reason": "remembered", "points": memory.why["points"]},
     )
 

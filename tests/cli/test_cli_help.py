@@ -76,6 +76,8 @@ def test_help_lists_every_option(path: tuple[str, ...], memento: Cli) -> None:
         (["ingest", "x", "--since", "someday"], "give an age such as 7d"),
         (["recal", "x"], "No such command"),
         (["recall"], "Missing argument"),
+        (["recall", "timeout", "-redis"], "Put `--` before a text in which words begin with a dash: recall -- ..."),
+        (["remember", "-v", "is for verbose"], "Put `--` before a text"),
         (["recall", "x", "-k", "0"], "-k"),
         (["recall", "x", "-k", "9" * 30], "-k"),
         (["recall", "x", "-k", "many"], "-k"),

@@ -39,6 +39,27 @@ def test_recall_as_a_table(ingested: Cli) -> None:
     assert ingested.on_terminal("recall", "nightly import", "--json")[1].count('"results"') == 1
 
 
+def test_operators_on_the_command_line(memento: Cli) -> None:
+    for number, text in enumerate(("the pool timed out", "the redis pool timed out", "redis is down")):
+        memento("remember", text, "--session", "s", "--tag", f"n{number}")
+    assert [one["text"] for one in memento("recall", "pool -redis").json["results"]] == ["the pool timed out"]
+    assert [one["text"] for one in memento("recall", "--", "-redis").json["results"]] == ["the pool timed out"]
+    assert [one["text"] for one in memento("recall", "tag:n2").json["results"]] == ["redis is down"]
+    assert memento("recall", "pool", "--deadline", "inf").json["partial"] is False
+
+
+def test_a_table_shows_each_neighbour_once_and_what_the_features_add_up_to(memento: Cli) -> None:
+    for text in ("the pool", "a timeout", "a pool of connections", "nothing else"):
+        memento("remember", text, "--session", "s")
+    shown = memento("recall", "pool", "-k", "2", "-C", "2", "--explain", "--table").out
+    assert [shown.count(text) for text in ("the pool", "a timeout", "a pool of", "nothing else")] == [1] * 4
+    assert [line.split()[0] for line in shown.splitlines() if "·" in line] == ["·"] * 2
+    explained = " ".join(shown.split())
+    brought = [[float(one) for one in re.findall(r"=([+-]\d+\.\d+)", part)] for part in explained.split("; sum ")[:2]]
+    sums = [float(one) for one in re.findall(r"; sum ([+-]\d+\.\d+)", explained)]
+    assert [sum(part) for part in brought] == pytest.approx(sums, abs=0.05)
+
+
 def test_nothing_found_is_exit_code_3(ingested: Cli, memento: Cli) -> None:
     assert ingested("recall", "xyzzy-no-such-word", code=3).json["results"] == []
     assert "nothing found" in ingested("recall", "xyzzy", "--table", code=3).err

@@ -141,7 +141,7 @@ def test_neighbours_come_along(store: MemoryStore) -> None:
     assert [one.text for one in found.before] == ["Turn 1.", "Turn 2."]
     assert [one.text for one in found.after] == ["Turn 4.", "Turn 5."]
     assert not store.recall("lighthouse keeper", k=1)[0].before
-    with pytest.raises(UsageError, match="context is 0 or more"):
+    with pytest.raises(UsageError, match="context must be 0 or more"):
         store.recall("lighthouse", context=-1)
 
 

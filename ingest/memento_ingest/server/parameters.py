@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from memento.client import MOST_SECONDS
 from memento_ingest.server.refusal import Refusal, unknown
 
 MAX_RESULTS: Final = 10_000
-MAX_DEADLINE: Final = 30.0
 MAX_CONTEXT: Final = 20
 _MAX_NESTING_HINT: Final = "send one JSON object"
 TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before")
@@ -80,7 +80,7 @@ def asked(raw: bytes) -> Asked:
         if (flag := _number(one, name, 0, 1, int)) is not None:
             options[name] = bool(flag)
     return Asked(
-        one["q"], _number(one, "k", 1, MAX_RESULTS, int), _number(one, "deadline", 0.0, MAX_DEADLINE, float), options
+        one["q"], _number(one, "k", 1, MAX_RESULTS, int), _number(one, "deadline", 0.0, MOST_SECONDS, float), options
     )
 
 

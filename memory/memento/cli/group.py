@@ -13,12 +13,24 @@ from memento.cli.options import as_typer
 
 _LAST: Final = ("db", "json_", "help")
 """The options that every command has."""
+_TEXTS: Final = ("query", "text")
 _RANGE: Final = re.compile(r"([\d.]+)<=x<=([\d.]+)")
 _AT_LEAST: Final = re.compile(r"x>=([\d.]+)")
 
 
 class Command(TyperCommand):
     """A command. Its help names arguments as they were declared, without Python's types, and ranges in words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; where they are a text, say how a word of it may begin with a dash."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as raised:
+            error: Any = raised  # click's NoSuchOption, which typer has under a name of its own
+            takes_text = any(one.name in _TEXTS for one in self.params)
+            if takes_text and hasattr(error, "possibilities") and not error.option_name.startswith("--"):
+                error.message += f". Put `--` before a text in which words begin with a dash: {ctx.info_name} -- ..."
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what stands behind the command's name in its usage."""

@@ -176,16 +176,28 @@ def _print_answer(answer: Recall, as_json: bool) -> None:
 
         print_json(to_wire(answer))
     elif answer:
-        _print_table([line for found in answer for line in _lines(found)])
+        _print_table(list(_lines(answer)))
     if not answer:
         note("nothing found")
 
 
-def _lines(found: Found) -> Iterator[_Line]:
-    """Yield what a table shows of a result: what came before it, itself and what it rests on, what came after it."""
-    yield from (_Line(memory, "·") for memory in found.before)
-    yield _Line(found.memory, f"{found.score:.2f}", found.copies, found.features or {})
-    yield from (_Line(memory, "·") for memory in found.after)
+def _lines(answer: Sequence[Found]) -> Iterator[_Line]:
+    """Yield what a table shows of each result: what came before it, itself and what it rests on, what came after it.
+
+    A neighbour that is a result itself, or of an earlier one too, is shown once.
+    """
+    shown = {found.id for found in answer}
+
+    def once(memories: Sequence[Memory]) -> Iterator[_Line]:
+        for memory in memories:
+            if memory.id not in shown:
+                shown.add(memory.id)
+                yield _Line(memory, "·")
+
+    for found in answer:
+        yield from once(found.before)
+        yield _Line(found.memory, f"{found.score:.2f}", found.copies, found.features or {})
+        yield from once(found.after)
 
 
 def _print_table(lines: Sequence[_Line]) -> None:
@@ -201,6 +213,8 @@ def _print_table(lines: Sequence[_Line]) -> None:
         snippet = Text(text[:_SNIPPET] + ("…" if len(text) > _SNIPPET else ""), "dim" if line.score == "·" else "")
         if memory.tags:
             snippet.append("  " + one_line(" ".join(f"#{tag}" for tag in memory.tags)), style="cyan")
+        if memory.superseded_by and not line.copies:
+            snippet.append(f"  (newer: {memory.superseded_by[:8]})", style="dim")
         if line.copies:
             snippet.append(f"  (and {counted(line.copies, 'more that says', 'more that say')} the same)", style="dim")
         if line.features:
@@ -212,9 +226,7 @@ def _print_table(lines: Sequence[_Line]) -> None:
 
 def _explained(features: Mapping[str, Feature]) -> str:
     """Return what each feature brought to the score, as value x weight, the most telling first."""
-    telling = sorted(features.items(), key=lambda item: -abs(item[1].value * item[1].weight))
-    return ", ".join(
-        f"{name} {one.value:.2f}×{one.weight:g}={one.value * one.weight:+.2f}"
-        for name, one in telling
-        if one.value and one.weight
-    )
+    brought = {name: one.value * one.weight for name, one in features.items()}
+    telling = sorted(features.items(), key=lambda item: -abs(brought[item[0]]))
+    parts = [f"{name} {one.value:.2f}×{one.weight:g}={brought[name]:+.2f}" for name, one in telling if brought[name]]
+    return f"{', '.join(parts)}; sum {sum(brought.values()):+.2f}"

@@ -84,4 +84,6 @@ def _narrowed(within: Filter, match: re.Match[str], asks: bool) -> Filter:
         return replace(within, tags=(*within.tags, value))
     if match["name"] == "session":
         return replace(within, session=value) if not within.session else within
-    return replace(within, since=max(within.since or 0, _age(match) or 0))
+    if (since := _age(match)) is None:
+        return within
+    return replace(within, since=since if within.since is None else max(within.since, since))

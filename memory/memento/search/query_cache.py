@@ -14,10 +14,13 @@ from memento.errors import StoreError
 from memento.memory import CacheUse
 from memento.search.models import Models
 from memento.storage import vectors
-from memento.storage.database import Database
+from memento.storage.database import Database, held
 
 QUERY_CHARACTERS: Final = 10_000
 """What is looked at of a query: a pasted log must not take the whole deadline."""
+Reading = Callable[[float | None], list[bytes]]
+"""Waits for the vectors of texts, until a deadline (time.monotonic()) at most, and returns them, each the bytes of its
+float32. Raises DeadlineExceeded, ModelMissing or ModelError."""
 WAIT_SECONDS: Final = 0.05
 """How long a query waits for the write lock to cache its embedding; the cache is not worth more."""
 
@@ -31,11 +34,10 @@ class QueryCache:
         self._lock = threading.Lock()
         self._hits = self._found = self._computed = 0
 
-    def ask(self, model: str, texts: Sequence[str]) -> Callable[[], list[bytes]]:
+    def ask(self, model: str, texts: Sequence[str]) -> Reading:
         """Look for queries' vectors, and begin to embed those that are not known, together, in a thread of its own.
 
-        What is returned waits for the vectors, in the order of the texts, each the bytes of its float32. It raises
-        ModelMissing or ModelError.
+        What is returned waits for the vectors, in the order of the texts.
         """
         texts = [text[:QUERY_CHARACTERS] for text in texts]
         with self._lock:
@@ -49,8 +51,8 @@ class QueryCache:
         if new:
             embedding.start()
 
-        def vectors_of_texts() -> list[bytes]:
-            embedded = dict(zip(new, embedding.made(), strict=True)) if new else {}
+        def vectors_of_texts(deadline: float | None) -> list[bytes]:
+            embedded = dict(zip(new, embedding.made(deadline), strict=True)) if new else {}
             self._store(model, embedded, [text for text, kept in stored.items() if kept.stale])
             self._keep(model, found := {**known, **embedded})
             return [found[text] for text in texts]
@@ -110,9 +112,9 @@ class _Embedding:
         self._under_way.acquire()
         start_new_thread(self._run, ())
 
-    def made(self) -> list[bytes]:
-        """Wait for the vectors. Raises what embedding raised."""
-        with self._under_way:
+    def made(self, deadline: float | None) -> list[bytes]:
+        """Wait for the vectors. Raises what embedding raised, and DeadlineExceeded."""
+        with held(self._under_way, deadline):
             if self._error is not None:
                 raise self._error
             return self._made

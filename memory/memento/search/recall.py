@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,13 +12,13 @@ from typing import Final
 from memento.counted import counted
 from memento.errors import ModelError, StoreError
 from memento.memory import Feature, Found, Recall
-from memento.search.fusion import fuse
+from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
-from memento.search.query_cache import QUERY_CHARACTERS
+from memento.search.query_cache import QUERY_CHARACTERS, Reading
 from memento.search.ranking.dates import Span
 from memento.search.ranking.evidence import beside, cosines_of, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
-from memento.search.ranking.order import Placed, arrange
+from memento.search.ranking.order import Placed, alike, arrange, loudest, shortlist
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.semantic import Semantic
@@ -39,6 +39,10 @@ SHORTLIST: Final = 60
 """How many of the candidates are looked at closely: texts, neighbours, word counts."""
 BESIDE: Final = 8
 """Of how many of the best the turns right before and after are looked at too."""
+WIDER: Final = 5
+"""Where one session or one text crowds out the rest, so many times as many candidates are looked at,"""
+WIDEST: Final = 25
+"""and this many times at most."""
 CATCH_UP_SECONDS: Final = 0.5
 """How long a recall may embed rows that arrived since the last one, before it goes on without the rest."""
 
@@ -71,7 +75,9 @@ class _Progress:
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
     dated: list[int] = field(default_factory=list)
-    """Those from the days that the question names."""
+    """Those from the days that the question names; where it holds operators only, the latest that they leave."""
+    times: int = 1
+    """How many times as many candidates as usual are looked at."""
     readings: list[bytes] = field(default_factory=list)
     """The vectors of statement and topic; none without a model."""
     model: str = ""
@@ -88,8 +94,14 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
     try:
         readings = _embedding(semantic, progress)  # while the words are searched for
         _by_words(database, progress)
-        _by_meaning(database, semantic, progress, readings)
+        _read_question(semantic, progress, readings)
+        _by_meaning(semantic, progress)
         _ranked(database, semantic, progress)
+        while _is_crowded(database, progress):
+            progress.times *= WIDER
+            _by_words(database, progress)
+            _by_meaning(semantic, progress)
+            _ranked(database, semantic, progress)
     except DeadlineExceeded:
         progress.partial = True
         progress.notes.append(f"the deadline of {options.deadline_seconds:g} s passed: this is what was ready")
@@ -102,33 +114,34 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     asked = parse(query, filter_)
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
+        within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
         question = understand(text, lambda word: turns.has_speaker(connection, word))
-    return _Progress(options, deadline, question, within)
+        latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
+    return _Progress(options, deadline, question, within, dated=latest)
 
 
-def _embedding(semantic: Semantic, progress: _Progress) -> Callable[[], list[bytes]]:
+def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
     """Begin to embed both readings of the question; what is returned waits for their vectors."""
     question = progress.question
     if not question.text.strip():
-        return list
+        return lambda _: []
     progress.model = semantic.model
     return semantic.ask([question.statement, question.topic], progress.model)
 
 
 def _by_words(database: Database, progress: _Progress) -> None:
-    wanted = max(CANDIDATES, progress.options.limit)
+    wanted = max(CANDIDATES, progress.options.limit) * progress.times
     with database.read(progress.deadline) as connection:
         holding = fulltext.holding(connection, progress.question.words)
         progress.idf = idf(holding, fulltext.documents(connection))
         progress.lexical = fulltext.best(connection, holding, progress.within, wanted)
 
 
-def _by_meaning(
-    database: Database, semantic: Semantic, progress: _Progress, readings: Callable[[], list[bytes]]
-) -> None:
+def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -> None:
+    """Take up the question's vectors, and embed the rows that arrived since the last recall."""
     _in_time(progress)
     try:
-        progress.readings = readings()
+        progress.readings = readings(progress.deadline)
         if not progress.readings:
             return
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
@@ -136,47 +149,74 @@ def _by_meaning(
         if waiting := semantic.pending(progress.model):
             them = counted(waiting, "memory waits for its", "memories wait for their")
             progress.notes.append(f"{them} embedding, found by words only meanwhile")
-        wanted = max(CANDIDATES, progress.options.limit)
-        found = list(progress.lexical)
-        statement, within, deadline = progress.readings[0], progress.within, progress.deadline
-        progress.dense = semantic.search(statement, wanted, within, found, deadline, progress.model)
-        for days in _on_named_days(progress.question.spans, within):
-            progress.dated += semantic.search(statement, DATED, days, [], deadline, progress.model)
     except ModelError as error:
+        progress.readings = []
         progress.notes.append(f"searched by words only: {error}")
+
+
+def _by_meaning(semantic: Semantic, progress: _Progress) -> None:
+    if not progress.readings:
+        return
+    wanted = max(CANDIDATES, progress.options.limit) * progress.times
+    search = partial(semantic.search, progress.readings[0], deadline=progress.deadline, model=progress.model)
+    progress.dense = search(wanted, progress.within, list(progress.lexical))
+    if progress.times == 1:
+        for days in _on_named_days(progress.question.spans, progress.within):
+            progress.dated += search(DATED, days, [])
 
 
 def _on_named_days(spans: Iterable[Span], within: Filter) -> Iterator[Filter]:
     """Yield the filter narrowed to each of the days, weeks or months that a question names."""
     for span in spans:
         if times := span.times(DATED_DAYS):
-            since, before = max(times[0], within.since or times[0]), min(times[1], within.before or times[1])
+            since = times[0] if within.since is None else max(times[0], within.since)
+            before = times[1] if within.before is None else min(times[1], within.before)
             yield replace(within, since=since, before=before)
 
 
 def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None:
     """Rank all candidates by what is known without their texts, and the best of them again by everything."""
     _in_time(progress)
-    options, spread = progress.options, progress.options.spread and not progress.within.session
-    most = max(SURVEYED, options.limit)
-    fused = list(fuse(progress.dense, progress.lexical))[:most]
+    options, deadline, limit = progress.options, progress.deadline, progress.options.limit
+    fused = list(fuse(progress.dense, progress.lexical))[: max(SURVEYED, limit) * progress.times]
     nums = list(dict.fromkeys([*fused, *progress.dated]))
-    cosines = cosines_of(partial(semantic.similarities, model=progress.model), progress.readings)
-    surveyed = survey(
-        database, progress.question, nums, progress.lexical, progress.idf, cosines, now_ms(), progress.deadline
-    )
-    first = rank(surveyed, max(SHORTLIST, options.limit))
-    progress.ranked = [Placed(one) for one in first[: options.limit]]
+    similarities = partial(semantic.similarities, deadline=deadline, model=progress.model)
+    cosines = cosines_of(similarities, progress.readings)
+    surveyed = survey(database, progress.question, nums, progress.lexical, progress.idf, cosines, now_ms(), deadline)
+    first = rank(surveyed, explain=options.explain)
+    progress.ranked = [Placed(one) for one in first[:limit]]
     _in_time(progress)
-    few = [one.turn for one in first]
-    surveyed, more = beside(database, surveyed, few[:BESIDE], progress.within, cosines, progress.deadline)
+    size = max(SHORTLIST, limit)
+    with database.read(deadline) as connection:
+        copies = alike(surveyed, partial(turns.texts, connection)) if len(first) > size else {}
+    few = [one.turn for one in shortlist(first, size, copies, spread=_spreads(progress))]
+    surveyed, more = beside(database, surveyed, few, few[:BESIDE], progress.within, cosines, deadline)
     few = [*few, *more]
     windows = options.explain or not NEED_TEXT_BESIDE.isdisjoint(weighed(few))
-    evidence = read(database, surveyed, few, cosines, progress.deadline, windows=windows)
+    evidence = read(database, surveyed, few, cosines, deadline, windows=windows)
     ranking = rank(evidence, explain=options.explain)
-    with database.read(progress.deadline) as connection:
+    with database.read(deadline) as connection:
         newest = repeats.newest(connection, [one.turn.num for one in ranking])
-    progress.ranked = arrange(ranking, options.limit, evidence.texts, newest, spread=spread)
+    progress.ranked = arrange(ranking, limit, evidence.texts, newest, copies, spread=_spreads(progress))
+
+
+def _spreads(progress: _Progress) -> bool:
+    return progress.options.spread and not progress.within.session
+
+
+def _is_crowded(database: Database, progress: _Progress) -> bool:
+    """Tell whether copies or one session took others' places, and a search may have others to bring."""
+    limit, results = progress.options.limit, progress.ranked
+    near = sum(cosine >= MIN_COSINE for cosine in progress.dense.values())
+    if progress.times >= WIDEST or max(len(progress.lexical), near) < max(CANDIDATES, limit) * progress.times:
+        return False
+    if len(results) < limit:
+        return any(one.copies for one in results)
+    session = loudest(results) if _spreads(progress) else ""
+    if not session:
+        return False
+    with database.read(progress.deadline) as connection:
+        return turns.has_another_session(connection, session, progress.within)
 
 
 def _in_time(progress: _Progress) -> None:

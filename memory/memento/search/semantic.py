@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -16,10 +16,10 @@ from memento.search.index.backends import resolved
 from memento.search.index.vector_index import VectorIndex
 from memento.search.index_status import IndexStatus, index_status
 from memento.search.models import Models
-from memento.search.query_cache import QueryCache
+from memento.search.query_cache import QueryCache, Reading
 from memento.search.store_index import StoreIndex
 from memento.storage import vectors
-from memento.storage.database import Database, DeadlineExceeded
+from memento.storage.database import Database, DeadlineExceeded, held
 from memento.storage.filters import Filter
 
 INDEX_EVERY: Final = 1_024
@@ -95,14 +95,14 @@ class Semantic:
 
         Raises ModelMissing or ModelError.
         """
-        return self.ask(texts, self.model if model is None else model)()
+        return self.ask(texts, self.model if model is None else model)(None)
 
-    def ask(self, texts: Sequence[str], model: str) -> Callable[[], list[bytes]]:
-        """Begin to embed queries. What is returned waits for their vectors, and raises ModelMissing or ModelError."""
+    def ask(self, texts: Sequence[str], model: str) -> Reading:
+        """Begin to embed queries. What is returned waits for their vectors."""
         if model:
             return self._queries.ask(model, texts)
 
-        def missing() -> list[bytes]:
+        def missing(deadline: float | None) -> list[bytes]:
             raise ModelMissing(self._config.model_dir)
 
         return missing
@@ -116,8 +116,11 @@ class Semantic:
         deadline: float | None,
         model: str | None = None,
     ) -> dict[int, float]:
-        """Return {row number: cosine} of the k nearest memories that pass the filter, and of those in `also`."""
-        with self._lock:
+        """Return {row number: cosine} of the k nearest memories that pass the filter, and of those in `also`.
+
+        Raises DeadlineExceeded.
+        """
+        with held(self._lock, deadline):
             index = self._current(query, deadline, model)
             among = None
             if not filter_.empty:
@@ -137,9 +140,10 @@ class Semantic:
     ) -> list[list[float]]:
         """Return for each query (at least one) its cosine to each memory, to its best passage.
 
-        NaN for a memory that the model has not embedded, or not yet when the index was last brought in step.
+        NaN for a memory that the model has not embedded, or not yet when the index was last brought in step. Raises
+        DeadlineExceeded.
         """
-        with self._lock:
+        with held(self._lock, deadline):
             index = self._index.latest(model) if model else None
             if index is None:
                 index = self._current(queries[0], deadline, model)
@@ -149,8 +153,11 @@ class Semantic:
         return self._index.current(model or self.model, len(query) // 4, deadline)
 
     def _indexed(self, embedded: int, embedder: Embedder, deadline: float | None) -> None:
-        """Take a large number of new embeddings into the index now, so that no later query has to."""
-        with self._lock:
+        """Take a large number of new embeddings into the index now, so that no later query has to.
+
+        Where another thread holds the index past the deadline, a later query does.
+        """
+        with suppress(DeadlineExceeded), held(self._lock, deadline):
             self._unindexed += embedded
             if self._unindexed >= INDEX_EVERY:
                 self._unindexed = 0

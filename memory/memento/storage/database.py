@@ -60,6 +60,21 @@ class DeadlineExceeded(Exception):
     """A read was interrupted because its deadline passed; the caller answers with what it has."""
 
 
+@contextmanager
+def held(lock: threading.Lock | threading.RLock, deadline: float | None) -> Iterator[None]:
+    """Hold a lock that other threads hold too, waiting until `deadline` (time.monotonic()) at most.
+
+    Raises DeadlineExceeded.
+    """
+    left = -1 if deadline is None else min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
+    if not lock.acquire(timeout=left):
+        raise DeadlineExceeded
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Database:
     """A database file with one connection per thread.
 

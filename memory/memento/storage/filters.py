@@ -28,9 +28,9 @@ class Filter:
     """Unix milliseconds, exclusive."""
     min_importance: float = 0.0
     phrases: Sequence[str] = ()
-    """Each must occur: its words in this order."""
+    """Each must occur in the text: its words in this order."""
     without: Sequence[str] = ()
-    """None may occur."""
+    """None may occur, neither in the text nor in the tags or the speaker's name."""
 
     @property
     def empty(self) -> bool:
@@ -69,7 +69,7 @@ def where(filter_: Filter) -> tuple[str, list[Any]]:
     if filter_.min_importance > 0:
         add("memories.importance >= ?", filter_.min_importance)
     for phrase in filter_.phrases:
-        add(f"memories.num IN ({_HOLDING})", quote(phrase))
+        add(f"memories.num IN ({_HOLDING})", f"text : {quote(phrase)}")
     for phrase in filter_.without:
         add(f"memories.num NOT IN ({_HOLDING})", quote(phrase))
     return " AND ".join(conditions) or "TRUE", parameters

@@ -133,6 +133,13 @@ def stemmer(connection: apsw.Connection) -> Callable[[str], list[str]]:
     return stems
 
 
+def indexed(connection: apsw.Connection, phrases: Sequence[str]) -> tuple[str, ...]:
+    """Return the phrases in which the index sees a word: no memory could hold the others (`"__"`, a script newer than
+    the tokenizer), which are text like any other.
+    """
+    return tuple(filter(stemmer(connection), phrases)) if phrases else ()
+
+
 def said_by(connection: apsw.Connection, speaker: str, limit: int) -> list[str]:
     """Return what somebody said, the texts that were written last first."""
     found = connection.execute(

@@ -45,6 +45,16 @@ _SIDE: Final = """
     WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {sign} (turn.timestamp, turn.num)
     ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
 """
+_REPLACEMENTS: Final = f"""
+WITH RECURSIVE newer (num, superseded_by) AS (
+    SELECT next.num, next.superseded_by FROM memories AS old JOIN memories AS next ON next.id = old.superseded_by
+    WHERE old.num IN ({{marks}})
+    UNION
+    SELECT next.num, next.superseded_by FROM newer JOIN memories AS next ON next.id = newer.superseded_by
+    LIMIT {_CHUNK}
+)
+SELECT num FROM newer
+"""
 
 
 def turns(connection: apsw.Connection, nums: Sequence[int], within: Filter | None = None) -> dict[int, Turn]:
@@ -79,6 +89,29 @@ def around(connection: apsw.Connection, nums: Sequence[int], reach: int) -> dict
         for num, earlier, later in connection.execute(sql, (reach, *part)):
             found[num] = Around(_nums(earlier), _nums(later))
     return found
+
+
+def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]:
+    """Return the row numbers of the latest that pass the filter, the latest first."""
+    condition, parameters = where(within)
+    sql = f"SELECT num FROM memories WHERE {condition} ORDER BY timestamp DESC, num DESC LIMIT ?"
+    return [num for (num,) in connection.execute(sql, (*parameters, limit))]
+
+
+def replacements(connection: apsw.Connection, nums: Sequence[int]) -> set[int]:
+    """Return the row numbers of what replaced these memories, and of what replaced that."""
+    found: set[int] = set()
+    for part in _parts(nums):
+        marks = ", ".join("?" * len(part))
+        found.update(num for (num,) in connection.execute(_REPLACEMENTS.format(marks=marks), part))
+    return found
+
+
+def has_another_session(connection: apsw.Connection, session: str, within: Filter) -> bool:
+    """Tell whether a memory of no session or of another one passes the filter."""
+    condition, parameters = where(within)
+    sql = f"SELECT EXISTS (SELECT 1 FROM memories WHERE (session_id < ? OR session_id > ?) AND {condition})"
+    return bool(connection.execute(sql, (session, session, *parameters)).get)
 
 
 def has_speaker(connection: apsw.Connection, word: str) -> bool:

@@ -79,21 +79,24 @@ def beside(
     database: Database,
     surveyed: Evidence,
     few: Sequence[Turn],
+    best: Sequence[Turn],
     within: Filter,
     cosines: Cosines,
     deadline: float | None = None,
 ) -> tuple[Evidence, list[Turn]]:
-    """Add the turns right before and after these few that are no candidates yet; return them too.
+    """Add what belongs to these few and is not among them; return it too.
 
-    An answer often shares nothing with the question but its place: "Three times a week." after "How often?".
+    That is what replaced one of them, and the turns right before and after the best: an answer often shares nothing
+    with the question but its place: "Three times a week." after "How often?".
     """
     known = {turn.num for turn in surveyed.candidates}
     with database.read(deadline) as connection:
-        around = turns.around(connection, [turn.num for turn in few], 1).values()
-        new = sorted({num for one in around for num in (*one.before, *one.after)} - known)
+        around = turns.around(connection, [turn.num for turn in best], 1).values()
+        near = {num for one in around for num in (*one.before, *one.after)} - known
+        newer = turns.replacements(connection, [turn.num for turn in few if turn.superseded_by])
+        new = sorted(near | newer - {turn.num for turn in few})
         found = list(turns.turns(connection, new, within).values())
-    similar = {**surveyed.similar, **cosines([turn.num for turn in found])}
-    return replace(surveyed, candidates=[*surveyed.candidates, *found], similar=similar), found
+    return replace(surveyed, similar={**surveyed.similar, **cosines([turn.num for turn in found])}), found
 
 
 def read(

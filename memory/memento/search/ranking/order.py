@@ -1,16 +1,23 @@
-"""Before a ranking is shown: copies collapse, replaced facts step back, no session crowds out the rest."""
+"""Before a ranking is shown: copies collapse, what replaced a fact comes before it, no session crowds out the rest."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
+from memento.search.ranking.evidence import Evidence, Similar
 from memento.search.ranking.weights import Ranked
 from memento.storage.turns import TEXT_CHARACTERS, Turn
 
 _LEAST: Final = 5
 """Results of one session that never crowd anybody out."""
+_COPIES: Final = 3
+"""Of so many equal texts each is looked at closely: what stands around them tells them apart. More are only counted."""
+
+Copies = Mapping[int, frozenset[int]]
+"""Row number to those of the others in which the same voice says the same, where there are many."""
 
 
 class Placed(NamedTuple):
@@ -20,47 +27,98 @@ class Placed(NamedTuple):
     copies: frozenset[int] = frozenset()
 
 
+def alike(surveyed: Evidence, read: Callable[[Sequence[int]], Mapping[int, str]]) -> Copies:
+    """Return the copies among candidates of which one voice says the same more than _COPIES times.
+
+    `read` takes row numbers to texts: of those only that have one length and one likeness to the question.
+    """
+    shapes: defaultdict[Hashable, list[Turn]] = defaultdict(list)
+    for turn in surveyed.candidates:
+        likeness = round(surveyed.similar.get(turn.num, Similar()).statement, 3)
+        shapes[turn.role, turn.speaker, turn.length, likeness].append(turn)
+    suspects = [turn for group in shapes.values() if len(group) > _COPIES for turn in group]
+    texts = read([turn.num for turn in suspects])
+    said: defaultdict[Hashable, set[int]] = defaultdict(set)
+    for turn in suspects:
+        said[_said(turn, texts.get(turn.num))].add(turn.num)
+    return {num: frozenset(group - {num}) for group in said.values() if len(group) > _COPIES for num in group}
+
+
+def shortlist(ranking: Sequence[Ranked], size: int, copies: Copies, *, spread: bool) -> list[Ranked]:
+    """Return the best `size`, in their order, of which no text fills more than _COPIES places, no session half of them.
+
+    Others come where places are left.
+    """
+    texts: Counter[int] = Counter()
+    sessions: Counter[str] = Counter()
+    chosen: list[int] = []
+    waiting: list[int] = []
+    for place, one in enumerate(ranking):
+        num, session = one.turn.num, one.turn.session
+        text = min({num, *copies.get(num, ())})
+        if texts[text] < _COPIES and (not spread or not session or sessions[session] < _share(size)):
+            texts[text] += 1
+            sessions[session] += 1
+            chosen.append(place)
+        else:
+            waiting.append(place)
+    return [ranking[place] for place in sorted((chosen + waiting)[:size])]
+
+
+def loudest(results: Sequence[Placed]) -> str:
+    """Return the session that has more than its share of the results; empty where none has."""
+    shown = Counter(one.ranked.turn.session for one in results if one.ranked.turn.session)
+    session, count = max(shown.items(), key=itemgetter(1), default=("", 0))
+    return session if count > _share(len(results)) else ""
+
+
 def arrange(
-    ranking: Sequence[Ranked], limit: int, texts: Mapping[int, str], newest: Mapping[int, int], *, spread: bool
+    ranking: Sequence[Ranked],
+    limit: int,
+    texts: Mapping[int, str],
+    newest: Mapping[int, int],
+    copies: Copies,
+    *,
+    spread: bool,
 ) -> list[Placed]:
     """Return the first `limit` results; `spread` holds one session to half of what is shown.
 
     `texts` by row number; a text that is not there is like no other. `newest` tells of a row number that of the newest
-    memory that says nearly the same.
+    memory that says nearly the same. `copies` that were not looked at are counted too.
     """
-    unique = _collapsed(_after_their_replacements(ranking), texts, newest)
+    unique = _collapsed(_behind_their_replacements(ranking), texts, newest, copies)
     return (_spread(unique) if spread else unique)[:limit]
 
 
-def _after_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
-    """Move a superseded memory behind the one that replaced it, where both are here."""
-    place = {one.turn.id: number for number, one in enumerate(ranking)}
-    if all(one.turn.superseded_by not in place for one in ranking):
-        return list(ranking)
-
-    def position(one: Ranked) -> tuple[int, int]:
-        number = place[one.turn.id]
-        seen = {one.turn.id}
-        after = one.turn.superseded_by
-        steps = 0
-        while after in place and after not in seen:
-            seen.add(after)
-            steps += 1
-            number = max(number, place[after])
-            after = ranking[place[after]].turn.superseded_by
-        return number, steps
-
-    return sorted(ranking, key=position)
+def _behind_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
+    """Put what replaced a memory right before it, where it does not stand before it already."""
+    here = {one.turn.id: one for one in ranking}
+    order: dict[str, Ranked] = {}
+    for one in ranking:
+        chain: dict[str, Ranked] = {}
+        newer: Ranked | None = one
+        while newer is not None and newer.turn.id not in order and newer.turn.id not in chain:
+            chain[newer.turn.id] = newer
+            newer = here.get(newer.turn.superseded_by or "")
+        order.update(reversed(chain.items()))
+    return list(order.values())
 
 
-def _collapsed(ranking: Sequence[Ranked], texts: Mapping[int, str], newest: Mapping[int, int]) -> list[Placed]:
+def _collapsed(
+    ranking: Sequence[Ranked], texts: Mapping[int, str], newest: Mapping[int, int], copies: Copies
+) -> list[Placed]:
     """Keep the best of those in which the same voice says the same; white space does not tell texts apart."""
     groups: dict[Hashable, list[Ranked]] = {}
     said = {one.turn.num: _said(one.turn, texts.get(one.turn.num)) for one in ranking}
     for one in ranking:
         last = newest.get(one.turn.num, one.turn.num)
         groups.setdefault(said.get(last, last), []).append(one)
-    return [Placed(best, frozenset(one.turn.num for one in others)) for best, *others in groups.values()]
+    return [Placed(best, _others(best, others, copies)) for best, *others in groups.values()]
+
+
+def _others(best: Ranked, others: Iterable[Ranked], copies: Copies) -> frozenset[int]:
+    found = frozenset(one.turn.num for one in others)
+    return found.union(*(copies.get(num, ()) for num in (best.turn.num, *found))) - {best.turn.num}
 
 
 def _said(turn: Turn, text: str | None) -> Hashable:
@@ -71,6 +129,11 @@ def _said(turn: Turn, text: str | None) -> Hashable:
     return " ".join(text.split()), 0 if is_whole else turn.length, turn.role, turn.speaker
 
 
+def _share(places: int) -> int:
+    """Return how many of so many places one session may have."""
+    return max(_LEAST, (places + 1) // 2)
+
+
 def _spread(results: Sequence[Placed]) -> list[Placed]:
     """Let a session give at most half of the results so far (and _LEAST); the others come as soon as there is room."""
     order: list[Placed] = []
@@ -79,7 +142,7 @@ def _spread(results: Sequence[Placed]) -> list[Placed]:
 
     def has_room(one: Placed) -> bool:
         session = one.ranked.turn.session
-        return not session or shown[session] < max(_LEAST, (len(order) + 1) // 2)
+        return not session or shown[session] < _share(len(order))
 
     def take(one: Placed) -> None:
         shown[one.ranked.turn.session] += 1

@@ -1,0 +1,91 @@
+"""A deadline holds wherever a recall waits: for the question's vectors, for the index, between its stages."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from memento.memory import NewMemory
+from memento.search import recall as stages
+from memento.storage.capture import Batch
+from memento.storage.database import DeadlineExceeded
+from memento.store import MemoryStore
+
+RowMaker = Callable[..., NewMemory]
+
+
+@pytest.fixture
+def tea(store: MemoryStore, row: RowMaker) -> MemoryStore:
+    store.commit(Batch(None, [row(str(n), f"tea {n} with milk", session_id=f"s{n % 9}") for n in range(90)]))
+    store.embed_pending()
+    return store
+
+
+def recalled(store: MemoryStore, query: str, **options: Any) -> float:
+    """Return how long a recall took that must be partial, and hold what the words gave."""
+    began = time.monotonic()
+    found = store.recall(query, deadline=0.3, **options)
+    assert found.partial
+    assert len(found) == 10
+    assert "the deadline of 0.3 s passed" in found.notes[-1]
+    return time.monotonic() - began
+
+
+def test_a_model_that_is_slow_to_embed_the_question(tea: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = tea._semantic._models.embedder(tea._semantic.model)
+    embed, slow = embedder.embed, threading.Event()
+    monkeypatch.setattr(embedder, "embed", lambda texts: (slow.wait(5), embed(texts))[1])
+    assert recalled(tea, "tea of the morning") < 1
+    slow.set()
+    assert not tea.recall("tea of the evening").partial
+
+
+def test_another_thread_that_holds_the_index(tea: MemoryStore) -> None:
+    tea.recall("milk")  # its vectors are known from here on
+    tea.remember("another tea, so that no answer is kept", embed=False)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with tea._semantic._lock:
+            held.set()
+            done.wait(5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(5)
+    assert recalled(tea, "milk") < 1
+    done.set()
+    holder.join()
+
+
+@pytest.mark.parametrize("explain", [True, False])
+@pytest.mark.parametrize("stage", ["_read_question", "_by_meaning", "survey", "alike", "beside", "read", "arrange"])
+def test_at_whatever_stage_it_passes_the_answer_is_whole(
+    tea: MemoryStore, monkeypatch: pytest.MonkeyPatch, stage: str, explain: bool
+) -> None:
+    def passed(*_: Any, **__: Any) -> None:
+        raise DeadlineExceeded
+
+    monkeypatch.setattr(stages, stage, passed)
+    found = tea.recall(f"tea with milk, {stage}", explain=explain, context=1)
+    assert found.partial
+    assert len(found) == 10
+    ranked = stage in ("alike", "beside", "read", "arrange")
+    assert [one.features is not None for one in found] == [explain and ranked] * 10
+    if explain and ranked:
+        check_sum(found)
+
+
+def check_sum(found: Any) -> None:
+    from math import exp
+
+    from memento.search.ranking.weights import profiles
+
+    for one in found:
+        profile = profiles()["people" if one.memory.speaker else "agents"]
+        total = sum(feature.value * feature.weight for feature in one.features.values())
+        assert one.score == pytest.approx(1 / (1 + exp(-(profile.bias + profile.gain * total))), abs=1e-3)

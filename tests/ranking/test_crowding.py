@@ -1,0 +1,113 @@
+"""What must not crowd out the rest: a text that is said again and again, a session that goes on about one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from memento import MemoryStore
+from memento.config import load_config
+from memento.identity import memory_id
+from memento.memory import NewMemory
+from memento.storage.capture import Batch
+from memento.storage.turns import replacements
+
+Opener = Callable[[bool], MemoryStore]
+COPIES = 300
+"""More than either search brings, and more than are looked at closely."""
+
+
+@pytest.fixture
+def opener(tmp_path: Path, model_dir: Path) -> Iterator[Opener]:
+    opened: list[MemoryStore] = []
+
+    def open_store(with_model: bool) -> MemoryStore:
+        folder = str(model_dir if with_model else tmp_path / "none")
+        environment = {"MEMENTO_HOME": str(tmp_path), "MEMENTO_MODEL_DIR": folder}
+        opened.append(MemoryStore(tmp_path / "m.db", config=load_config(environment=environment)))
+        return opened[-1]
+
+    yield open_store
+    for store in opened:
+        store.close()
+
+
+def fill(store: MemoryStore, texts: list[tuple[str, str]]) -> list[str]:
+    """Write (session, text) pairs in their order; return their ids."""
+    memories = [
+        NewMemory(memory_id("t", str(number)), text, 1_700_000_000_000 + number * 60_000, "t", session)
+        for number, (session, text) in enumerate(texts)
+    ]
+    store.commit(Batch(None, memories))
+    return [memory.id for memory in memories]
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_a_text_said_in_hundreds_of_sessions_leaves_room_for_others(opener: Opener, with_model: bool) -> None:
+    store = opener(with_model)
+    others = [(f"o{n}", f"The tests of module {n} failed for want of a fixture, so it was fixed.") for n in range(8)]
+    fill(store, [*((f"c{n}", "Please run the tests and fix what fails.") for n in range(COPIES)), *others])
+    if with_model:
+        store.embed_pending()
+    found = store.recall("run the tests and fix what fails")
+    assert [one.copies for one in found] == [COPIES - 1] + [0] * len(others)
+    assert {one.memory.session_id for one in found[1:]} == {session for session, _ in others}
+    assert len(store.recall("run the tests and fix what fails", k=3)) == 3
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_a_session_of_hundreds_of_turns_leaves_room_for_others(opener: Opener, with_model: bool) -> None:
+    store = opener(with_model)
+    loud = [("loud", f"The parser fails on line {n} of the log.") for n in range(COPIES)]
+    fill(store, [*loud, *((f"o{n}", f"A parser of session {n} was slow.") for n in range(8))])
+    if with_model:
+        store.embed_pending()
+    for limit in (1, 5, 8, 10, 20):
+        sessions = [one.memory.session_id for one in store.recall("The parser fails on a line of the log", k=limit)]
+        assert len(sessions) == limit
+        assert sessions.count("loud") <= max(5, limit // 2, limit - 8)
+    alone = store.recall("The parser fails on a line of the log", k=20, spread=False)
+    assert {one.memory.session_id for one in alone} == {"loud"}
+
+
+def test_where_there_is_one_session_nothing_more_is_looked_for(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    from memento.storage import fulltext
+
+    store, searches = opener(False), list[int]()
+    fill(store, [("only", f"The parser fails on line {n} of the log.") for n in range(COPIES)])
+    best = fulltext.best
+
+    def counted(*given: Any) -> Any:
+        searches.append(given[-1])
+        return best(*given)
+
+    monkeypatch.setattr(fulltext, "best", counted)
+    assert len(store.recall("the parser fails")) == 10
+    assert len(searches) == 1
+
+
+def test_what_replaced_a_fact_is_found_with_it(opener: Opener) -> None:
+    store = opener(False)
+    vault = "The deploy key of the web shop lies in the vault named alpha."
+    versions = [vault, "It is in beta now.", "And by now in gamma."]
+    old, newer, newest = fill(store, [("s", text) for text in versions])
+    fill_more = [("t", f"Where the deploy key of web shop {n} lies, nobody knows.") for n in range(100)]
+    store.commit(
+        Batch(None, [NewMemory(memory_id("u", str(n)), text, n + 1, "t", s) for n, (s, text) in enumerate(fill_more)])
+    )
+    question = "Where does the deploy key of the web shop lie, in which vault?"
+    assert store.recall(question)[0].id == old
+    with store.database.write() as connection:
+        connection.executemany("UPDATE memories SET superseded_by = ? WHERE id = ?", [(newer, old), (newest, newer)])
+    found = [one.id for one in store.recall(question, spread=False)]
+    assert found.index(newest) < found.index(newer) < found.index(old)
+    alone = [one.id for one in store.recall(question, before=1_700_000_000_001)]
+    assert old in alone
+    assert newer not in alone
+    with store.database.write() as connection:
+        connection.execute("UPDATE memories SET superseded_by = ? WHERE id = ?", (old, newest))
+        assert len(replacements(connection, [1])) == 3
+    assert {old, newer, newest} <= {one.id for one in store.recall(question, spread=False)}
