@@ -232,7 +232,7 @@ def _read_back(database: Database, progress: _Progress) -> tuple[Found, ...]:
     with database.read() as connection:
         memories = rows.by_nums(connection, [num for num, _ in best])
     return tuple(
-        Found(memories[num], round(score, 6), progress.dense.get(num), progress.lexical.get(num))
+        Found(memories[num], round(score, 4), progress.dense.get(num), progress.lexical.get(num))
         for num, score in best
         if num in memories
     )
@@ -254,7 +254,7 @@ def _found(database: Database, progress: _Progress, placed: Sequence[Placed]) ->
         results.append(
             Found(
                 memories[num],
-                round(one.ranked.score, 6),
+                round(one.ranked.score, 4),
                 progress.dense.get(num),
                 progress.lexical.get(num),
                 len(one.copies | alike[num]),
