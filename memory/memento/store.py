@@ -233,7 +233,10 @@ class MemoryStore(CaptureAccount):
         return self._semantic.swap()
 
     def take_up(self, config: Config) -> None:
-        """Let the model that these settings name follow the one in use; no other setting is taken up."""
+        """Let the model that these settings name follow the one in use, and their vector backend answer at once.
+
+        No other setting is taken up.
+        """
         self._semantic.take_up(config)
 
     def warm(self) -> None:

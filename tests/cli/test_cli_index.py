@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,3 +51,25 @@ def test_a_backend_is_chosen_and_used(memento_with_model: Any) -> None:
     assert "index: faiss" in config.read_text()
     config.write_text("recall:\n  index: fais\n")
     assert "recall.index" in cli("recall", "x", "--no-sidecar", code=2).err
+
+
+def test_without_a_model_it_says_that_and_not_that_the_file_is_wrong(memento_with_model: Any, tmp_path: Path) -> None:
+    cli = memento_with_model
+    cli("remember", "we deploy on Thursdays")
+    cli("recall", "when do we deploy?", "--no-sidecar")
+    cli.environment["MEMENTO_MODEL_DIR"] = str(tmp_path)
+    found = cli("index", "status", code=1).json
+    assert found["problem"].startswith("no embedding model is installed")
+    assert not found["in_step"]
+
+
+def test_the_sidecar_takes_a_backend_up(memento: Any, tmp_path: Path) -> None:
+    (tmp_path / "sessions").mkdir()
+    with memento.start("watch", tmp_path / "sessions") as sidecar:
+        while b"follows" not in sidecar.stderr.readline():
+            pass
+        assert "the running sidecar takes it up" in memento("index", "use", "numpy").err
+        assert b"read config and policies again" in sidecar.stderr.readline()
+        sidecar.send_signal(signal.SIGTERM)
+        sidecar.communicate(timeout=30)
+    assert "the running sidecar" not in memento("index", "use", "auto").err

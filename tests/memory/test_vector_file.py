@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from memento.config import load_config
 from memento.memory import NewMemory
-from memento.search.index.header import BLOCK, NAME, Unusable
+from memento.search.index.faiss_backend import FaissFlat
+from memento.search.index.header import BLOCK, NAME, Unusable, read_header
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_file import VectorFile, locked
+from memento.search.store_index import WITNESSES, folder_of
 from memento.storage import vectors
 from memento.storage.database import DeadlineExceeded
 from memento.storage.vectors import Pending
+from memento.store import MemoryStore
 
 RowMaker = Callable[..., NewMemory]
 MODEL, DIMENSIONS = "fake@1", 8
@@ -130,6 +135,34 @@ def test_damage_among_old_vectors_is_found_by_reading_all(made: Any) -> None:
     index.rebuild(MODEL, DIMENSIONS)
     made.check(index)
     assert VectorFile.open(made.folder, made.header.store, MODEL, DIMENSIONS).damaged_blocks() == 0
+
+
+def test_a_recall_notices_a_vector_that_is_no_unit_vector(store: MemoryStore) -> None:
+    texts = [f"note {number} of the blue book" for number in range(WITNESSES + 10)]
+    for text in texts:
+        store.remember(text, embed=False)
+    store.embed_pending()
+    wanted = store.recall(texts[20], k=3).results
+    folder = folder_of(store.path)
+    before = read_header(folder)
+    raw = bytearray(before.vectors_path(folder).read_bytes())
+    for number in range(64):
+        raw[number * 4 + 3] |= 0x7C  # the first memory's exponents
+    before.vectors_path(folder).write_bytes(raw)
+    with MemoryStore(store.path, embedder=store._semantic._models._given) as again:
+        found = again.recall(texts[20], k=3).results
+        assert [one.dense for one in found] == pytest.approx([one.dense for one in wanted])
+        assert read_header(folder).epoch != before.epoch
+
+
+def test_another_backend_is_taken_up_at_once(store: MemoryStore) -> None:
+    pytest.importorskip("faiss")
+    store.remember("green tea")
+    assert store.recall("green tea", k=1)[0].dense == pytest.approx(1)
+    store.take_up(load_config({"recall.index": "faiss"}))
+    assert store.index_status().backend == "faiss"
+    assert store.recall("tea that is green", k=1)[0].dense is not None
+    assert isinstance(store._semantic._index.current("words@1", 64).accelerator, FaissFlat)
 
 
 def test_another_model_or_store_gets_its_own_file(made: Any, tmp_path: Path, row: RowMaker) -> None:
@@ -242,6 +275,38 @@ def test_a_full_disk_costs_the_file_and_not_the_answer(made: Any, monkeypatch: p
         made.check(index)
         made.check(made.open())
     made.check(made.open())
+
+
+def test_whoever_forgets_takes_the_files_away_under_a_search(made: Any) -> None:
+    made.add("a", "b")
+    index = made.open()
+    for more in ("c", "d"):
+        found = index.current(MODEL, DIMENSIONS)
+        shutil.rmtree(made.folder)
+        assert len(found.search(made.random(1).tobytes(), 5)) == len(found)
+        made.add(more)
+    made.check(index)
+
+
+def test_a_rebuild_waits_for_a_writer(made: Any) -> None:
+    made.add("a", "b")
+    index = made.open()
+    made.check(index)
+    holding = threading.Event()
+
+    def write() -> None:
+        with locked(made.folder, 1):
+            holding.set()
+            time.sleep(0.4)  # longer than a query waits
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    holding.wait()
+    epoch = made.header.epoch
+    index.rebuild(MODEL, DIMENSIONS)
+    writer.join()
+    assert made.header.epoch != epoch
+    made.check(index)
 
 
 WRITER = """

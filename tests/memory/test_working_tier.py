@@ -146,3 +146,28 @@ def test_a_model_loads_in_the_background(tmp_path: Path, model_dir: Path) -> Non
         assert store._semantic._models._loaded.keys() == {store.stats().model}
         store.release_model()
         assert not store._semantic._models._loaded
+
+
+ENDING = """
+import sys, time
+from pathlib import Path
+from memento import MemoryStore
+
+class Slow:
+    model, engine, dimensions = "slow@1", "fake", 1
+    def embed_queries_to_bytes(self, texts):
+        time.sleep(0.3)
+        Path(sys.argv[2]).touch()
+        return [bytes(4) for _ in texts]
+
+store = MemoryStore(sys.argv[1], embedder=Slow())
+store.recall("anything", deadline=0)
+"""
+
+
+def test_a_process_ends_when_what_it_embeds_is_done(tmp_path: Path) -> None:
+    """ONNX Runtime aborts one that ends sooner: after a recall that gave up, say."""
+    command = [sys.executable, "-c", ENDING]
+    done = subprocess.run([*command, str(tmp_path / "a.db"), str(tmp_path / "done")], check=False, timeout=60)
+    assert done.returncode == 0
+    assert (tmp_path / "done").exists()

@@ -9,6 +9,7 @@ import typer
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
 from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.cli.sidecar import tell_sidecar
 from memento.counted import counted
 from memento.errors import UsageError
 
@@ -90,5 +91,6 @@ def use(
     accelerator_class(resolved(backend, None), 1)
     path = configured(None).home / "config.yaml"
     set_key(path, "recall", "index", backend)
+    told = "; the running sidecar takes it up" if tell_sidecar(configured(None).db_path) else ""
     graph = "; a graph grows while memories are embedded, `memento index rebuild` makes it at once"
-    note(f"recall.index is {backend} in {path}{graph if backend in ('faiss', 'hnsw') else ''}")
+    note(f"recall.index is {backend} in {path}{told}{graph if backend in ('faiss', 'hnsw') else ''}")

@@ -12,6 +12,7 @@ from memento.cli.ending import FAILED
 from memento.cli.group import Group
 from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
 from memento.cli.progress import progress_of, steps
+from memento.cli.sidecar import tell_sidecar
 from memento.counted import counted
 from memento.errors import ModelError, UsageError
 
@@ -79,7 +80,7 @@ def use(
     set_key(config.home / "config.yaml", "embedding", "model", files.folder.name)
     with MemoryStore(config=configured(db)) as store:
         waiting = store.to_embed()
-        told = _tell_sidecar(store.path)
+        told = tell_sidecar(store.path)
     note(f"embedding.model is {files.folder.name} in {config.home / 'config.yaml'}: {files.model}")
     if waiting:
         who = "the sidecar embeds them now" if told else "`memento model embed` embeds them, `memento watch` does too"
@@ -150,17 +151,3 @@ def status(db: Db = None, json_: AsJson = None) -> None:
             typer.echo(f"{found.answering} answers until that is complete")
     if files is None:
         raise typer.Exit(FAILED)
-
-
-def _tell_sidecar(database: Path) -> bool:
-    """Let a running sidecar read its settings again; False when none runs."""
-    import os
-    import signal
-
-    from memento_ingest.sidecar.lock import holder
-
-    process = holder(database)
-    if process is None or not hasattr(signal, "SIGHUP"):
-        return False
-    os.kill(process, signal.SIGHUP)
-    return True

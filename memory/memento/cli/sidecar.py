@@ -212,3 +212,17 @@ def _print_sources(described: list[dict[str, Any]]) -> None:
     if unknown:
         counts = ", ".join(f"{one_line(name)} {count:,}" for name, count in unknown.most_common())
         typer.echo(f"records of types that this version does not know: {counts}")
+
+
+def tell_sidecar(database: Path) -> bool:
+    """Let a running sidecar read its settings again; False when none runs."""
+    import os
+    import signal
+
+    from memento_ingest.sidecar.lock import holder
+
+    process = holder(database)
+    if process is None or not hasattr(signal, "SIGHUP"):
+        return False
+    os.kill(process, signal.SIGHUP)
+    return True

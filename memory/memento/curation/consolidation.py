@@ -62,7 +62,7 @@ def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = 
     policy of the user's own tells to forget. Raises PolicyError, StoreError.
     """
     found = plan(store, now_ms() if now is None else now)
-    if not dry_run:
+    if found.steps and not dry_run:
         _carry_out(store, found)
     return found
 

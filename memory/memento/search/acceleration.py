@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -37,8 +38,11 @@ class Acceleration:
         """Return an index over these rows. Raises ConfigError where `rust` demands an engine that is not there."""
         return index_of(rows, resolved(self._backend, self._rust))
 
-    def attach(self, index: VectorIndex) -> None:
-        """Give the index its accelerator. Raises ConfigError where the backend is not installed."""
+    def attach(self, index: VectorIndex, deadline: float | None = None) -> None:
+        """Give the index its accelerator; what it cannot take in by `deadline` is scanned.
+
+        Raises ConfigError where the backend is not installed.
+        """
         rows = len(index.rows.nums)
         kind = accelerator_class(resolved(self._backend, self._rust), rows)
         if kind is None:
@@ -59,7 +63,7 @@ class Acceleration:
             return
         index.accelerator = self._made
         if not isinstance(self._made, Graph) and self._made.covered < rows:
-            self._made.extend(index.rows.vectors)
+            _extend(self._made, index.rows, deadline)
             self._save_when_grown(index)
 
     def grow(self, index: VectorIndex, rows: int) -> int:
@@ -73,10 +77,10 @@ class Acceleration:
         self._save_when_grown(index)
         return graph.covered - before
 
-    def save(self, index: VectorIndex) -> None:
+    def save(self, index: VectorIndex, within: float = LOCK_SECONDS) -> None:
         """Write what the backend keeps beside the vector file it was made from. Raises OSError."""
         if isinstance(index.accelerator, Kept) and isinstance(index.rows, VectorFile):
-            with locked(self._folder, LOCK_SECONDS):
+            with locked(self._folder, within):
                 keeping.save(index.accelerator, self._folder, index.rows.header.epoch)
             self._saved = index.accelerator.covered
 
@@ -85,3 +89,10 @@ class Acceleration:
         if isinstance(made, Kept) and made.covered > max(self._saved * SAVE_GROWTH, self._saved + made.cheap):
             with suppress(OSError):  # no space: it is made again in the next process
                 self.save(index)
+
+
+def _extend(made: Cover, rows: Rows, deadline: float | None) -> None:
+    end, before = len(rows.nums), -1
+    while before < made.covered < end and (deadline is None or time.monotonic() < deadline):
+        before = made.covered
+        made.extend(rows.vectors[: min(end, before + made.at_once) * rows.dimensions])

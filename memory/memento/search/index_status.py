@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from memento.search.index.backends import index_of
 from memento.search.index.header import Unusable, read_header
@@ -11,6 +11,8 @@ from memento.search.index.vector_file import VectorFile
 from memento.search.store_index import fits, look
 from memento.storage import vectors
 from memento.storage.database import Database
+
+NO_MODEL: Final = "no embedding model is installed, so recall goes by words: run `memento model pull`"
 
 
 class IndexStatus(NamedTuple):
@@ -47,6 +49,8 @@ class IndexStatus(NamedTuple):
 def index_status(database: Database, folder: Path, model: str, backend: str) -> IndexStatus:
     """Read the whole file and compare it with the database; changes nothing."""
     size = sum(path.stat().st_size for path in folder.glob("*")) if folder.is_dir() else 0
+    if not model:
+        return IndexStatus(backend, str(folder), NO_MODEL, False, 0, bytes=size)
     with database.read() as connection:
         try:
             header = read_header(folder)

@@ -81,13 +81,17 @@ class Models:
             self._loaded.clear()
 
     def warm(self) -> threading.Thread:
-        """Load the model that answers in a thread of its own, and embed a word with it; return the thread."""
+        """Load the model that answers in a thread of its own, and embed a word with it; return the thread.
+
+        The process ends no sooner than it does.
+        """
 
         def load() -> None:
             with suppress(MementoError):  # the query that needs it says what is wrong
                 self.embedder(self.standing().answering).embed_query("ready")
 
-        thread = threading.Thread(target=load, name="memento-model", daemon=True)
+        # No daemon: ONNX Runtime aborts a process that ends while it loads.
+        thread = threading.Thread(target=load, name="memento-model")
         thread.start()
         return thread
 

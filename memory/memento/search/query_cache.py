@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from _thread import start_new_thread
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final
 
 from memento.config import Cache
 from memento.errors import StoreError
@@ -101,6 +102,9 @@ class QueryCache:
 class _Embedding:
     """Texts on their way to vectors, while the caller does something else. It holds no connection to the database."""
 
+    running: ClassVar[set[_Embedding]] = set()
+    """Those that nobody may wait for any more; the process does when it ends (`_finish`)."""
+
     def __init__(self, models: Models, model: str, texts: Sequence[str]) -> None:
         self._models, self._model, self._texts = models, model, texts
         self._made: list[bytes] = []
@@ -110,6 +114,7 @@ class _Embedding:
     def start(self) -> None:
         """Begin. Not with threading.Thread: its start waits until the thread runs, a fifth of a millisecond."""
         self._under_way.acquire()
+        self.running.add(self)
         start_new_thread(self._run, ())
 
     def made(self, deadline: float | None) -> list[bytes]:
@@ -126,3 +131,14 @@ class _Embedding:
             self._error = error
         finally:
             self._under_way.release()
+            self.running.discard(self)
+
+    @classmethod
+    def _finish(cls) -> None:
+        """Wait for what is under way: ONNX Runtime aborts a process that ends while it works."""
+        for one in list(cls.running):
+            with one._under_way:
+                pass
+
+
+atexit.register(_Embedding._finish)

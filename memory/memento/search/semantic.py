@@ -9,7 +9,7 @@ from typing import Final
 
 from memento.config import Config
 from memento.embedding import Embedder
-from memento.errors import ConfigError, ModelMissing, StoreError
+from memento.errors import ConfigError, ModelMissing, StoreBusy, StoreError
 from memento.memory import CacheUse
 from memento.search.backlog import Backlog, Progress, Swap
 from memento.search.index.backends import resolved
@@ -29,6 +29,9 @@ GRAPH_STEP: Final = 1_000
 GROW: Final = 2
 """Rows added to a graph for each embedding made: it catches up, and a query never waits for it."""
 
+NO_COSINE: Final = 1.01
+"""Unit vectors are never so alike: a row of the vector file is damaged, or the embedder is somebody's own."""
+
 
 class Semantic:
     """The models, the vector index and the query cache of one store. Safe for use from several threads.
@@ -42,8 +45,7 @@ class Semantic:
         self._models = Models(database, config, embedder)
         self._queries = QueryCache(database, self._models, config.settings.cache)
         self._backlog = Backlog(database, self._models, self._indexed)
-        recall = config.settings.recall
-        self._index = StoreIndex(database, recall.index, config.settings.rust, recall.threads)
+        self._index = _index_of(database, config)
         self._unindexed = 0
         self._lock = threading.RLock()
 
@@ -53,8 +55,10 @@ class Semantic:
         return self._models.standing().answering
 
     def take_up(self, config: Config) -> None:
-        """Work with the model that these settings name from now on."""
+        """Work with the model and the vector backend that these settings name from now on."""
         self._models.take_up(config)
+        with self._lock:
+            self._config, self._index = config, _index_of(self._database, config)
 
     def release(self) -> None:
         """Let the loaded models go; one that the caller gave stays."""
@@ -127,6 +131,9 @@ class Semantic:
                 with self._database.read(deadline) as connection:
                     among = vectors.passing(connection, filter_)
             nearest = dict(index.search(query, k, among))
+            if not all(abs(cosine) < NO_COSINE for cosine in nearest.values()) and self._index.mend():
+                index = self._current(query, deadline, model)
+                nearest = dict(index.search(query, k, among))
             rest = [num for num in also if num not in nearest]
             (similar,) = index.similarities([query], rest)
             return {**{num: one for num, one in zip(rest, similar, strict=True) if one == one}, **nearest}
@@ -184,5 +191,12 @@ class Semantic:
                     if progress:
                         progress(added)
                 self._index.save()
+            except BlockingIOError:
+                raise StoreBusy(f"another process keeps writing {self._index.folder}: try again later") from None
             except OSError as error:
                 raise StoreError(f"{self._index.folder} cannot be written ({error.strerror}); try again") from None
+
+
+def _index_of(database: Database, config: Config) -> StoreIndex:
+    recall = config.settings.recall
+    return StoreIndex(database, recall.index, config.settings.rust, recall.threads)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -26,6 +27,8 @@ from memento.storage.database import Database
 
 LOCK_SECONDS: Final = 0.25
 """How long a query waits for another process that writes the file; appending takes milliseconds, a rebuild longer."""
+REBUILD_SECONDS: Final = 60.0
+"""How long one who asked for a rebuild waits for it."""
 RETRY_SECONDS: Final = 5.0
 BATCH: Final = 4_096
 """Memories read and appended at once."""
@@ -62,7 +65,7 @@ class StoreIndex:
         self._acceleration = Acceleration(backend, self.folder, rust, threads)
         self._database = database
         self._index: VectorIndex | None = None
-        self._model = self._store = ""
+        self._model = self._store = self._examined = ""
         self._retry_at = 0.0
 
     def current(self, model: str, dimensions: int, deadline: float | None = None) -> VectorIndex:
@@ -77,7 +80,7 @@ class StoreIndex:
             index = self._opened(connection, step)
             if index is None or index.rows.seq < step.newest or index.rows.deletions != step.deletions:
                 index = self._caught_up(connection, step)
-        self._acceleration.attach(index)
+        self._acceleration.attach(index, deadline)
         return index
 
     def latest(self, model: str) -> VectorIndex | None:
@@ -91,16 +94,29 @@ class StoreIndex:
     def save(self) -> None:
         """Keep a graph for the next process. Raises OSError."""
         if self._index is not None:
-            self._acceleration.save(self._index)
+            self._acceleration.save(self._index, REBUILD_SECONDS)
 
-    def rebuild(self, model: str, dimensions: int) -> VectorIndex:
-        """Make the file anew from the database. Raises OSError where it cannot be written."""
-        with self._database.read() as connection, locked(self.folder, LOCK_SECONDS):
+    def rebuild(self, model: str, dimensions: int, within: float = REBUILD_SECONDS) -> VectorIndex:
+        """Make the file anew from the database. Raises OSError where it cannot be written `within` so many seconds."""
+        with self._database.read() as connection, locked(self.folder, within):
             step = look(connection, model, dimensions)
             self._model, self._store = model, step.store
             index = self._made(connection, step)
         self._acceleration.attach(index)
         return index
+
+    def mend(self) -> bool:
+        """Read the whole file, once for each writing of it; where it is damaged, make it anew and return True."""
+        file = self._index.rows if self._index else None
+        if not isinstance(file, VectorFile) or file.header.epoch == self._examined:
+            return False
+        self._examined = file.header.epoch
+        if not file.damaged_blocks():
+            return False
+        with suppress(OSError):
+            self.rebuild(self._model, file.dimensions, LOCK_SECONDS)
+            return True
+        return False
 
     def _opened(self, connection: apsw.Connection, step: Step) -> VectorIndex | None:
         """Return the index as it is in this process or in the file; None where there is none that fits."""

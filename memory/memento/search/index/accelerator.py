@@ -27,6 +27,8 @@ class Cover(ABC):
     """What `recall.index` calls it."""
     threads: int = 1
     """Cores that one query may take, where the backend can use several."""
+    at_once: ClassVar[int] = 65_536
+    """Rows taken in between two looks at a deadline."""
 
     @abstractmethod
     def __init__(self, dimensions: int) -> None:
@@ -71,11 +73,14 @@ class Kept(Cover):
 
     @abstractmethod
     def save(self, path: Path, epoch: str) -> None:
-        """Write it to a file; `epoch` names the rows it was made from."""
+        """Write it to a file; `epoch` names the rows it was made from. Raises OSError where not all of it got there."""
 
     @abstractmethod
     def load(self, path: Path, epoch: str, rows: int) -> None:
-        """Read what `save` wrote for these rows; the caller has checked that the file is whole."""
+        """Read what `save` wrote for these rows; the caller has checked that the file is whole.
+
+        What the library refuses all the same (another version wrote it) leaves it as empty as it was.
+        """
 
 
 class Graph(Kept, Accelerator):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from memento.search.index.accelerator import Accelerator, Graph, matrix
@@ -74,12 +76,16 @@ class FaissHnsw(_Faiss, Graph):
         return _found(*self._index.search(query[None], count, params=parameters))
 
     def save(self, path: Path, epoch: str) -> None:
-        """Write the graph and its copy of the vectors."""
-        self._faiss.write_index(self._index, str(path))
+        """Write the graph and its copy of the vectors. Raises OSError."""
+        try:
+            self._faiss.write_index(self._index, str(path))
+        except RuntimeError:
+            raise OSError(errno.ENOSPC, "the graph was not written whole", str(path)) from None
 
     def load(self, path: Path, epoch: str, rows: int) -> None:
         """Read what `save` wrote."""
-        self._index = self._faiss.read_index(str(path))
+        with suppress(RuntimeError):
+            self._index = self._faiss.read_index(str(path))
 
 
 def _one_thread() -> Any:

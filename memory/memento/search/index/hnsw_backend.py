@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from memento.search.index.accelerator import Graph, matrix
@@ -59,13 +61,17 @@ class Hnswlib(Graph):
         return rows[0].astype(np.int64), 1 - distances[0]
 
     def save(self, path: Path, epoch: str) -> None:
-        """Write the graph and its copy of the vectors."""
+        """Write the graph and its copy of the vectors. Raises OSError: the library itself does not look."""
         self._index.save_index(str(path))
+        if path.stat().st_size != self._index.index_file_size():
+            raise OSError(errno.ENOSPC, "the graph was not written whole", str(path))
 
     def load(self, path: Path, epoch: str, rows: int) -> None:
         """Read what `save` wrote."""
-        self._index = self._empty()
-        self._index.load_index(str(path))
+        index = self._empty()
+        with suppress(RuntimeError):
+            index.load_index(str(path))
+            self._index = index
 
     def _empty(self) -> Any:
         import hnswlib

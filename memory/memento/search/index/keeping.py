@@ -30,9 +30,13 @@ def save(kept: Kept, folder: Path, epoch: str) -> None:
     path, stamp = _paths(kept, folder, epoch)
     staged = path.with_suffix(".new")
     os.close(durable.private(staged))
-    kept.save(staged, epoch)
-    content = msgspec.json.encode(_stamp(staged))
-    staged.replace(path)
+    try:
+        kept.save(staged, epoch)
+        content = msgspec.json.encode(_stamp(staged))
+        staged.replace(path)
+    except OSError:
+        staged.unlink(missing_ok=True)  # the disk is full: not of this
+        raise
     handle = durable.private(stamp)
     try:
         os.write(handle, content)

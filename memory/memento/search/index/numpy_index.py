@@ -93,7 +93,7 @@ class NumpyIndex(VectorIndex):
         scores = _cosines(vectors[rows], query) if few else _cosines(vectors, query)[rows]
         wanted = min(len(rows), 4 * k)
         while True:
-            top = np.argpartition(scores, -wanted)[-wanted:]
+            top = _highest(scores, wanted)
             top = top[np.argsort(-scores[top], kind="stable")]
             best = _best_passages(nums[rows[top]], scores[top], k)
             if len(best) == k or wanted == len(rows):
@@ -108,17 +108,19 @@ class NumpyIndex(VectorIndex):
 
         assert self.accelerator is not None
         vectors, nums, covered = self._vectors, self._nums, self.accelerator.covered
+        filtered = None if allowed is None else allowed[:covered]
+        behind = np.arange(covered, len(nums))
+        scanned = _cosines(vectors[covered:], query)
+        if allowed is not None:
+            behind, scanned = behind[allowed[covered:]], scanned[allowed[covered:]]
         one_passage = self._sorted.rows == len(self)
         wanted = min(live, k if one_passage else 2 * k)
         for _ in range(3):
-            filtered = None if allowed is None else allowed[:covered]
             near, scores = self.accelerator.nearest(query, min(wanted, covered), vectors, filtered)
             filled = len(near) >= min(wanted, covered if filtered is None else int(filtered.sum()))
-            if covered < len(nums):
-                rest = np.arange(covered, len(nums))
-                rest = rest if allowed is None else rest[allowed[covered:]]
-                near, scores = np.append(near, rest), np.append(scores, vectors[rest] @ query)
-            order = np.argsort(-scores, kind="stable")
+            best_behind = _highest(scanned, wanted)
+            near, scores = np.append(near, behind[best_behind]), np.append(scores, scanned[best_behind])
+            order = np.argsort(-scores, kind="stable")[:wanted]  # behind those, a row may be missing
             best = _best_passages(nums[near[order]], scores[order], k)
             if filled and (len(best) == k or wanted == live):
                 return best
@@ -144,6 +146,13 @@ def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArra
     if half:
         rest.join()
     return found
+
+
+def _highest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return where the `count` highest are, in any order; all places where there are no more."""
+    import numpy as np
+
+    return np.arange(len(scores)) if count >= len(scores) else np.argpartition(scores, -count)[-count:]
 
 
 def _cores() -> int:

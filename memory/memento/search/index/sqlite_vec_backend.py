@@ -16,6 +16,7 @@ class SqliteVec(Accelerator):
     """A vec0 table in memory: exact, a copy of all vectors."""
 
     name: ClassVar[str] = "sqlite-vec"
+    at_once: ClassVar[int] = 8_192
 
     def __init__(self, dimensions: int) -> None:
         import sqlite_vec

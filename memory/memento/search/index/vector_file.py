@@ -77,9 +77,7 @@ class VectorFile(Rows):
     @property
     def vectors(self) -> memoryview[float]:
         """The vectors, one after the other: float32, rows x dimensions, mapped and read-only."""
-        rows = len(self.nums)
-        if len(self._mapped) < rows * self.dimensions:
-            self._mapped = self._map(rows)
+        self._map_up_to(len(self.nums))
         return self._mapped
 
     @property
@@ -133,6 +131,7 @@ class VectorFile(Rows):
         )
         _replace(self.folder / NAME, self.header.encode())
         killpoints.reach("vectors.published")
+        self._map_up_to(self.header.rows)  # now: whoever forgets a memory deletes these files without asking
         self._version = _version(self.folder)
 
     def changed(self) -> bool:
@@ -161,6 +160,10 @@ class VectorFile(Rows):
     def _block(self, number: int) -> memoryview[float]:
         size = BLOCK * self.dimensions
         return self.vectors[number * size : (number + 1) * size]
+
+    def _map_up_to(self, rows: int) -> None:
+        if len(self._mapped) < rows * self.dimensions:
+            self._mapped = self._map(rows)
 
     def _map(self, rows: int) -> memoryview[float]:
         if not rows:
