@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,7 +119,3 @@ def write_log(path: Path | str, megabytes: float, seed: int = 1) -> None:
                 written += file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
             if written >= megabytes * 1e6:
                 return
-
-
-if __name__ == "__main__":
-    write_log(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -49,6 +50,14 @@ class Conversation:
     name: str
     turns: list[Turn]
     questions: list[Question] = field(default_factory=list)
+
+
+def benchmark(path: str) -> Path:
+    """Return the path of a benchmark, for argparse."""
+    found = Path(path).expanduser()
+    if not found.exists():
+        raise ArgumentTypeError(f"{path} is not there")
+    return found
 
 
 def load(path: Path) -> list[Conversation]:

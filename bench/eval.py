@@ -23,7 +23,7 @@ from memento.config import load_config
 from memento.store import MemoryStore
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.datasets import DEV, Conversation, Question, load
+from bench.datasets import DEV, Conversation, Question, benchmark, load
 
 DEPTH: Final = 100
 METRICS: Final = ("any@1", "any@5", "any@10", "all@5", "all@10", "ndcg@10", "mrr")
@@ -90,7 +90,7 @@ def evaluate(conversations: Iterable[Conversation]) -> dict[tuple[str, str], lis
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("path", type=benchmark)
     parser.add_argument("--split", choices=("dev", "test", "all"), default="all")
     options = parser.parse_args()
     conversations = [

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.charts import Chart
-from bench.datasets import DEV, load
+from bench.datasets import DEV, benchmark, load
 from bench.examples import Labelled, labelled, of_conversations, of_sessions
 from bench.logistic import Vector, auc
 
@@ -131,7 +131,7 @@ def calibration(scores: Vector, matters: NDArray[np.bool_]) -> None:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--locomo", type=Path)
+    parser.add_argument("--locomo", type=benchmark)
     parser.add_argument("--plots", type=Path, help="the folder to draw into")
     options = parser.parse_args()
     policy = load_policy()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.datasets import load
+from bench.datasets import benchmark, load
 from bench.examples import labelled
 from tests.policies.conftest import fill
 
@@ -79,7 +79,7 @@ def _ordinary(locomo: Path | None) -> Iterator[tuple[str, list[str]]]:
 def main() -> None:
     """Print both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--locomo", type=Path)
+    parser.add_argument("--locomo", type=benchmark)
     parser.add_argument("--each", type=int, default=20)
     options = parser.parse_args()
     policy = load_policy()

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.datasets import DEV, load
+from bench.datasets import DEV, benchmark, load
 from bench.examples import Example, labelled, of_conversations, of_sessions
 from bench.logistic import Matrix, auc, calibrated
 
@@ -36,7 +36,7 @@ SKIP_BELOW: Final[Mapping[Profile, float]] = {"people": 0.03, "agent": 0.0}
 def main() -> None:
     """Print the weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("locomo", type=Path)
+    parser.add_argument("locomo", type=benchmark)
     options = parser.parse_args()
     people = list(of_conversations(one for one in load(options.locomo) if one.name in DEV))
     print("# The weights of importance, in log-odds. Written by bench/fit_importance.py for importance.yaml.")

@@ -32,7 +32,7 @@ from memento.config import load_config
 from memento.store import MemoryStore
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.datasets import DEV, Conversation, load
+from bench.datasets import DEV, Conversation, benchmark, load
 from bench.eval import fill
 
 Matrix = NDArray[np.float64]
@@ -158,7 +158,7 @@ def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profile", choices=tuple(FITTED))
-    parser.add_argument("paths", type=Path, nargs="+")
+    parser.add_argument("paths", type=benchmark, nargs="+")
     parser.add_argument("--folds", action="store_true")
     options = parser.parse_args()
     names, l2 = FITTED[options.profile], L2[options.profile]

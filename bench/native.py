@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from bench.datasets import benchmark
 from bench.real_vectors import grown, real_vectors
 
 from memento import native
@@ -64,7 +65,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--texts", type=Path, action="append", default=[], help="a benchmark whose turns are embedded")
+    parser.add_argument("--texts", type=benchmark, action="append", default=[], help="its turns are embedded")
     options = parser.parse_args()
     about = native.describe()
     if about.problem:

@@ -1,10 +1,11 @@
 """How fast transcripts become messages: MB/s and messages/s on one core, side by side in one run.
 
-Usage: python bench/parsing.py [MEGABYTES] [SEED] (from the project's root)
+Usage: python bench/parsing.py [MEGABYTES] [SEED]
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -68,14 +69,17 @@ def best_of(run: Callable[[bytes], int], data: bytes) -> tuple[float, int]:
 
 def main() -> None:
     """Print the table."""
-    megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 64
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("megabytes", type=float, nargs="?", default=64)
+    parser.add_argument("seed", type=int, nargs="?", default=1)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "log.jsonl"
-        write_log(path, megabytes, seed)
+        write_log(path, options.megabytes, options.seed)
         data = path.read_bytes()
     lines = data.count(b"\n")
-    print(f"seed {seed}, {len(data) / 1e6:.1f} MB, {lines:,} lines, mean {len(data) / lines:,.0f} B; best of {ROUNDS}")
+    size = f"{len(data) / 1e6:.1f} MB, {lines:,} lines, mean {len(data) / lines:,.0f} B"
+    print(f"seed {options.seed}, {size}; best of {ROUNDS}")
     rows: dict[str, Callable[[bytes], int]] = {
         "split into lines": split_only,
         "json.loads": decode_with(json.loads),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.datasets import DEV, Conversation, Turn, load
+from bench.datasets import DEV, Conversation, Turn, benchmark, load
 from bench.eval import fill
 
 from memento.config import load_config
@@ -318,7 +319,9 @@ def measure(name: str, path: Path, split: str) -> Row:
 
     embedder = load_embedder(load_config().model_dir, threads=1)
     hits, times, filling = [], [], 0.0
-    for conversation in of_split(path, split):
+    for conversation in load(path):
+        if split != "all" and (conversation.name in DEV) != (split == "dev"):
+            continue
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             start = time.perf_counter()
             peer = PEERS[name](Path(folder), embedder)
@@ -334,11 +337,6 @@ def measure(name: str, path: Path, split: str) -> Row:
                     hits.append(bool(question.gold & set(found)))
     p50, p99 = np.percentile(times, [50, 99]) * 1e3
     return {"any@5": 100 * float(np.mean(hits)), "p50": p50, "p99": p99, "fill": filling, "questions": len(hits)}
-
-
-def of_split(path: Path, split: str) -> list[Conversation]:
-    """Return the conversations of a split."""
-    return [one for one in load(path) if split == "all" or (one.name in DEV) == (split == "dev")]
 
 
 def run(name: str, options: argparse.Namespace) -> tuple[Row, str]:
@@ -367,12 +365,14 @@ def installed(package: str) -> str:
 def main() -> None:
     """Print the table; `quicker` is Memento's median over the other's: above 1, the other answers sooner."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("path", type=benchmark)
     parser.add_argument("--split", choices=("dev", "test", "all"), default="dev")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that has the peers")
     parser.add_argument("--only", nargs="+", choices=PEERS, default=tuple(PEERS), help="memento first")
     parser.add_argument("--measure", choices=PEERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if not shutil.which(options.python):
+        parser.error(f"there is no interpreter {options.python}")
     if options.measure:
         row = measure(options.measure, options.path, options.split)
         print(json.dumps({**row, "version": installed(PEERS[options.measure].package)}))

@@ -1,9 +1,10 @@
 """The vector backends side by side, one core: building, inserting, the ten nearest, their recall, memory.
 
-Usage: python bench/search.py [--full] [--texts PATH]...   (--full: 1,000,000 vectors too; PATH: a benchmark's texts)
+Usage: python bench/search.py [--full] [--others] [--texts PATH]...   (PATH: a benchmark's texts)
 
 Every backend answers through the product's own index, in a process of its own. `over numpy` is the ratio of the medians
-in this run. usearch is not a backend of Memento: it is here to be compared with, where it is installed.
+in this run. `--full` adds 1,000,000 vectors, `--others` indexes that are no backends of Memento, where they are
+installed: faiss in fp16, 8 bits, HNSW, IVF and RaBitQ, usearch, sqlite-vec's bits (bench/other_indexes.py).
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from bench.datasets import benchmark
+from bench.other_indexes import NAMES as OTHERS, other_index
 from bench.real_vectors import grown, real_vectors
 
 from memento.errors import ConfigError
-from memento.search.index.accelerator import Accelerator, Cover, matrix
+from memento.search.acceleration import SLICE
+from memento.search.index.accelerator import Cover, Graph
 from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class, index_of
 from memento.search.index.rows import MemoryRows
 
@@ -34,46 +38,13 @@ if TYPE_CHECKING:
 QUERIES = 200
 INSERTS = 100
 SCAN = "numpy"
-BACKENDS = (SCAN, "faiss", "faiss hnsw", "hnsw", "sqlite-vec", "native", "usearch")
-
-
-class Usearch(Accelerator):
-    """usearch's HNSW, float32."""
-
-    name: ClassVar[str] = "usearch"
-
-    def __init__(self, dimensions: int) -> None:
-        from usearch.index import Index
-
-        self._dimensions = dimensions
-        self._index: Any = Index(ndim=dimensions, metric="ip", dtype="f32", connectivity=16, expansion_search=128)
-
-    @property
-    def covered(self) -> int:
-        """How many rows it holds."""
-        return len(self._index)
-
-    def extend(self, vectors: memoryview[float]) -> None:
-        """Take in the rows behind those covered."""
-        import numpy as np
-
-        rows = matrix(vectors, self._dimensions)
-        self._index.add(np.arange(self.covered, len(rows)), rows[self.covered :], threads=1)
-
-    def nearest(
-        self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the nearest rows and their cosines."""
-        found = self._index.search(query, count, threads=1)
-        return found.keys.astype("int64"), 1 - found.distances
+BACKENDS = (SCAN, "faiss", "faiss hnsw", "hnsw", "sqlite-vec", "native")
 
 
 def kind_of(name: str) -> type[Cover] | None:
     """Return a backend's class. Raises ConfigError or ImportError where it is not installed."""
-    if name == "usearch":
-        import usearch  # noqa: F401
-
-        return Usearch
+    if name in OTHERS:
+        return other_index(name)
     backend, _, graph = name.partition(" ")
     return accelerator_class(backend, FAISS_FLAT_ROWS + 1 if graph else 1)
 
@@ -92,8 +63,10 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     index.put(range(len(kept)), [1] * len(kept), kept.tobytes())
     before, start = process.memory_info().rss, time.perf_counter()
     if kind:
-        index.accelerator = kind(vectors.shape[1])
-        index.accelerator.extend(index.rows.vectors)
+        index.accelerator = made = kind(vectors.shape[1])
+        step = SLICE if isinstance(made, Graph) else len(kept)  # as the product does
+        while made.covered < len(kept):
+            made.extend(index.rows.vectors[: min(len(kept), made.covered + step) * vectors.shape[1]])
     build, megabytes = time.perf_counter() - start, (process.memory_info().rss - before) / 1e6
     for num in range(len(kept), len(vectors)):
         if num == len(kept) + 1:  # the first makes room
@@ -134,7 +107,7 @@ def table(folder: Path, count: int, names: Sequence[str]) -> None:
     """Measure every backend at one size and print the rows."""
     print(f"\n{count:,} vectors x 384, {QUERIES} queries, ten nearest")
     print(
-        f"{'':<14}{'over numpy':>11}{'p50 ms':>9}{'p99 ms':>9}{'recall@10':>11}{'build s':>9}{'insert ms':>11}{'MB':>8}"
+        f"{'':<18}{'over numpy':>11}{'p50 ms':>9}{'p99 ms':>9}{'recall@10':>11}{'build s':>9}{'insert ms':>11}{'MB':>8}"
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     scan = 0.0
@@ -142,14 +115,14 @@ def table(folder: Path, count: int, names: Sequence[str]) -> None:
         try:
             kind_of(name)
         except (ConfigError, ImportError):
-            print(f"{name:<14}{'not installed':>13}")
+            print(f"{name:<18}{'not installed':>13}")
             continue
         command = [sys.executable, __file__, "--measure", name, str(folder)]
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
         row = json.loads(done.stdout)
         scan = scan or row["p50"]
         print(
-            f"{name:<14}{scan / row['p50']:>10.1f}x{row['p50']:>9.2f}{row['p99']:>9.2f}{row['recall']:>11.4f}"
+            f"{name:<18}{scan / row['p50']:>10.1f}x{row['p50']:>9.2f}{row['p99']:>9.2f}{row['recall']:>11.4f}"
             f"{row['build']:>9.1f}{row['insert']:>11.3f}{row['megabytes']:>8.0f}",
             flush=True,
         )
@@ -160,19 +133,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="1,000,000 vectors too")
     parser.add_argument("--sizes", type=int, nargs="+", help="other sizes")
-    parser.add_argument("--backends", nargs="+", default=BACKENDS, help="some of them only; numpy first")
-    parser.add_argument("--texts", type=Path, action="append", default=[], help="a benchmark whose turns are embedded")
+    known = (*BACKENDS, *OTHERS)
+    parser.add_argument("--backends", nargs="+", choices=known, metavar="NAME", help=f"only of {', '.join(known)}")
+    parser.add_argument("--others", action="store_true", help="indexes that are no backends, too")
+    parser.add_argument("--texts", type=benchmark, action="append", default=[], help="its turns are embedded")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measure(options.measure[0], Path(options.measure[1]))))
         return
+    names = options.backends or (known if options.others else BACKENDS)
     real = real_vectors(options.texts)
     print(f"{len(real):,} vectors are real, the rest are mixtures of them")
     for count in options.sizes or (10_000, 100_000, *([1_000_000] if options.full else [])):
         with tempfile.TemporaryDirectory() as folder:
             prepare(Path(folder), real, count)
-            table(Path(folder), count, options.backends)
+            table(Path(folder), count, names)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from memento.storage.vectors import Pending
 from memento.store import MemoryStore
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.datasets import load
+from bench.datasets import benchmark, load
 from bench.embedding import realistic_chunks
 
 BATCH = 20_000
@@ -151,7 +151,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memories", type=int, default=100_000)
-    parser.add_argument("--texts", type=Path, action="append", default=[], help="a benchmark")
+    parser.add_argument("--texts", type=benchmark, action="append", default=[], help="a benchmark")
     parser.add_argument("--words-only", action="store_true", help="no vectors: the search by words alone")
     options = parser.parse_args()
     said, asked = material(options.texts)
