@@ -86,6 +86,7 @@ bench: $(SETUP) $(MODEL)  ## print the tables of bench/
 	@$(BIN)/python bench/run.py
 
 eval: $(SETUP) $(MODEL)  ## retrieval quality on a benchmark: make eval FILE=path [SPLIT=dev|test|all]
+	@test -n "$(FILE)" || { echo "name a benchmark: make eval FILE=path"; exit 2; }
 	@$(BIN)/python bench/eval.py $(FILE) --split $(or $(SPLIT),all)
 
 eval-policy: $(SETUP)  ## what the policy keeps and skips, drawn into docs: make eval-policy [LOCOMO=path]

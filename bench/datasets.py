@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,17 +61,40 @@ def benchmark(path: str) -> Path:
 
 
 def load(path: Path) -> list[Conversation]:
-    """Read a benchmark: a LoCoMo or LongMemEval file, or a folder of BEAM chats. Raises SystemExit for another."""
+    """Read a benchmark: a LoCoMo or LongMemEval file, or a folder of BEAM chats. Raises SystemExit for another.
+
+    Questions to which nothing is the answer (LongMemEval's abstention without sessions) are left out.
+    """
     if path.is_dir():
         folders = sorted(found.parent for found in path.rglob("probing_questions.json"))
         return [_beam(folder) for folder in folders]
-    data = json.loads(path.read_text("utf-8"))
-    first = data[0] if isinstance(data, list) and data else {}
-    if "qa" in first:
-        return [_locomo(sample) for sample in data]
-    if "haystack_sessions" in first:
-        return [_longmemeval(sample) for sample in data]
+    samples = _samples(path)
+    for key, read in (("qa", _locomo), ("haystack_sessions", _longmemeval)):
+        if samples and all(isinstance(one, dict) and key in one for one in samples):
+            return [_read(path, number, read, sample) for number, sample in enumerate(samples, 1)]
     raise SystemExit(f"{path} is neither LoCoMo, nor LongMemEval, nor a folder of BEAM chats")
+
+
+def _samples(path: Path) -> list[Any]:
+    """Return what a file holds: a JSON array, one object, or an object on each line. Raises SystemExit."""
+    try:
+        text = path.read_text("utf-8")
+        try:
+            data = json.loads(text)
+        except ValueError:
+            data = [json.loads(line) for line in text.split("\n") if line.strip()]
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise SystemExit(f"{path} is neither JSON nor JSON lines: {error}") from None
+    return data if isinstance(data, list) else [data]
+
+
+def _read(path: Path, number: int, read: Callable[[dict[str, Any]], Conversation], sample: dict[str, Any]) -> Any:
+    try:
+        return read(sample)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SystemExit(f"{path}, entry {number} cannot be read: {type(error).__name__}: {error}") from None
 
 
 def _locomo(sample: dict[str, Any]) -> Conversation:
@@ -82,7 +105,7 @@ def _locomo(sample: dict[str, Any]) -> Conversation:
         when = _time(said.get(f"{session}_date_time", ""), "%I:%M %p on %d %B, %Y")
         for position, turn in enumerate(said.get(session, [])):
             text = turn["text"] + (f" [shares {turn['blip_caption']}]" if turn.get("blip_caption") else "")
-            turns.append(Turn(turn["dia_id"], session, "user", turn["speaker"], text, when + 1000 * position))
+            turns.append(Turn(turn["dia_id"], session, "user", turn["speaker"], text, _at(when, position)))
     session_of = {turn.id: turn.session for turn in turns}
     questions = []
     for asked in sample["qa"]:
@@ -102,7 +125,7 @@ def _beam(folder: Path) -> Conversation:
                 when = _time(turn.get("time_anchor", ""), "%B-%d-%Y") or when
                 text = _BEAM_MARKER.sub("", turn["content"])
                 session = f"{batch['batch_number']}-{number}"
-                turns.append(Turn(str(turn["id"]), session, turn["role"], "", text, when + 1000 * len(turns)))
+                turns.append(Turn(str(turn["id"]), session, turn["role"], "", text, _at(when, len(turns))))
     session_of = {turn.id: turn.session for turn in turns}
     questions = []
     for kind, asked in json.loads((folder / "probing_questions.json").read_text("utf-8")).items():
@@ -114,21 +137,38 @@ def _beam(folder: Path) -> Conversation:
 
 
 def _longmemeval(sample: dict[str, Any]) -> Conversation:
+    """Read one question with its haystack. Without marked turns, all turns of the sessions that answer it are gold."""
+    sessions = _parsed(sample["haystack_sessions"])
+    names = sample.get("haystack_session_ids") or [f"session_{number}" for number in range(len(sessions))]
+    dates = sample.get("haystack_dates") or []
     turns: list[Turn] = []
-    gold: set[str] = set()
-    dates = sample.get("haystack_dates") or [""] * len(sample["haystack_sessions"])
-    for session, date, said in zip(sample["haystack_session_ids"], dates, sample["haystack_sessions"], strict=True):
-        when = _time(re.sub(r"\s*\(\w+\)", "", date), "%Y/%m/%d %H:%M")
-        for number, turn in enumerate(said):
+    marked: set[str] = set()
+    for session, date, said in zip(names, [*dates, *[""] * (len(sessions) - len(dates))], sessions, strict=True):
+        when = _time(re.sub(r"\s*\(\w+\)", "", date or ""), "%Y/%m/%d %H:%M")
+        for number, one in enumerate(_parsed(said)):
+            turn = {"content": one} if isinstance(one, str) else one
             identity = f"{session}_{number}"
-            turns.append(Turn(identity, session, turn["role"], "", turn["content"], when + 1000 * number))
+            text = turn["content"] or ""
+            turns.append(Turn(identity, session, turn.get("role") or "user", "", text, _at(when, number)))
             if turn.get("has_answer"):
-                gold.add(identity)
+                marked.add(identity)
     session_of = {turn.id: turn.session for turn in turns}
-    answers = frozenset(sample.get("answer_session_ids", []))
-    gold = gold or {turn.id for turn in turns if turn.session in answers}
-    question = _question(sample["question"], sample["question_type"], gold, session_of)
-    return Conversation(sample["question_id"], turns, [question] if gold else [])
+    answers = frozenset(_names(sample.get("answer_session_ids"))).intersection(names)
+    gold = frozenset(marked or {turn.id for turn in turns if turn.session in answers})
+    found = answers or frozenset(session_of[name] for name in gold)
+    question = Question(sample["question"], str(sample.get("question_type") or "question"), gold, found)
+    return Conversation(str(sample.get("question_id", "")), turns, [question] if gold else [])
+
+
+def _parsed(value: Any) -> list[Any]:
+    """Return a list; where a file holds it as text, that is JSON, or one thing said."""
+    if not isinstance(value, str):
+        return list(value)
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return [value]
+    return parsed if isinstance(parsed, list) else [value]
 
 
 def _question(text: str, kind: str, gold: set[str], session_of: dict[str, str]) -> Question:
@@ -143,6 +183,11 @@ def _names(value: Any) -> Iterator[str]:
             yield from _names(one)
         else:
             yield str(one)
+
+
+def _at(when: int, position: int) -> int:
+    """Return the time of a turn, a second after the one before it; 0 where its session's is unknown."""
+    return when + 1000 * position if when else 0
 
 
 def _time(text: str, form: str) -> int:

@@ -96,6 +96,8 @@ def main() -> None:
     conversations = [
         one for one in load(options.path) if options.split == "all" or (one.name in DEV) == (options.split == "dev")
     ]
+    if not any(one.questions for one in conversations):
+        raise SystemExit(f"{options.path} (split {options.split}) holds no question with a turn that answers it")
     results = evaluate(conversations)
     for level in ("turn", "session"):
         print(f"\n{level + ' level':<28} {'n':>5} " + " ".join(f"{name:>8}" for name in METRICS))

@@ -1,0 +1,143 @@
+"""`make eval`: what it reads, what it refuses, and whether its figures are what their names say."""
+
+from __future__ import annotations
+
+import json
+import math
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench import eval as evaluation
+from bench.datasets import load
+from bench.eval import evaluate, metrics
+from hypothesis import given, strategies as st
+
+SAMPLE: dict[str, Any] = {
+    "question_id": "q1",
+    "question_type": "single-session-user",
+    "question": "What colour is my bike?",
+    "haystack_session_ids": ["s1", "answer_s2"],
+    "haystack_dates": ["2023/05/20 (Sat) 02:21", "2023/05/21 (Sun) 02:21"],
+    "haystack_sessions": [
+        [{"role": "user", "content": "I like tea."}, {"role": "assistant", "content": "So do many."}],
+        [
+            {"role": "user", "content": "My bike is red.", "has_answer": True},
+            {"role": "assistant", "content": "A bike!"},
+        ],
+    ],
+    "answer_session_ids": ["answer_s2"],
+}
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    """Return the sample with these fields; None takes one away."""
+    sample = {**deepcopy(SAMPLE), **fields}
+    return {name: value for name, value in sample.items() if value is not None}
+
+
+def written(folder: Path, content: Any) -> Path:
+    path = folder / "benchmark.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [SAMPLE],
+        SAMPLE,
+        "\n".join([json.dumps(SAMPLE)] * 2),
+        [changed(haystack_dates=None)],
+        [changed(haystack_dates=[None, "soon"])],
+        [changed(haystack_dates=["2023/05/20 (Sat) 02:21"])],
+        [changed(answer_session_ids="answer_s2")],
+        [changed(haystack_sessions=json.dumps(SAMPLE["haystack_sessions"]))],
+        [changed(haystack_sessions=["I like tea.", "My bike is red."])],
+        [changed(haystack_sessions=[["I like tea."], ["My bike is red."]])],
+        [changed(question_type=None, question_id=None)],
+        [changed(haystack_sessions=[[{"role": "user", "content": None}], SAMPLE["haystack_sessions"][1]])],
+    ],
+)
+def test_whatever_is_shaped_like_longmemeval_is_read(tmp_path: Path, content: Any) -> None:
+    for conversation in load(written(tmp_path, content)):
+        (question,) = conversation.questions
+        assert "answer_s2_0" in question.gold
+        assert question.gold_sessions == {"answer_s2"}
+        assert "My bike is red." in [turn.text for turn in conversation.turns]
+        assert all(turn.timestamp == 0 or turn.timestamp > 1_600_000_000_000 for turn in conversation.turns)
+
+
+def test_sessions_without_names_are_numbered(tmp_path: Path) -> None:
+    (one,) = load(written(tmp_path, [changed(haystack_session_ids=None, answer_session_ids=None)]))
+    assert one.questions[0].gold_sessions == {"session_1"}
+
+
+def test_a_question_that_nothing_answers_is_left_out(tmp_path: Path) -> None:
+    unmarked = deepcopy(SAMPLE["haystack_sessions"])
+    del unmarked[1][0]["has_answer"]
+    sample = changed(question_id="q1_abs", answer_session_ids=[], haystack_sessions=unmarked)
+    asked, abstained = load(written(tmp_path, [SAMPLE, sample]))
+    assert (len(asked.questions), len(abstained.questions)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{not json", "is neither JSON nor JSON lines"),
+        ([], "is neither LoCoMo, nor LongMemEval"),
+        ([{"x": 1}], "is neither LoCoMo, nor LongMemEval"),
+        ([SAMPLE, 5], "is neither LoCoMo, nor LongMemEval"),
+        ([SAMPLE, changed(question=None)], "entry 2 cannot be read: KeyError: 'question'"),
+        ([changed(haystack_session_ids=["s1"])], "entry 1 cannot be read: ValueError"),
+    ],
+)
+def test_what_is_no_benchmark_is_named(tmp_path: Path, content: Any, says: str) -> None:
+    with pytest.raises(SystemExit, match=says):
+        load(written(tmp_path, content))
+
+
+def test_no_file_and_no_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for arguments, says in (
+        ([tmp_path / "none.json"], "cannot be read: No such file"),
+        ([tmp_path], "holds no question"),
+        ([written(tmp_path, [SAMPLE]), "--split", "dev"], "holds no question"),
+    ):
+        monkeypatch.setattr("sys.argv", ["eval.py", *map(str, arguments)])
+        with pytest.raises(SystemExit, match=says):
+            evaluation.main()
+
+
+@given(st.permutations(list("abcdefghijklmnop")), st.sets(st.sampled_from("abcdefghijklmnopXYZ"), min_size=1))
+def test_the_figures_are_what_their_names_say(order: list[str], gold: set[str]) -> None:
+    found = metrics(order, frozenset(gold))
+    for k in (1, 5, 10):
+        assert found[f"any@{k}"] == (not gold.isdisjoint(order[:k]))
+    for k in (5, 10):
+        assert found[f"all@{k}"] == gold.issubset(order[:k])
+    assert found["mrr"] == next((1 / n for n in range(1, len(order) + 1) if order[n - 1] in gold), 0)
+    gains = [float(name in gold) for name in order[:10]]
+    best = sorted([float(name in gold) for name in {*order, *gold}], reverse=True)[:10]
+    discounted = [sum(gain / math.log(n + 2, 2) for n, gain in enumerate(one)) for one in (gains, best)]
+    assert found["ndcg@10"] == pytest.approx(discounted[0] / discounted[1])
+
+
+def test_a_benchmark_is_asked_through_the_store(
+    tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMENTO_MODEL_DIR", str(model_dir))
+    monkeypatch.setenv("MEMENTO_HOME", str(tmp_path))
+    other = changed(
+        question_id="q2", question_type="other", question="What do I like to drink?", answer_session_ids=["s1"]
+    )
+    other["haystack_sessions"] = deepcopy(SAMPLE["haystack_sessions"])
+    del other["haystack_sessions"][1][0]["has_answer"]
+    results = evaluate(load(written(tmp_path, [SAMPLE, other])))
+    assert {key: len(rows) for key, rows in results.items()} == {
+        (level, kind): count
+        for level in ("turn", "session")
+        for kind, count in (("single-session-user", 1), ("other", 1), ("all", 2))
+    }
+    assert [row["any@1"] for row in results["turn", "all"]] == [1.0, 1.0]
+    assert results["session", "other"][0]["all@5"] == 1.0
