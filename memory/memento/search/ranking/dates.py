@@ -19,21 +19,24 @@ _MONTHS: Final = (
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _NUMBERS: Final = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10,
+    "ten": 10, "eleven": 11, "twelve": 12, "a couple of": 2,
 }  # fmt: skip
 _UNIT_DAYS: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 _MONTH: Final = "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS).replace("(?:tember)", "(?:t(?:ember)?)")
 _DAY: Final = r"(\d{1,2})(?:st|nd|rd|th)?"
-_ISO: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
+_ISO: Final = re.compile(r"\b(\d{4})[-/](\d{2})[-/](\d{2})(?!\d)")
 _DAY_MONTH: Final = re.compile(rf"\b{_DAY}\s+(?:of\s+)?({_MONTH})\b\.?(?:,?\s+(\d{{4}}))?", re.IGNORECASE)
 _MONTH_DAY: Final = re.compile(rf"\b({_MONTH})\b\.?\s+{_DAY}\b(?:,?\s+(\d{{4}}))?", re.IGNORECASE)
 _MONTH_ONLY: Final = re.compile(rf"\b({_MONTH})\b\.?(?:,?\s+(?:of\s+)?(\d{{4}}))?", re.IGNORECASE)
 _MAY: Final = re.compile(r"\b(?:in|of|since|until|by|last|this|early|late|mid)\s+may\b|\bMay\b(?!\s+(?:I|we|be)\b)")
 _YEAR: Final = re.compile(r"\b(?:in|of|since|during)\s+((?:19|20)\d{2})\b", re.IGNORECASE)
 _AGO: Final = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})\s+(day|week|month|year)s?\s+ago\b", re.IGNORECASE)
-_LAST: Final = re.compile(rf"\blast\s+(week|month|year|{'|'.join(_WEEKDAYS)})\b", re.IGNORECASE)
-_NEAR: Final = re.compile(r"\b(today|yesterday|this week|this month|this year)\b", re.IGNORECASE)
+_LAST: Final = re.compile(rf"\blast\s+(weekend|week|month|year|{'|'.join(_WEEKDAYS)})\b", re.IGNORECASE)
+_NEAR: Final = re.compile(
+    r"\b(today|this morning|tonight|day before yesterday|yesterday|last night|this week|this month|this year)\b",
+    re.IGNORECASE,
+)
 
 _TIME_WORDS: Final = (
     "yesterday", "today", "tonight", "tomorrow", "last", "next", "ago", "weekend", "recently", "since", "day", "week",
@@ -46,7 +49,17 @@ _HINTS: Final = (
     "this morning", "19", "20", *(month for month in _MONTHS if month != "may"),
 )  # fmt: skip
 """Every time expression holds one of these: looking for them first spares most texts the pattern."""
-_DATED: Final = (*(month[:3] for month in _MONTHS), "today", "yesterday", "this ", "last ", "ago", "19", "20")
+_DATED: Final = (
+    *(month[:3] for month in _MONTHS),
+    "today",
+    "tonight",
+    "yesterday",
+    "this ",
+    "last ",
+    "ago",
+    "19",
+    "20",
+)
 """What a day that a text names has a word beginning with, near by."""
 _NEAR_BY: Final = 40
 """Characters."""
@@ -236,24 +249,34 @@ def _relative(question: str, today: date) -> Iterator[Span]:
         middle = today - timedelta(count * days)
         yield Span(middle - timedelta(days // 2), middle + timedelta(days // 2 + 1))
     for match in _LAST.finditer(question):
-        unit = match[1].lower()
-        if unit in _WEEKDAYS:
-            back = (today.weekday() - _WEEKDAYS.index(unit)) % 7 or 7
-            yield Span(today - timedelta(back), today - timedelta(back - 1))
-        elif unit == "year":
-            yield _year(today.year - 1)
-        elif unit == "month":
-            last = today.replace(day=1) - timedelta(1)
-            yield Span(last.replace(day=1), last + timedelta(1))
-        else:
-            monday = today - timedelta(today.weekday() + 7)
-            yield Span(monday, monday + timedelta(7))
+        yield _last(match[1].lower(), today)
     for match in _NEAR.finditer(question):
-        first = {
-            "today": today,
-            "yesterday": today - timedelta(1),
-            "this week": today - timedelta(today.weekday()),
-            "this month": today.replace(day=1),
-            "this year": today.replace(month=1, day=1),
-        }[match[1].lower()]
-        yield Span(first, first + timedelta(1) if match[1].lower() == "yesterday" else today + timedelta(1))
+        yield _near(match[1].lower(), today)
+
+
+def _last(unit: str, today: date) -> Span:
+    monday = today - timedelta(today.weekday())
+    if unit in _WEEKDAYS:
+        day = today - timedelta((today.weekday() - _WEEKDAYS.index(unit)) % 7 or 7)
+        return Span(day, day + timedelta(1))
+    if unit == "year":
+        return _year(today.year - 1)
+    if unit == "month":
+        last = today.replace(day=1) - timedelta(1)
+        return Span(last.replace(day=1), last + timedelta(1))
+    return Span(monday - timedelta(2 if unit == "weekend" else 7), monday)
+
+
+def _near(words: str, today: date) -> Span:
+    tomorrow, yesterday = today + timedelta(1), today - timedelta(1)
+    starts = {
+        "last night": yesterday,
+        "this week": today - timedelta(today.weekday()),
+        "this month": today.replace(day=1),
+        "this year": today.replace(month=1, day=1),
+    }
+    if words == "yesterday":
+        return Span(yesterday, today)
+    if words.endswith("yesterday"):
+        return Span(yesterday - timedelta(1), yesterday)
+    return Span(starts.get(words, today), tomorrow)
