@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 
 from memento.memory import NewMemory
 from memento.search import recall as stages
+from memento.search.ranking import evidence
+from memento.search.read_back import read_back
 from memento.storage.capture import Batch
 from memento.storage.database import DeadlineExceeded
 from memento.store import MemoryStore
@@ -89,3 +92,51 @@ def check_sum(found: Any) -> None:
         profile = profiles()["people" if one.memory.speaker else "agents"]
         total = sum(feature.value * feature.weight for feature in one.features.values())
         assert one.score == pytest.approx(1 / (1 + exp(-(profile.bias + profile.gain * total))), abs=1e-3)
+
+
+def test_questions_whose_time_has_passed_are_not_embedded_any_more(
+    tea: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = tea._semantic._models.embedder(tea._semantic.model)
+    embed, go_on, begun = embedder.embed, threading.Event(), list[str]()
+
+    def slow(texts: Any) -> Any:
+        begun.extend(texts)
+        go_on.wait(5)
+        return embed(texts)
+
+    monkeypatch.setattr(embedder, "embed", slow)
+    for number in range(40):
+        assert tea.recall(f"tea of day {number}", deadline=0.02).partial
+    go_on.set()
+    assert not tea.recall("tea of the evening").partial
+    readings = 2 * max(2, os.cpu_count() or 1)
+    assert len([text for text in begun if "day" in text]) <= readings
+
+
+def test_of_many_results_only_some_are_looked_at_closely(tea: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = list[int]()
+
+    def counted(database: Any, surveyed: Any, few: Any, *given: Any, **named: Any) -> Any:
+        looked_at.append(len(few))
+        return evidence.read(database, surveyed, few, *given, **named)
+
+    monkeypatch.setattr(stages, "read", counted)
+    monkeypatch.setattr(stages, "MOST_CLOSELY", 70)
+    found = tea.recall("tea with milk", k=90, explain=True)
+    assert len({one.id for one in found}) == 90
+    assert 70 <= looked_at[0] < 90
+    check_sum(found)
+
+
+def test_results_are_read_back_for_a_moment_only(tea: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_back(tea.database, [5, 6], 3, time.monotonic() + 5)
+    assert whole.complete
+    assert [len(whole.before(5)), len(whole.after(5))] == [0, 3]
+    late = read_back(tea.database, [5, 6], 3, time.monotonic() - 1)
+    assert not late.complete
+    assert (late.memories, late.before(5)) == ({}, ())
+    monkeypatch.setattr(stages, "READ_SECONDS", -10.0)
+    found = tea.recall("tea with milk", deadline=5)
+    assert found.partial
+    assert len(found.notes) == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import os
 import threading
+import time
 from _thread import start_new_thread
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +17,15 @@ from memento.errors import StoreError
 from memento.memory import CacheUse
 from memento.search.models import Models
 from memento.storage import vectors
-from memento.storage.database import Database, held
+from memento.storage.database import Database, DeadlineExceeded, held
 
 QUERY_CHARACTERS: Final = 10_000
 """What is looked at of a query: a pasted log must not take the whole deadline."""
-Reading = Callable[[float | None], list[bytes]]
-"""Waits for the vectors of texts, until a deadline (time.monotonic()) at most, and returns them, each the bytes of its
-float32. Raises DeadlineExceeded, ModelMissing or ModelError."""
+Reading = Callable[[], list[bytes]]
+"""Waits for the vectors of texts and returns them, each the bytes of its float32. Raises DeadlineExceeded, ModelMissing
+or ModelError."""
+_AT_ONCE: Final = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+"""So many questions are embedded at once: those of which the deadline passes meanwhile must not pile up."""
 WAIT_SECONDS: Final = 0.05
 """How long a query waits for the write lock to cache its embedding; the cache is not worth more."""
 
@@ -35,10 +39,11 @@ class QueryCache:
         self._lock = threading.Lock()
         self._hits = self._found = self._computed = 0
 
-    def ask(self, model: str, texts: Sequence[str]) -> Reading:
+    def ask(self, model: str, texts: Sequence[str], deadline: float | None = None) -> Reading:
         """Look for queries' vectors, and begin to embed those that are not known, together, in a thread of its own.
 
-        What is returned waits for the vectors, in the order of the texts.
+        What is returned waits for the vectors, in the order of the texts, until `deadline` (time.monotonic()) at most;
+        what has not begun by then does not begin.
         """
         texts = [text[:QUERY_CHARACTERS] for text in texts]
         with self._lock:
@@ -48,12 +53,12 @@ class QueryCache:
         stored = self._stored(model, missing) if missing else {}
         known |= {text: kept.blob for text, kept in stored.items()}
         new = [text for text in missing if text not in stored]
-        embedding = _Embedding(self._models, model, new)
+        embedding = _Embedding(self._models, model, new, deadline)
         if new:
             embedding.start()
 
-        def vectors_of_texts(deadline: float | None) -> list[bytes]:
-            embedded = dict(zip(new, embedding.made(deadline), strict=True)) if new else {}
+        def vectors_of_texts() -> list[bytes]:
+            embedded = dict(zip(new, embedding.made(), strict=True)) if new else {}
             self._store(model, embedded, [text for text, kept in stored.items() if kept.stale])
             self._keep(model, found := {**known, **embedded})
             return [found[text] for text in texts]
@@ -105,8 +110,8 @@ class _Embedding:
     running: ClassVar[set[_Embedding]] = set()
     """Those that nobody may wait for any more; the process does when it ends (`_finish`)."""
 
-    def __init__(self, models: Models, model: str, texts: Sequence[str]) -> None:
-        self._models, self._model, self._texts = models, model, texts
+    def __init__(self, models: Models, model: str, texts: Sequence[str], deadline: float | None) -> None:
+        self._models, self._model, self._texts, self._deadline = models, model, texts, deadline
         self._made: list[bytes] = []
         self._error: BaseException | None = None
         self._under_way = threading.Lock()
@@ -117,21 +122,27 @@ class _Embedding:
         self.running.add(self)
         start_new_thread(self._run, ())
 
-    def made(self, deadline: float | None) -> list[bytes]:
+    def made(self) -> list[bytes]:
         """Wait for the vectors. Raises what embedding raised, and DeadlineExceeded."""
-        with held(self._under_way, deadline):
+        with held(self._under_way, self._deadline):
             if self._error is not None:
                 raise self._error
             return self._made
 
     def _run(self) -> None:
         try:
-            self._made = self._models.embedder(self._model).embed_queries_to_bytes(self._texts)
+            self._made = self._embedded()
         except BaseException as error:
             self._error = error
         finally:
             self._under_way.release()
             self.running.discard(self)
+
+    def _embedded(self) -> list[bytes]:
+        with held(_AT_ONCE, self._deadline):
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                raise DeadlineExceeded
+            return self._models.embedder(self._model).embed_queries_to_bytes(self._texts)
 
     @classmethod
     def _finish(cls) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from memento.counted import counted
 from memento.errors import ModelError, StoreError
-from memento.memory import Feature, Found, Recall
+from memento.memory import Feature, Found, Memory, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
@@ -21,8 +21,9 @@ from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import Placed, alike, arrange, loudest, shortlist
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
+from memento.search.read_back import ReadBack, read_back
 from memento.search.semantic import Semantic
-from memento.storage import fulltext, repeats, rows, turns
+from memento.storage import fulltext, repeats, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 from memento.times import now_ms
@@ -37,12 +38,16 @@ SURVEYED: Final = 240
 """How many of those are ranked at all, the best by both searches' fused scores."""
 SHORTLIST: Final = 60
 """How many of the candidates are looked at closely: texts, neighbours, word counts."""
+MOST_CLOSELY: Final = 500
+"""Of more results than this the others follow as the first ranking has them."""
 BESIDE: Final = 8
 """Of how many of the best the turns right before and after are looked at too."""
 WIDER: Final = 5
 """Where one session or one text crowds out the rest, so many times as many candidates are looked at,"""
 WIDEST: Final = 25
 """and this many times at most."""
+READ_SECONDS: Final = 0.1
+"""How long results are read back past the deadline; ten take a millisecond."""
 CATCH_UP_SECONDS: Final = 0.5
 """How long a recall may embed rows that arrived since the last one, before it goes on without the rest."""
 
@@ -103,9 +108,8 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
             _by_meaning(semantic, progress)
             _ranked(database, semantic, progress)
     except DeadlineExceeded:
-        progress.partial = True
-        progress.notes.append(f"the deadline of {options.deadline_seconds:g} s passed: this is what was ready")
-    results = _read_back(database, progress)
+        _cut_off(progress)
+    results = _results(database, progress)
     return Recall(query, results, progress.partial, tuple(progress.notes), time.monotonic() - started)
 
 
@@ -124,9 +128,9 @@ def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
     """Begin to embed both readings of the question; what is returned waits for their vectors."""
     question = progress.question
     if not question.text.strip():
-        return lambda _: []
+        return list
     progress.model = semantic.model
-    return semantic.ask([question.statement, question.topic], progress.model)
+    return semantic.ask([question.statement, question.topic], progress.model, progress.deadline)
 
 
 def _by_words(database: Database, progress: _Progress) -> None:
@@ -141,7 +145,7 @@ def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -
     """Take up the question's vectors, and embed the rows that arrived since the last recall."""
     _in_time(progress)
     try:
-        progress.readings = readings(progress.deadline)
+        progress.readings = readings()
         if not progress.readings:
             return
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
@@ -186,7 +190,7 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     first = rank(surveyed, explain=options.explain)
     progress.ranked = [Placed(one) for one in first[:limit]]
     _in_time(progress)
-    size = max(SHORTLIST, limit)
+    size = min(max(SHORTLIST, limit), MOST_CLOSELY)
     with database.read(deadline) as connection:
         copies = alike(surveyed, partial(turns.texts, connection)) if len(first) > size else {}
     few = [one.turn for one in shortlist(first, size, copies, spread=_spreads(progress))]
@@ -195,6 +199,9 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     windows = options.explain or not NEED_TEXT_BESIDE.isdisjoint(weighed(few))
     evidence = read(database, surveyed, few, cosines, deadline, windows=windows)
     ranking = rank(evidence, explain=options.explain)
+    if limit > size:
+        closely = {turn.num for turn in few}
+        ranking += [one for one in first if one.turn.num not in closely]
     with database.read(deadline) as connection:
         newest = repeats.newest(connection, [one.turn.num for one in ranking])
     progress.ranked = arrange(ranking, limit, evidence.texts, newest, copies, spread=_spreads(progress))
@@ -224,46 +231,44 @@ def _in_time(progress: _Progress) -> None:
         raise DeadlineExceeded
 
 
-def _read_back(database: Database, progress: _Progress) -> tuple[Found, ...]:
+def _results(database: Database, progress: _Progress) -> tuple[Found, ...]:
     """Return the results with their memories; where the ranking was not ready, in the order of the fused scores."""
-    if progress.ranked:
-        return _found(database, progress, progress.ranked)
-    best = list(fuse(progress.dense, progress.lexical).items())[: progress.options.limit]
-    with database.read() as connection:
-        memories = rows.by_nums(connection, [num for num, _ in best])
+    if not progress.ranked:
+        fused = fuse(progress.dense, progress.lexical)
+        best = dict(list(fused.items())[: progress.options.limit])
+        memories = _read_back(database, progress, list(best), 0).memories
+        return tuple(_found(progress, memories[num], num, best[num]) for num in best if num in memories)
+    nums = [one.ranked.turn.num for one in progress.ranked]
+    back = _read_back(database, progress, nums, progress.options.context)
     return tuple(
-        Found(memories[num], round(score, 4), progress.dense.get(num), progress.lexical.get(num))
-        for num, score in best
-        if num in memories
+        replace(
+            _found(progress, back.memories[num], num, one.ranked.score),
+            copies=len(one.copies | back.alike.get(num, set())),
+            before=back.before(num),
+            after=back.after(num),
+            features=_features(one.ranked) if progress.options.explain else None,
+        )
+        for num, one in zip(nums, progress.ranked, strict=True)
+        if num in back.memories  # else it was deleted meanwhile, or there was no time left to read it
     )
 
 
-def _found(database: Database, progress: _Progress, placed: Sequence[Placed]) -> tuple[Found, ...]:
-    nums = [one.ranked.turn.num for one in placed]
-    reach = progress.options.context
-    with database.read() as connection:
-        around = turns.around(connection, nums, reach) if reach else {}
-        near = [num for one in around.values() for num in (*one.before, *one.after)]
-        memories = rows.by_nums(connection, list(dict.fromkeys((*nums, *near))))
-        alike = repeats.alike(connection, nums)
-    results = []
-    for one, num in zip(placed, nums, strict=True):
-        if num not in memories:
-            continue  # deleted meanwhile
-        sides = around.get(num, turns.Around((), ()))
-        results.append(
-            Found(
-                memories[num],
-                round(one.ranked.score, 4),
-                progress.dense.get(num),
-                progress.lexical.get(num),
-                len(one.copies | alike[num]),
-                before=tuple(memories[other] for other in reversed(sides.before) if other in memories),
-                after=tuple(memories[other] for other in sides.after if other in memories),
-                features=_features(one.ranked) if progress.options.explain else None,
-            )
-        )
-    return tuple(results)
+def _read_back(database: Database, progress: _Progress, nums: Sequence[int], reach: int) -> ReadBack:
+    back = read_back(database, nums, reach, max(progress.deadline, time.monotonic()) + READ_SECONDS)
+    if not back.complete:
+        _cut_off(progress)
+    return back
+
+
+def _cut_off(progress: _Progress) -> None:
+    if not progress.partial:
+        progress.partial = True
+        passed = f"the deadline of {progress.options.deadline_seconds:g} s passed: this is what was ready"
+        progress.notes.append(passed)
+
+
+def _found(progress: _Progress, memory: Memory, num: int, score: float) -> Found:
+    return Found(memory, round(score, 4), progress.dense.get(num), progress.lexical.get(num))
 
 
 def _features(ranked: Ranked) -> dict[str, Feature]:

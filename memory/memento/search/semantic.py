@@ -99,14 +99,14 @@ class Semantic:
 
         Raises ModelMissing or ModelError.
         """
-        return self.ask(texts, self.model if model is None else model)(None)
+        return self.ask(texts, self.model if model is None else model)()
 
-    def ask(self, texts: Sequence[str], model: str) -> Reading:
-        """Begin to embed queries. What is returned waits for their vectors."""
+    def ask(self, texts: Sequence[str], model: str, deadline: float | None = None) -> Reading:
+        """Begin to embed queries. What is returned waits for their vectors, until the deadline at most."""
         if model:
-            return self._queries.ask(model, texts)
+            return self._queries.ask(model, texts, deadline)
 
-        def missing(deadline: float | None) -> list[bytes]:
+        def missing() -> list[bytes]:
             raise ModelMissing(self._config.model_dir)
 
         return missing

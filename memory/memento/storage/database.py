@@ -61,13 +61,14 @@ class DeadlineExceeded(Exception):
 
 
 @contextmanager
-def held(lock: threading.Lock | threading.RLock, deadline: float | None) -> Iterator[None]:
+def held(lock: threading.Lock | threading.RLock | threading.Semaphore, deadline: float | None) -> Iterator[None]:
     """Hold a lock that other threads hold too, waiting until `deadline` (time.monotonic()) at most.
 
     Raises DeadlineExceeded.
     """
-    left = -1 if deadline is None else min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
-    if not lock.acquire(timeout=left):
+    if deadline is None:
+        lock.acquire()
+    elif not lock.acquire(timeout=min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)):
         raise DeadlineExceeded
     try:
         yield
