@@ -161,7 +161,7 @@ class Slow:
         return [bytes(4) for _ in texts]
 
 store = MemoryStore(sys.argv[1], embedder=Slow())
-store.recall("anything", deadline=0)
+store.recall("anything", deadline=0.1)
 """
 
 
