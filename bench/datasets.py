@@ -67,11 +67,11 @@ def load(path: Path) -> list[Conversation]:
     """
     if path.is_dir():
         folders = sorted(found.parent for found in path.rglob("probing_questions.json"))
-        return [_beam(folder) for folder in folders]
+        return [_read(str(folder), _beam, folder) for folder in folders]
     samples = _samples(path)
     for key, read in (("qa", _locomo), ("haystack_sessions", _longmemeval)):
         if samples and all(isinstance(one, dict) and key in one for one in samples):
-            return [_read(path, number, read, sample) for number, sample in enumerate(samples, 1)]
+            return [_read(f"{path}, entry {number}", read, one) for number, one in enumerate(samples, 1)]
     raise SystemExit(f"{path} is neither LoCoMo, nor LongMemEval, nor a folder of BEAM chats")
 
 
@@ -90,11 +90,11 @@ def _samples(path: Path) -> list[Any]:
     return data if isinstance(data, list) else [data]
 
 
-def _read(path: Path, number: int, read: Callable[[dict[str, Any]], Conversation], sample: dict[str, Any]) -> Any:
+def _read(name: str, read: Callable[[Any], Conversation], sample: Any) -> Conversation:
     try:
         return read(sample)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SystemExit(f"{path}, entry {number} cannot be read: {type(error).__name__}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise SystemExit(f"{name} cannot be read: {type(error).__name__}: {error}") from None
 
 
 def _locomo(sample: dict[str, Any]) -> Conversation:

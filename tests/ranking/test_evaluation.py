@@ -100,13 +100,20 @@ def test_what_is_no_benchmark_is_named(tmp_path: Path, content: Any, says: str) 
 
 def test_no_file_and_no_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments, says in (
-        ([tmp_path / "none.json"], "cannot be read: No such file"),
+        ([tmp_path / "none.json"], "2"),
         ([tmp_path], "holds no question"),
         ([written(tmp_path, [SAMPLE]), "--split", "dev"], "holds no question"),
     ):
         monkeypatch.setattr("sys.argv", ["eval.py", *map(str, arguments)])
         with pytest.raises(SystemExit, match=says):
             evaluation.main()
+
+
+def test_a_folder_of_chats_that_lacks_one(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "probing_questions.json").write_text("{}")
+    with pytest.raises(SystemExit, match=r"1 cannot be read: FileNotFoundError.*chat\.json"):
+        load(tmp_path)
 
 
 @given(st.permutations(list("abcdefghijklmnop")), st.sets(st.sampled_from("abcdefghijklmnopXYZ"), min_size=1))
