@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The database file; empty = memory.db in Memento's folder."""
     backup_enabled: bool = True
     """Back up every hour and every day while the sidecar runs."""
-    backup_retention_days: int = 7
+    backup_retention_days: Annotated[int, msgspec.Meta(ge=0)] = 7
     auto_restore: bool = True
     """Restore the newest sound backup when the file turns out to be damaged."""
     forget_backups: Literal["scrub", "expire", "keep"] = "scrub"
@@ -37,22 +37,21 @@ class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = "all-MiniLM-L6-v2"
     use_onnx: bool = True
     """False asks for sentence-transformers (extra `torch`)."""
-    precision: str = "int8"
-    """`int8` (fast, the default) or `fp32`."""
+    precision: Literal["int8", "fp32"] = "int8"
     model_dir: str = ""
     """The model's folder; empty = models/<model> in Memento's folder."""
-    threads: int = 1
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
 
 class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept to avoid embedding a text, or answering a query, twice."""
+    """What is kept to avoid embedding a text, or answering a query, twice; 0 keeps none."""
 
-    lru_size: int = 1_000
+    lru_size: Annotated[int, msgspec.Meta(ge=0)] = 1_000
     """Query embeddings in the process."""
-    table_size: int = 10_000
+    table_size: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     """Query embeddings in the database."""
-    working_size: int = 1_000
-    """Answers and memories in the process; 0 keeps none."""
+    working_size: Annotated[int, msgspec.Meta(ge=0)] = 1_000
+    """Answers and memories in the process."""
 
 
 class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -219,14 +218,20 @@ def _convert(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
         section, _, name = key.rpartition(".")
         (tree.setdefault(section, {}) if section else tree)[name] = value
     try:
-        settings = msgspec.convert(tree, Settings)
+        return msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
-        where = str(error).rpartition("at `$.")[2].rstrip("`")
-        raise ConfigError(f"{origins.get(where, where)}: {str(error).partition(' - at')[0]}") from None
-    if settings.embedding.precision not in ("int8", "fp32"):
-        origin = origins["embedding.precision"]
-        raise ConfigError(f"{origin}: embedding.precision is `int8` or `fp32`, not `{settings.embedding.precision}`")
-    return settings
+        what, _, where = str(error).partition(" - at `$.")
+        where = where.rstrip("`")
+        if what.startswith("Invalid enum value"):
+            what = f"{where} is {_choices(where)}, not `{values[where]}`"
+        raise ConfigError(f"{origins.get(where, where)}: {what}") from None
+
+
+def _choices(key: str) -> str:
+    """Return what a setting that is a Literal may be."""
+    section, _, name = key.partition(".")
+    *others, last = (f"`{one}`" for one in get_args(get_type_hints(type(getattr(Settings(), section)))[name]))
+    return f"{', '.join(others)} or {last}"
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

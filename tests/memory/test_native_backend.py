@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from memento.errors import ConfigError
 from memento.native import native_module
 from memento.search.index import native_backend
 from memento.search.index.backends import accelerator_class, resolved
@@ -138,3 +139,5 @@ def test_auto_is_native_unless_it_is_refused() -> None:
     assert resolved("auto", None) == resolved("auto", True) == "native"
     assert resolved("auto", False) == "numpy"
     assert resolved("faiss", None) == "faiss"
+    with pytest.raises(ConfigError, match="leave one out"):
+        resolved("native", False)

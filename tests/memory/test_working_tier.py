@@ -138,6 +138,14 @@ def test_the_stored_vectors_used_last_stay(tmp_path: Path, words: Any) -> None:
     store.close()
 
 
+def test_caches_of_no_size_keep_nothing(tmp_path: Path, words: Any) -> None:
+    settings = {"cache.table_size": 0, "cache.lru_size": 0, "cache.working_size": 0}
+    with MemoryStore(tmp_path / "none.db", embedder=words(), config=load_config(settings)) as store:
+        store.remember("tea")
+        assert store.recall("tea").results == store.recall("tea").results
+        assert [(use.entries, use.hits) for use in store.stats().caches.values()] == [(0, 0)] * 3
+
+
 def test_a_model_loads_in_the_background(tmp_path: Path, model_dir: Path) -> None:
     config = load_config({"embedding.model_dir": str(model_dir)})
     with MemoryStore(tmp_path / "warm.db", config=config) as store:

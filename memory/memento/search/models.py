@@ -121,7 +121,7 @@ class Models:
             raise ModelMissing(folder)
         return load_embedder(
             folder,
-            precision="fp32" if settings.precision == "fp32" else "int8",
+            precision=settings.precision,
             threads=settings.threads,
             torch=not settings.use_onnx,
             rust=self._config.settings.rust,

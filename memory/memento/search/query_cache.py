@@ -100,7 +100,7 @@ class QueryCache:
             for text, vector in found.items():
                 self._kept[model, text] = vector
                 self._kept.move_to_end((model, text))
-            while len(self._kept) > max(1, self._sizes.lru_size):
+            while len(self._kept) > self._sizes.lru_size:
                 self._kept.popitem(last=False)
 
 

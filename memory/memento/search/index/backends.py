@@ -18,8 +18,10 @@ FAISS_FLAT_ROWS: Final = 100_000
 def resolved(backend: str, rust: bool | None) -> str:
     """Return what `auto` stands for: `native` where `rust` allows the native engine and it is there, else `numpy`.
 
-    Raises ConfigError where `rust` demands an engine that is not there.
+    Raises ConfigError where `rust` demands an engine that is not there, or refuses the one that `backend` names.
     """
+    if backend == "native" and rust is False:
+        raise ConfigError("recall.index is native, and rust: false refuses that engine: leave one out")
     if backend != "auto":
         return backend
     return "native" if native_module(rust) else "numpy"
