@@ -101,7 +101,9 @@ def test_what_cannot_run_is_refused_with_a_remedy(tmp_path: Path, sentence_folde
     assert not any(find_model(path) for path in models.glob("*"))
 
 
-def test_sentence_transformers_gives_the_same_vectors(tmp_path: Path, sentence_folder: MakeFolder) -> None:
+def test_sentence_transformers_gives_the_same_vectors(
+    tmp_path: Path, sentence_folder: MakeFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("sentence_transformers")
     for pooling in ("mean_tokens", "cls_token", "max_tokens"):
         folder = sentence_folder(tmp_path / pooling, pooling=pooling, query="query: ")
@@ -112,3 +114,4 @@ def test_sentence_transformers_gives_the_same_vectors(tmp_path: Path, sentence_f
         np.testing.assert_allclose(torch.embed_query(TEXT), built.embed_query(TEXT), atol=1e-5)
         long = "Many words about the same thing. " * 12
         np.testing.assert_allclose(torch.embed([long])[0], built.embed([long])[0], atol=1e-5)
+    assert capfd.readouterr().err == ""

@@ -157,7 +157,7 @@ def test_a_model_loads_in_the_background(tmp_path: Path, model_dir: Path) -> Non
 
 
 ENDING = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from memento import MemoryStore
 
@@ -170,6 +170,9 @@ class Slow:
 
 store = MemoryStore(sys.argv[1], embedder=Slow())
 store.recall("anything", deadline=0.1)
+if not os.fork():
+    sys.exit()  # that thread is not the child's
+os.wait()
 """
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,10 +100,27 @@ def _sentence_transformer(files: ModelFiles, threads: int | None) -> Any:
                 f"{files.model} was installed without what sentence-transformers loads: run `memento model use "
                 f"{files.origin}` with `embedding.use_onnx: false`"
             )
-        return SentenceTransformer(str(checkpoint), local_files_only=True)
-    with tempfile.TemporaryDirectory() as scratch:
+        with _quietly():
+            return SentenceTransformer(str(checkpoint), local_files_only=True)
+    with tempfile.TemporaryDirectory() as scratch, _quietly():
         write_checkpoint(files.folder, Path(scratch))
         return SentenceTransformer(scratch)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the library from reporting on standard error which weights it loads; what else is wrong it raises."""
+    from transformers.utils import logging
+
+    level, shows_progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shows_progress:
+            logging.enable_progress_bar()
 
 
 def write_checkpoint(folder: Path, checkpoint: Path) -> None:

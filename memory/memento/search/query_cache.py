@@ -153,3 +153,5 @@ class _Embedding:
 
 
 atexit.register(_Embedding._finish)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Embedding.running.clear)  # those threads are the parent's
