@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+AMONG: Final = "IN (SELECT value FROM json_each(?))"
+"""What a row number is compared by with any number of others, given as `listed`: one statement, prepared once."""
 _HOLDING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
+
+
+def listed(nums: Iterable[int]) -> str:
+    """Return row numbers as JSON."""
+    return str(list(nums))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import apsw
+
+from memento.storage.filters import AMONG, listed
 
 
 def mark(connection: apsw.Connection, newest: Mapping[str, str]) -> None:
@@ -29,19 +30,17 @@ def marked(connection: apsw.Connection) -> set[str]:
     return {one for (one,) in connection.execute("SELECT id FROM repeats JOIN memories USING (num)")}
 
 
-def newest(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, int]:
+def newest(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, int]:
     """Return {row number: that of the newest memory that says the same}, where there is a newer one."""
-    find = "SELECT newest FROM repeats WHERE num = ?"
-    found = ((num, connection.execute(find, (num,)).get) for num in nums)
-    return {num: int(newer) for num, newer in found if newer is not None}
+    return dict(connection.execute(f"SELECT num, newest FROM repeats WHERE num {AMONG}", (listed(nums),)))
 
 
 def alike(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, set[int]]:
     """Return {row number: those of all other memories that say the same}."""
     newer = newest(connection, nums)
-    found: dict[int, set[int]] = defaultdict(set)
-    for num in nums:
-        last = newer.get(num, num)
-        older = connection.execute("SELECT num FROM repeats WHERE newest = ?", (last,))
-        found[num] = {last, *(one for (one,) in older)} - {num}
-    return found
+    last = {num: newer.get(num, num) for num in nums}
+    same = {one: {one} for one in last.values()}
+    find = f"SELECT newest, num FROM repeats WHERE newest {AMONG}"
+    for one, older in connection.execute(find, (listed(same),)):
+        same[one].add(older)
+    return {num: same[last[num]] - {num} for num in nums}

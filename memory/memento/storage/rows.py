@@ -16,6 +16,7 @@ import apsw
 from memento.identity import row_hash, text_hash
 from memento.memory import Counts, Memory, NewMemory
 from memento.storage import counters
+from memento.storage.filters import AMONG, listed
 from memento.times import now_ms
 
 HASHED: Final = (
@@ -40,8 +41,6 @@ WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text
 """
 _TELLING: Final = 20
 """Characters from which a text is taken to be said once."""
-_CHUNK: Final = 500
-"""Bound parameters per statement, well under SQLite's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +163,8 @@ def _tombstoned(connection: apsw.Connection, memory: NewMemory, revive: bool) ->
 
 
 def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[Row]:
-    found: list[Row] = []
-    for start in range(0, len(nums), _CHUNK):
-        part = nums[start : start + _CHUNK]
-        marks = ", ".join("?" * len(part))
-        sql = f"SELECT num, {_READ} FROM memories WHERE num IN ({marks})"
-        found += [_row(row) for row in connection.execute(sql, part)]
-    return found
+    found = connection.execute(f"SELECT num, {_READ} FROM memories WHERE num {AMONG}", (listed(nums),))
+    return [_row(row) for row in found]
 
 
 def _columns(memory: NewMemory) -> tuple[Any, ...]:

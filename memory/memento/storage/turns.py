@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import apsw
 
-from memento.storage.filters import Filter, quote, where
+from memento.storage.filters import AMONG, Filter, listed, quote, where
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
-_CHUNK: Final = 500
+_REPLACED: Final = 1_000
+"""So many memories are looked at that replaced others."""
 
 
 class Turn(NamedTuple):
@@ -48,47 +49,36 @@ _SIDE: Final = """
 _REPLACEMENTS: Final = f"""
 WITH RECURSIVE newer (num, superseded_by) AS (
     SELECT next.num, next.superseded_by FROM memories AS old JOIN memories AS next ON next.id = old.superseded_by
-    WHERE old.num IN ({{marks}})
+    WHERE old.num {AMONG}
     UNION
     SELECT next.num, next.superseded_by FROM newer JOIN memories AS next ON next.id = newer.superseded_by
-    LIMIT {_CHUNK}
+    LIMIT {_REPLACED}
 )
 SELECT num FROM newer
 """
+_AROUND: Final = f"""
+SELECT num, {_SIDE.format(sign="<", order="DESC")}, {_SIDE.format(sign=">", order="ASC")}
+FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
+"""
 
 
-def turns(connection: apsw.Connection, nums: Sequence[int], within: Filter | None = None) -> dict[int, Turn]:
+def turns(connection: apsw.Connection, nums: Iterable[int], within: Filter | None = None) -> dict[int, Turn]:
     """Return the turns of these row numbers that exist and pass the filter."""
-    found: dict[int, Turn] = {}
     condition, parameters = where(within or Filter())
-    for part in _parts(nums):
-        marks = ", ".join("?" * len(part))
-        sql = f"SELECT {_TURN} FROM memories WHERE num IN ({marks}) AND {condition}"
-        for row in connection.execute(sql, (*part, *parameters)):
-            found[row[0]] = Turn._make(row)
-    return found
+    sql = f"SELECT {_TURN} FROM memories WHERE num {AMONG} AND {condition}"
+    return {row[0]: Turn._make(row) for row in connection.execute(sql, (listed(nums), *parameters))}
 
 
-def texts(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, str]:
+def texts(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, str]:
     """Return the first TEXT_CHARACTERS of each text."""
-    found: dict[int, str] = {}
-    for part in _parts(nums):
-        marks = ", ".join("?" * len(part))
-        sql = f"SELECT num, substr(text, 1, {TEXT_CHARACTERS}) FROM memories WHERE num IN ({marks})"
-        found.update(connection.execute(sql, part))
-    return found
+    sql = f"SELECT num, substr(text, 1, {TEXT_CHARACTERS}) FROM memories WHERE num {AMONG}"
+    return dict(connection.execute(sql, (listed(nums),)))
 
 
-def around(connection: apsw.Connection, nums: Sequence[int], reach: int) -> dict[int, Around]:
+def around(connection: apsw.Connection, nums: Iterable[int], reach: int) -> dict[int, Around]:
     """Return up to `reach` neighbours on each side; a memory without a session has none."""
-    before, after = _SIDE.format(sign="<", order="DESC"), _SIDE.format(sign=">", order="ASC")
-    found: dict[int, Around] = {}
-    for part in _parts(nums):
-        marks = ", ".join("?" * len(part))
-        sql = f"SELECT num, {before}, {after} FROM memories AS turn WHERE num IN ({marks}) AND session_id <> ''"
-        for num, earlier, later in connection.execute(sql, (reach, *part)):
-            found[num] = Around(_nums(earlier), _nums(later))
-    return found
+    found = connection.execute(_AROUND, (reach, listed(nums)))
+    return {num: Around(_nums(earlier), _nums(later)) for num, earlier, later in found}
 
 
 def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]:
@@ -98,13 +88,9 @@ def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]
     return [num for (num,) in connection.execute(sql, (*parameters, limit))]
 
 
-def replacements(connection: apsw.Connection, nums: Sequence[int]) -> set[int]:
+def replacements(connection: apsw.Connection, nums: Iterable[int]) -> set[int]:
     """Return the row numbers of what replaced these memories, and of what replaced that."""
-    found: set[int] = set()
-    for part in _parts(nums):
-        marks = ", ".join("?" * len(part))
-        found.update(num for (num,) in connection.execute(_REPLACEMENTS.format(marks=marks), part))
-    return found
+    return {num for (num,) in connection.execute(_REPLACEMENTS, (listed(nums),))}
 
 
 def has_another_session(connection: apsw.Connection, session: str, within: Filter) -> bool:
@@ -122,7 +108,3 @@ def has_speaker(connection: apsw.Connection, word: str) -> bool:
 
 def _nums(text: str | None) -> tuple[int, ...]:
     return tuple(map(int, text.split(","))) if text else ()
-
-
-def _parts(nums: Sequence[int]) -> Iterable[Sequence[int]]:
-    return (nums[start : start + _CHUNK] for start in range(0, len(nums), _CHUNK))

@@ -15,6 +15,8 @@ _LEAST: Final = 5
 """Results of one session that never crowd anybody out."""
 _COPIES: Final = 3
 """Of so many equal texts each is looked at closely: what stands around them tells them apart. More are only counted."""
+_OPENING: Final = 3
+"""Words."""
 
 Copies = Mapping[int, frozenset[int]]
 """Row number to those of the others in which the same voice says the same, where there are many."""
@@ -108,8 +110,12 @@ def _collapsed(
     ranking: Sequence[Ranked], texts: Mapping[int, str], newest: Mapping[int, int], copies: Copies
 ) -> list[Placed]:
     """Keep the best of those in which the same voice says the same; white space does not tell texts apart."""
+    openings: defaultdict[Hashable, list[Turn]] = defaultdict(list)
+    for one in ranking:
+        openings[_opening(one.turn, texts.get(one.turn.num, ""))].append(one.turn)
+    suspects = [turn for group in openings.values() if len(group) > 1 for turn in group]
+    said = {turn.num: _said(turn, texts.get(turn.num)) for turn in suspects}
     groups: dict[Hashable, list[Ranked]] = {}
-    said = {one.turn.num: _said(one.turn, texts.get(one.turn.num)) for one in ranking}
     for one in ranking:
         last = newest.get(one.turn.num, one.turn.num)
         groups.setdefault(said.get(last, last), []).append(one)
@@ -119,6 +125,11 @@ def _collapsed(
 def _others(best: Ranked, others: Iterable[Ranked], copies: Copies) -> frozenset[int]:
     found = frozenset(one.turn.num for one in others)
     return found.union(*(copies.get(num, ()) for num in (best.turn.num, *found))) - {best.turn.num}
+
+
+def _opening(turn: Turn, text: str) -> Hashable:
+    """Return what copies share and few others do: most texts need no closer look."""
+    return *text.split(None, _OPENING)[:_OPENING], turn.role, turn.speaker
 
 
 def _said(turn: Turn, text: str | None) -> Hashable:
