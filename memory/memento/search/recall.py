@@ -16,7 +16,7 @@ from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
 from memento.search.ranking.dates import Span
-from memento.search.ranking.evidence import beside, cosines_of, idf, read, survey
+from memento.search.ranking.evidence import Cosines, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import Placed, alike, arrange, loudest, shortlist
 from memento.search.ranking.question import Question, understand
@@ -85,6 +85,7 @@ class _Progress:
     """How many times as many candidates as usual are looked at."""
     readings: list[bytes] = field(default_factory=list)
     """The vectors of statement and topic; none without a model."""
+    cosines: Cosines = field(default_factory=lambda: Cosines(lambda *_: [], []))
     model: str = ""
     """Whose vectors are searched: another model may take over meanwhile."""
     ranked: list[Placed] = field(default_factory=list)
@@ -101,12 +102,12 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
         _by_words(database, progress)
         _read_question(semantic, progress, readings)
         _by_meaning(semantic, progress)
-        _ranked(database, semantic, progress)
+        _ranked(database, progress)
         while _is_crowded(database, progress):
             progress.times *= WIDER
             _by_words(database, progress)
             _by_meaning(semantic, progress)
-            _ranked(database, semantic, progress)
+            _ranked(database, progress)
     except DeadlineExceeded:
         _cut_off(progress)
     results = _results(database, progress)
@@ -163,10 +164,14 @@ def _by_meaning(semantic: Semantic, progress: _Progress) -> None:
         return
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
     search = partial(semantic.search, progress.readings[0], deadline=progress.deadline, model=progress.model)
-    progress.dense = search(wanted, progress.within, list(progress.lexical))
+    nearest = search(wanted, progress.within)
+    similarities = partial(semantic.similarities, deadline=progress.deadline, model=progress.model)
+    progress.cosines = Cosines(similarities, progress.readings)
+    similar = progress.cosines.of({*progress.lexical, *nearest})
+    progress.dense = {num: both.statement for num, both in similar.items()} | nearest
     if progress.times == 1:
         for days in _on_named_days(progress.question.spans, progress.within):
-            progress.dated += search(DATED, days, [])
+            progress.dated += search(DATED, days)
 
 
 def _on_named_days(spans: Iterable[Span], within: Filter) -> Iterator[Filter]:
@@ -178,14 +183,13 @@ def _on_named_days(spans: Iterable[Span], within: Filter) -> Iterator[Filter]:
             yield replace(within, since=since, before=before)
 
 
-def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None:
+def _ranked(database: Database, progress: _Progress) -> None:
     """Rank all candidates by what is known without their texts, and the best of them again by everything."""
     _in_time(progress)
     options, deadline, limit = progress.options, progress.deadline, progress.options.limit
     fused = list(fuse(progress.dense, progress.lexical))[: max(SURVEYED, limit) * progress.times]
     nums = list(dict.fromkeys([*fused, *progress.dated]))
-    similarities = partial(semantic.similarities, deadline=deadline, model=progress.model)
-    cosines = cosines_of(similarities, progress.readings)
+    cosines = progress.cosines
     surveyed = survey(database, progress.question, nums, progress.lexical, progress.idf, cosines, now_ms(), deadline)
     first = rank(surveyed, explain=options.explain)
     progress.ranked = [Placed(one) for one in first[:limit]]
@@ -194,8 +198,7 @@ def _ranked(database: Database, semantic: Semantic, progress: _Progress) -> None
     with database.read(deadline) as connection:
         copies = alike(surveyed, partial(turns.texts, connection)) if len(first) > size else {}
     few = [one.turn for one in shortlist(first, size, copies, spread=_spreads(progress))]
-    surveyed, more = beside(database, surveyed, few, few[:BESIDE], progress.within, cosines, deadline)
-    few = [*few, *more]
+    few += beside(database, surveyed, few, few[:BESIDE], progress.within, deadline)
     windows = options.explain or not NEED_TEXT_BESIDE.isdisjoint(weighed(few))
     evidence = read(database, surveyed, few, cosines, deadline, windows=windows)
     ranking = rank(evidence, explain=options.explain)

@@ -116,14 +116,10 @@ class Semantic:
         query: bytes,
         k: int,
         filter_: Filter,
-        also: Sequence[int],
         deadline: float | None,
         model: str | None = None,
     ) -> dict[int, float]:
-        """Return {row number: cosine} of the k nearest memories that pass the filter, and of those in `also`.
-
-        Raises DeadlineExceeded.
-        """
+        """Return {row number: cosine} of the k nearest memories that pass the filter. Raises DeadlineExceeded."""
         with held(self._lock, deadline):
             index = self._current(query, deadline, model)
             among = None
@@ -134,9 +130,7 @@ class Semantic:
             if not all(abs(cosine) < NO_COSINE for cosine in nearest.values()) and self._index.mend():
                 index = self._current(query, deadline, model)
                 nearest = dict(index.search(query, k, among))
-            rest = [num for num in also if num not in nearest]
-            (similar,) = index.similarities([query], rest)
-            return {**{num: one for num, one in zip(rest, similar, strict=True) if one == one}, **nearest}
+            return nearest
 
     def similarities(
         self,

@@ -53,7 +53,7 @@ class NumpyIndex(VectorIndex):
                 allowed = nums != DEAD
             if (found := self._accelerated(asked, k, allowed, live)) is not None:
                 return found
-        return self._exact(asked, k, np.flatnonzero(nums != DEAD) if rows is None else rows)
+        return self._exact(asked, k, np.flatnonzero(nums != DEAD) if rows is None and self.dead else rows)
 
     def similarities(self, queries: Sequence[bytes], nums: Sequence[int]) -> list[list[float]]:
         """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
@@ -82,23 +82,25 @@ class NumpyIndex(VectorIndex):
 
         return np.asarray(self.rows.nums)
 
-    def _exact(self, query: NDArray[np.float32], k: int, rows: NDArray[np.int64]) -> list[tuple[int, float]]:
-        """Score these rows, then walk down from the best until k memories are found."""
+    def _exact(self, query: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None) -> list[tuple[int, float]]:
+        """Score these rows (all, unless given), then walk down from the best until k memories are found."""
         import numpy as np
 
         vectors, nums = self._vectors, self._nums
-        if not len(rows):
-            return []
-        few = len(rows) * NARROW < len(nums)
-        scores = _cosines(vectors[rows], query) if few else _cosines(vectors, query)[rows]
-        wanted = min(len(rows), 4 * k)
+        if rows is None:
+            scores = _cosines(vectors, query)
+        elif len(rows) * NARROW < len(nums):
+            scores, nums = _cosines(vectors[rows], query), nums[rows]
+        else:
+            scores, nums = _cosines(vectors, query)[rows], nums[rows]
+        wanted = min(len(nums), 4 * k)
         while True:
             top = _highest(scores, wanted)
             top = top[np.argsort(-scores[top], kind="stable")]
-            best = _best_passages(nums[rows[top]], scores[top], k)
-            if len(best) == k or wanted == len(rows):
+            best = _best_passages(nums[top], scores[top], k)
+            if len(best) == k or wanted == len(nums):
                 return best
-            wanted = min(len(rows), 4 * wanted)  # many passages of few memories: look further down
+            wanted = min(len(nums), 4 * wanted)  # many passages of few memories: look further down
 
     def _accelerated(
         self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None, live: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final
 
 Counts = Mapping[str, int]
@@ -37,31 +38,28 @@ class StemCounter:
     def count(self, texts: Mapping[int, str]) -> dict[int, Counts]:
         """Return the counts of each text."""
         counts = {num: {WORDS: 1 + int(len(text) / CHARACTERS_PER_WORD)} for num, text in texts.items()}
-        places: list[int] = []
-        parts: list[str] = []
-        counted: list[dict[str, int]] = []
-        end = 0
-        for num, text in texts.items():
-            plain = _ascii(text)
-            if plain is None:
-                self._add(counts[num], self._stemmed(text))
-                continue
-            places.append(end)
-            parts.append(plain)
-            counted.append(counts[num])
-            end += 1 + len(plain)
-        joined = f" {' '.join(parts)} ".translate(_AS_INDEXED)  # one search for each stem, not one in each text
+        plain = {num: ascii for num, text in texts.items() if (ascii := _ascii(text)) is not None}
+        for num in texts.keys() - plain.keys():
+            self._add(counts[num], self._stemmed(texts[num]))
+        counted = [counts[num] for num in plain]
+        ends = list(accumulate(1 + len(text) for text in plain.values()))
+        joined = f" {' '.join(plain.values())} ".translate(
+            _AS_INDEXED
+        )  # one search for each stem, not one in each text
         for place, word in self._words(joined):
-            self._add(counted[bisect_right(places, place) - 1], self._stems_of(word))
+            if stems := self._stems_of(word):
+                self._add(counted[bisect_right(ends, place)], stems)
         return dict(counts)
 
     def _words(self, joined: str) -> Iterator[tuple[int, str]]:
         """Yield the words that can have one of the stems, and where they are."""
+        find = joined.find
         for begin in self._beginnings:
-            place = joined.find(begin)
+            place = find(begin)
             while place >= 0:
-                yield place, joined[place + 1 : joined.find(" ", place + 1)]
-                place = joined.find(begin, place + 1)
+                end = find(" ", place + 1)
+                yield place, joined[place + 1 : end]
+                place = find(begin, end)
 
     def _add(self, counts: dict[str, int], stems: Iterable[str]) -> None:
         for stem in stems:

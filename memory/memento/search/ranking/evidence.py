@@ -7,7 +7,7 @@ the few that a first ranking left. The features (`features.py`) only look at wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -21,8 +21,8 @@ from memento.storage.turns import Around, Turn
 REACH: Final = 2
 """Neighbours on each side that belong to a turn's window."""
 
-Cosines = Callable[[Sequence[int]], Mapping[int, "Similar"]]
-"""Row numbers to their similarities; those without an embedding are left out."""
+_Similarities = Callable[[Sequence[bytes], Sequence[int]], list[list[float]]]
+"""Queries and row numbers to the cosines of each query, NaN for what is not embedded."""
 
 
 class Similar(NamedTuple):
@@ -30,6 +30,24 @@ class Similar(NamedTuple):
 
     statement: float = 0.0
     topic: float = 0.0
+
+
+class Cosines:
+    """Of memories to the question's readings (the vectors of statement and topic, none without a model)."""
+
+    def __init__(self, similarities: _Similarities, readings: Sequence[bytes]) -> None:
+        self._similarities, self._readings = similarities, readings
+        self._known: dict[int, Similar] = {}
+
+    def of(self, nums: Iterable[int]) -> Mapping[int, Similar]:
+        """Return the similarities of these row numbers and of those asked before; what is not embedded is left out."""
+        new = [num for num in nums if num not in self._known] if self._readings else []
+        if new:
+            pairs = zip(*self._similarities(self._readings, new), strict=True)
+            self._known |= {
+                num: Similar._make(both) for num, both in zip(new, pairs, strict=True) if both[0] == both[0]
+            }
+        return self._known
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +63,7 @@ class Evidence:
     idf: Mapping[str, float]
     """The question's stems with their inverse document frequency."""
     similar: Mapping[int, Similar]
-    """Of the candidates, and of their neighbours once those are read."""
+    """Of the candidates and others; of the turns right beside them once those are read."""
     around: Mapping[int, Around] = field(default_factory=dict)
     texts: Mapping[int, str] = field(default_factory=dict)
     """Empty in a survey."""
@@ -72,7 +90,7 @@ def survey(
         found = turns.turns(connection, nums)
     best = max(lexical.values(), default=0.0) or 1.0
     shares = {num: score / best for num, score in lexical.items()}
-    return Evidence(question, [found[num] for num in nums if num in found], now, shares, idf, cosines(nums))
+    return Evidence(question, [found[num] for num in nums if num in found], now, shares, idf, cosines.of(nums))
 
 
 def beside(
@@ -81,10 +99,9 @@ def beside(
     few: Sequence[Turn],
     best: Sequence[Turn],
     within: Filter,
-    cosines: Cosines,
     deadline: float | None = None,
-) -> tuple[Evidence, list[Turn]]:
-    """Add what belongs to these few and is not among them; return it too.
+) -> list[Turn]:
+    """Return what belongs to these few and is not among them.
 
     That is what replaced one of them, and the turns right before and after the best: an answer often shares nothing
     with the question but its place: "Three times a week." after "How often?".
@@ -95,8 +112,7 @@ def beside(
         near = {num for one in around for num in (*one.before, *one.after)} - known
         newer = turns.replacements(connection, [turn.num for turn in few if turn.superseded_by])
         new = sorted(near | newer - {turn.num for turn in few})
-        found = list(turns.turns(connection, new, within).values())
-    return replace(surveyed, similar={**surveyed.similar, **cosines([turn.num for turn in found])}), found
+        return list(turns.turns(connection, new, within).values())
 
 
 def read(
@@ -112,34 +128,18 @@ def read(
     nums = [turn.num for turn in few]
     with database.read(deadline) as connection:
         around = turns.around(connection, nums, REACH)
-        near = sorted({num for one in around.values() for num in (*one.before, *one.after)} - set(nums))
-        texts = turns.texts(connection, [*nums, *near] if windows else nums)
+        near = {num for one in around.values() for num in (*one.before, *one.after)}
+        texts = turns.texts(connection, near.union(nums) if windows else nums)
         stemmed = fulltext.stemmer(connection)
+    heard = {num for one in around.values() for num in (*one.before[:1], *one.after[:1])}
     return replace(
         surveyed,
         candidates=[turn for turn in few if turn.num in texts],  # the others were deleted meanwhile
-        similar={**surveyed.similar, **cosines([num for num in near if num not in surveyed.similar])},
+        similar=cosines.of(heard.union(nums)),
         around=around,
         texts=texts,
         counts=StemCounter(surveyed.idf, stemmed).count(texts),
     )
-
-
-def cosines_of(
-    similarities: Callable[[Sequence[bytes], Sequence[int]], list[list[float]]], readings: Sequence[bytes]
-) -> Cosines:
-    """Return what looks up cosines; `readings` are the vectors of statement and topic, none without a model.
-
-    `similarities` takes queries and row numbers to the cosines of each query, NaN for what is not embedded.
-    """
-    if not readings:
-        return lambda nums: {}
-
-    def look_up(nums: Sequence[int]) -> dict[int, Similar]:
-        pairs = zip(*similarities(readings, nums), strict=True)
-        return {num: Similar._make(both) for num, both in zip(nums, pairs, strict=True) if both[0] == both[0]}
-
-    return look_up
 
 
 def idf(holding: fulltext.Holding, documents: int) -> dict[str, float]:

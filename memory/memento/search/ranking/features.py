@@ -10,6 +10,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Set
+from operator import attrgetter
 from typing import Final
 
 from memento.search.ranking import dates
@@ -27,7 +28,7 @@ _NOTHING: Final = Similar()
 
 
 def _each(value: Callable[[Turn], float]) -> Callable[[Evidence], Column]:
-    return lambda evidence: [value(turn) for turn in evidence.candidates]
+    return lambda evidence: list(map(value, evidence.candidates))
 
 
 def _by(role: str) -> Callable[[Evidence], Column]:
@@ -172,7 +173,7 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "tool": _by("tool"),
     "asked_user": _asked_user,
     "asked_assistant": _asked_assistant,
-    "importance": _each(lambda turn: turn.importance),
+    "importance": _each(attrgetter("importance")),
     "recency": _recency,
     "superseded": _each(lambda turn: float(turn.superseded_by is not None)),
     "abandoned": _each(lambda turn: float(not turn.active)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -71,23 +72,26 @@ def rank(evidence: Evidence, limit: int | None = None, *, explain: bool = False)
     """
     wanted = set(FEATURES) if explain else weighed(evidence.candidates)
     compared = columns(evidence, wanted & COMPARED)
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for place, turn in enumerate(evidence.candidates):
+        kinds[kind_of(turn)].append(place)
     scored: list[tuple[float, int, Turn, tuple[float, ...]]] = []
-    for kind, profile in profiles().items():
-        places = [place for place, turn in enumerate(evidence.candidates) if kind_of(turn) == kind]
-        turns = [evidence.candidates[place] for place in places]
+    for kind, places in kinds.items():
+        profile, turns = profiles()[kind], [evidence.candidates[place] for place in places]
         own = columns(replace(evidence, candidates=turns), (wanted if explain else profile.weights.keys()) - COMPARED)
         own |= {name: [column[place] for place in places] for name, column in compared.items()}
         values = _rows(own, len(turns)) if explain else [()] * len(turns)
-        scored += zip(_totals(profile, own, len(turns)), [turn.num for turn in turns], turns, values, strict=True)
-    scored.sort(key=lambda one: (-one[0], one[1]))
-    return [Ranked(turn, _logistic(total), values) for total, _, turn, values in scored[:limit]]
+        totals = _totals(profile, own, len(turns))
+        scored += [(-total, turn.num, turn, row) for total, turn, row in zip(totals, turns, values, strict=True)]
+    scored.sort()
+    return [Ranked(turn, _logistic(-less), row) for less, _, turn, row in scored[:limit]]
 
 
 def _totals(profile: Profile, found: Mapping[str, Column], candidates: int) -> Column:
     sums = [0.0] * candidates
     for name, weight in profile.weights.items():
-        if name in found:
-            sums = [before + weight * value for before, value in zip(sums, found[name], strict=True)]
+        if any(column := found.get(name, ())):
+            sums = [before + weight * value for before, value in zip(sums, column, strict=True)]
     return [profile.bias + profile.gain * one for one in sums]
 
 
