@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
+from memento.config import load_config
 from memento.errors import ConfigError
+from memento.health import STATE, Patient, examine
 from memento.search.index.accelerator import Cover
 from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class, index_of
 from memento.search.index.numpy_index import NumpyIndex
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_index import VectorIndex
+from memento.store import MemoryStore
 
 DIMENSIONS = 16
 BACKENDS: dict[str, Callable[[], type[Cover] | None]] = {
@@ -198,12 +203,18 @@ def test_ten_nearest_of_clustered_vectors_under_any_filter(make: Make, share: fl
     assert hits >= 0.99 * wanted
 
 
-def test_a_backend_that_is_not_installed_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_not_installed_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for module, backend in {"faiss": "faiss", "hnswlib": "hnsw", "sqlite_vec": "sqlite-vec"}.items():
         monkeypatch.setitem(sys.modules, module, None)
         remedy = rf"{module} is not installed: run `pip install 'memento-memory\[{backend}\]'"
         with pytest.raises(ConfigError, match=remedy):
             accelerator_class(backend, 1)
+        with MemoryStore(tmp_path / f"{backend}.db", config=load_config({"recall.index": backend})) as store:
+            (found,) = (one for one in examine(Patient(store.database, store.config), STATE) if one.check == "index")
+            assert (found.level, found.text) == ("broken", f"recall.index is {backend}, but {module} is not installed")
+            assert re.search(remedy, store.index_status().problem)
     monkeypatch.setattr("memento.search.index.backends.native_module", lambda _: None)
     with pytest.raises(ConfigError, match=r"memento_native is not installed: run `make native`, or `memento index use"):
         accelerator_class("native", 1)

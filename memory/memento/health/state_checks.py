@@ -95,6 +95,18 @@ def _engine(patient: Patient) -> Iterator[Finding]:
         yield Finding("", "ok", f"native {engine.version}, {engine.simd}, ONNX Runtime from {engine.runtime}")
 
 
+def _backend(patient: Patient) -> Iterator[Finding]:
+    from memento.errors import ConfigError
+    from memento.search.index.backends import accelerator_class, resolved
+
+    settings = patient.config.settings
+    try:
+        accelerator_class(resolved(settings.recall.index, settings.rust), 1)
+    except ConfigError as error:
+        text, _, advice = str(error).partition(": ")
+        yield broken(text, advice)
+
+
 def _model_refused(patient: Patient) -> str:
     """Return why the native engine cannot run the installed model; empty where it can, or is not to."""
     from memento.embedding import installed, load_embedder
@@ -138,4 +150,5 @@ STATE: Final = (
     Check("restored", _healed),
     Check("model", _model),
     Check("engine", _engine),
+    Check("index", _backend),
 )

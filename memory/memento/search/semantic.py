@@ -12,7 +12,7 @@ from memento.embedding import Embedder
 from memento.errors import ConfigError, ModelMissing, StoreBusy, StoreError
 from memento.memory import CacheUse
 from memento.search.backlog import Backlog, Progress, Swap
-from memento.search.index.backends import resolved
+from memento.search.index.backends import accelerator_class, resolved
 from memento.search.index.vector_index import VectorIndex
 from memento.search.index_status import IndexStatus, index_status
 from memento.search.models import Models
@@ -170,7 +170,12 @@ class Semantic:
         """Read the whole vector file and compare it with the database."""
         settings = self._config.settings
         backend = resolved(settings.recall.index, settings.rust)
-        return index_status(self._database, self._index.folder, self.model, backend)
+        found = index_status(self._database, self._index.folder, self.model, backend)
+        try:
+            accelerator_class(backend, found.rows)
+        except ConfigError as error:
+            return found._replace(problem=str(error))
+        return found
 
     def rebuild_index(self, progress: Progress | None = None) -> None:
         """Make the vector file, and a graph where one is asked for, anew; `progress` is told of each row in a graph.
