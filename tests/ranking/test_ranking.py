@@ -13,6 +13,7 @@ from memento.config import load_config
 from memento.errors import UsageError
 from memento.search.ranking.features import FEATURES
 from memento.search.ranking.weights import profiles
+from memento.storage import rows
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -143,6 +144,15 @@ def test_neighbours_come_along(store: MemoryStore) -> None:
     assert not store.recall("lighthouse keeper", k=1)[0].before
     with pytest.raises(UsageError, match="context must be 0 or more"):
         store.recall("lighthouse", context=-1)
+
+
+def test_an_abandoned_branch_is_no_context_of_what_replaced_it(store: MemoryStore) -> None:
+    said = [say(store, "Ann", text, at=n) for n, text in enumerate(("Hello.", "Use tabs.", "Use spaces.", "Done."))]
+    with store.database.write() as connection:
+        rows.deactivate(connection, [said[1]])
+    spaces, tabs = (store.recall(text, k=1, context=1)[0] for text in ("use spaces", "use tabs"))
+    assert [one.text for one in (*spaces.before, *spaces.after)] == ["Hello.", "Done."]
+    assert [one.text for one in (*tabs.before, *tabs.after)] == ["Hello.", "Use spaces."]
 
 
 def test_a_score_is_what_its_features_say(store: MemoryStore) -> None:

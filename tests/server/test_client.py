@@ -44,6 +44,15 @@ def test_the_same_codes_and_complaints_as_alone(running: Server) -> None:
         assert running.recall("import", "--deadline", "0", way, code=4)["partial"] is True
 
 
+@pytest.mark.parametrize("seconds", [60.0, 1e9, float("inf")])
+def test_more_time_than_a_sidecar_takes_is_asked_as_that(running: Server, seconds: float) -> None:
+    before = _recalls(running)
+    found = client.recall(running.database, "import", 3, seconds, {})
+    assert found
+    assert not found.partial
+    assert _recalls(running) == before + 1
+
+
 def test_the_sidecar_did_answer(running: Server) -> None:
     """And `memento recall` loaded none of what a search needs."""
     program = (

@@ -1,6 +1,7 @@
 """The query language: plain text, with `"exact phrase"`, `-word`, `tag:x`, `session:x` and `since:7d` where meant.
 
-Nothing a user types is an error. What is no operator (`since:soon`, `C++`, `don't`, a lone dash) is plain text.
+Nothing a user types is an error. What is no operator (`since:soon`, `C++`, `don't`, a lone dash, the option of a command
+as in `git commit -m`) is plain text.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from memento.times import parse_when
 
 _PART: Final = re.compile(
     r"""(?<!\S)(?:
-        (?P<without>-)(?:"(?P<unphrase>[^"]+)"|(?P<unword>\w[^\s"]*))
+        (?P<without>-)(?:"(?P<unphrase>[^"]+)"|(?P<unword>(?![a-zA-Z](?!\S))\w[^\s"]*))
       | (?P<name>tag|session|since):(?:"(?P<quoted>[^"]+)"|(?P<value>[^\s"]+))
     )(?!\S)
     | (?<!\w)"(?P<phrase>[^"]+)"(?!\w)""",

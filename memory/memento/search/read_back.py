@@ -51,7 +51,7 @@ def read_back(database: Database, nums: Sequence[int], reach: int, until: float)
             with database.read(until) as connection:
                 found.memories |= rows.by_nums(connection, part)
                 found.alike |= repeats.alike(connection, part)
-                around = turns.around(connection, part, reach) if reach else {}
+                around = turns.around(connection, part, reach, same_branch=True) if reach else {}
                 near = {num for one in around.values() for num in (*one.before, *one.after)}
                 found.memories |= rows.by_nums(connection, sorted(near - found.memories.keys()))
                 found.around |= around

@@ -44,6 +44,7 @@ _SIDE: Final = """
 (SELECT group_concat(num) FROM (
     SELECT near.num FROM memories AS near
     WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {sign} (turn.timestamp, turn.num)
+    AND near.active >= turn.active * ?2
     ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
 """
 _REPLACEMENTS: Final = f"""
@@ -75,9 +76,14 @@ def texts(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, str]:
     return dict(connection.execute(sql, (listed(nums),)))
 
 
-def around(connection: apsw.Connection, nums: Iterable[int], reach: int) -> dict[int, Around]:
-    """Return up to `reach` neighbours on each side; a memory without a session has none."""
-    found = connection.execute(_AROUND, (reach, listed(nums)))
+def around(
+    connection: apsw.Connection, nums: Iterable[int], reach: int, *, same_branch: bool = False
+) -> dict[int, Around]:
+    """Return up to `reach` neighbours on each side; a memory without a session has none.
+
+    With `same_branch`, what lies on an abandoned branch of the conversation is no neighbour of what does not.
+    """
+    found = connection.execute(_AROUND, (reach, same_branch, listed(nums)))
     return {num: Around(_nums(earlier), _nums(later)) for num, earlier, later in found}
 
 
