@@ -12,8 +12,10 @@ from memento import MemoryStore
 from memento.config import load_config
 from memento.identity import memory_id
 from memento.memory import NewMemory
+from memento.search.ranking.order import arrange
+from memento.search.ranking.weights import Ranked
 from memento.storage.capture import Batch
-from memento.storage.turns import replacements
+from memento.storage.turns import Turn, replacements
 
 Opener = Callable[[bool], MemoryStore]
 COPIES = 300
@@ -111,3 +113,14 @@ def test_what_replaced_a_fact_is_found_with_it(opener: Opener) -> None:
         connection.execute("UPDATE memories SET superseded_by = ? WHERE id = ?", (old, newest))
         assert len(replacements(connection, [1])) == 3
     assert {old, newer, newest} <= {one.id for one in store.recall(question, spread=False)}
+
+
+def test_what_was_replaced_waits_with_its_replacement() -> None:
+    def ranked(num: int, session: str, superseded_by: str | None = None) -> Ranked:
+        turn = Turn(num, f"m{num}", session, 0, "user", "", 0.5, active=True, superseded_by=superseded_by, length=9)
+        return Ranked(turn, 1 - num / 100, ())
+
+    loud = [ranked(num, "loud") for num in range(5)]
+    ranking = [*loud, ranked(5, "a", "m6"), ranked(6, "loud"), *(ranked(num, f"o{num}") for num in range(7, 12))]
+    shown = [one.ranked.turn.num for one in arrange(ranking, 12, {}, {}, {}, spread=True)]
+    assert shown == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 6, 5]

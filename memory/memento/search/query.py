@@ -1,7 +1,7 @@
 """The query language: plain text, with `"exact phrase"`, `-word`, `tag:x`, `session:x` and `since:7d` where meant.
 
-Nothing a user types is an error. What is no operator (`since:soon`, `C++`, `don't`, a lone dash, the option of a command
-as in `git commit -m`) is plain text.
+Nothing a user types is an error. What is no operator (`since:soon`, `C++`, `don't`, a lone dash, a command's option as
+in `git commit -m`) is plain text.
 """
 
 from __future__ import annotations

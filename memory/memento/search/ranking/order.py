@@ -146,9 +146,13 @@ def _share(places: int) -> int:
 
 
 def _spread(results: Sequence[Placed]) -> list[Placed]:
-    """Let a session give at most half of the results so far (and _LEAST); the others come as soon as there is room."""
+    """Let a session give at most half of the results so far (and _LEAST); the others come as soon as there is room.
+
+    What was replaced waits with its replacement.
+    """
     order: list[Placed] = []
     waiting: deque[Placed] = deque()
+    held: set[str] = set()
     shown: Counter[str] = Counter()
 
     def has_room(one: Placed) -> bool:
@@ -161,9 +165,11 @@ def _spread(results: Sequence[Placed]) -> list[Placed]:
 
     for one in results:
         while waiting and has_room(waiting[0]):
+            held.discard(waiting[0].ranked.turn.id)
             take(waiting.popleft())
-        if has_room(one):
+        if has_room(one) and one.ranked.turn.superseded_by not in held:
             take(one)
         else:
+            held.add(one.ranked.turn.id)
             waiting.append(one)
     return [*order, *waiting]
