@@ -32,6 +32,9 @@ def counted(text: str, stems: list[str]) -> dict[str, int]:
         ("It’s — “the café”", "cafe", 1),
         ("it’s — “the hat”", "hat", 1),
         ("He studies. I studied; they study!", "study", 3),
+        ("Hoping is what I hoped for; hope, hop, hopper", "hope", 3),
+        ("Low visibility: visible, not visibly", "visible", 3),
+        ("He relied and relies; rely, relic", "rely", 3),
         ("Was ist schöner als Köln?", "koln", 1),
     ],
 )

@@ -7,7 +7,7 @@ reached 63.9.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 DENSE_WEIGHT: Final = 0.5
@@ -22,19 +22,14 @@ def fuse(dense: Mapping[int, float], lexical: Mapping[int, float]) -> dict[int, 
     Equal scores keep the order of the row numbers.
     """
     relevant = {num: cosine for num, cosine in dense.items() if cosine >= MIN_COSINE or num in lexical}
-    dense_weight = DENSE_WEIGHT if lexical else 1.0
-    lexical_weight = LEXICAL_WEIGHT if relevant else 1.0
-    fused = dict.fromkeys(sorted(relevant.keys() | lexical.keys()), 0.0)
-    for num, score in _scaled(relevant):
-        fused[num] = dense_weight * score
-    for num, score in _scaled(lexical, low=0.0):
-        fused[num] += lexical_weight * score
-    return {num: fused[num] for num in sorted(fused, key=fused.__getitem__, reverse=True)}
+    fused = _scaled(relevant, DENSE_WEIGHT if lexical else 1.0, min(relevant.values(), default=0.0))
+    for num, score in _scaled(lexical, LEXICAL_WEIGHT if relevant else 1.0, 0.0).items():
+        fused[num] = fused.get(num, 0.0) + score
+    return {num: fused[num] for num in sorted(sorted(fused), key=fused.__getitem__, reverse=True)}
 
 
-def _scaled(scores: Mapping[int, float], low: float | None = None) -> Iterable[tuple[int, float]]:
-    if not scores:
-        return ()
-    bottom = min(scores.values()) if low is None else low
-    span = max(scores.values()) - bottom
-    return ((num, (score - bottom) / span if span > 0 else 1.0) for num, score in scores.items())
+def _scaled(scores: Mapping[int, float], weight: float, low: float) -> dict[int, float]:
+    span = max(scores.values(), default=low) - low
+    if span <= 0:
+        return dict.fromkeys(scores, weight)
+    return {num: weight * ((score - low) / span) for num, score in scores.items()}

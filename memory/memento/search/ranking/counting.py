@@ -119,8 +119,9 @@ def _shortest(beginnings: Iterable[str]) -> list[str]:
 
 
 def _beginning(stem: str) -> str:
-    """Return how every word with this stem begins: of 10,784 English words Porter changed one letter at most.
+    """Return how every word with this stem begins.
 
-    `happy` becomes `happi` and `tries` `tri`; the rest is cut off at the end (Porter 1980).
+    What Porter (1980) does not cut off at the end it leaves, but for one letter: `happy` becomes `happi`, `hoping`
+    `hope` and `visibility` `visibl`.
     """
-    return stem[:-1] if len(stem) > 2 else stem
+    return stem[:-1] if len(stem) > 2 and stem.endswith(("i", "e", "bl")) else stem

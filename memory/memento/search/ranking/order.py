@@ -34,8 +34,9 @@ def alike(surveyed: Evidence, read: Callable[[Sequence[int]], Mapping[int, str]]
 
     `read` takes row numbers to texts: of those only that have one length and one likeness to the question.
     """
+    lengths = Counter(turn.length for turn in surveyed.candidates)
     shapes: defaultdict[Hashable, list[Turn]] = defaultdict(list)
-    for turn in surveyed.candidates:
+    for turn in (one for one in surveyed.candidates if lengths[one.length] > _COPIES):
         likeness = round(surveyed.similar.get(turn.num, Similar()).statement, 3)
         shapes[turn.role, turn.speaker, turn.length, likeness].append(turn)
     suspects = [turn for group in shapes.values() if len(group) > _COPIES for turn in group]
@@ -55,13 +56,16 @@ def shortlist(ranking: Sequence[Ranked], size: int, copies: Copies, *, spread: b
     sessions: Counter[str] = Counter()
     chosen: list[int] = []
     waiting: list[int] = []
+    share = _share(size) if spread else size
     for place, one in enumerate(ranking):
         num, session = one.turn.num, one.turn.session
-        text = min({num, *copies.get(num, ())})
-        if texts[text] < _COPIES and (not spread or not session or sessions[session] < _share(size)):
+        text = min({num, *copies[num]}) if num in copies else num
+        if texts[text] < _COPIES and (not session or sessions[session] < share):
             texts[text] += 1
             sessions[session] += 1
             chosen.append(place)
+            if len(chosen) == size:
+                break
         else:
             waiting.append(place)
     return [ranking[place] for place in sorted((chosen + waiting)[:size])]
@@ -94,6 +98,8 @@ def arrange(
 
 def _behind_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
     """Put what replaced a memory right before it, where it does not stand before it already."""
+    if not any(one.turn.superseded_by for one in ranking):
+        return list(ranking)
     here = {one.turn.id: one for one in ranking}
     order: dict[str, Ranked] = {}
     for one in ranking:

@@ -15,8 +15,6 @@ from memento.search.ranking.features import COMPARED, FEATURES, Column, columns
 from memento.storage.turns import Turn
 
 _FILE: Final = Path(__file__).with_name("profiles.yaml")
-_STEEPEST: Final = 50.0
-"""Beyond it the logistic function is 0 or 1 to all digits that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +63,8 @@ def weighed(turns: Iterable[Turn]) -> set[str]:
     return {name for kind in {kind_of(turn) for turn in turns} for name in profiles()[kind].weights}
 
 
-def rank(evidence: Evidence, limit: int | None = None, *, explain: bool = False) -> list[Ranked]:
-    """Return the best candidates, best first; equal scores keep the order of the row numbers.
+def rank(evidence: Evidence, *, explain: bool = False) -> list[Ranked]:
+    """Return the candidates, best first; equal scores keep the order of the row numbers.
 
     `explain` fills `Ranked.values`, with the features that weigh nothing too.
     """
@@ -84,7 +82,7 @@ def rank(evidence: Evidence, limit: int | None = None, *, explain: bool = False)
         totals = _totals(profile, own, len(turns))
         scored += [(-total, turn.num, turn, row) for total, turn, row in zip(totals, turns, values, strict=True)]
     scored.sort()
-    return [Ranked(turn, _logistic(-less), row) for less, _, turn, row in scored[:limit]]
+    return [Ranked(turn, 0.5 - 0.5 * math.tanh(less / 2), row) for less, _, turn, row in scored]
 
 
 def _totals(profile: Profile, found: Mapping[str, Column], candidates: int) -> Column:
@@ -98,7 +96,3 @@ def _totals(profile: Profile, found: Mapping[str, Column], candidates: int) -> C
 def _rows(found: Mapping[str, Column], candidates: int) -> list[tuple[float, ...]]:
     nothing = [0.0] * candidates
     return list(zip(*(found.get(name, nothing) for name in FEATURES), strict=True))
-
-
-def _logistic(total: float) -> float:
-    return 1 / (1 + math.exp(-max(-_STEEPEST, min(_STEEPEST, total))))
