@@ -43,6 +43,15 @@ def private(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
+def private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, so that only their owner can enter them (0700).
+
+    `Path.mkdir` gives its mode to the last of them alone. Raises OSError.
+    """
+    for missing in reversed([one for one in (path, *path.parents) if not one.is_dir()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
 def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Put a file of this content in the place of `path`: the old one or the new one is there, whole. Raises OSError."""
     partial = partial_of(path)

@@ -23,7 +23,7 @@ import apsw
 import msgspec
 
 from memento import killpoints
-from memento.durable import private, publish, sync
+from memento.durable import private, private_folder, publish, sync
 from memento.errors import StoreError
 from memento.memory import Counts, NewMemory
 from memento.storage import capture, counters, ignored, journaled, rows, sources
@@ -112,7 +112,7 @@ def _journal(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) 
 def defer(path: Path, entry: Entry) -> None:
     """Append what the store cannot take now, and wait for the disk. Raises StoreError when that fails too."""
     try:
-        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        private_folder(path.parent)
         _append(path, [entry])
     except OSError as error:
         raise StoreError(f"neither the store nor its journal {path} can be written: {error.strerror}") from None

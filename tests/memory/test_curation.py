@@ -13,6 +13,7 @@ import pytest
 
 from memento.backup import Shelf, take
 from memento.config import load_config
+from memento.curation import consolidation
 from memento.curation.auditing import audit
 from memento.curation.consolidation import consolidate
 from memento.curation.scrubbing import scrub
@@ -183,6 +184,22 @@ def test_a_mark_goes_with_the_memory_it_points_to(store: MemoryStore) -> None:
     consolidate(store, now=NOW)
     store.delete("2".ljust(32, "0"))
     assert [step.doing for step in consolidate(store, now=NOW).steps] == ["unmark"]
+    assert superseded_by(store, "1") == ""
+
+
+def test_what_is_deleted_while_it_is_planned_supersedes_nothing(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, row("1", "The port is 5432.", 9), row("2", "The port is now 5433.", 1))
+
+    def planned(store: MemoryStore, now: int) -> consolidation.Plan:
+        found = plan(store, now)
+        assert store.delete("2".ljust(32, "0"))
+        return found
+
+    plan = consolidation.plan
+    monkeypatch.setattr(consolidation, "plan", planned)
+    assert consolidate(store, now=NOW).steps
     assert superseded_by(store, "1") == ""
 
 

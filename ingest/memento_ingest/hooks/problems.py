@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from memento.durable import private_folder
+
 NAME: Final = "hook-errors.log"
 MAX_BYTES: Final = 64 * 1024
 """A longer log is begun anew."""
@@ -18,7 +20,7 @@ def note(home: Path, problem: str) -> None:
     line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {' '.join(problem.split())}"[:_MAX_LINE] + "\n"
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(home)
         descriptor = os.open(home / NAME, flags, 0o600)
         try:
             if os.fstat(descriptor).st_size > MAX_BYTES:

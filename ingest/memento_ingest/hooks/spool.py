@@ -102,8 +102,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _append(folder: Path, lines: bytes) -> Path:
-    for made in (folder.parent, folder):
-        made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    durable.private_folder(folder)
     day = time.strftime("%Y%m%d", time.gmtime())
     deadline = time.monotonic() + LOCK_SECONDS
     for number in range(MAX_FILES):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from memento.client import is_private, socket_path
+from memento.durable import private_folder
 from memento.errors import MementoError
 
 BACKLOG: Final = 256
@@ -71,7 +72,7 @@ def listen_tcp(port: int) -> socket.socket:
 def read_token(path: Path) -> str:
     """Return the token of the file, made if there is none: 32 random bytes, 0600. Raises CannotListen."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
@@ -100,7 +101,7 @@ def _read_token(path: Path) -> str:
 
 
 def _make_private(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise CannotListen(f"{folder} is not a folder of yours: the socket cannot lie there")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from memento.backup.archive import Manifest, expand, read_manifest
-from memento.durable import locked
+from memento.durable import locked, private_folder
 from memento.errors import BackupDamaged, UsageError
 
 SUFFIX: Final = ".db.zst"
@@ -49,7 +49,7 @@ class Shelf:
 
         The folder may be one of the user's own: only names that `partial` gives are touched. Raises OSError.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self.folder)
         with locked(self.folder / ".lock"):
             for path in self.folder.glob(f".{self.database.stem}-*{SUFFIX}{_LEFT_OVER}-*"):
                 path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from memento.durable import private_folder
 from memento.embedding import hub, wheel
 from memento.embedding.hub import Progress
 from memento.embedding.model_files import (
@@ -165,14 +166,14 @@ def installing(folder: Path, report: Progress) -> Iterator[Path]:
     with _lock(folder, report):
         staged = folder / ".pull" / "model"
         shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(mode=0o700, parents=True)
+        private_folder(staged)
         yield staged
         shutil.rmtree(staged.parent)
 
 
 @contextmanager
 def _lock(folder: Path, report: Progress) -> Iterator[None]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(folder)
     folder.chmod(0o700)
     with (folder / ".lock").open("wb") as file:
         os.fchmod(file.fileno(), 0o600)

@@ -14,9 +14,13 @@ _COLUMNS = ", ".join(HASHED)
 
 
 def supersede(connection: apsw.Connection, marks: Mapping[str, str | None]) -> None:
-    """Say of each memory which newer one takes its place (None: none does), inside the caller's transaction."""
+    """Say of each memory which newer one takes its place, inside the caller's transaction.
+
+    None: none does; nor does one that was deleted since it was found.
+    """
     connection.executemany(
-        "UPDATE memories SET superseded_by = ? WHERE id = ?", [(by, memory) for memory, by in marks.items()]
+        "UPDATE memories SET superseded_by = (SELECT id FROM memories WHERE id = ?) WHERE id = ?",
+        [(by, memory) for memory, by in marks.items()],
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from memento import killpoints
+from memento.durable import private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
 from memento.filesystem import SILENT, kind_of
 from memento.storage import swap
@@ -294,8 +295,7 @@ def _settled(path: Path) -> Iterator[None]:
     """Hold off an exchange of the file meanwhile; the folder is made if need be."""
     with ExitStack() as held:
         try:
-            for folder in reversed([parent for parent in path.parents if not parent.exists()]):
-                folder.mkdir(mode=0o700, exist_ok=True)
+            private_folder(path.parent)
             held.enter_context(swap.settled(path))
         except OSError as error:
             raise _not_opened(path, error) from None
