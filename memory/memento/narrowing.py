@@ -16,7 +16,7 @@ from memento_policies.message import Role
 
 When = datetime | date | float | str
 """A datetime or a day (naive = local time), Unix seconds or milliseconds, an ISO 8601 text, or an age such as `7d` or
-`12h`."""
+`12h`, `today`, `yesterday`."""
 
 
 class Filters(TypedDict, total=False):

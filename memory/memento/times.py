@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from memento.errors import UsageError
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 _AGE: Final = re.compile(r"(\d+)\s*([smhdwy])", re.ASCII)
+_DAYS_BACK: Final = {"today": 0, "yesterday": 1}
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138."""
 
@@ -42,9 +43,15 @@ def to_ms(value: datetime | date | float | str) -> int:
 
 
 def parse_when(text: str) -> int:
-    """Turn `7d`, `12h`, `2026-11-01` or an ISO 8601 time into Unix milliseconds; an age counts back from now."""
+    """Turn `7d`, `12h`, `yesterday`, `2026-11-01` or an ISO 8601 time into Unix milliseconds.
+
+    An age counts back from now; a day begins at midnight here, as a time without a zone is of here.
+    """
     stripped = text.strip()
     try:
+        if stripped.lower() in _DAYS_BACK:
+            day = datetime.now() - timedelta(_DAYS_BACK[stripped.lower()])
+            return round(day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
         if age := _AGE.fullmatch(stripped):
             return storable(now_ms() - int(age[1]) * _UNITS[age[2]] * 1000)
         return round(datetime.fromisoformat(stripped).timestamp() * 1000)

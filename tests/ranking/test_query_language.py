@@ -101,6 +101,16 @@ def test_operators_alone_bring_the_latest_that_they_leave(store: MemoryStore) ->
     assert not store.recall("", tags="tea")
 
 
+def test_a_since_that_is_no_time_is_said_to_be_text(store: MemoryStore) -> None:
+    store.remember("tea of today", embed=False)
+    store.remember("tea of old", timestamp=datetime.now() - timedelta(2), embed=False)
+    (note,) = [note for note in store.recall("tea since:soon").notes if "`since" in note]
+    assert note == "`since:soon` is searched for as text: give an age such as 7d, or a date"
+    assert not any("`since" in note for note in store.recall("tea since:soon", plain=True).notes)
+    for day in ("since:today", "since:Yesterday"):
+        assert [one.text for one in store.recall(f"tea {day}")] == ["tea of today"]
+
+
 def test_a_time_before_1970_is_a_time(store: MemoryStore) -> None:
     old = store.remember("tea with grandmother", timestamp="1965-05-05", embed=False)
     new = store.remember("tea with milk", timestamp="2020-05-05", embed=False)

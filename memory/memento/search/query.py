@@ -38,6 +38,8 @@ class Query:
     text: str
     """The words to rank by, the phrases' own among them."""
     filter: Filter
+    unread: str = ""
+    """The first part that looks like an operator and is text: `since:` with what is no time."""
 
 
 def parse(query: str, within: Filter) -> Query:
@@ -46,14 +48,16 @@ def parse(query: str, within: Filter) -> Query:
     A phrase must occur (its words in this order, whatever their endings), save in a question: who asks `what did she
     say about "Dune"?` names a thing and does not quote the answer.
     """
-    found = [match for match in _PART.finditer(query) if _means_something(match)]
+    matches = list(_PART.finditer(query))
+    found = [match for match in matches if _means_something(match)]
+    unread = next((match[0] for match in matches if match["name"] == "since" and match not in found), "")
     if not found or len(found) > MAX_OPERATORS:
-        return Query(query, within)
+        return Query(query, within, unread)
     text = _PART.sub(_plain, query)
     asks = bool(_QUESTION.search(text))
     for match in found:
         within = _narrowed(within, match, asks)
-    return Query(" ".join(text.split()), within)
+    return Query(" ".join(text.split()), within, unread)
 
 
 def _means_something(match: re.Match[str]) -> bool:

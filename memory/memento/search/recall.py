@@ -122,7 +122,9 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
         question = understand(text, lambda word: turns.has_speaker(connection, word))
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
-    return _Progress(options, deadline, question, within, dated=latest)
+    unread = "" if options.plain else asked.unread
+    notes = [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
+    return _Progress(options, deadline, question, within, dated=latest, notes=notes)
 
 
 def _embedding(semantic: Semantic, progress: _Progress) -> Reading:

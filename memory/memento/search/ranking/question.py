@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from memento.search.ranking import dates
@@ -61,7 +61,7 @@ def understand(text: str, is_speaker: Callable[[str], bool], now: datetime | Non
         asks_when=dates.asks_when(text),
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
         asks_user=not of_assistant and bool(_OF_USER.search(text)),
-        spans=tuple(dates.spans(text, (now or datetime.now(UTC)).date())[:_MAX_SPANS]),
+        spans=tuple(dates.spans(text, (now or datetime.now()).date())[:_MAX_SPANS]),
     )
 
 
