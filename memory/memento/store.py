@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from memento.storage.database import Database
     from memento_policies import Message, Policy
 
+_MOST_KEPT: Final = 500
+"""Memories of an answer that the working tier keeps: it holds a thousand answers."""
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
@@ -305,13 +307,14 @@ class MemoryStore(CaptureAccount):
         self.close()
 
     def _recalled(self, query: str, within: Filter, options: Options) -> Recall:
-        """Answer from the working tier, else search; an answer with a note to it is not kept."""
+        """Answer from the working tier, else search; an answer with a note to it, or a very long one, is not kept."""
         started = time.monotonic()
         state, asked = self._working.state(), (query, within, options)
         if known := self._working.find(asked, Recall):
             return replace(known, seconds=time.monotonic() - started)
         found = search(self._database, self._semantic, query, within, options)
-        if not found.partial and not found.notes:
+        memories = sum(1 + len(one.before) + len(one.after) for one in found)
+        if not found.partial and not found.notes and memories <= _MOST_KEPT:
             self._working.keep(state, asked, found)
         return found
 

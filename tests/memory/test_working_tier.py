@@ -101,6 +101,14 @@ def test_an_answer_with_a_note_is_not_kept(bare: MemoryStore) -> None:
     assert working(bare) == (0, 2)
 
 
+def test_a_very_long_answer_is_not_kept(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memento.store._MOST_KEPT", 2)
+    for _ in range(2):
+        assert len(store.recall("tea coffee water")) == 3
+        assert len(store.recall("tea coffee water", k=2)) == 2
+    assert working(store) == (1, 3)
+
+
 def test_its_size_is_bounded_and_may_be_nothing(tmp_path: Path, words: Any) -> None:
     small = MemoryStore(tmp_path / "small.db", embedder=words(), config=load_config({"cache.working_size": 2}))
     small.remember("tea")
