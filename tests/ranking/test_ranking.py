@@ -118,6 +118,11 @@ def test_a_replaced_fact_comes_after_what_replaced_it(store: MemoryStore) -> Non
     with store._database.write() as connection:
         connection.execute("UPDATE memories SET superseded_by = ? WHERE id = ?", (new, old))
     assert [one.id for one in store.recall(question, k=2)] == [new, old]
+    assert store.delete(new)
+    (left,) = store.recall(question, explain=True)
+    assert (left.id, left.memory.superseded_by) == (old, None)
+    assert left.features
+    assert left.features["superseded"].value == 0
 
 
 def test_a_session_does_not_crowd_out_the_rest(store: MemoryStore) -> None:

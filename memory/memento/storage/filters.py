@@ -8,6 +8,8 @@ from typing import Any, Final
 
 AMONG: Final = "IN (SELECT value FROM json_each(?))"
 """What a row number is compared by with any number of others, given as `listed`: one statement, prepared once."""
+REPLACED_BY: Final = "(SELECT newer.id FROM memories AS newer WHERE newer.id = memories.superseded_by)"
+"""What replaced a memory; nothing where that was forgotten since."""
 _HOLDING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
 
 

@@ -16,7 +16,7 @@ import apsw
 from memento.identity import row_hash, text_hash
 from memento.memory import Counts, Memory, NewMemory
 from memento.storage import counters
-from memento.storage.filters import AMONG, listed
+from memento.storage.filters import AMONG, REPLACED_BY, listed
 from memento.times import now_ms
 
 HASHED: Final = (
@@ -25,10 +25,11 @@ HASHED: Final = (
 )  # fmt: skip
 """The columns under `content_hash`: what an answer is made of and no job ever changes."""
 
-_READ: Final = (
+_STORED: Final = (
     "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, "
     "active, ingested_at, superseded_by, meta, why"
 )
+_READ: Final = _STORED.replace("superseded_by", REPLACED_BY)
 _INSERT: Final = f"""
 INSERT INTO memories ({", ".join(HASHED)}, active, ingested_at, content_hash)
 VALUES ({", ".join("?" * (len(HASHED) + 3))}) ON CONFLICT (id) DO NOTHING
@@ -115,9 +116,9 @@ def said_last(connection: apsw.Connection, session_id: str, limit: int) -> list[
 
 
 def every(connection: apsw.Connection) -> Iterator[Memory]:
-    """Yield all memories, oldest first."""
+    """Yield all memories, oldest first, each marked as it is stored: what replaced it may be gone."""
     return (
-        _row(row).memory for row in connection.execute(f"SELECT num, {_READ} FROM memories ORDER BY timestamp, num")
+        _row(row).memory for row in connection.execute(f"SELECT num, {_STORED} FROM memories ORDER BY timestamp, num")
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from memento.storage.filters import AMONG, Filter, listed, quote, where
+from memento.storage.filters import AMONG, REPLACED_BY, Filter, listed, quote, where
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
@@ -39,7 +39,7 @@ class Around(NamedTuple):
     after: tuple[int, ...] = ()
 
 
-_TURN: Final = "num, id, session_id, timestamp, role, speaker, importance, active, superseded_by, octet_length(text)"
+_TURN: Final = f"num, id, session_id, timestamp, role, speaker, importance, active, {REPLACED_BY}, octet_length(text)"
 _SIDE: Final = """
 (SELECT group_concat(num) FROM (
     SELECT near.num FROM memories AS near
