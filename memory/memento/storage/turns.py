@@ -44,8 +44,7 @@ _SIDE: Final = """
 (SELECT group_concat(num) FROM (
     SELECT near.num FROM memories AS near
     WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {sign} (turn.timestamp, turn.num)
-    AND near.active >= turn.active * ?2
-    ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
+    {{branch}} ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
 """
 _REPLACEMENTS: Final = f"""
 WITH RECURSIVE newer (num, superseded_by) AS (
@@ -61,6 +60,8 @@ _AROUND: Final = f"""
 SELECT num, {_SIDE.format(sign="<", order="DESC")}, {_SIDE.format(sign=">", order="ASC")}
 FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
 """
+_SAME_BRANCH: Final = "AND near.active >= turn.active"
+"""Not for ranking: what is active lies in the rows, all else it needs in an index."""
 
 
 def turns(connection: apsw.Connection, nums: Iterable[int], within: Filter | None = None) -> dict[int, Turn]:
@@ -83,7 +84,7 @@ def around(
 
     With `same_branch`, what lies on an abandoned branch of the conversation is no neighbour of what does not.
     """
-    found = connection.execute(_AROUND, (reach, same_branch, listed(nums)))
+    found = connection.execute(_AROUND.format(branch=_SAME_BRANCH if same_branch else ""), (reach, listed(nums)))
     return {num: Around(_nums(earlier), _nums(later)) for num, earlier, later in found}
 
 
