@@ -39,14 +39,14 @@ Matrix = NDArray[np.float64]
 
 FITTED: Final = {
     "people": (
-        "statement", "topic", "words", "window", "coverage", "speaker", "length", "session", "session_words", "date",
-        "says_when", "answers_when", "question", "answers", "next", "first_person",
+        "statement", "topic", "words", "window", "max_sim", "max_sim_near", "speaker", "length", "session",
+        "session_words", "date", "says_when", "answers_when", "question", "answers", "first_person",
     ),
-    "agents": ("statement", "topic", "words", "coverage", "user", "asked_user", "length", "answers_when", "next",
-        "session",
+    "agents": (
+        "statement", "topic", "words", "coverage", "user", "asked_user", "length", "answers_when", "next", "session",
     ),
 }  # fmt: skip
-L2: Final = {"people": 3e-3, "agents": 3e-2}
+L2: Final = {"people": 1e-3, "agents": 3e-2}
 DEPTH: Final = 1_000
 OF_CHATS: Final = 10
 """Every how manieth question of a LoCoMo conversation told as a chat is taken."""

@@ -3,8 +3,8 @@
 Usage: python bench/warm.py [--memories N] [--texts PATH]... [--words-only]
 
 PATH is a benchmark (bench/datasets.py): its turns fill the store, the rest are variants of them in which every fourth
-word is another, and its questions are asked, each for the first time. Vectors are random. `--words-only` leaves them
-out: for a million memories. Wall and CPU time in milliseconds; the CPU time is this thread's.
+word is another, and its questions are asked, each for the first time. Vectors and the codes of words are random.
+`--words-only` leaves them out: for a million memories. Wall and CPU time in milliseconds; CPU time is this thread's.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ import apsw
 import numpy as np
 
 from memento.config import load_config
+from memento.embedding.token_codes import MOST_CODES
 from memento.memory import NewMemory
 from memento.search import recall
 from memento.search.ranking.question import understand
-from memento.storage import fulltext, rows, turns, vectors
+from memento.storage import fulltext, rows, token_codes, turns, vectors
 from memento.storage.database import Database
 from memento.storage.filters import Filter
 from memento.storage.vectors import Pending
@@ -94,6 +95,9 @@ def fill(database: Database, said: Sequence[Said], count: int, model: str) -> No
                 known = connection.execute("SELECT num, text FROM memories WHERE model IS NULL ORDER BY num")
                 stored = [Pending(int(num), str(text)) for num, text in known]
                 vectors.write(connection, model, list(zip(stored, found, strict=True)))
+                sizes = [DIMENSIONS // 8 * min(MOST_CODES, len(row.text.split()) // 2) for row in stored]
+                codes = [(row, numbers.bytes(size)) for row, size in zip(stored, sizes, strict=True)]
+                token_codes.write(connection, model, codes)
 
 
 def timed(run: Callable[..., Any], times: Times) -> Callable[..., Any]:

@@ -111,8 +111,12 @@ PARTS: Final = (
     ),
     Part(
         "Embedding",
-        "`from memento.embedding import Embedder, load_embedder`",
-        ("memento.embedding.engine:Embedder", "memento.embedding.engine:load_embedder"),
+        "`from memento.embedding import Embedded, Embedder, load_embedder`",
+        (
+            "memento.embedding.engine:Embedder",
+            "memento.embedding.engine:Embedded",
+            "memento.embedding.engine:load_embedder",
+        ),
     ),
     Part(
         "Vector backends",

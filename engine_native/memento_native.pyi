@@ -11,7 +11,7 @@ from typing import Any, Protocol, final
 
 from typing_extensions import Buffer
 
-__all__ = ["Directory", "Embedder", "Index", "NativeError", "describe", "load_runtime"]
+__all__ = ["Directory", "Embedder", "Index", "NativeError", "describe", "likeness", "load_runtime"]
 
 class _Array(Protocol):
     """A numpy array: it has the buffer protocol, but declares it from Python 3.12 on only."""
@@ -28,6 +28,14 @@ def describe() -> dict[str, str]:
     Those are `avx512`, `avx2`, `neon` or `portable`.
     """
 
+def likeness(words: bytes, documents: Sequence[bytes | None], dimensions: int) -> list[list[float]]:
+    """Return for each document, for each of the words, the greatest likeness with one of the document's words.
+
+    All are codes as `Embedder.embed` makes them. The likeness of two is `1 - 2 * differing bits / dimensions`, -1 to 1.
+    A document that is None or empty has an empty list. Raises ValueError for bytes that are no whole number of codes,
+    and for other than 1 to 2,048 dimensions.
+    """
+
 def load_runtime(library: str | PathLike[str]) -> str:
     """Load ONNX Runtime from a shared library, unless one is loaded; return what it says of its build.
 
@@ -39,7 +47,8 @@ class Embedder:
     """A model as Memento installs it: ONNX file and tokenizer.json. Safe to use from several threads.
 
     The ONNX file takes `input_ids` and `attention_mask` (int32) and returns `embedding`: pooling and normalisation are
-    part of it.
+    part of it. It may return `tokens` as a second output (float32, batch x tokens x dimensions): the last hidden state
+    of each token, before pooling. Of that the codes of words are made; without it there are none.
     """
 
     def __new__(
@@ -54,23 +63,27 @@ class Embedder:
         passage_prompt: str = "",
         threads: int = 1,
         batch: int = 1,
+        stop_words: Sequence[str] = ...,
     ) -> Embedder:
         """Load a model that takes `window` tokens. The prompts stand before every query and passage.
 
-        `threads` bounds the cores of a call, `batch` the texts in one (1 with int8 weights). Raises NativeError naming
-        the file that cannot be used.
+        `threads` bounds the cores of a call, `batch` the texts in one (1 with int8 weights). `stop_words`, in lower
+        case (by default none), get no codes. Raises NativeError naming the file that cannot be used.
         """
 
-    def embed(self, texts: list[str]) -> list[bytes]:
-        """Return for each text the unit vectors of its chunks, one after the other, float32 in native order.
+    def embed(self, texts: list[str]) -> list[tuple[bytes, bytes]]:
+        """Return for each text the unit vectors of its chunks and the codes of its words, both one after the other.
 
-        Raises NativeError, and UnicodeEncodeError for a text with a lone surrogate.
+        A vector is float32 in native order. A code has one bit for each dimension, 1 where the token's hidden state is
+        above 0, packed as by `numpy.packbits`. Tokens that are words have one: letters and digits alone (behind one
+        `##`, `▁` or `Ġ`), no single ASCII letter, no stop word; each token the first time it comes, 64 a text at
+        most. Raises NativeError, and UnicodeEncodeError for a text with a lone surrogate.
         """
 
-    def embed_queries(self, texts: list[str]) -> list[bytes]:
-        """Return one unit vector for each query, float32 in native order: the normalised mean of its chunks.
+    def embed_queries(self, texts: list[str]) -> list[tuple[bytes, bytes]]:
+        """Return one unit vector for each query, the normalised mean of its chunks, and the codes of its words.
 
-        Raises as `embed` does.
+        Both are as `embed` has them; it raises as that does.
         """
 
     def passages(self, text: str) -> list[tuple[int, int]]:

@@ -190,6 +190,10 @@ def test_what_makes_no_sense_is_refused() -> None:
         (TypeError, lambda: directory.nearest(index, vectors, nums, query, 1, ["1"])),
         (ValueError, lambda: directory.similarities(vectors[:2], [query], [2])),
         (ValueError, lambda: index.save("codes", "short")),
+        (ValueError, lambda: module.likeness(b"123", [], 16)),
+        (ValueError, lambda: module.likeness(b"12", [None, b"12345"], 16)),
+        (ValueError, lambda: module.likeness(b"", [], 0)),
+        (TypeError, lambda: module.likeness(b"12", ["12"], 16)),
         (OSError, lambda: index.load("nowhere/codes", 16, "0" * 16, 3)),
     ]
     for kind, call in refused:

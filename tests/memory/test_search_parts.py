@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 
 from memento.errors import UsageError
 from memento.search.fusion import DENSE_WEIGHT, LEXICAL_WEIGHT, MIN_COSINE, fuse
-from memento.search.terms import MAX_TERMS, STOP_WORDS, terms
+from memento.search.terms import MAX_TERMS, terms
+from memento.stop_words import STOP_WORDS
 from memento.storage.filters import Filter, quote, where
 from memento.times import iso, now_ms, parse_when, to_ms
 

@@ -3,8 +3,10 @@
 Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `pulling` gets the model.
 """
 
-from memento.embedding.engine import Embedder, load_embedder
+from memento.embedding.engine import Embedded, Embedder, load_embedder
 from memento.embedding.model_files import ModelFiles, find_model, installed
 from memento.errors import ModelError, ModelMissing
 
-__all__ = ["Embedder", "ModelError", "ModelFiles", "ModelMissing", "find_model", "installed", "load_embedder"]
+__all__ = [
+    "Embedded", "Embedder", "ModelError", "ModelFiles", "ModelMissing", "find_model", "installed", "load_embedder",
+]  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from memento.embedding.model_files import Precision, find_model
 from memento.errors import ConfigError, ModelError, ModelMissing
@@ -17,6 +17,15 @@ from memento.native import native_module
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+class Embedded(NamedTuple):
+    """A text as the database keeps it."""
+
+    vectors: bytes
+    """Row-major float32 in native byte order: a unit vector per chunk."""
+    codes: bytes = b""
+    """The signs of its words' vectors, `dimensions` bits each (token_codes.py); empty where an engine shows none."""
 
 
 class Embedder(ABC):
@@ -55,13 +64,13 @@ class Embedder(ABC):
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
         return [one_vector(chunks) for chunks in self.embed(texts)]
 
-    def embed_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
-        """Return what `embed` does as the database keeps it: row-major float32 in native byte order."""
-        return [vectors.tobytes() for vectors in self.embed(texts)]
+    def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return what `embed` does as the database keeps it, with the codes of the texts' words if there are any."""
+        return [Embedded(vectors.tobytes()) for vectors in self.embed(texts)]
 
-    def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
-        """Return what `embed_queries` does as the database keeps it: float32 in native byte order."""
-        return [vector.tobytes() for vector in self.embed_queries(texts)]
+    def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        return [Embedded(vector.tobytes()) for vector in self.embed_queries(texts)]
 
 
 def one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -37,10 +37,10 @@ def adapt(path: Path, pooling: Pooling) -> ModelProto:
     graph, parts = model.graph, GraphParts()
     _feed(graph, parts, path)
     before, parts.nodes = parts.nodes, []
-    dimensions = _end(graph, parts, pooling, path)
-    inputs, output = interface(dimensions)
+    dimensions, tokens = _end(graph, parts, pooling, path)
+    inputs, outputs = interface(dimensions, tokens=tokens)
     nodes = [*before, *graph.node, *parts.nodes]
-    body = helper.make_graph(nodes, graph.name, inputs, [output], [*graph.initializer, *parts.initializers])
+    body = helper.make_graph(nodes, graph.name, inputs, outputs, [*graph.initializer, *parts.initializers])
     body.sparse_initializer.extend(graph.sparse_initializer)
     adapted = helper.make_model(body, opset_imports=model.opset_import, ir_version=model.ir_version)
     adapted.functions.extend(model.functions)
@@ -65,8 +65,8 @@ def _feed(graph: GraphProto, parts: GraphParts, path: Path) -> None:
             raise ModelError(f"{path} wants an input {name}: Memento knows input_ids, attention_mask, token_type_ids")
 
 
-def _end(graph: GraphProto, parts: GraphParts, pooling: Pooling, path: Path) -> int | str:
-    """Lead the export's best output to ours; return how many dimensions it says it has, or a name for them."""
+def _end(graph: GraphProto, parts: GraphParts, pooling: Pooling, path: Path) -> tuple[int | str, bool]:
+    """Lead the export's best output to ours; return its dimensions, or a name for them, and whether it shows tokens."""
     outputs: dict[str, Any] = {output.name.removeprefix(_INSIDE): output for output in graph.output}
     chosen = next((name for name in (*_SENTENCE, *_TOKENS) if name in outputs), next(iter(outputs)))
     shape = outputs[chosen].type.tensor_type.shape.dim
@@ -74,6 +74,7 @@ def _end(graph: GraphProto, parts: GraphParts, pooling: Pooling, path: Path) -> 
         parts.unit(outputs[chosen].name)
     elif len(shape) == 3:
         parts.pool(outputs[chosen].name, pooling)
+        parts.show_tokens(outputs[chosen].name)
     else:
         raise ModelError(f"the output {chosen} of {path} has {len(shape)} axes: it is neither token nor text vectors")
-    return shape[-1].dim_value or "dimensions"
+    return shape[-1].dim_value or "dimensions", len(shape) == 3

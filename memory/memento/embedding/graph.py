@@ -74,8 +74,9 @@ def _tensor(data: bytes, number: str) -> NDArray[np.float32]:
 def build_graph(weights: Weights, architecture: Architecture = MINILM, pooling: Pooling = "mean") -> ModelProto:
     """Return the fp32 model.
 
-    Inputs `input_ids` and `attention_mask`, int32, (batch, tokens); output `embedding`, float32, (batch, dimensions).
-    Raises ModelError when a tensor of the architecture is missing.
+    Inputs `input_ids` and `attention_mask`, int32, (batch, tokens). Outputs, float32, `embedding` (batch, dimensions)
+    and `tokens` (batch, tokens, dimensions), the last layer's before pooling. Raises ModelError when a tensor of the
+    architecture is missing.
     """
     from onnx import helper
 
@@ -85,26 +86,31 @@ def build_graph(weights: Weights, architecture: Architecture = MINILM, pooling: 
         for layer in range(architecture.layers):
             hidden = graph.encoder_layer(hidden, f"encoder.layer.{layer}")
         graph.pool(hidden, pooling)
+        graph.show_tokens(hidden)
     except KeyError as error:
         raise ModelError(f"the weights have no tensor {error}: this is not the BERT they are said to be") from error
-    inputs, output = interface(weights[WORD_EMBEDDINGS].shape[1])
+    inputs, outputs = interface(weights[WORD_EMBEDDINGS].shape[1])
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, 1)]
-    body = helper.make_graph(graph.nodes, MODEL_NAME, inputs, [output], graph.initializers)
+    body = helper.make_graph(graph.nodes, MODEL_NAME, inputs, outputs, graph.initializers)
     model = helper.make_model(body, opset_imports=opsets, ir_version=8, producer_name="memento")
     # The graph is already what onnxruntime's preprocessing would make of it; without the mark its quantiser warns.
     helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     return model
 
 
-def interface(dimensions: int | str) -> tuple[list[ValueInfoProto], ValueInfoProto]:
-    """Return the inputs and the output that every graph has which an engine runs."""
+def interface(dimensions: int | str, *, tokens: bool = True) -> tuple[list[ValueInfoProto], list[ValueInfoProto]]:
+    """Return the inputs and the outputs of a graph that an engine runs; some exports show no `tokens`."""
     from onnx import TensorProto, helper
 
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT32, ["batch", "tokens"])
         for name in ("input_ids", "attention_mask")
     ]
-    return inputs, helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dimensions])
+    outputs = [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", dimensions])]
+    if tokens:
+        shape = ["batch", "tokens", dimensions]
+        outputs.append(helper.make_tensor_value_info(GraphParts.TOKENS, TensorProto.FLOAT, shape))
+    return inputs, outputs
 
 
 def unpack_weights(model: ModelProto) -> Weights:

@@ -17,6 +17,8 @@ _FAR_BELOW: Final = 1e4
 class GraphParts:
     """Collects nodes and initialisers of the domain ONNX; all of them mean the same from opset 10 on."""
 
+    TOKENS: Final = "tokens"
+
     def __init__(self) -> None:
         self.nodes: list[NodeProto] = []
         self.initializers: list[TensorProto] = []
@@ -48,6 +50,10 @@ class GraphParts:
         else:  # the length is set to 1 in the end, so the sum will do for the mean
             pooled = self.add("MatMul", [self._mask([0, 1, -1]), hidden], "token_sum")
         self.unit(self.add("Reshape", [pooled, self.constant("flat", np.array([0, -1], np.int64))], "text"))
+
+    def show_tokens(self, hidden: str) -> None:
+        """Give the tokens' own vectors an output too: late interaction compares them (token_codes.py)."""
+        self.add("Identity", [hidden], self.TOKENS)
 
     def unit(self, vectors: str) -> None:
         """End the graph: vectors (batch, dimensions) of unit length."""

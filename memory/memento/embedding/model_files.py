@@ -27,6 +27,9 @@ MANIFEST = "manifest.json"
 CHECKPOINT = "checkpoint"
 """A folder as sentence-transformers lays a model out; only where a model was installed for that library."""
 
+BUILD = 2
+"""Of the graphs that `pull` makes: 2 shows the tokens' vectors. One of before runs too, without late interaction."""
+
 Pooling = Literal["mean", "cls", "max"]
 Precision = Literal["int8", "fp32"]
 
@@ -79,6 +82,7 @@ class ModelFiles:
     name: str = MODEL_NAME
     dimensions: int = DIMENSIONS
     recipe: Recipe = PUBLISHED
+    build: int = BUILD
 
     @property
     def model(self) -> str:
@@ -118,7 +122,7 @@ def find_model(folder: Path) -> ModelFiles | None:
         files = {name: FileRecord(**record) for name, record in manifest["files"].items()}
         found = ModelFiles(
             folder, manifest["origin"], manifest["weights_sha256"], files, manifest["model"], manifest["dimensions"],
-            Recipe(**manifest.get("recipe", {})),
+            Recipe(**manifest.get("recipe", {})), manifest.get("build", 1),
         )  # fmt: skip
         complete = all((folder / name).stat().st_size == record.size for name, record in files.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -134,10 +138,10 @@ def installed(folder: Path) -> bool:
     return find_model(folder) is not None
 
 
-def write_manifest(folder: Path, origin: str) -> None:
+def write_manifest(folder: Path, origin: str, build: int = BUILD) -> None:
     """Describe the published model's files that lie in `folder`."""
     files = {name: record_of(folder, name) for name in (TOKENIZER, FP32, INT8)}
-    describe(ModelFiles(folder, origin, PINNED[WEIGHTS].sha256, files))
+    describe(ModelFiles(folder, origin, PINNED[WEIGHTS].sha256, files, build=build))
 
 
 def describe(model: ModelFiles) -> None:
@@ -147,6 +151,7 @@ def describe(model: ModelFiles) -> None:
         "model": model.name,
         "dimensions": model.dimensions,
         "recipe": model.recipe._asdict(),
+        "build": model.build,
         "origin": model.origin,
         "weights_sha256": model.weights_sha256,
         "files": {name: asdict(record) for name, record in model.files.items()},

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from memento.embedding.engine import Embedder
+from memento.embedding.engine import Embedded, Embedder
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import encodable
 from memento.embedding.sizes import BATCH_TEXTS, default_threads
 from memento.errors import ModelError
 from memento.native import runtime_library
+from memento.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,7 @@ class NativeEmbedder(Embedder):
                 passage_prompt=files.recipe.passage_prompt,
                 threads=threads or default_threads(),
                 batch=BATCH_TEXTS[precision],
+                stop_words=sorted(STOP_WORDS),
             )
         except self._error as error:
             raise ModelError(f"{error}: run `memento model pull`") from error
@@ -61,22 +63,24 @@ class NativeEmbedder(Embedder):
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
         return _arrays(self.embed_queries_to_bytes(texts))
 
-    def embed_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
-        """Return what `embed` does as the database keeps it."""
+    def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return what `embed` does as the database keeps it, with the codes of the texts' words."""
         return self._embedded(self._native.embed, texts)
 
-    def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[bytes]:
-        """Return what `embed_queries` does as the database keeps it."""
+    def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
         return self._embedded(self._native.embed_queries, texts)
 
-    def _embedded(self, embed: Callable[[list[str]], list[bytes]], texts: Sequence[str]) -> list[bytes]:
+    def _embedded(
+        self, embed: Callable[[list[str]], list[tuple[bytes, bytes]]], texts: Sequence[str]
+    ) -> list[Embedded]:
         try:
-            return embed([encodable(text) for text in texts])
+            return [Embedded(*one) for one in embed([encodable(text) for text in texts])]
         except self._error as error:
             raise ModelError(f"the native engine cannot embed ({error}): set MEMENTO_RUST=0") from error
 
 
-def _arrays(found: list[bytes]) -> list[NDArray[np.float32]]:
+def _arrays(found: list[Embedded]) -> list[NDArray[np.float32]]:
     import numpy as np
 
-    return [np.frombuffer(one, np.float32) for one in found]
+    return [np.frombuffer(one.vectors, np.float32) for one in found]

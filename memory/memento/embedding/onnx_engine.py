@@ -12,10 +12,11 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memento.embedding.engine import Embedder, one_vector
+from memento.embedding.engine import Embedded, Embedder, one_vector
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import Chunker
 from memento.embedding.sizes import BATCH_TEXTS, BATCH_TOKENS, default_threads
+from memento.embedding.token_codes import WordTokens, packed
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class OnnxEmbedder(Embedder):
         self._recipe = files.recipe
         self._batch_texts = BATCH_TEXTS[precision]
         self._chunker = Chunker(files.folder / TOKENIZER, files.recipe)
+        self._words = WordTokens(self._chunker.token_of)
         self._session = _session(graph, threads or default_threads())
 
     def passages(self, text: str) -> list[tuple[int, int]]:
@@ -43,34 +45,53 @@ class OnnxEmbedder(Embedder):
 
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return per text its chunks' unit vectors, shape (chunks, dimensions)."""
-        return self._embed(texts, self._recipe.passage_prompt)
+        return [vectors for vectors, _ in self._embed(texts, self._recipe.passage_prompt)]
 
     def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
-        return [one_vector(chunks) for chunks in self._embed(texts, self._recipe.query_prompt)]
+        return [one_vector(vectors) for vectors, _ in self._embed(texts, self._recipe.query_prompt)]
 
-    def _embed(self, texts: Sequence[str], prompt: str) -> list[NDArray[np.float32]]:
+    def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return what `embed` does as the database keeps it, with the codes of the texts' words."""
+        found = self._embed(texts, self._recipe.passage_prompt)
+        return [Embedded(vectors.tobytes(), codes) for vectors, codes in found]
+
+    def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
+        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        found = self._embed(texts, self._recipe.query_prompt)
+        return [Embedded(one_vector(vectors).tobytes(), codes) for vectors, codes in found]
+
+    def _embed(self, texts: Sequence[str], prompt: str) -> Iterator[tuple[NDArray[np.float32], bytes]]:
+        """Yield for each text its vectors (chunks, dimensions) and the codes of its words."""
         import numpy as np
 
-        chunked = [[chunk.ids for chunk in self._chunker.chunks(text, prompt)] for text in texts]
-        rows = [ids for chunks in chunked for ids in chunks]
+        chunked = [self._chunker.chunks(text, prompt) for text in texts]
+        rows = [chunk.ids for chunks in chunked for chunk in chunks]
+        words = [places for chunks in chunked for places in self._words.places(chunks)]
         found: dict[int, NDArray[np.float32]] = {}
+        codes = [b""] * len(rows)
         for batch in batches([len(ids) for ids in rows], self._batch_texts):
-            found.update(zip(batch, self._run([rows[index] for index in batch]), strict=True))
+            own, tokens = self._run([rows[index] for index in batch])
+            found.update(zip(batch, own, strict=True))
+            for index, hidden in zip(batch, tokens, strict=False):  # none where the model shows none
+                codes[index] = packed(hidden[words[index]])
         vectors = np.array([found[index] for index in range(len(rows))], np.float32)
-        ends = accumulate((len(chunks) for chunks in chunked), initial=0)
-        return [vectors[start:end] for start, end in pairwise(ends)]
+        for start, end in pairwise(accumulate((len(chunks) for chunks in chunked), initial=0)):
+            yield vectors[start:end], b"".join(codes[start:end])
 
-    def _run(self, rows: list[list[int]]) -> NDArray[np.float32]:
-        """One call of the model: rows of token ids to unit vectors, padded to the longest row."""
+    def _run(self, rows: list[list[int]]) -> tuple[NDArray[np.float32], Sequence[NDArray[np.float32]]]:
+        """One call of the model: rows of token ids, padded to the longest row, to unit vectors and each row's tokens.
+
+        A model that shows no tokens gives none.
+        """
         import numpy as np
 
         lengths = np.array([len(row) for row in rows])
         mask = np.arange(lengths.max()) < lengths[:, None]
         ids = np.zeros(mask.shape, np.int32)
         ids[mask] = np.concatenate([np.array(row, np.int32) for row in rows])
-        outputs = self._session.run(None, {"input_ids": ids, "attention_mask": mask.astype(np.int32)})
-        return np.asarray(outputs[0], np.float32)
+        vectors, *tokens = self._session.run(None, {"input_ids": ids, "attention_mask": mask.astype(np.int32)})
+        return np.asarray(vectors, np.float32), tokens[0] if tokens else ()
 
 
 def batches(lengths: Sequence[int], texts: int) -> Iterator[list[int]]:

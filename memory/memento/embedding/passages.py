@@ -30,6 +30,8 @@ class Chunk(NamedTuple):
     end: int
     ids: list[int]
     """Token ids with the prompt and the special tokens (`[CLS]`, `[SEP]`), at most the model's window."""
+    first: int
+    """The place of the text's own first token, behind the prompt."""
 
 
 class Chunker:
@@ -62,13 +64,20 @@ class Chunker:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         ids = encoding.ids
         if len(ids) <= room:
-            return [Chunk(0, len(text), [*before, *ids, *after])]
+            return [Chunk(0, len(text), [*before, *ids, *after], len(before))]
         words = _word_starts(encoding.word_ids)
         starts = [start for start, _ in encoding.offsets]
         cuts = [0, *_cuts(text, starts, words, room), len(ids)]
         spans = [0, *(starts[cut] for cut in cuts[1:-1]), len(text)]
         parts = (ids[begin:end] for begin, end in pairwise(cuts))
-        return [Chunk(*span, [*before, *part, *after]) for span, part in zip(pairwise(spans), parts, strict=True)]
+        return [
+            Chunk(*span, [*before, *part, *after], len(before))
+            for span, part in zip(pairwise(spans), parts, strict=True)
+        ]
+
+    def token_of(self, number: int) -> str | None:
+        """Return the vocabulary's token with this id."""
+        return self._tokenizer.id_to_token(number)
 
 
 def encodable(text: str) -> str:

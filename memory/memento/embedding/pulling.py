@@ -17,6 +17,7 @@ from memento.durable import private_folder
 from memento.embedding import hub, wheel
 from memento.embedding.hub import Progress
 from memento.embedding.model_files import (
+    BUILD,
     FP32,
     INT8,
     MANIFEST,
@@ -54,14 +55,14 @@ def pull(
 
 
 def _sound(folder: Path) -> ModelFiles | None:
-    """Return the model in `folder` if every byte of it is right."""
+    """Return the model in `folder` if every byte of it is right, and it was built as it would be today."""
     files = find_model(folder)
     try:
         if files is not None:
             files.verify()
     except ModelError:
         return None
-    return files
+    return files if files is not None and files.build == BUILD else None
 
 
 def _install(folder: Path, source: str | Path | None, report: Progress) -> ModelFiles:
@@ -140,7 +141,7 @@ def _copy_model(given: Path, staged: Path) -> None:
         shutil.copyfile(given / name, staged / name)
     if not matches(staged / TOKENIZER, PINNED[TOKENIZER]):
         raise ModelError(f"{given / TOKENIZER} is not the published file (its SHA-256 differs)")
-    write_manifest(staged, str(given))
+    write_manifest(staged, str(given), model.build)
 
 
 def _try_out(staged: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memento.embedding import Embedder
 from memento.search.models import Models
-from memento.storage import next_model, vectors
+from memento.storage import next_model, token_codes, vectors
 from memento.storage.database import BUSY_SECONDS, Database
 
 if TYPE_CHECKING:
@@ -150,7 +150,9 @@ class Backlog:
                 rows = _head(rows)
             found = embedder.embed_to_bytes([row.text for row in rows])
             with self._database.write(within=_within(deadline)) as connection:
-                put(connection, embedder.model, list(zip(rows, found, strict=True)))
+                put(connection, embedder.model, [(row, one.vectors) for row, one in zip(rows, found, strict=True)])
+                codes = [(row, one.codes) for row, one in zip(rows, found, strict=True)]
+                token_codes.write(connection, embedder.model, codes)
             done += len(rows)
             embedded(len(rows), embedder, deadline)
             if progress:

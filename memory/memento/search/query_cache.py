@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import ClassVar, Final
 
 from memento.config import Cache
+from memento.embedding import Embedded
 from memento.errors import StoreError
 from memento.memory import CacheUse
 from memento.search.models import Models
@@ -21,9 +22,9 @@ from memento.storage.database import Database, DeadlineExceeded, held
 
 QUERY_CHARACTERS: Final = 10_000
 """What is looked at of a query: a pasted log must not take the whole deadline."""
-Reading = Callable[[], list[bytes]]
-"""Waits for the vectors of texts and returns them, each the bytes of its float32. Raises DeadlineExceeded, ModelMissing
-or ModelError."""
+Reading = Callable[[], list[Embedded]]
+"""Waits for the vectors of texts and returns them with the words' codes. Raises DeadlineExceeded, ModelMissing or
+ModelError."""
 _AT_ONCE: Final = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 """So many questions are embedded at once: those of which the deadline passes meanwhile must not pile up."""
 WAIT_SECONDS: Final = 0.05
@@ -35,7 +36,7 @@ class QueryCache:
 
     def __init__(self, database: Database, models: Models, sizes: Cache) -> None:
         self._database, self._models, self._sizes = database, models, sizes
-        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Embedded] = OrderedDict()
         self._lock = threading.Lock()
         self._hits = self._found = self._computed = 0
 
@@ -51,13 +52,13 @@ class QueryCache:
             self._hits += len(known)
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         stored = self._stored(model, missing) if missing else {}
-        known |= {text: kept.blob for text, kept in stored.items()}
+        known |= {text: Embedded(kept.blob, kept.codes) for text, kept in stored.items()}
         new = [text for text in missing if text not in stored]
         embedding = _Embedding(self._models, model, new, deadline)
         if new:
             embedding.start()
 
-        def vectors_of_texts() -> list[bytes]:
+        def vectors_of_texts() -> list[Embedded]:
             embedded = dict(zip(new, embedding.made(), strict=True)) if new else {}
             self._store(model, embedded, [text for text, kept in stored.items() if kept.stale])
             self._keep(model, found := {**known, **embedded})
@@ -83,22 +84,22 @@ class QueryCache:
             self._found += len(stored)
         return stored
 
-    def _store(self, model: str, embedded: Mapping[str, bytes], touched: Sequence[str]) -> None:
+    def _store(self, model: str, embedded: Mapping[str, Embedded], touched: Sequence[str]) -> None:
         """Put new vectors into the database's cache, and note the use of those that were there."""
         if not embedded and not touched:
             return
         with suppress(StoreError), self._database.write(within=WAIT_SECONDS, derived=True) as connection:
             for text in touched:
                 vectors.touch(connection, model, text)
-            for text, vector in embedded.items():
-                vectors.cache(connection, model, text, vector, self._sizes.table_size)
+            for text, made in embedded.items():
+                vectors.cache(connection, model, text, made.vectors, made.codes, self._sizes.table_size)
         with self._lock:
             self._computed += len(embedded)
 
-    def _keep(self, model: str, found: Mapping[str, bytes]) -> None:
+    def _keep(self, model: str, found: Mapping[str, Embedded]) -> None:
         with self._lock:
-            for text, vector in found.items():
-                self._kept[model, text] = vector
+            for text, made in found.items():
+                self._kept[model, text] = made
                 self._kept.move_to_end((model, text))
             while len(self._kept) > self._sizes.lru_size:
                 self._kept.popitem(last=False)
@@ -112,7 +113,7 @@ class _Embedding:
 
     def __init__(self, models: Models, model: str, texts: Sequence[str], deadline: float | None) -> None:
         self._models, self._model, self._texts, self._deadline = models, model, texts, deadline
-        self._made: list[bytes] = []
+        self._made: list[Embedded] = []
         self._error: BaseException | None = None
         self._under_way = threading.Lock()
 
@@ -122,7 +123,7 @@ class _Embedding:
         self.running.add(self)
         start_new_thread(self._run, ())
 
-    def made(self) -> list[bytes]:
+    def made(self) -> list[Embedded]:
         """Wait for the vectors. Raises what embedding raised, and DeadlineExceeded."""
         with held(self._under_way, self._deadline):
             if self._error is not None:
@@ -138,7 +139,7 @@ class _Embedding:
             self._under_way.release()
             self.running.discard(self)
 
-    def _embedded(self) -> list[bytes]:
+    def _embedded(self) -> list[Embedded]:
         with held(_AT_ONCE, self._deadline):
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 raise DeadlineExceeded

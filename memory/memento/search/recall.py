@@ -10,13 +10,14 @@ from functools import partial
 from typing import Final
 
 from memento.counted import counted
+from memento.embedding import Embedded
 from memento.errors import ModelError, StoreError
 from memento.memory import Feature, Found, Memory, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
 from memento.search.ranking.dates import Span
-from memento.search.ranking.evidence import Cosines, beside, idf, read, survey
+from memento.search.ranking.evidence import Cosines, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import Placed, alike, arrange, loudest, shortlist
 from memento.search.ranking.question import Question, understand
@@ -83,9 +84,10 @@ class _Progress:
     """Those from the days that the question names; where it holds operators only, the latest that they leave."""
     times: int = 1
     """How many times as many candidates as usual are looked at."""
-    readings: list[bytes] = field(default_factory=list)
-    """The vectors of statement and topic; none without a model."""
+    readings: list[Embedded] = field(default_factory=list)
+    """Statement and topic; none without a model."""
     cosines: Cosines = field(default_factory=lambda: Cosines(lambda *_: [], []))
+    likeness: Likeness = field(default=lambda _: {})
     model: str = ""
     """Whose vectors are searched: another model may take over meanwhile."""
     ranked: list[Placed] = field(default_factory=list)
@@ -165,10 +167,12 @@ def _by_meaning(semantic: Semantic, progress: _Progress) -> None:
     if not progress.readings:
         return
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
-    search = partial(semantic.search, progress.readings[0], deadline=progress.deadline, model=progress.model)
+    search = partial(semantic.search, progress.readings[0].vectors, deadline=progress.deadline, model=progress.model)
     nearest = search(wanted, progress.within)
     similarities = partial(semantic.similarities, deadline=progress.deadline, model=progress.model)
-    progress.cosines = Cosines(similarities, progress.readings)
+    progress.cosines = Cosines(similarities, [one.vectors for one in progress.readings])
+    topic = progress.readings[-1]
+    progress.likeness = partial(semantic.likeness, topic, deadline=progress.deadline, model=progress.model)
     similar = progress.cosines.of({*progress.lexical, *nearest})
     progress.dense = {num: both.statement for num, both in similar.items()} | nearest
     if progress.times == 1:
@@ -202,7 +206,7 @@ def _ranked(database: Database, progress: _Progress) -> None:
     few = [one.turn for one in shortlist(first, size, copies, spread=_spreads(progress))]
     few += beside(database, surveyed, few, few[:BESIDE], progress.within, deadline)
     windows = options.explain or not NEED_TEXT_BESIDE.isdisjoint(weighed(few))
-    evidence = read(database, surveyed, few, cosines, deadline, windows=windows)
+    evidence = read(database, surveyed, few, cosines, progress.likeness, deadline, windows=windows)
     ranking = rank(evidence, explain=options.explain)
     if limit > size:
         closely = {turn.num for turn in few}

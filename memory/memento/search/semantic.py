@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from memento.config import Config
-from memento.embedding import Embedder
+from memento.embedding import Embedded, Embedder
 from memento.errors import ConfigError, ModelMissing, StoreBusy, StoreError
 from memento.memory import CacheUse
 from memento.search.backlog import Backlog, Progress, Swap
@@ -18,7 +18,7 @@ from memento.search.index_status import IndexStatus, index_status
 from memento.search.models import Models
 from memento.search.query_cache import QueryCache, Reading
 from memento.search.store_index import StoreIndex
-from memento.storage import vectors
+from memento.storage import token_codes, vectors
 from memento.storage.database import Database, DeadlineExceeded, held
 from memento.storage.filters import Filter
 
@@ -99,14 +99,14 @@ class Semantic:
 
         Raises ModelMissing or ModelError.
         """
-        return self.ask(texts, self.model if model is None else model)()
+        return [one.vectors for one in self.ask(texts, self.model if model is None else model)()]
 
     def ask(self, texts: Sequence[str], model: str, deadline: float | None = None) -> Reading:
         """Begin to embed queries. What is returned waits for their vectors, until the deadline at most."""
         if model:
             return self._queries.ask(model, texts, deadline)
 
-        def missing() -> list[bytes]:
+        def missing() -> list[Embedded]:
             raise ModelMissing(self._config.model_dir)
 
         return missing
@@ -149,6 +149,21 @@ class Semantic:
             if index is None:
                 index = self._current(queries[0], deadline, model)
             return index.similarities(queries, nums)
+
+    def likeness(
+        self, question: Embedded, nums: Sequence[int], deadline: float | None, model: str
+    ) -> dict[int, list[float]]:
+        """Return {row number: how like each word of the question the likest of its own is} (VectorIndex.likeness).
+
+        Memories without codes are left out, and all where the question has none. Raises DeadlineExceeded.
+        """
+        if not question.codes:
+            return {}
+        with self._database.read(deadline) as connection:
+            codes = token_codes.of(connection, model, nums)
+        with held(self._lock, deadline):
+            index = self._index.latest(model) or self._current(question.vectors, deadline, model)
+            return dict(zip(codes, index.likeness(question.codes, list(codes.values())), strict=True))
 
     def _current(self, query: bytes, deadline: float | None, model: str | None) -> VectorIndex:
         return self._index.current(model or self.model, len(query) // 4, deadline)

@@ -199,7 +199,25 @@ CREATE TRIGGER memories_updated_repeats AFTER UPDATE OF text ON memories WHEN ol
 END;
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6)
+_V7: Final = """
+-- The codes of each memory's words in their context, beside its vector of the same model (embedding/token_codes.py).
+CREATE TABLE token_codes (
+    num   INTEGER NOT NULL,                 -- of the memory
+    model TEXT NOT NULL,
+    codes BLOB NOT NULL,
+    PRIMARY KEY (num, model)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER memories_deleted_codes AFTER DELETE ON memories BEGIN
+    DELETE FROM token_codes WHERE num = old.num;
+END;
+CREATE TRIGGER memories_updated_codes AFTER UPDATE OF text ON memories WHEN old.text <> new.text BEGIN
+    DELETE FROM token_codes WHERE num = old.num;
+END;
+DELETE FROM embedding_cache;
+ALTER TABLE embedding_cache ADD COLUMN codes BLOB NOT NULL DEFAULT x'';
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:

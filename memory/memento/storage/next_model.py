@@ -121,4 +121,5 @@ def switch(connection: apsw.Connection, model: str) -> int:
     switched = connection.changes()
     killpoints.reach("model.switched")
     connection.execute("DELETE FROM embeddings_next")
+    connection.execute("DELETE FROM token_codes WHERE model <> ?", (model,))
     return switched

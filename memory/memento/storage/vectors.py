@@ -37,6 +37,7 @@ class Cached(NamedTuple):
     """A query's embedding from the cache."""
 
     blob: bytes
+    codes: bytes
     stale: bool
     """Whether its last known use is so long ago that this one is to be noted."""
 
@@ -142,9 +143,9 @@ def passing(connection: apsw.Connection, filter_: Filter) -> list[int]:
 def cached(connection: apsw.Connection, model: str, text: str) -> Cached | None:
     """Return the cached embedding of a text."""
     row: tuple[Any, ...] | None = connection.execute(
-        "SELECT embedding, timestamp FROM embedding_cache WHERE text_hash = ?", (_cache_key(model, text),)
+        "SELECT embedding, codes, timestamp FROM embedding_cache WHERE text_hash = ?", (_cache_key(model, text),)
     ).fetchone()
-    return Cached(row[0], row[1] < now_ms() - TOUCH_MS) if row else None
+    return Cached(row[0], row[1], row[2] < now_ms() - TOUCH_MS) if row else None
 
 
 def cached_count(connection: apsw.Connection) -> int:
@@ -159,12 +160,12 @@ def touch(connection: apsw.Connection, model: str, text: str) -> None:
     )
 
 
-def cache(connection: apsw.Connection, model: str, text: str, blob: bytes, keep: int) -> None:
+def cache(connection: apsw.Connection, model: str, text: str, blob: bytes, codes: bytes, keep: int) -> None:
     """Put one embedding into the cache and let those beyond `keep` go that were not used for longest."""
     connection.execute(
-        "INSERT INTO embedding_cache (text_hash, embedding, timestamp) VALUES (?, ?, ?) "
+        "INSERT INTO embedding_cache (text_hash, embedding, codes, timestamp) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (text_hash) DO UPDATE SET timestamp = excluded.timestamp",
-        (_cache_key(model, text), blob, now_ms()),
+        (_cache_key(model, text), blob, codes, now_ms()),
     )
     connection.execute(
         "DELETE FROM embedding_cache WHERE rowid IN "

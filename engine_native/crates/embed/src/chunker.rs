@@ -5,6 +5,7 @@
 
 use crate::error::Error;
 use regex::Regex;
+use std::ops::Range;
 use std::path::Path;
 use tokenizers::Tokenizer;
 
@@ -20,6 +21,8 @@ pub struct Chunk {
     pub end: usize,
     /// Token ids with the prompt and the special tokens (`[CLS]`, `[SEP]`), at most the model's window.
     pub ids: Vec<i32>,
+    /// Which of the ids are the text's own.
+    pub own: Range<usize>,
 }
 
 /// The model's tokenizer, and where it cuts.
@@ -59,6 +62,18 @@ impl Chunker {
         encoded(&self.tokenizer, text, false)
     }
 
+    /// Return the text of a token as the vocabulary has it.
+    #[must_use]
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
+    }
+
+    /// Return the number of tokens in the model's vocabulary, those that were added to it not counted.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.tokenizer.get_vocab_size(false)
+    }
+
     /// Return the chunks of `text` in order: one if it fits, else cut after sentences, else lines, else words.
     ///
     /// Every chunk's ids begin with the prompt's.
@@ -68,10 +83,12 @@ impl Chunker {
     pub fn chunks(&self, text: &str, prompt: &[i32]) -> Result<Vec<Chunk>, Error> {
         let (before, after) = &self.special;
         let room = self.window.saturating_sub(before.len() + prompt.len() + after.len()).max(1);
-        let chunk = |start: usize, end: usize, content: &[i32]| Chunk {
+        let first = before.len() + prompt.len();
+        let chunk = |start: usize, end: usize, own: &[i32]| Chunk {
             start,
             end,
-            ids: [before, prompt, content, after].concat(),
+            ids: [before, prompt, own, after].concat(),
+            own: first..first + own.len(),
         };
         let encoding = self.tokenizer.encode(text, false).map_err(|error| Error::new("the tokenizer", error))?;
         let ids: Vec<i32> = encoding.get_ids().iter().map(|id| id.cast_signed()).collect();

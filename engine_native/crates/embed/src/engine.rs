@@ -1,13 +1,20 @@
-//! Texts in, vectors out.
+//! Texts in, vectors and the codes of words out.
 
 use crate::batches::batches;
 use crate::chunker::{Chunk, Chunker};
+use crate::codes::{Words, code_bytes, signs};
 use crate::error::Error;
 use crate::runtime::environment;
 use ort::session::Session;
-use ort::value::TensorRef;
+use ort::value::{DynValue, TensorRef};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+
+/// The output that every model has: one unit vector a text.
+const EMBEDDING: &str = "embedding";
+/// The output that a model may have: the last hidden state of each token, before pooling.
+const TOKENS: &str = "tokens";
 
 /// How a model is used and run.
 #[derive(Clone, Debug)]
@@ -24,6 +31,17 @@ pub struct Options {
     pub query_prompt: String,
     /// What stands before a passage.
     pub passage_prompt: String,
+    /// Words, in lower case, that get no code.
+    pub stop_words: HashSet<String>,
+}
+
+/// What a text becomes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embedded {
+    /// The unit vectors of its chunks, one after the other.
+    pub vectors: Vec<f32>,
+    /// The codes of its words, one after the other, one bit a dimension; none from a model without `tokens`.
+    pub codes: Vec<u8>,
 }
 
 /// What a text is embedded as: some models want another prompt before each.
@@ -43,6 +61,19 @@ pub struct Engine {
     options: Options,
     query_prompt: Vec<i32>,
     passage_prompt: Vec<i32>,
+    /// None for a model that does not return its tokens.
+    words: Option<Words>,
+}
+
+/// A chunk in a call of the model, and where what comes out belongs.
+struct Row<'a> {
+    ids: &'a [i32],
+    /// Which of the ids get a code.
+    words: Vec<usize>,
+    text: usize,
+    /// The chunk's first component among the text's vectors, and its first byte among the text's codes.
+    vector: usize,
+    code: usize,
 }
 
 impl Engine {
@@ -61,7 +92,9 @@ impl Engine {
         let session = session.map_err(|error| Error::new(model.display(), error))?;
         let (query_prompt, passage_prompt) =
             (chunker.prompt(&options.query_prompt)?, chunker.prompt(&options.passage_prompt)?);
-        Ok(Self { chunker, session: Mutex::new(session), options, query_prompt, passage_prompt })
+        let tokens = session.outputs().iter().any(|output| output.name() == TOKENS);
+        let words = tokens.then(|| Words::new(options.stop_words.clone(), chunker.vocabulary()));
+        Ok(Self { chunker, session: Mutex::new(session), options, query_prompt, passage_prompt, words })
     }
 
     /// Return the chunks of a text.
@@ -73,57 +106,87 @@ impl Engine {
         self.chunker.chunks(text, prompt)
     }
 
-    /// Return for each text the vectors of its chunks, one after the other.
+    /// Return for each text the vectors of its chunks and the codes of its words.
     ///
     /// # Errors
     /// If the tokenizer or the model fails.
-    pub fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Vec<f32>>, Error> {
+    pub fn embed(&self, texts: &[&str], role: Role) -> Result<Vec<Embedded>, Error> {
         let chunked = texts.iter().map(|text| self.chunks(text, role)).collect::<Result<Vec<_>, _>>()?;
-        let width = self.options.dimensions;
-        let mut vectors: Vec<Vec<f32>> = chunked.iter().map(|chunks| vec![0.0; chunks.len() * width]).collect();
-        // Where each chunk belongs: its text, and its place among the text's chunks.
-        let places: Vec<(usize, usize)> =
-            chunked.iter().enumerate().flat_map(|(text, chunks)| (0..chunks.len()).map(move |at| (text, at))).collect();
-        let rows: Vec<&[i32]> = chunked.iter().flatten().map(|chunk| chunk.ids.as_slice()).collect();
-        let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
-        for batch in batches(&lengths, self.options.batch) {
-            let found = self.run(&batch.iter().map(|index| rows[*index]).collect::<Vec<_>>())?;
-            for (index, vector) in batch.iter().zip(found.chunks_exact(width)) {
-                let (text, at) = places[*index];
-                vectors[text][at * width..(at + 1) * width].copy_from_slice(vector);
-            }
+        let mut found = Vec::with_capacity(texts.len());
+        let mut rows: Vec<Row> = Vec::with_capacity(texts.len());
+        for (text, chunks) in chunked.iter().enumerate() {
+            found.push(self.lay_out(text, chunks, &mut rows));
         }
-        Ok(vectors)
+        let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
+        for batch in batches(&lengths, self.options.batch) {
+            self.run(&batch.iter().map(|index| &rows[*index]).collect::<Vec<_>>(), &mut found)?;
+        }
+        Ok(found)
     }
 
-    /// Return one vector for each query: of a long one, the normalised mean of its chunks.
+    /// Return one vector for each query, of a long one the normalised mean of its chunks, and the codes of its words.
     ///
     /// # Errors
     /// If the tokenizer or the model fails.
-    pub fn embed_queries(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
-        let found = self.embed(texts, Role::Query)?;
-        Ok(found.into_iter().map(|chunks| one_vector(chunks, self.options.dimensions)).collect())
+    pub fn embed_queries(&self, texts: &[&str]) -> Result<Vec<Embedded>, Error> {
+        let mut found = self.embed(texts, Role::Query)?;
+        for query in &mut found {
+            query.vectors = one_vector(std::mem::take(&mut query.vectors), self.options.dimensions);
+        }
+        Ok(found)
     }
 
-    /// One call of the model: rows of token ids to unit vectors, padded to the longest row.
-    fn run(&self, rows: &[&[i32]]) -> Result<Vec<f32>, Error> {
-        let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    /// Add a text's rows, and return the room for what they give.
+    fn lay_out<'a>(&self, text: usize, chunks: &'a [Chunk], rows: &mut Vec<Row<'a>>) -> Embedded {
+        let places = self.words.as_ref().map(|words| words.places(chunks, |id| self.chunker.token(id)));
+        let mut places = places.into_iter().flatten();
+        let (mut vector, mut code) = (0, 0);
+        for chunk in chunks {
+            let words = places.next().unwrap_or_default();
+            let bytes = words.len() * code_bytes(self.options.dimensions);
+            rows.push(Row { ids: &chunk.ids, words, text, vector, code });
+            vector += self.options.dimensions;
+            code += bytes;
+        }
+        Embedded { vectors: vec![0.0; vector], codes: vec![0; code] }
+    }
+
+    /// One call of the model, padded to the longest row; what it gives is put where it belongs.
+    fn run(&self, rows: &[&Row], found: &mut [Embedded]) -> Result<(), Error> {
+        let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let (mut ids, mut mask) = (vec![0_i32; rows.len() * longest], vec![0_i32; rows.len() * longest]);
         for (place, row) in rows.iter().enumerate() {
-            ids[place * longest..][..row.len()].copy_from_slice(row);
-            mask[place * longest..][..row.len()].fill(1);
+            ids[place * longest..][..row.ids.len()].copy_from_slice(row.ids);
+            mask[place * longest..][..row.ids.len()].fill(1);
         }
         let shape = [rows.len(), longest];
         let ids = TensorRef::from_array_view((shape, ids.as_slice()))?;
         let mask = TensorRef::from_array_view((shape, mask.as_slice()))?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let outputs = session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask])?;
-        let (_, vectors) = outputs["embedding"].try_extract_tensor::<f32>()?;
-        if vectors.len() == rows.len() * self.options.dimensions {
-            return Ok(vectors.to_vec());
+        let width = self.options.dimensions;
+        let vectors = values(&outputs[EMBEDDING], rows.len() * width)?;
+        for (row, vector) in rows.iter().zip(vectors.chunks_exact(width)) {
+            found[row.text].vectors[row.vector..][..width].copy_from_slice(vector);
         }
-        Err(Error::new("the model", format!("{} values for {} texts", vectors.len(), rows.len())))
+        if self.words.is_some() {
+            let states = values(&outputs[TOKENS], rows.len() * longest * width)?;
+            for (row, states) in rows.iter().zip(states.chunks_exact(longest * width)) {
+                let bytes = row.words.iter().flat_map(|place| signs(&states[place * width..][..width]));
+                found[row.text].codes[row.code..].iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+            }
+        }
+        Ok(())
     }
+}
+
+/// Return the numbers of an output that must have `count` of them.
+fn values(output: &DynValue, count: usize) -> Result<&[f32], Error> {
+    let (shape, numbers) = output.try_extract_tensor::<f32>()?;
+    if numbers.len() == count {
+        return Ok(numbers);
+    }
+    Err(Error::new("the model", format!("an output of shape {shape:?}, where {count} numbers were expected")))
 }
 
 /// Return the normalised mean of unit vectors; one alone is as it is.
@@ -148,7 +211,10 @@ fn load(library: &Path, model: &Path, threads: usize) -> Result<Session, Error> 
     };
     let session = load()?;
     let names: Vec<&str> = session.inputs().iter().chain(session.outputs()).map(ort::value::Outlet::name).collect();
-    if names == ["input_ids", "attention_mask", "embedding"] {
+    if matches!(
+        names.as_slice(),
+        ["input_ids", "attention_mask", EMBEDDING] | ["input_ids", "attention_mask", EMBEDDING, TOKENS]
+    ) {
         return Ok(session);
     }
     Err(Error::new("it has other inputs and outputs", names.join(", ")))

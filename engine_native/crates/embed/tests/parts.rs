@@ -4,6 +4,7 @@
 
 use memento_embed::{Chunker, Engine, Options, batches, runtime_build};
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 proptest! {
     #[test]
@@ -25,7 +26,9 @@ fn a_file_that_cannot_be_used_is_named() {
     let broken = folder.path().join("tokenizer.json");
     std::fs::write(&broken, b"\xff\xff").unwrap();
     let (query_prompt, passage_prompt) = (String::new(), String::new());
-    let options = Options { threads: 1, batch: 1, dimensions: 384, window: 256, query_prompt, passage_prompt };
+    let stop_words = HashSet::new();
+    let options =
+        Options { threads: 1, batch: 1, dimensions: 384, window: 256, query_prompt, passage_prompt, stop_words };
     let errors = [
         Chunker::new(&broken, 256).err().unwrap().to_string(),
         Engine::new(&broken, &broken, &broken, options).err().unwrap().to_string(),

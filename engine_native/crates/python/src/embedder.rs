@@ -1,11 +1,14 @@
 //! `memento_native.Embedder`.
 
 use crate::boundary::{NativeError, detached};
-use memento_embed::{Engine, Error, Options, Role, runtime_build};
+use memento_embed::{Embedded, Engine, Error, Options, Role, runtime_build};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
+
+/// The vectors of a text and the codes of its words.
+type Both<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 /// A loaded embedding model; see the stub.
 #[pyclass(module = "memento_native", frozen)]
@@ -14,7 +17,7 @@ pub struct Embedder(Engine);
 #[pymethods]
 impl Embedder {
     #[new]
-    #[pyo3(signature = (library, model, tokenizer, *, dimensions, window, query_prompt="", passage_prompt="", threads=1, batch=1))]
+    #[pyo3(signature = (library, model, tokenizer, *, dimensions, window, query_prompt="", passage_prompt="", threads=1, batch=1, stop_words=Vec::new()))]
     #[allow(clippy::too_many_arguments)] // Python names them.
     fn new(
         py: Python<'_>,
@@ -27,18 +30,20 @@ impl Embedder {
         passage_prompt: &str,
         threads: usize,
         batch: usize,
+        stop_words: Vec<String>,
     ) -> PyResult<Self> {
         let (query_prompt, passage_prompt) = (query_prompt.into(), passage_prompt.into());
         let (threads, batch) = (threads.max(1), batch.max(1));
-        let options = Options { threads, batch, dimensions, window, query_prompt, passage_prompt };
+        let stop_words = stop_words.into_iter().collect();
+        let options = Options { threads, batch, dimensions, window, query_prompt, passage_prompt, stop_words };
         detached(py, || Engine::new(&library, &model, &tokenizer, options))?.map(Self).map_err(embed_error)
     }
 
-    fn embed<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    fn embed<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<Vec<Both<'py>>> {
         embedded(py, &texts, |texts| self.0.embed(texts, Role::Passage))
     }
 
-    fn embed_queries<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    fn embed_queries<'py>(&self, py: Python<'py>, texts: Vec<PyBackedStr>) -> PyResult<Vec<Both<'py>>> {
         embedded(py, &texts, |texts| self.0.embed_queries(texts))
     }
 
@@ -58,16 +63,16 @@ impl Embedder {
     }
 }
 
-/// Embed without the GIL, and return the vectors of each text as the bytes of their float32.
+/// Embed without the GIL, and return the vectors of each text as the bytes of their float32, and its codes.
 fn embedded<'py>(
     py: Python<'py>,
     texts: &[PyBackedStr],
-    embed: impl FnOnce(&[&str]) -> Result<Vec<Vec<f32>>, Error> + Send,
-) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    embed: impl FnOnce(&[&str]) -> Result<Vec<Embedded>, Error> + Send,
+) -> PyResult<Vec<Both<'py>>> {
     let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
-    let vectors = detached(py, || embed(&texts))?.map_err(embed_error)?;
-    let bytes = |own: &Vec<f32>| own.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<u8>>();
-    Ok(vectors.iter().map(|own| PyBytes::new(py, &bytes(own))).collect())
+    let found = detached(py, || embed(&texts))?.map_err(embed_error)?;
+    let bytes = |own: &[f32]| own.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<u8>>();
+    Ok(found.iter().map(|own| (PyBytes::new(py, &bytes(&own.vectors)), PyBytes::new(py, &own.codes))).collect())
 }
 
 /// Load ONNX Runtime from `library`, unless it is loaded, and return what it says of its build.

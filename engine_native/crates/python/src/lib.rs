@@ -4,6 +4,7 @@ mod boundary;
 mod directory;
 mod embedder;
 mod index;
+mod likeness;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,6 +21,8 @@ mod memento_native {
     use super::embedder::{Embedder, load_runtime};
     #[pymodule_export]
     use super::index::Index;
+    #[pymodule_export]
+    use super::likeness::likeness;
 }
 
 /// Return the version of this build and the vector instructions that it uses here.

@@ -34,3 +34,10 @@ class NativeIndex(VectorIndex):
         """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
         found: list[list[float]] = self._native.similarities(self.rows.vectors, queries, nums)
         return found
+
+    def likeness(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
+        """Return for each memory how like each word of a question the likest of its own is."""
+        import memento_native
+
+        found: list[list[float]] = memento_native.likeness(words, codes, self.rows.dimensions)
+        return found

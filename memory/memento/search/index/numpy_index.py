@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from memento.search.index.accelerator import Accelerator, matrix
 from memento.search.index.directory import SortedDirectory
+from memento.search.index.likeness import likeness
 from memento.search.index.rows import DEAD, Rows
 from memento.search.index.vector_index import VectorIndex
 
@@ -71,6 +72,10 @@ class NumpyIndex(VectorIndex):
             found[:, known] = np.maximum.reduceat(scores, np.cumsum(counts) - counts).T
         similar: list[list[float]] = found.tolist()
         return similar
+
+    def likeness(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
+        """Return for each memory how like each word of a question the likest of its own is."""
+        return likeness(words, codes, self.rows.dimensions)
 
     @property
     def _vectors(self) -> NDArray[np.float32]:

@@ -86,6 +86,14 @@ class VectorIndex(ABC):
     def similarities(self, queries: Sequence[bytes], nums: Sequence[int]) -> list[list[float]]:
         """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
 
+    @abstractmethod
+    def likeness(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
+        """Return for each memory, by its words' codes, how like each word of a question the likest of its words is.
+
+        Two codes are as like as the share of their bits that agree is above the share that differs: -1 to 1, and 0 for
+        strangers. A memory without codes gets an empty list.
+        """
+
     def _kill(self, nums: Sequence[int]) -> None:
         spans = self._directory.spans(nums)
         if rows := [row for first, count in spans for row in range(first, first + count)]:

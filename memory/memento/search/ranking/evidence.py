@@ -25,6 +25,10 @@ _Similarities = Callable[[Sequence[bytes], Sequence[int]], list[list[float]]]
 """Queries and row numbers to the cosines of each query, NaN for what is not embedded."""
 
 
+Likeness = Callable[[Sequence[int]], Mapping[int, Sequence[float]]]
+"""Row numbers to how like each word of the question the likest of the memory's is; those without codes are left out."""
+
+
 class Similar(NamedTuple):
     """The cosines of one memory to the question's two readings."""
 
@@ -68,6 +72,8 @@ class Evidence:
     texts: Mapping[int, str] = field(default_factory=dict)
     """Empty in a survey."""
     counts: Mapping[int, Counts] = field(default_factory=dict)
+    likeness: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    """How like each word of the question the likest of a memory's words is."""
 
     def window(self, num: int) -> list[Counts]:
         """Return the counts of a turn and of its neighbours."""
@@ -120,6 +126,7 @@ def read(
     surveyed: Evidence,
     few: Sequence[Turn],
     cosines: Cosines,
+    likeness: Likeness,
     deadline: float | None = None,
     *,
     windows: bool = True,
@@ -129,7 +136,8 @@ def read(
     with database.read(deadline) as connection:
         around = turns.around(connection, nums, REACH)
         near = {num for one in around.values() for num in (*one.before, *one.after)}
-        texts = turns.texts(connection, near.union(nums) if windows else nums)
+        wanted = list(near.union(nums)) if windows else nums
+        texts = turns.texts(connection, wanted)
         stemmed = fulltext.stemmer(connection)
     heard = {num for one in around.values() for num in (*one.before[:1], *one.after[:1])}
     return replace(
@@ -139,6 +147,7 @@ def read(
         around=around,
         texts=texts,
         counts=StemCounter(surveyed.idf, stemmed).count(texts),
+        likeness=likeness(wanted) if any(turn.speaker for turn in few) else {},
     )
 
 

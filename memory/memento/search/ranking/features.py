@@ -16,6 +16,7 @@ from typing import Final
 from memento.search.ranking import dates
 from memento.search.ranking.counting import CHARACTERS_PER_WORD, Counts, bm25, together
 from memento.search.ranking.evidence import Evidence, Similar
+from memento.search.ranking.late import max_sim, max_sim_near
 from memento.storage.turns import Around, Turn
 
 Column = list[float]
@@ -158,6 +159,8 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "words": _words,
     "window": _window,
     "coverage": _coverage,
+    "max_sim": max_sim,
+    "max_sim_near": max_sim_near,
     "speaker": _speaker,
     "length": _each(_length),
     "session": _session,
@@ -181,14 +184,17 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
 """Name to column, in the order in which they are explained; docs/recall.md describes each."""
 
 NEED_TEXT: Final = frozenset(
-    ("window", "coverage", "session_words", "says_when", "answers_when", "question", "answers", "next", "first_person")
-)
+    (
+        "window", "coverage", "session_words", "says_when", "answers_when", "question", "answers", "next",
+        "first_person", "max_sim", "max_sim_near",
+    )
+)  # fmt: skip
 """Those that say nothing before texts and neighbours are read."""
-NEED_TEXT_BESIDE: Final = frozenset(("window", "answers"))
+NEED_TEXT_BESIDE: Final = frozenset(("window", "answers", "max_sim_near"))
 """Those that look at the neighbours' texts too."""
 
 
-COMPARED: Final = frozenset(("words", "window", "session", "session_words"))
+COMPARED: Final = frozenset(("words", "window", "session", "session_words", "max_sim", "max_sim_near"))
 """Those that set a candidate beside all the others. Any other can be had of some candidates alone."""
 
 

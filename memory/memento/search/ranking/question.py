@@ -10,7 +10,8 @@ from typing import Final
 
 from memento.search.ranking import dates
 from memento.search.ranking.statement import first_person, without_names
-from memento.search.terms import STOP_WORDS, terms
+from memento.search.terms import terms
+from memento.stop_words import STOP_WORDS
 
 _NAME: Final = re.compile(r"\b[^\W\d_][\w-]+(?=['’]s\b)|\b[^\W\d_][\w-]+")
 _MAX_NAMES: Final = 24
