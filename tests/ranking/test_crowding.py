@@ -14,7 +14,9 @@ from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.search.ranking.order import arrange
 from memento.search.ranking.weights import Ranked
+from memento.storage import fulltext
 from memento.storage.capture import Batch
+from memento.storage.filters import Filter
 from memento.storage.turns import Turn, replacements
 
 Opener = Callable[[bool], MemoryStore]
@@ -75,20 +77,23 @@ def test_a_session_of_hundreds_of_turns_leaves_room_for_others(opener: Opener, w
     assert {one.memory.session_id for one in alone} == {"loud"}
 
 
-def test_where_there_is_one_session_nothing_more_is_looked_for(opener: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    from memento.storage import fulltext
-
-    store, searches = opener(False), list[int]()
-    fill(store, [("only", f"The parser fails on line {n} of the log.") for n in range(COPIES)])
+@pytest.mark.parametrize("others", [0, 3])
+def test_others_are_searched_for_once_where_there_are_any(
+    opener: Opener, monkeypatch: pytest.MonkeyPatch, others: int
+) -> None:
+    store, searches = opener(False), list[str]()
+    loud = [("only", f"The parser fails on line {n} of the log.") for n in range(COPIES)]
+    fill(store, [*loud, *((f"o{n}", f"A parser, {n} times slow.") for n in range(others))])
     best = fulltext.best
 
-    def counted(*given: Any) -> Any:
-        searches.append(given[-1])
-        return best(*given)
+    def counted(connection: Any, holding: Any, within: Filter, limit: int) -> Any:
+        searches.append(within.but_session)
+        return best(connection, holding, within, limit)
 
     monkeypatch.setattr(fulltext, "best", counted)
-    assert len(store.recall("the parser fails")) == 10
-    assert len(searches) == 1
+    sessions = [one.memory.session_id for one in store.recall("the parser fails")]
+    assert sessions.count("only") == 10 - others
+    assert searches == (["", "only"] if others else [""])
 
 
 def test_what_replaced_a_fact_is_found_with_it(opener: Opener) -> None:

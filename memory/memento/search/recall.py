@@ -44,7 +44,7 @@ MOST_CLOSELY: Final = 500
 BESIDE: Final = 8
 """Of how many of the best the turns right before and after are looked at too."""
 WIDER: Final = 5
-"""Where one session or one text crowds out the rest, so many times as many candidates are looked at,"""
+"""Where one text crowds out the rest, so many times as many candidates are looked at,"""
 WIDEST: Final = 25
 """and this many times at most."""
 READ_SECONDS: Final = 0.1
@@ -101,15 +101,16 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
     progress = _understood(database, query, filter_, options, started + options.deadline_seconds)
     try:
         readings = _embedding(semantic, progress)  # while the words are searched for
-        _by_words(database, progress)
+        _by_words(database, progress, progress.within)
         _read_question(semantic, progress, readings)
-        _by_meaning(semantic, progress)
+        _by_meaning(semantic, progress, progress.within)
         _ranked(database, progress)
-        while _is_crowded(database, progress):
+        while _has_copies_only(progress):
             progress.times *= WIDER
-            _by_words(database, progress)
-            _by_meaning(semantic, progress)
-            _ranked(database, progress)
+            _once_more(database, semantic, progress, progress.within)
+        if session := _loudest(database, progress):
+            progress.times *= 2
+            _once_more(database, semantic, progress, replace(progress.within, but_session=session))
     except DeadlineExceeded:
         _cut_off(progress)
     results = _results(database, progress)
@@ -138,12 +139,19 @@ def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
     return semantic.ask([question.statement, question.topic], progress.model, progress.deadline)
 
 
-def _by_words(database: Database, progress: _Progress) -> None:
+def _once_more(database: Database, semantic: Semantic, progress: _Progress, within: Filter) -> None:
+    """Search for more, and rank it with what is there."""
+    _by_words(database, progress, within)
+    _by_meaning(semantic, progress, within)
+    _ranked(database, progress)
+
+
+def _by_words(database: Database, progress: _Progress, within: Filter) -> None:
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
     with database.read(progress.deadline) as connection:
         holding = fulltext.holding(connection, progress.question.words)
         progress.idf = idf(holding, fulltext.documents(connection))
-        progress.lexical = fulltext.best(connection, holding, progress.within, wanted)
+        progress.lexical |= fulltext.best(connection, holding, within, wanted)
 
 
 def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -> None:
@@ -163,18 +171,18 @@ def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -
         progress.notes.append(f"searched by words only: {error}")
 
 
-def _by_meaning(semantic: Semantic, progress: _Progress) -> None:
+def _by_meaning(semantic: Semantic, progress: _Progress, within: Filter) -> None:
     if not progress.readings:
         return
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
     search = partial(semantic.search, progress.readings[0].vectors, deadline=progress.deadline, model=progress.model)
-    nearest = search(wanted, progress.within)
+    nearest = search(wanted, within)
     similarities = partial(semantic.similarities, deadline=progress.deadline, model=progress.model)
     progress.cosines = Cosines(similarities, [one.vectors for one in progress.readings])
     topic = progress.readings[-1]
     progress.likeness = partial(semantic.likeness, topic, deadline=progress.deadline, model=progress.model)
     similar = progress.cosines.of({*progress.lexical, *nearest})
-    progress.dense = {num: both.statement for num, both in similar.items()} | nearest
+    progress.dense |= {num: both.statement for num, both in similar.items()} | nearest
     if progress.times == 1:
         for days in _on_named_days(progress.question.spans, progress.within):
             progress.dated += search(DATED, days)
@@ -220,19 +228,24 @@ def _spreads(progress: _Progress) -> bool:
     return progress.options.spread and not progress.within.session
 
 
-def _is_crowded(database: Database, progress: _Progress) -> bool:
-    """Tell whether copies or one session took others' places, and a search may have others to bring."""
-    limit, results = progress.options.limit, progress.ranked
+def _may_have_more(progress: _Progress) -> bool:
     near = sum(cosine >= MIN_COSINE for cosine in progress.dense.values())
-    if progress.times >= WIDEST or max(len(progress.lexical), near) < max(CANDIDATES, limit) * progress.times:
-        return False
-    if len(results) < limit:
-        return any(one.copies for one in results)
-    session = loudest(results) if _spreads(progress) else ""
+    return max(len(progress.lexical), near) >= max(CANDIDATES, progress.options.limit) * progress.times
+
+
+def _has_copies_only(progress: _Progress) -> bool:
+    """Tell whether copies took others' places, and a search may have others to bring."""
+    is_short = len(progress.ranked) < progress.options.limit and any(one.copies for one in progress.ranked)
+    return is_short and progress.times < WIDEST and _may_have_more(progress)
+
+
+def _loudest(database: Database, progress: _Progress) -> str:
+    """Return the session that took others' places, where a search may have others to bring; else an empty text."""
+    session = loudest(progress.ranked) if _spreads(progress) and _may_have_more(progress) else ""
     if not session:
-        return False
+        return ""
     with database.read(progress.deadline) as connection:
-        return turns.has_another_session(connection, session, progress.within)
+        return session if turns.has_another_session(connection, session, progress.within) else ""
 
 
 def _in_time(progress: _Progress) -> None:

@@ -40,6 +40,8 @@ class Filter:
     """Each must occur in the text: its words in this order."""
     without: Sequence[str] = ()
     """None may occur, neither in the text nor in the tags or the speaker's name."""
+    but_session: str = ""
+    """Any other session, or none."""
 
     @property
     def empty(self) -> bool:
@@ -64,6 +66,8 @@ def where(filter_: Filter) -> tuple[str, list[Any]]:
         add("memories.source = ?", filter_.source)
     if filter_.session:
         add("memories.session_id = ?", filter_.session)
+    if filter_.but_session:
+        add("memories.session_id <> ?", filter_.but_session)
     if filter_.project:
         suffix = "/" + filter_.project
         add("(memories.project = ? OR substr(memories.project, ?) = ?)", filter_.project, -len(suffix), suffix)
