@@ -67,6 +67,7 @@ def _backups(patient: Patient) -> Iterator[Finding]:
 
 def _model(patient: Patient) -> Iterator[Finding]:
     from memento.embedding import find_model
+    from memento.embedding.model_files import BUILD
 
     files = find_model(patient.config.model_dir)
     if files is None:
@@ -75,6 +76,9 @@ def _model(patient: Patient) -> Iterator[Finding]:
         )
     else:
         files.verify()
+        if files.build < BUILD:
+            text = "the embedding model was built by an older version: recall compares no single words"
+            yield advised(text, "`memento model pull` builds it anew")
 
 
 def _engine(patient: Patient) -> Iterator[Finding]:
