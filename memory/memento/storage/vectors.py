@@ -167,11 +167,11 @@ def cache(connection: apsw.Connection, model: str, text: str, blob: bytes, codes
         "ON CONFLICT (text_hash) DO UPDATE SET timestamp = excluded.timestamp",
         (_cache_key(model, text), blob, codes, now_ms()),
     )
-    connection.execute(
-        "DELETE FROM embedding_cache WHERE rowid IN "
-        "(SELECT rowid FROM embedding_cache ORDER BY timestamp DESC LIMIT -1 OFFSET ?)",
-        (keep,),
-    )
+    if (beyond := cached_count(connection) - keep) > 0:
+        connection.execute(
+            "DELETE FROM embedding_cache WHERE rowid IN (SELECT rowid FROM embedding_cache ORDER BY timestamp LIMIT ?)",
+            (beyond,),
+        )
 
 
 def _cache_key(model: str, text: str) -> bytes:

@@ -68,7 +68,7 @@ class NumpyIndex(VectorIndex):
             counts = counts[known]
             rows = self._sorted.spread(firsts[known], counts)
             # Not by matrix product: for one this small, waking its threads takes ten times as long as the sum itself.
-            scores = np.einsum("rd,qd->rq", self._vectors[rows], asked)
+            scores = np.einsum("rd,qd->rq", self._vectors.take(rows, axis=0), asked)
             found[:, known] = np.maximum.reduceat(scores, np.cumsum(counts) - counts).T
         similar: list[list[float]] = found.tolist()
         return similar

@@ -40,7 +40,7 @@ def alike(surveyed: Evidence, read: Callable[[Sequence[int]], Mapping[int, str]]
         likeness = round(surveyed.similar.get(turn.num, Similar()).statement, 3)
         shapes[turn.role, turn.speaker, turn.length, likeness].append(turn)
     suspects = [turn for group in shapes.values() if len(group) > _COPIES for turn in group]
-    texts = read([turn.num for turn in suspects])
+    texts = read([turn.num for turn in suspects]) if suspects else {}
     said: defaultdict[Hashable, set[int]] = defaultdict(set)
     for turn in suspects:
         said[_said(turn, texts.get(turn.num))].add(turn.num)
