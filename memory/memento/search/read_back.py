@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+import apsw
 
 from memento.memory import Memory
 from memento.storage import repeats, rows, turns
@@ -19,14 +20,14 @@ _AT_ONCE: Final = 200
 
 @dataclass(slots=True)
 class ReadBack:
-    """What was read, by row number."""
+    """A part of what was read, by row number."""
 
+    nums: list[int] = field(default_factory=list)
+    """Of the results."""
     memories: dict[int, Memory] = field(default_factory=dict)
     """The results, and their neighbours."""
     alike: dict[int, set[int]] = field(default_factory=dict)
     around: dict[int, Around] = field(default_factory=dict)
-    complete: bool = False
-    """False where there was no time for all of it."""
 
     def before(self, num: int) -> tuple[Memory, ...]:
         """Return a result's neighbours before it, oldest first."""
@@ -40,20 +41,29 @@ class ReadBack:
         return tuple(self.memories[num] for num in nums if num in self.memories)
 
 
-def read_back(database: Database, nums: Sequence[int], reach: int, until: float) -> ReadBack:
-    """Read memories, with up to `reach` neighbours on each side, until a time (time.monotonic()) at most."""
-    found = ReadBack()
-    with suppress(DeadlineExceeded):
-        for start in range(0, len(nums), _AT_ONCE):
-            if time.monotonic() >= until:
-                return found
-            part = nums[start : start + _AT_ONCE]
+def read_back(database: Database, nums: Sequence[int], reach: int, until: float) -> Iterator[ReadBack]:
+    """Yield memories part by part, with up to `reach` neighbours on each side, until a time (time.monotonic()) at most.
+
+    Raises DeadlineExceeded; what was read by then was yielded.
+    """
+    for start in range(0, len(nums), _AT_ONCE):
+        if time.monotonic() >= until:
+            raise DeadlineExceeded
+        found = ReadBack()
+        try:
             with database.read(until) as connection:
-                found.memories |= rows.by_nums(connection, part)
-                found.alike |= repeats.alike(connection, part)
-                around = turns.around(connection, part, reach, same_branch=True) if reach else {}
-                near = {num for one in around.values() for num in (*one.before, *one.after)}
-                found.memories |= rows.by_nums(connection, sorted(near - found.memories.keys()))
-                found.around |= around
-        found.complete = True
-    return found
+                _read(connection, nums[start : start + _AT_ONCE], reach, found)
+        except DeadlineExceeded:
+            yield found
+            raise
+        yield found
+
+
+def _read(connection: apsw.Connection, nums: Sequence[int], reach: int, found: ReadBack) -> None:
+    found.memories = rows.by_nums(connection, nums)
+    found.nums = [num for num in nums if num in found.memories]  # the others were deleted meanwhile
+    found.alike = repeats.alike(connection, nums)
+    if reach:
+        found.around = turns.around(connection, nums, reach, same_branch=True)
+        near = {num for one in found.around.values() for num in (*one.before, *one.after)}
+        found.memories |= rows.by_nums(connection, sorted(near - found.memories.keys()))

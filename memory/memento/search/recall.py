@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Final
 from memento.counted import counted
 from memento.embedding import Embedded
 from memento.errors import ModelError, StoreError
-from memento.memory import Feature, Found, Memory, Recall
+from memento.memory import Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
@@ -255,31 +255,18 @@ def _in_time(progress: _Progress) -> None:
 
 def _results(database: Database, progress: _Progress) -> tuple[Found, ...]:
     """Return the results with their memories; where the ranking was not ready, in the order of the fused scores."""
-    if not progress.ranked:
-        fused = fuse(progress.dense, progress.lexical)
-        best = dict(list(fused.items())[: progress.options.limit])
-        memories = _read_back(database, progress, list(best), 0).memories
-        return tuple(_found(progress, memories[num], num, best[num]) for num in best if num in memories)
-    nums = [one.ranked.turn.num for one in progress.ranked]
-    back = _read_back(database, progress, nums, progress.options.context)
-    return tuple(
-        replace(
-            _found(progress, back.memories[num], num, one.ranked.score),
-            copies=len(one.copies | back.alike.get(num, set())),
-            before=back.before(num),
-            after=back.after(num),
-            features=_features(one.ranked) if progress.options.explain else None,
-        )
-        for num, one in zip(nums, progress.ranked, strict=True)
-        if num in back.memories  # else it was deleted meanwhile, or there was no time left to read it
-    )
-
-
-def _read_back(database: Database, progress: _Progress, nums: Sequence[int], reach: int) -> ReadBack:
-    back = read_back(database, nums, reach, max(progress.deadline, time.monotonic()) + READ_SECONDS)
-    if not back.complete:
+    until = max(progress.deadline, time.monotonic()) + READ_SECONDS
+    limit, reach = progress.options.limit, progress.options.context if progress.ranked else 0
+    placed = {one.ranked.turn.num: one for one in progress.ranked}
+    scores = {num: one.ranked.score for num, one in placed.items()}
+    scores = scores or dict(list(fuse(progress.dense, progress.lexical).items())[:limit])
+    results: list[Found] = []
+    try:
+        for back in read_back(database, list(scores), reach, until):
+            results += [_found(progress, back, num, scores[num], placed.get(num)) for num in back.nums]
+    except DeadlineExceeded:
         _cut_off(progress)
-    return back
+    return tuple(results)
 
 
 def _cut_off(progress: _Progress) -> None:
@@ -289,8 +276,17 @@ def _cut_off(progress: _Progress) -> None:
         progress.notes.append(passed)
 
 
-def _found(progress: _Progress, memory: Memory, num: int, score: float) -> Found:
-    return Found(memory, round(score, 4), progress.dense.get(num), progress.lexical.get(num))
+def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: Placed | None) -> Found:
+    return Found(
+        back.memories[num],
+        round(score, 4),
+        progress.dense.get(num),
+        progress.lexical.get(num),
+        len((placed.copies if placed else frozenset()) | back.alike.get(num, set())),
+        before=back.before(num),
+        after=back.after(num),
+        features=_features(placed.ranked) if placed and progress.options.explain else None,
+    )
 
 
 def _features(ranked: Ranked) -> dict[str, Feature]:
