@@ -31,7 +31,7 @@ FIRST: Final = {  # in this order, before the others, which take no argument
     "remember": "The pier is closed.",
     "hooks status": "claude",
 }
-CODES: Final = {"doctor": 4, "hooks status": 3, "model status": 1}
+CODES: Final = {"doctor": 4, "hooks status": 3, "index status": 1, "model status": 1}
 NESTED: Final = {"status": "sources", "jobs": "jobs", "consolidate": "steps"}
 
 

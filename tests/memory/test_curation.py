@@ -214,13 +214,39 @@ def test_wishes_become_knowledge_and_rows_stay_sound(store: MemoryStore) -> None
 def test_nothing_is_forgotten_but_by_a_written_rule(store: MemoryStore) -> None:
     put(store, row("1", "5 passed in 0.2s", 900, role="tool"), row("2", "We decided to wait.", 900, tags=("decision",)))
     found = consolidate(store, now=NOW)
-    assert (found.steps, found.faded) == ([], 1)
+    assert ([step.doing for step in found.steps], found.faded) == (["fade"], 1)
     rule = "forget:\n  - {name: old_outcomes, roles: [tool], below: 0.05, older_than_days: 365}\n"
     override(store, "retention.yaml", rule)
     assert consolidate(store, dry_run=True, now=NOW).counts == {"forget": 1}
     assert len(store.get_recent()) == 2
     consolidate(store, now=NOW)
     assert [memory.id[0] for memory in store.get_recent()] == ["2"]
+
+
+def test_what_has_faded_stays_and_is_recalled_behind_others(store: MemoryStore) -> None:
+    said = "The importer needs its own queue"
+    put(store, row("1", f"{said}.", 900, role="tool"), row("2", f"{said}!", 900), row("3", "tea", 900, role="tool"))
+    ask = [found.id[0] for found in store.recall(said, k=2)]
+    assert consolidate(store, dry_run=True, now=NOW).counts == {"fade": 2}
+    assert [found.id[0] for found in store.recall(said, k=2)] == ask
+    found = consolidate(store, now=NOW)
+    assert found.steps[0].why == "outcomes: 900 days old, and every 30 days half of its importance goes"
+    second, first = reversed(store.recall(said, k=2, explain=True))
+    assert (first.id[0], second.id[0]) == ("2", "1")
+    assert first.features is not None
+    assert second.features is not None
+    assert (first.features["faded"].value, second.features["faded"].value) == (0, 1)
+    assert consolidate(store, now=NOW).steps == []
+    assert store.delete("3".ljust(32, "0"))
+    override(store, "retention.yaml", "half_lives:\n  - {name: outcomes, roles: [tool], days: 3000}\n")
+    assert [(step.doing, step.id[0]) for step in consolidate(store, now=NOW).steps] == [("revive", "1")]
+    assert consolidate(store, now=NOW).faded == 0
+
+
+def test_what_is_promoted_does_not_fade(store: MemoryStore) -> None:
+    put(store, row("1", "We decided to wait.", 9_000, tags=("decision",), importance=0.95, role="user"))
+    assert [step.doing for step in consolidate(store, now=NOW).steps] == ["promote"]
+    assert consolidate(store, now=NOW).steps == []
 
 
 def test_an_audit_counts_and_shows(store: MemoryStore) -> None:

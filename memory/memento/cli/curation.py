@@ -20,6 +20,8 @@ _DOING = {
     "promote": "promoted to knowledge",
     "forget": "forgotten by a rule",
     "unmark": "not superseded any more",
+    "fade": "faded, recalled behind others",
+    "revive": "not faded any more",
 }
 _SHOWN = 50
 
@@ -39,7 +41,7 @@ def consolidate(
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
-    """Mark repeats and outdated statements, promote what matters.
+    """Mark what is repeated, outdated, faded; promote what matters.
 
     Memories are deleted only by rules that you wrote.
     """
@@ -113,7 +115,7 @@ def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:
     say(counted(found.memories, "memory") + (", nothing was changed (dry run)" if dry_run else ""))
     for doing, count in found.counts.items():
         say(f"  {count:>6,}  {_DOING[doing]}")
-    say(f"  {found.faded:>6,}  faded: they stay, and are recalled last")
+    say(f"  {found.faded:>6,}  faded in all; they stay")
     for step in found.steps if explain else ():
         by = f" by {step.by[:8]}" if step.by else ""
         say(plain(f"{step.doing:<9} {step.id[:8]}{by}: {step.why}: {one_line(step.text)[:80]}"))

@@ -29,7 +29,7 @@ def status(db: Db = None, json_: AsJson = None) -> None:
 
     It is read whole.
 
-    Exit code 1: it does not fit.
+    Exit code 1: it does not fit, or no model is installed.
     """
     from memento.store import MemoryStore
 

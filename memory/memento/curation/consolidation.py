@@ -9,7 +9,7 @@ somebody writes one, deletes.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from sys import intern
 from types import MappingProxyType
@@ -18,14 +18,16 @@ from typing import Any, Final, Literal
 from memento import journal
 from memento.curation.similarity import Text, chains, near_duplicates
 from memento.memory import EPISODIC, KNOWLEDGE, Memory
-from memento.storage import curating, repeats, rows
+from memento.storage import curating, fading, repeats, rows
 from memento.store import MemoryStore
 from memento.times import now_ms
 from memento_policies.retention import DAY_MS, Retention, Traits, load_retention
 from memento_policies.statements import Known
 
+FADED: Final = 1 / 20
+"""A memory of which no more than this share of its importance is left has faded."""
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-Doing = Literal["same", "outdated", "promote", "forget", "unmark"]
+Doing = Literal["same", "outdated", "promote", "forget", "unmark", "fade", "revive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Plan:
     steps: Sequence[Step] = ()
     memories: int = 0
     faded: int = 0
-    """Memories of which less than a twentieth is left of their importance; they stay, and are recalled last."""
+    """Memories of which less than a twentieth is left of their importance, when it is done; they stay."""
     counts: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,8 +60,8 @@ class Plan:
 def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = None) -> Plan:
     """Plan, and unless `dry_run` carry it out; return the plan. `now` in Unix milliseconds.
 
-    Repeats and outdated statements are marked, wishes and decisions become knowledge, nothing is deleted but what a
-    policy of the user's own tells to forget. Raises PolicyError, StoreError.
+    Repeats, outdated statements and what has faded are marked, wishes and decisions become knowledge, nothing is
+    deleted but what a policy of the user's own tells to forget. Raises PolicyError, StoreError.
     """
     found = plan(store, now_ms() if now is None else now)
     if found.steps and not dry_run:
@@ -72,29 +74,55 @@ def plan(store: MemoryStore, now: int) -> Plan:
     retention = load_retention(store.config.policy_dir)
     with store.database.read() as connection:
         memories = [_slim(memory) for memory in rows.every(connection) if memory.active]
-        repeated = repeats.marked(connection)
+        repeated, faded = repeats.marked(connection), fading.faded(connection)
     marks = {**_outdated(memories, retention), **_same(memories, retention)}
-    marked = {memory.id: memory.superseded_by for memory in memories}
-    steps = [
-        step for step in marks.values() if marked[step.id] != step.by or (step.doing == "same") != (step.id in repeated)
-    ]
-    steps += [
-        Step("unmark", memory.id, memory.text, "the newer one is gone, or the rules have changed")
-        for memory in memories
-        if memory.superseded_by and memory.id not in marks
-    ]
     traits = {memory.id: traits_of(memory, now) for memory in memories}
+    steps = [*_marked(memories, marks, repeated), *_moved(memories, marks, traits, retention)]
+    fades = {name: why for name, one in traits.items() if (why := _fades(one, retention))}
+    steps += [
+        Step("fade", memory.id, memory.text, fades[memory.id])
+        if memory.id in fades
+        else Step("revive", memory.id, memory.text, "it is knowledge now, or the rules have changed")
+        for memory in memories
+        if memory.id in traits and (memory.id in fades) != (memory.id in faded)
+    ]
+    return Plan(steps, len(memories), len(fades), dict(Counter(step.doing for step in steps)))
+
+
+def _marked(memories: Sequence[Memory], marks: Mapping[str, Step], repeated: Set[str]) -> Iterator[Step]:
+    """Yield what is to be marked otherwise than it is."""
+    marked = {memory.id: memory.superseded_by for memory in memories}
+    for step in marks.values():
+        if marked[step.id] != step.by or (step.doing == "same") != (step.id in repeated):
+            yield step
+    for memory in memories:
+        if memory.superseded_by and memory.id not in marks:
+            yield Step("unmark", memory.id, memory.text, "the newer one is gone, or the rules have changed")
+
+
+def _moved(
+    memories: Sequence[Memory], marks: Mapping[str, Step], traits: dict[str, Traits], retention: Retention
+) -> Iterator[Step]:
+    """Yield what is to be forgotten or promoted; `traits` are those it has afterwards."""
     for memory in memories:
         if rule := retention.forgotten_by(traits[memory.id]):
-            steps.append(Step("forget", memory.id, memory.text, rule.name))
+            del traits[memory.id]
+            yield Step("forget", memory.id, memory.text, rule.name)
         elif (
             memory.collection == EPISODIC
             and memory.id not in marks
             and (promoted := retention.promoted_by(traits[memory.id]))
         ):
-            steps.append(Step("promote", memory.id, memory.text, promoted.name))
-    faded = sum(retention.faded(one) < one.importance / 20 for one in traits.values())
-    return Plan(steps, len(memories), faded, dict(Counter(step.doing for step in steps)))
+            traits[memory.id] = replace(traits[memory.id], collection=KNOWLEDGE)
+            yield Step("promote", memory.id, memory.text, promoted.name)
+
+
+def _fades(traits: Traits, retention: Retention) -> str:
+    """Return why a memory has faded; empty where it has not."""
+    rule = retention.half_life(traits)
+    if rule is None or rule.days is None or retention.faded(traits) >= traits.importance * FADED:
+        return ""
+    return f"{rule.name}: {traits.age_days:,.0f} days old, and every {rule.days:g} days half of its importance goes"
 
 
 def traits_of(memory: Memory, now: int) -> Traits:
@@ -166,5 +194,7 @@ def _carry_out(store: MemoryStore, found: Plan) -> None:
         repeats.unmark(connection, marks)
         repeats.mark(connection, {step.id: step.by for step in found.steps if step.doing == "same"})
         curating.move(connection, promoted, KNOWLEDGE)
+        fading.fade(connection, [step.id for step in found.steps if step.doing == "fade"])
+        fading.revive(connection, [step.id for step in found.steps if step.doing == "revive"])
     if forgotten:
         journal.write(store.database, lambda _: [journal.Forget(forgotten)])

@@ -217,7 +217,15 @@ DELETE FROM embedding_cache;
 ALTER TABLE embedding_cache ADD COLUMN codes BLOB NOT NULL DEFAULT x'';
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7)
+_V8: Final = """
+-- The memories that have faded. Derived: consolidation writes it anew.
+CREATE TABLE faded (num INTEGER PRIMARY KEY) STRICT;
+CREATE TRIGGER memories_deleted_faded AFTER DELETE ON memories BEGIN
+    DELETE FROM faded WHERE num = old.num;
+END;
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:

@@ -30,6 +30,7 @@ class Turn(NamedTuple):
     superseded_by: str | None
     length: int
     """Bytes of the text."""
+    faded: bool = False
 
 
 class Around(NamedTuple):
@@ -39,7 +40,10 @@ class Around(NamedTuple):
     after: tuple[int, ...] = ()
 
 
-_TURN: Final = f"num, id, session_id, timestamp, role, speaker, importance, active, {REPLACED_BY}, octet_length(text)"
+_TURN: Final = (
+    f"num, id, session_id, timestamp, role, speaker, importance, active, {REPLACED_BY}, octet_length(text), "
+    "num IN faded"
+)
 _SIDE: Final = """
 (SELECT group_concat(num) FROM (
     SELECT near.num FROM memories AS near

@@ -180,6 +180,7 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "recency": _recency,
     "superseded": _each(lambda turn: float(turn.superseded_by is not None)),
     "abandoned": _each(lambda turn: float(not turn.active)),
+    "faded": _each(attrgetter("faded")),
 }
 """Name to column, in the order in which they are explained; docs/recall.md describes each."""
 
