@@ -19,12 +19,12 @@ def likeness(words: bytes, documents: Sequence[bytes], dimensions: int) -> list[
     found: list[list[float]] = [[] for _ in documents]
     if not words or not counts.any():
         return found
-    held = _codes(b"".join(documents), size)
-    differing = [np.bitwise_count(held ^ word).sum(axis=1, dtype=np.int32) for word in _codes(words, size)]
+    held = np.ascontiguousarray(_codes(b"".join(documents), size).T)  # numpy adds long rows up fast, short ones slowly
+    differing = [np.bitwise_count(held ^ word[:, None]).sum(axis=0, dtype=np.int32) for word in _codes(words, size)]
     holders = np.flatnonzero(counts)
-    least = np.minimum.reduceat(np.stack(differing, axis=1), np.cumsum(counts)[holders] - counts[holders])
-    for place, likest in zip(holders, 1 - 2 * least / dimensions, strict=True):
-        found[place] = likest.tolist()
+    least = np.minimum.reduceat(np.stack(differing), np.cumsum(counts)[holders] - counts[holders], axis=1)
+    for place, likest in zip(holders.tolist(), (1 - 2 * least.T / dimensions).tolist(), strict=True):
+        found[place] = likest
     return found
 
 
