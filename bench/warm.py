@@ -117,14 +117,15 @@ def timed(run: Callable[..., Any], times: Times) -> Callable[..., Any]:
 def stages(store: MemoryStore, asked: Sequence[str]) -> dict[str, Times]:
     """Recall every question and return the times of its stages."""
     found: dict[str, Times] = defaultdict(lambda: Times([], []))
-    for name, owner, function in (
-        ("read the question", recall, "_understood"),
-        ("search by words", recall, "_by_words"),
-        ("nearest vectors", store._semantic, "search"),
-        ("rank", recall, "_ranked"),
-        ("read the results", recall, "_read_back"),
-    ):
-        setattr(owner, function, timed(getattr(owner, function), found[name]))
+    steps: dict[str, tuple[object, Callable[..., Any]]] = {
+        "read the question": (recall, recall._understood),
+        "search by words": (recall, recall._by_words),
+        "nearest vectors": (store._semantic, store._semantic.search),
+        "rank": (recall, recall._ranked),
+        "read the results": (recall, recall._results),
+    }
+    for name, (owner, function) in steps.items():
+        setattr(owner, function.__name__, timed(function, found[name]))
     ask, waiting = store._semantic.ask, found["wait for its vectors"]
     setattr(store._semantic, "ask", lambda *given: timed(ask(*given), waiting))  # noqa: B010  they begin before the words
     whole = timed(store.recall, found["recall"])
