@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from memento import native
+from memento.embedding import load_embedder
 from memento.embedding.model_files import TOKENIZER
 from memento.embedding.token_codes import MOST_CODES
 
@@ -103,6 +104,14 @@ def test_a_model_without_tokens_has_none_and_the_same_vectors(model_dir: Path, g
     assert [vectors for vectors, _ in found] == [vectors for vectors, _ in engine(model_dir, with_tokens).embed(TEXTS)]
     [(query, codes)] = engine(model_dir, without).embed_queries(TEXTS[-1:])
     assert (len(query), codes) == (DIMENSIONS * 4, b"")
+
+
+def test_both_engines_give_the_same_codes(model_dir: Path) -> None:
+    sentences = (Path(__file__).parent / "sentences.txt").read_text("utf-8").splitlines()
+    native_engine, python_engine = (load_embedder(model_dir, rust=rust) for rust in (True, False))
+    found, expected = (one.embed_to_bytes(sentences) for one in (native_engine, python_engine))
+    assert [one.codes for one in found] == [one.codes for one in expected]
+    assert any(one.codes for one in found)
 
 
 def test_likeness_is_the_best_of_each_word() -> None:

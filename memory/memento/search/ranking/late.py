@@ -31,7 +31,7 @@ def max_sim_near(evidence: Evidence) -> list[float]:
         own, near = held.get(turn.num), evidence.around.get(turn.num, Around())
         beside = [held[num] for num in (*near.before, *near.after) if num in held]
         if own is not None and beside:
-            own = [max(mine, theirs - FARTHER) for mine, theirs in zip(own, map(max, *beside, beside[0]), strict=True)]
+            own = [max(mine, max(theirs) - FARTHER) for mine, *theirs in zip(own, *beside, strict=True)]
         found.append(own)
     return _summed(found)
 
