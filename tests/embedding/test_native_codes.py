@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ def engine(model_dir: Path, graph: Path, **options: Any) -> Any:
 
 def is_word(token: str) -> bool:
     word = token.removeprefix("##").lower()
-    return word.isalnum() and (len(word) > 1 or not word.isascii() or word.isdigit()) and word not in STOP_WORDS
+    letters = all(unicodedata.category(one)[0] in "LMN" for one in word)
+    return letters and (len(word) > 1 or not word.isascii() or word.isdigit()) and word not in STOP_WORDS
 
 
 def test_codes_are_the_signs_of_words(model_dir: Path, graph: Graph) -> None:

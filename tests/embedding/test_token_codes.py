@@ -19,12 +19,12 @@ SIZE = 48
 LONG = "We moved the whole archive of letters into another building. " * 40
 
 
-@pytest.mark.parametrize("token", ["museum", "##ing", "▁Haus", "Ġnode", "7", "2024", "库", "née"])
+@pytest.mark.parametrize("token", ["museum", "##ing", "▁Haus", "Ġnode", "7", "2024", "库", "née", "हिन्दी"])
 def test_words(token: str) -> None:
     assert is_word(token)
 
 
-@pytest.mark.parametrize("token", ["[CLS]", "<s>", "the", "▁The", "Ġyour", "s", "##x", ".", "##-", "", "▁", "##"])
+@pytest.mark.parametrize("token", ["[CLS]", "<s>", "the", "▁The", "Ġyour", "s", "##x", ".", "##-", "", "▁", "##", "√"])
 def test_what_is_no_word(token: str) -> None:
     assert not is_word(token)
 

@@ -6,6 +6,7 @@ per dimension: 48 bytes for all-MiniLM-L6-v2. The memory keeps them beside its v
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +59,12 @@ def is_word(token: str) -> bool:
             break
     word = token.lower()
     letter = len(word) == 1 and word.isascii() and not word.isdigit()
-    return word.isalnum() and not letter and word not in STOP_WORDS
+    return bool(word) and not letter and word not in STOP_WORDS and all(map(_is_letter, word))
+
+
+def _is_letter(character: str) -> bool:
+    """Tell whether it is a letter, a digit, or a letter's mark: Devanagari writes vowels so."""
+    return unicodedata.category(character)[0] in "LMN"
 
 
 def packed(vectors: NDArray[np.float32]) -> bytes:

@@ -3,7 +3,9 @@
 //! A token that is a word is kept as the signs of its last hidden state.
 
 use crate::chunker::Chunk;
+use regex::Regex;
 use std::collections::HashSet;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The codes of a text at most: its first words.
@@ -57,12 +59,15 @@ impl Words {
     }
 }
 
+/// Letters with their marks (Devanagari writes vowels so), and digits.
+static LETTERS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}]+$").expect("a pattern"));
+
 /// Tell whether a token is kept: letters and digits alone, more than one ASCII letter, and no stop word.
 fn is_word(token: &str, stop_words: &HashSet<String>) -> bool {
     let word = MARKERS.iter().find_map(|marker| token.strip_prefix(marker)).unwrap_or(token).to_lowercase();
     // One byte is one ASCII character.
     let says_enough = word.len() > 1 || word.starts_with(|only: char| only.is_ascii_digit());
-    says_enough && word.chars().all(char::is_alphanumeric) && !stop_words.contains(&word)
+    says_enough && LETTERS.is_match(&word) && !stop_words.contains(&word)
 }
 
 /// Return the bytes of a code of `dimensions` bits.
