@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from memento.search import recall as stages
 from memento.search.ranking import evidence
 from memento.search.read_back import read_back
 from memento.storage.capture import Batch
-from memento.storage.database import DeadlineExceeded
+from memento.storage.database import Database, DeadlineExceeded
 from memento.store import MemoryStore
 
 RowMaker = Callable[..., NewMemory]
@@ -139,3 +140,29 @@ def test_results_are_read_back_for_a_moment_only(tea: MemoryStore, monkeypatch: 
     found = tea.recall("tea with milk", deadline=5)
     assert found.partial
     assert len(found.notes) == 1
+
+
+def test_a_passed_deadline_returns_what_there_is(store: MemoryStore, row: RowMaker) -> None:
+    store.commit(Batch(None, [row(str(n), f"tea {n} " * 20) for n in range(500)]))
+    store.embed_pending()
+    for deadline in (0.0, 1e-9, -1.0):
+        found = store.recall("tea", deadline=deadline)
+        assert found.partial
+        assert "the deadline of" in found.notes[-1]
+        assert found.seconds < 1
+    found = store.recall("tea", deadline=5)
+    assert not found.partial
+    assert found[0].dense is not None
+    assert store.remember("the connection still works")
+
+
+def test_a_slow_query_is_stopped_by_sqlite_and_the_connection_goes_on(tmp_path: Path) -> None:
+    database = Database(tmp_path / "store.db")
+    endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded), database.read(started + 0.1) as connection:
+        connection.execute(endless).fetchall()
+    assert time.monotonic() - started < 1
+    with database.read() as connection:
+        assert connection.execute("SELECT 1").get == 1
+    database.close()

@@ -18,7 +18,7 @@ from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import NewMemory, Recall
 from memento.storage import fulltext, rows
 from memento.storage.capture import Batch
-from memento.storage.database import Database, DeadlineExceeded
+from memento.storage.database import Database
 from memento.store import MemoryStore
 from memento.times import now_ms
 
@@ -173,32 +173,6 @@ def tea(tmp_path_factory: pytest.TempPathFactory, words: type[Any], row: RowMake
     with MemoryStore(tmp_path_factory.mktemp("tea") / "store.db", embedder=words()) as store:
         store.commit(Batch(None, [row(str(n), text) for n, text in enumerate(texts)]))
         yield store
-
-
-def test_a_passed_deadline_returns_what_there_is(store: MemoryStore, row: RowMaker) -> None:
-    store.commit(Batch(None, [row(str(n), f"tea {n} " * 20) for n in range(500)]))
-    store.embed_pending()
-    for deadline in (0.0, 1e-9, -1.0):
-        found = store.recall("tea", deadline=deadline)
-        assert found.partial
-        assert "the deadline of" in found.notes[-1]
-        assert found.seconds < 1
-    found = store.recall("tea", deadline=5)
-    assert not found.partial
-    assert found[0].dense is not None
-    assert store.remember("the connection still works")
-
-
-def test_a_slow_query_is_stopped_by_sqlite_and_the_connection_goes_on(tmp_path: Path) -> None:
-    database = Database(tmp_path / "store.db")
-    endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
-    started = time.monotonic()
-    with pytest.raises(DeadlineExceeded), database.read(started + 0.1) as connection:
-        connection.execute(endless).fetchall()
-    assert time.monotonic() - started < 1
-    with database.read() as connection:
-        assert connection.execute("SELECT 1").get == 1
-    database.close()
 
 
 class Slow(Embedder):
