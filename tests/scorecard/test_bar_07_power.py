@@ -185,9 +185,12 @@ def _age(path: Path) -> None:
     from memento.storage.migrations import MIGRATIONS
 
     names = "SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'table') ORDER BY type DESC"
+    columns = "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'"
     with closing(apsw.Connection(":memory:")) as first, closing(apsw.Connection(str(path))) as connection:
         first.execute(MIGRATIONS[0])
         for kind, name in sorted(set(connection.execute(names)) - set(first.execute(names)), reverse=True):
             connection.execute(f"DROP {kind} {name}")
+        for table, column in set(connection.execute(columns)) - set(first.execute(columns)):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute("DELETE FROM meta WHERE key = 'store'")
         connection.pragma("user_version", 1)
