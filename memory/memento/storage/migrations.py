@@ -206,7 +206,7 @@ CREATE TABLE token_codes (
     model TEXT NOT NULL,
     codes BLOB NOT NULL,
     PRIMARY KEY (num, model)
-) STRICT, WITHOUT ROWID;
+) STRICT;                                   -- with row numbers: codes are too long to be found in the index itself
 CREATE TRIGGER memories_deleted_codes AFTER DELETE ON memories BEGIN
     DELETE FROM token_codes WHERE num = old.num;
 END;
