@@ -115,7 +115,7 @@ PARTS: Final = (
         (
             "memento.embedding.engine:Embedder",
             "memento.embedding.engine:Embedded",
-            "memento.embedding.engine:load_embedder",
+            "memento.embedding.loading:load_embedder",
         ),
     ),
     Part(

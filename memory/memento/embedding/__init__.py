@@ -3,7 +3,8 @@
 Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `pulling` gets the model.
 """
 
-from memento.embedding.engine import Embedded, Embedder, load_embedder
+from memento.embedding.engine import Embedded, Embedder
+from memento.embedding.loading import load_embedder
 from memento.embedding.model_files import ModelFiles, find_model, installed
 from memento.errors import ModelError, ModelMissing
 

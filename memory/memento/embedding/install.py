@@ -147,7 +147,7 @@ def _described(model: ModelFiles) -> ModelFiles:
 
 def _tried_out(model: ModelFiles, torch: bool, report: Progress) -> int:
     """Run the model and return its dimensions; int8 that strays too far from the exact vectors is taken away."""
-    from memento.embedding.engine import load_embedder
+    from memento.embedding.loading import load_embedder
 
     exact = load_embedder(model.folder, precision="fp32", torch=torch, rust=False)
     vectors = [exact.embed_query(text) for text in SAMPLES]

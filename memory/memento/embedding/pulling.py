@@ -146,7 +146,7 @@ def _copy_model(given: Path, staged: Path) -> None:
 
 def _try_out(staged: Path) -> None:
     """Refuse a build whose two models disagree, which a fault in onnx or onnxruntime would cause."""
-    from memento.embedding.engine import load_embedder
+    from memento.embedding.loading import load_embedder
 
     text = "The migration failed because of a foreign key."
     exact = load_embedder(staged, precision="fp32").embed_query(text)
