@@ -3,8 +3,9 @@
 Usage: python bench/warm.py [--memories N] [--texts PATH]... [--words-only]
 
 PATH is a benchmark (bench/datasets.py): its turns fill the store, the rest are variants of them in which every fourth
-word is another, and its questions are asked, each for the first time. Vectors and the codes of words are random.
-`--words-only` leaves them out: for a million memories. Wall and CPU time in milliseconds; CPU time is this thread's.
+word is another, and its questions are asked, each for the first time. Vectors are the turns' own, with noise for the
+variants; the codes of words are random. `--words-only` leaves both out: for a million memories. Wall and CPU time in
+milliseconds; CPU time is this thread's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 
 import apsw
 import numpy as np
+from numpy.typing import NDArray
 
 from memento.config import load_config
 from memento.embedding.token_codes import MOST_CODES
@@ -36,12 +38,15 @@ from memento.store import MemoryStore
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.datasets import benchmark, load
 from bench.embedding import realistic_chunks
+from bench.real_vectors import real_vectors, texts_of
 
 BATCH = 20_000
 QUESTIONS = 200
 WARM_UP = 20
 CANDIDATES = 50
 DIMENSIONS = 384
+NOISE = np.float32(0.02)
+"""Of a variant's vector, in each dimension; what bench/real_vectors.py adds."""
 
 
 class Times(NamedTuple):
@@ -73,25 +78,28 @@ def material(benchmarks: Sequence[Path]) -> tuple[list[Said], list[str]]:
     return said, asked[: WARM_UP + QUESTIONS]
 
 
-def fill(database: Database, said: Sequence[Said], count: int, model: str) -> None:
-    """Store `count` memories in sessions of forty; with vectors where a model is named."""
+def fill(database: Database, said: Sequence[Said], count: int, model: str, real: NDArray[np.float32]) -> None:
+    """Store `count` memories in sessions of forty; where a model is named, with vectors: `real` holds each turn's."""
     rng, numbers = random.Random(2), np.random.default_rng(2)
     words = sorted({word for one in said for word in one.text.split() if word.isalpha()})
     for start in range(0, count, BATCH):
+        places = [n if n < len(said) else rng.randrange(len(said)) for n in range(start, min(count, start + BATCH))]
         batch = []
-        for n in range(start, min(count, start + BATCH)):
-            role, speaker, text = said[n] if n < len(said) else rng.choice(said)
+        for n, place in enumerate(places, start):
+            role, speaker, text = said[place]
             held = text.split()
-            for place in rng.sample(range(len(held)), len(held) // 4 if n >= len(said) else 0):
-                held[place] = rng.choice(words)
+            for one in rng.sample(range(len(held)), len(held) // 4 if n >= len(said) else 0):
+                held[one] = rng.choice(words)
             batch.append(
                 NewMemory(f"{n:032x}", " ".join(held), 1_600_000_000_000 + n, "bench", f"{n // 40}", role, speaker)
             )
         with database.write() as connection:
             rows.put(connection, batch)
             if model:
-                found = numbers.standard_normal((len(batch), 1, DIMENSIONS), dtype=np.float32)
-                found /= np.linalg.norm(found, axis=2, keepdims=True)
+                found = real[places]
+                variants = found[max(0, len(said) - start) :]
+                variants += NOISE * numbers.standard_normal(variants.shape, dtype=np.float32)
+                found /= np.linalg.norm(found, axis=1, keepdims=True)
                 known = connection.execute("SELECT num, text FROM memories WHERE model IS NULL ORDER BY num")
                 stored = [Pending(int(num), str(text)) for num, text in known]
                 vectors.write(connection, model, list(zip(stored, found, strict=True)))
@@ -160,11 +168,15 @@ def main() -> None:
     parser.add_argument("--words-only", action="store_true", help="no vectors: the search by words alone")
     options = parser.parse_args()
     said, asked = material(options.texts)
+    real = np.empty((0, DIMENSIONS), np.float32)
+    if not options.words_only:
+        places = {text: place for place, text in enumerate(texts_of(options.texts))}
+        real = real_vectors(options.texts)[[places[one.text] for one in said]]
     with (
         tempfile.TemporaryDirectory() as folder,
         MemoryStore(Path(folder, "m.db"), config=load_config()) as store,
     ):
-        fill(store.database, said, options.memories, "" if options.words_only else store._semantic.model)
+        fill(store.database, said, options.memories, "" if options.words_only else store._semantic.model, real)
         print(f"{options.memories:,} memories, {len(asked) - WARM_UP} questions{'':<8} p50      p99  CPU p50   ms")
         measured: dict[str, Times | float] = {} if options.words_only else {**stages(store, asked)}
         for name, times in {**measured, **dict(lexical(store.database, asked))}.items():
