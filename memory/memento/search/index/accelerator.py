@@ -6,7 +6,6 @@ than there are; what it does not cover yet is scanned.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 
 WIDTH_ROWS: Final = 100_000
+WIDENING: Final = 0.65
+"""The power of the rows with which a search widens: of a million too, 0.99 or more are found (docs/search.md)."""
 
 
 class Cover(ABC):
@@ -91,7 +92,7 @@ class Graph(Kept, Accelerator):
 
     def _width(self, count: int) -> int:
         """Return how many rows a search for `count` keeps in view: more in a larger graph, which leads astray more."""
-        grown = math.sqrt(max(1.0, self.covered / WIDTH_ROWS))
+        grown: float = max(1.0, self.covered / WIDTH_ROWS) ** WIDENING
         return max(round(self.search_width * grown), 2 * count)
 
 
