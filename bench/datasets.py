@@ -41,6 +41,8 @@ class Question:
     kind: str
     gold: frozenset[str]
     gold_sessions: frozenset[str]
+    at: int | None = None
+    """When it is asked, Unix milliseconds, where the file says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def _longmemeval(sample: dict[str, Any]) -> Conversation:
     turns: list[Turn] = []
     marked: set[str] = set()
     for session, date, said in zip(names, [*dates, *[""] * (len(sessions) - len(dates))], sessions, strict=True):
-        when = _time(re.sub(r"\s*\(\w+\)", "", date or ""), "%Y/%m/%d %H:%M")
+        when = _day(date)
         for number, one in enumerate(_parsed(said)):
             turn = {"content": one} if isinstance(one, str) else one
             identity = f"{session}_{number}"
@@ -156,7 +158,8 @@ def _longmemeval(sample: dict[str, Any]) -> Conversation:
     answers = frozenset(_names(sample.get("answer_session_ids"))).intersection(names)
     gold = frozenset(marked or {turn.id for turn in turns if turn.session in answers})
     found = answers or frozenset(session_of[name] for name in gold)
-    question = Question(sample["question"], str(sample.get("question_type") or "question"), gold, found)
+    at = _day(sample.get("question_date")) or None
+    question = Question(sample["question"], str(sample.get("question_type") or "question"), gold, found, at)
     return Conversation(str(sample.get("question_id", "")), turns, [question] if gold else [])
 
 
@@ -188,6 +191,11 @@ def _names(value: Any) -> Iterator[str]:
 def _at(when: int, position: int) -> int:
     """Return the time of a turn, a second after the one before it; 0 where its session's is unknown."""
     return when + 1000 * position if when else 0
+
+
+def _day(text: Any) -> int:
+    """Return the time that LongMemEval writes as `2023/05/20 (Sat) 02:21`; 0 for what is none."""
+    return _time(re.sub(r"\s*\(\w+\)", "", str(text or "")), "%Y/%m/%d %H:%M")
 
 
 def _time(text: str, form: str) -> int:

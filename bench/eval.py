@@ -31,7 +31,7 @@ METRICS: Final = ("any@1", "any@5", "any@10", "all@5", "all@10", "ndcg@10", "mrr
 
 def ranked(store: MemoryStore, question: Question) -> list[tuple[str, str]]:
     """Return (turn, session) of what recall finds, best first."""
-    found = store.recall(question.text, DEPTH)
+    found = store.recall(question.text, DEPTH, at=question.at)
     return [(str(one.memory.meta["turn"]), one.memory.session_id) for one in found]
 
 

@@ -6,11 +6,13 @@ import json
 import math
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from numbers import Real
 from operator import index
 from typing import Any
 
 from memento.errors import UsageError
+from memento.times import to_ms
 from memento_policies.text import encode
 
 
@@ -64,3 +66,14 @@ def seconds(name: str, given: object) -> float:
     if not isinstance(given, Real) or math.isnan(given):
         raise UsageError(f"`{name}` takes a number of seconds, not {given!r}")
     return float(given)
+
+
+def moment(name: str, given: Any) -> int:
+    """Return a time as Unix milliseconds, from which "999 years ago" is still a day of the calendar."""
+    milliseconds = to_ms(given)
+    try:
+        if 1000 < datetime.fromtimestamp(milliseconds / 1000).year < 9000:
+            return milliseconds
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise UsageError(f"`{name}` takes a time between the years 1000 and 9000, not {given!r}")

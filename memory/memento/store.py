@@ -123,6 +123,7 @@ class MemoryStore(CaptureAccount):
         context: int = 0,
         spread: bool = True,
         explain: bool = False,
+        at: When | None = None,
         **filters: Unpack[Filters],
     ) -> Recall:
         """Return the k memories that answer the query best, by meaning and by words, best first.
@@ -137,6 +138,8 @@ class MemoryStore(CaptureAccount):
         - `context`: so many memories of the same session before and after each result come along.
         - `spread`: hold one session to half of the results (but to no less than five); False lets it fill them.
         - `explain`: fill `Found.features`.
+        - `at`: when it is asked, for a question of another time: `yesterday` and `since:7d` in it count from then, and
+          so does the age of memories.
 
         What is not embedded yet is embedded first, for half a second at most; the rest, and everything where no model
         is installed, is searched by words, and `Recall.notes` says so. Raises UsageError for k < 1, a negative
@@ -150,6 +153,7 @@ class MemoryStore(CaptureAccount):
             context=arguments.whole("context", context, 0),
             spread=spread,
             explain=explain,
+            at=None if at is None else arguments.moment("at", at),
         )
         return self._recalled(arguments.text("query", query), to_filter(filters), options)
 

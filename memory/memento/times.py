@@ -42,18 +42,19 @@ def to_ms(value: datetime | date | float | str) -> int:
         raise UsageError(f"{value} is no time that can be stored") from None
 
 
-def parse_when(text: str) -> int:
+def parse_when(text: str, now: int | None = None) -> int:
     """Turn `7d`, `12h`, `yesterday`, `2026-11-01` or an ISO 8601 time into Unix milliseconds.
 
-    An age counts back from now; a day begins at midnight here, as a time without a zone is of here.
+    An age counts back from `now` (Unix milliseconds; the current time unless given); a day begins at midnight here, as
+    a time without a zone is of here.
     """
-    stripped = text.strip()
+    stripped, now = text.strip(), now_ms() if now is None else now
     try:
         if stripped.lower() in _DAYS_BACK:
-            day = datetime.now() - timedelta(_DAYS_BACK[stripped.lower()])
+            day = datetime.fromtimestamp(now / 1000) - timedelta(_DAYS_BACK[stripped.lower()])
             return round(day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
         if age := _AGE.fullmatch(stripped):
-            return storable(now_ms() - int(age[1]) * _UNITS[age[2]] * 1000)
+            return storable(now - int(age[1]) * _UNITS[age[2]] * 1000)
         return round(datetime.fromisoformat(stripped).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise UsageError(

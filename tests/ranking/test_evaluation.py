@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from copy import deepcopy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from bench import eval as evaluation
 from bench.datasets import load
 from bench.eval import evaluate, metrics
 from hypothesis import given, strategies as st
+
+from memento import MemoryStore
+from memento.config import load_config
 
 SAMPLE: dict[str, Any] = {
     "question_id": "q1",
@@ -67,6 +71,35 @@ def test_whatever_is_shaped_like_longmemeval_is_read(tmp_path: Path, content: An
         assert question.gold_sessions == {"answer_s2"}
         assert "My bike is red." in [turn.text for turn in conversation.turns]
         assert all(turn.timestamp == 0 or turn.timestamp > 1_600_000_000_000 for turn in conversation.turns)
+
+
+@pytest.mark.parametrize("date", [None, "soon", 20230522, "2023/05/22 (Mon) 10:00"])
+def test_a_question_is_asked_at_its_own_time(tmp_path: Path, date: Any) -> None:
+    (one,) = load(written(tmp_path, [changed(question_date=date)]))
+    wanted = datetime(2023, 5, 22, 10, tzinfo=UTC).timestamp() * 1000 if str(date).startswith("2023/") else None
+    assert one.questions[0].at == wanted
+
+
+def test_what_day_a_question_means_counts_from_its_own_time(model_dir: Path, tmp_path: Path) -> None:
+    def said(day: int, where: str) -> dict[str, str]:
+        return {"role": "user", "content": f"I had lunch in {where} and then {'we went home ' * (day % 3)}it rained."}
+
+    days = dict(zip(range(1, 29), "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖ", strict=True))
+    sample = changed(
+        question="Where did I have lunch yesterday?",
+        question_date="2023/05/20 (Sat) 19:00",
+        haystack_session_ids=[f"s{day}" for day in days],
+        haystack_dates=[f"2023/05/{day:02} (Day) 12:00" for day in days],
+        haystack_sessions=[[said(day, f"{name}-town")] for day, name in days.items()],
+        answer_session_ids=["s19"],
+    )
+    (conversation,) = load(written(tmp_path, [sample]))
+    with MemoryStore(tmp_path / "m.db", config=load_config(environment={"MEMENTO_MODEL_DIR": str(model_dir)})) as store:
+        evaluation.fill(store, conversation)
+        (question,) = conversation.questions
+        assert evaluation.ranked(store, question)[0] == ("s19_0", "s19")
+        assert len(store.recall("lunch since:3d", 100, at=question.at)) == 11
+        assert not store.recall("lunch since:3d", 100).results
 
 
 def test_sessions_without_names_are_numbered(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from memento.errors import UsageError
@@ -42,44 +43,44 @@ class Query:
     """The first part that looks like an operator and is text: `since:` with what is no time."""
 
 
-def parse(query: str, within: Filter) -> Query:
-    """Read the operators of a query; they narrow `within`, never widen it.
+def parse(query: str, within: Filter, now: int | None = None) -> Query:
+    """Read the operators of a query; they narrow `within`, never widen it. Ages count back from `now` (Unix ms).
 
     A phrase must occur (its words in this order, whatever their endings), save in a question: who asks `what did she
     say about "Dune"?` names a thing and does not quote the answer.
     """
     matches = list(_PART.finditer(query))
-    found = [match for match in matches if _means_something(match)]
+    found = [match for match in matches if _means_something(now, match)]
     unread = next((match[0] for match in matches if match["name"] == "since" and match not in found), "")
     if not found or len(found) > MAX_OPERATORS:
         return Query(query, within, unread)
-    text = _PART.sub(_plain, query)
+    text = _PART.sub(partial(_plain, now), query)
     asks = bool(_QUESTION.search(text))
     for match in found:
-        within = _narrowed(within, match, asks)
+        within = _narrowed(within, match, now, asks)
     return Query(" ".join(text.split()), within, unread)
 
 
-def _means_something(match: re.Match[str]) -> bool:
+def _means_something(now: int | None, match: re.Match[str]) -> bool:
     words = match["phrase"] or match["unphrase"] or match["unword"] or match["quoted"] or match["value"]
-    return bool(_WORD.search(words)) and (match["name"] != "since" or _age(match) is not None)
+    return bool(_WORD.search(words)) and (match["name"] != "since" or _age(now, match) is not None)
 
 
-def _age(match: re.Match[str]) -> int | None:
+def _age(now: int | None, match: re.Match[str]) -> int | None:
     try:
-        return parse_when(match["quoted"] or match["value"])
+        return parse_when(match["quoted"] or match["value"], now)
     except UsageError:
         return None
 
 
-def _plain(match: re.Match[str]) -> str:
+def _plain(now: int | None, match: re.Match[str]) -> str:
     """What a match leaves in the text that is ranked by."""
-    if not _means_something(match):
+    if not _means_something(now, match):
         return match[0]
     return f" {match['phrase']} " if match["phrase"] else " "
 
 
-def _narrowed(within: Filter, match: re.Match[str], asks: bool) -> Filter:
+def _narrowed(within: Filter, match: re.Match[str], now: int | None, asks: bool) -> Filter:
     value = match["quoted"] or match["value"]
     if match["phrase"]:
         return within if asks else replace(within, phrases=(*within.phrases, match["phrase"]))
@@ -89,6 +90,6 @@ def _narrowed(within: Filter, match: re.Match[str], asks: bool) -> Filter:
         return replace(within, tags=(*within.tags, value))
     if match["name"] == "session":
         return replace(within, session=value) if not within.session else within
-    if (since := _age(match)) is None:
+    if (since := _age(now, match)) is None:
         return within
     return replace(within, since=since if within.since is None else max(within.since, since))

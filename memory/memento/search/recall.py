@@ -67,6 +67,8 @@ class Options:
     """Whether one session is held to half of the results."""
     explain: bool = False
     """Whether each result says what its score is made of."""
+    at: int | None = None
+    """When it is asked, Unix milliseconds; now unless given."""
 
 
 @dataclass(slots=True)
@@ -119,11 +121,11 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
 
 def _understood(database: Database, query: str, filter_: Filter, options: Options, deadline: float) -> _Progress:
     query = query[:QUERY_CHARACTERS]
-    asked = parse(query, filter_)
+    asked = parse(query, filter_, options.at)
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
-        question = understand(text, lambda word: turns.has_speaker(connection, word))
+        question = understand(text, lambda word: turns.has_speaker(connection, word), options.at)
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
     unread = "" if options.plain else asked.unread
     notes = [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
@@ -204,7 +206,8 @@ def _ranked(database: Database, progress: _Progress) -> None:
     fused = list(fuse(progress.dense, progress.lexical))[: max(SURVEYED, limit) * progress.times]
     nums = list(dict.fromkeys([*fused, *progress.dated]))
     cosines = progress.cosines
-    surveyed = survey(database, progress.question, nums, progress.lexical, progress.idf, cosines, now_ms(), deadline)
+    now = now_ms() if options.at is None else options.at
+    surveyed = survey(database, progress.question, nums, progress.lexical, progress.idf, cosines, now, deadline)
     first = rank(surveyed, explain=options.explain)
     progress.ranked = [Placed(one) for one in first[:limit]]
     _in_time(progress)
