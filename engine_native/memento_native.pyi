@@ -23,9 +23,9 @@ class NativeError(RuntimeError):
     """The engine could not do what was asked: a model, runtime or file that cannot be used."""
 
 def describe() -> dict[str, str]:
-    """Return the `version` of this build, and as `simd` the vector instructions in use.
+    """Return the `version` of this build, its `interface`, and as `simd` the vector instructions in use.
 
-    Those are `avx512`, `avx2`, `neon` or `portable`.
+    Those are `avx512`, `avx2`, `neon` or `portable`. The interface is another where a call takes or gives other things.
     """
 
 def likeness(words: bytes, documents: Sequence[bytes | None], dimensions: int) -> list[list[float]]:

@@ -10,13 +10,15 @@ import importlib.util
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memento.errors import ConfigError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+INTERFACE: Final = "2"
+"""Raised together with the one in engine_native, when a signature or what it means changes."""
 _LIBRARIES = {"darwin": "libonnxruntime*.dylib", "win32": "onnxruntime.dll"}
 
 
@@ -85,7 +87,9 @@ def _found() -> tuple[ModuleType | None, str]:
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "memento_native"
         return None, "memento_native is not installed" if missing else f"memento_native cannot be imported ({error})"
-    version = memento_native.describe()["version"]
-    if version != __version__:
-        return None, f"memento_native is of version {version} and Memento of version {__version__}"
+    about = memento_native.describe()
+    if about["version"] != __version__:
+        return None, f"memento_native is of version {about['version']} and Memento of version {__version__}"
+    if about.get("interface") != INTERFACE:
+        return None, "memento_native was built before this Memento"
     return memento_native, ""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from memento import native
+from memento import __version__, native
 from memento.embedding import Embedder, load_embedder
 from memento.embedding.install import install
 from memento.embedding.model_files import Precision
@@ -200,6 +201,23 @@ def test_what_makes_no_sense_is_refused() -> None:
         with pytest.raises(kind):
             call()  # type: ignore[operator]
     assert len(index) == len(directory) == 3
+
+
+@pytest.mark.parametrize("about", [{"version": "0.0.1"}, {"version": __version__}], ids=["version", "interface"])
+def test_an_older_build_is_refused_before_it_is_called(
+    model_dir: Path, monkeypatch: pytest.MonkeyPatch, about: dict[str, str]
+) -> None:
+    older = ModuleType("memento_native")
+    monkeypatch.setattr(older, "describe", lambda: about, raising=False)
+    monkeypatch.setitem(sys.modules, "memento_native", older)
+    native._found.cache_clear()
+    try:
+        with pytest.raises(ConfigError, match=r"memento_native .*make native"):
+            load_embedder(model_dir, rust=True)
+        assert load_embedder(model_dir).engine == "onnxruntime-int8"
+        assert native.describe().problem.startswith("memento_native ")
+    finally:
+        native._found.cache_clear()
 
 
 @pytest.mark.parametrize("rust", [True, None, False])

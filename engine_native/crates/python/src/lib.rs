@@ -25,11 +25,15 @@ mod memento_native {
     use super::likeness::likeness;
 }
 
-/// Return the version of this build and the vector instructions that it uses here.
+/// Raised together with INTERFACE in memento/native.py, when a signature or what it means changes.
+const INTERFACE: &str = "2";
+
+/// Return the version and interface of this build and the vector instructions that it uses here.
 #[pyfunction]
 fn describe(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let found = PyDict::new(py);
     found.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    found.set_item("interface", INTERFACE)?;
     found.set_item("simd", memento_search::Simd::best().name())?;
     Ok(found)
 }
