@@ -28,8 +28,17 @@ def get_store(path: str | Path | None = None) -> MemoryStore:
     wanted = (Path(path).expanduser() if path else config.db_path).resolve()
     with _lock:
         if wanted not in _stores:
-            _stores[wanted] = MemoryStore(wanted, config=config)
+            _stores[wanted] = opened = MemoryStore(wanted, config=config)
+            opened.on_close = _forget
         return _stores[wanted]
+
+
+def _forget(store: MemoryStore) -> None:
+    """Let go of a store that is closed: the next call opens another."""
+    with _lock:
+        for path, known in list(_stores.items()):
+            if known is store:
+                del _stores[path]
 
 
 def _of_default(method: Callable[Concatenate[MemoryStore, Given], Returned]) -> Callable[Given, Returned]:
@@ -48,11 +57,3 @@ remember = _of_default(MemoryStore.remember)
 """Keep a text in the default store: `MemoryStore.remember` with the same parameters, on `get_store()`."""
 recall = _of_default(MemoryStore.recall)
 """Search the default store: `MemoryStore.recall` with the same parameters, on `get_store()`."""
-
-
-def forget(store: MemoryStore) -> None:
-    """Let go of a store that is closed: the next call opens another."""
-    with _lock:
-        for path, known in list(_stores.items()):
-            if known is store:
-                del _stores[path]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -67,6 +67,7 @@ class MemoryStore(CaptureAccount):
         self._semantic = Semantic(self._database, self.config, embedder)
         self._working = WorkingTier(self._database, self.config.settings.cache.working_size)
         self._policy: Policy | None = None
+        self.on_close: Callable[[MemoryStore], None] | None = None
         with suppress(StoreError, OSError):  # a full disk: the journal waits for the next start, reading goes on
             journal.replay(self._database)
 
@@ -297,9 +298,8 @@ class MemoryStore(CaptureAccount):
 
     def close(self) -> None:
         """Close the database; further use raises StoreError. Closing twice does nothing."""
-        from memento.process_stores import forget
-
-        forget(self)
+        if self.on_close:
+            self.on_close(self)
         self._database.close()
 
     def __enter__(self) -> Self:

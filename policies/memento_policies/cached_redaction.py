@@ -16,41 +16,11 @@ from typing import Any, NamedTuple
 
 from memento_policies.errors import PolicyError
 from memento_policies.needs import Need, need
+from memento_policies.plain_rules import Placeholders, Rule, Rules
 from memento_policies.redaction import Redactor, rule_pattern
 
 _FILE = "redaction.yaml"
 _SHIPPED = Path(__file__).with_name("rules") / _FILE
-
-
-class Rule(NamedTuple):
-    """A redaction rule as `schema.RedactionRule` states it."""
-
-    name: str
-    kind: str
-    enabled: bool
-    token: str | None
-    pattern: str | None
-    near: str | None
-    value: str | None
-    keywords: tuple[str, ...]
-    entropy: float
-    check: str | None
-    allow: tuple[str, ...]
-
-
-class Placeholders(NamedTuple):
-    """What looks like a secret and is none, as in `schema.Placeholders`."""
-
-    exact: tuple[str, ...]
-    words: tuple[str, ...]
-    patterns: tuple[str, ...]
-
-
-class Rules(NamedTuple):
-    """The rules of one `redaction.yaml`, as `schema.RedactionFile` states them."""
-
-    placeholders: Placeholders
-    rules: tuple[Rule, ...]
 
 
 class Loaded(NamedTuple):

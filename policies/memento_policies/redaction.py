@@ -20,13 +20,13 @@ from memento_policies.patterns import PatternSet, compile_pattern
 from memento_policies.sieve import Sieve
 from memento_policies.text import encode
 
-if TYPE_CHECKING:  # the schema needs pydantic, which the cached rules do without
-    from memento_policies import cached_redaction as cached, schema
+if TYPE_CHECKING:  # the schema needs pydantic, which the plain rules do without
+    from memento_policies import plain_rules as plain, schema
     from memento_policies.needs import Need
 
-    AnyRules = schema.RedactionFile | cached.Rules
-    AnyRule = schema.RedactionRule | cached.Rule
-    AnyPlaceholders = schema.Placeholders | cached.Placeholders
+    AnyRules = schema.RedactionFile | plain.Rules
+    AnyRule = schema.RedactionRule | plain.Rule
+    AnyPlaceholders = schema.Placeholders | plain.Placeholders
 
 # Where a word can start although a letter or digit is right before it: after an escape of JSON, a byte of a URL, a
 # terminal's colour.

@@ -96,7 +96,7 @@ def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
     from memento.health import INTEGRITY, STATE, Patient, examine
     from memento.health.examination import Remedy, broken
     from memento.health.integrity_checks import RESTORING
-    from memento.restore.opening import refuse_emptied
+    from memento.restore.emptied import refuse_emptied
     from memento.storage.database import Database
     from memento_ingest.sidecar.checks import CAPTURE
 

@@ -15,7 +15,7 @@ from memento.health import INTEGRITY, Finding, Patient, Remedy, examine
 from memento.health.examination import broken
 from memento.health.integrity_checks import vector_file
 from memento.restore import record
-from memento.restore.opening import refuse_emptied
+from memento.restore.emptied import refuse_emptied
 from memento.restore.record import Healing
 from memento.restore.rollback import candidates, roll_back
 from memento.storage import mending

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from memento.config import Config
 from memento.errors import StoreCorrupt, StoreRestored
+from memento.restore.emptied import refuse_emptied
 from memento.storage.database import Database
 
 
@@ -29,16 +30,6 @@ def open_database(path: Path, config: Config) -> Database:
 
     database.on_damage = on_damage
     return database
-
-
-def refuse_emptied(path: Path) -> None:
-    """Raise StoreCorrupt for an empty file that was a store: it has backups."""
-    if not path.exists() or path.stat().st_size:
-        return
-    from memento.backup import Shelf
-
-    if Shelf(path).all():
-        raise StoreCorrupt(f"{path} is empty, and there are backups of it: `memento restore --latest` restores one")
 
 
 def _snapshot(config: Config) -> Callable[[Database], None]:

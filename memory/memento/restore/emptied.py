@@ -1,0 +1,17 @@
+"""An empty file where a store was: SQLite takes it for a new one, its backups tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memento.errors import StoreCorrupt
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raise StoreCorrupt for an empty file that was a store: it has backups."""
+    if not path.exists() or path.stat().st_size:
+        return
+    from memento.backup import Shelf
+
+    if Shelf(path).all():
+        raise StoreCorrupt(f"{path} is empty, and there are backups of it: `memento restore --latest` restores one")
