@@ -1,6 +1,6 @@
 //! When to stop rescoring: how many of the rows left are expected to belong to the best.
 
-use crate::scan::Candidate;
+use crate::top::Candidate;
 
 /// Rows whose scores differ by less are equally good.
 const TIE: f64 = 1e-6;

@@ -3,10 +3,10 @@
 //! Invariant: row `n` of the index is row `n` of the caller's vectors. Rows are only appended; which of them count is
 //! said with each search.
 
+use crate::bitmap::Bitmap;
 use crate::codes::{Codes, DIMENSIONS, mean};
 use crate::error::Error;
 use crate::kernels::Simd;
-use crate::scan::Bitmap;
 use crate::search::{Hit, Query, search};
 
 /// A centre is the mean of at most so many rows, spread over all there were.

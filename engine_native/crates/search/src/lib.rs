@@ -7,6 +7,7 @@
 //! There is no index to train: a vector is appended by encoding it, and left out by its bit. A directory knows which
 //! rows are the passages of which memory.
 
+mod bitmap;
 mod codes;
 mod directory;
 mod error;
@@ -19,7 +20,9 @@ mod memories;
 mod scan;
 mod search;
 mod tables;
+mod top;
 
+pub use bitmap::Bitmap;
 pub use codes::{Codes, DIMENSIONS, LANES, Layout, mean};
 pub use directory::{DEAD, Directory, Span};
 pub use error::Error;
@@ -28,6 +31,7 @@ pub use index::Index;
 pub use kernels::Simd;
 pub use likeness::likeness;
 pub use memories::{Rows, Wanted};
-pub use scan::{Bitmap, Candidate, candidates};
+pub use scan::candidates;
 pub use search::{Hit, Query, search};
 pub use tables::Tables;
+pub use top::Candidate;

@@ -1,10 +1,12 @@
 //! The second stage: exact scalar products of the best candidates, as many as it takes.
 
+use crate::bitmap::Bitmap;
 use crate::codes::Codes;
 use crate::errors::Errors;
 use crate::kernels::{Simd, prefetch};
-use crate::scan::{Bitmap, Candidate, candidates};
+use crate::scan::candidates;
 use crate::tables::Tables;
+use crate::top::Candidate;
 
 /// How many candidates before its turn a row is asked for from memory.
 const AHEAD: usize = 3;

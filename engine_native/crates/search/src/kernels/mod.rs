@@ -2,15 +2,18 @@
 //!
 //! Every path computes the same integers and the same IEEE operations in the same order: results are bit-identical.
 
+mod blocks;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use self::blocks::scan_with;
+use crate::bitmap::Bitmap;
 use crate::codes::{Codes, LANES};
-use crate::scan::{Bitmap, Top, scan_with};
 use crate::tables::Tables;
+use crate::top::Top;
 use std::ops::Range;
 
 /// A way to use the processor. A value is proof that this processor has what it takes: only `available` makes others

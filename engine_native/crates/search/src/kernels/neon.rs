@@ -1,9 +1,11 @@
 //! NEON: a table is a register, a code byte's half is an index into it (`tbl`).
 
 use super::Sums;
+use super::blocks::scan_with;
+use crate::bitmap::Bitmap;
 use crate::codes::{Codes, LANES};
-use crate::scan::{Bitmap, Top, scan_with};
 use crate::tables::Tables;
+use crate::top::Top;
 use std::arch::aarch64::*;
 use std::ops::Range;
 

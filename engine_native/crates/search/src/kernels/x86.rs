@@ -1,9 +1,11 @@
 //! AVX2 and AVX-512: a table is a register, a code byte's half is an index into it (`pshufb`).
 
+use super::blocks::scan_with;
 use super::{Sums, dot_lanes};
+use crate::bitmap::Bitmap;
 use crate::codes::{Codes, LANES};
-use crate::scan::{Bitmap, Top, scan_with};
 use crate::tables::Tables;
+use crate::top::Top;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
