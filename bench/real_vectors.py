@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+NOISE = 0.02
+"""Of what is made, the standard deviation in each dimension."""
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -59,6 +61,6 @@ def grown(real: NDArray[np.float32], count: int, seed: int = 1) -> NDArray[np.fl
         pairs = rng.integers(0, len(real), (2, len(part)))
         share = rng.uniform(0.5, 0.95, (len(part), 1)).astype(np.float32)
         part[:] = share * real[pairs[0]] + (1 - share) * real[pairs[1]]
-        part += rng.standard_normal(part.shape, dtype=np.float32) * np.float32(0.02)
+        part += rng.standard_normal(part.shape, dtype=np.float32) * np.float32(NOISE)
         part /= np.linalg.norm(part, axis=1, keepdims=True)
     return made

@@ -38,15 +38,13 @@ from memento.store import MemoryStore
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.datasets import benchmark, load
 from bench.embedding import realistic_chunks
-from bench.real_vectors import real_vectors, texts_of
+from bench.real_vectors import NOISE, real_vectors, texts_of
 
 BATCH = 20_000
 QUESTIONS = 200
 WARM_UP = 20
 CANDIDATES = 50
 DIMENSIONS = 384
-NOISE = np.float32(0.02)
-"""Of a variant's vector, in each dimension; what bench/real_vectors.py adds."""
 
 
 class Times(NamedTuple):
@@ -78,8 +76,8 @@ def material(benchmarks: Sequence[Path]) -> tuple[list[Said], list[str]]:
     return said, asked[: WARM_UP + QUESTIONS]
 
 
-def fill(database: Database, said: Sequence[Said], count: int, model: str, real: NDArray[np.float32]) -> None:
-    """Store `count` memories in sessions of forty; where a model is named, with vectors: `real` holds each turn's."""
+def fill(database: Database, said: Sequence[Said], count: int, model: str, real: NDArray[np.float32] | None) -> None:
+    """Store `count` memories in sessions of forty; with vectors where `real` holds each turn's."""
     rng, numbers = random.Random(2), np.random.default_rng(2)
     words = sorted({word for one in said for word in one.text.split() if word.isalpha()})
     for start in range(0, count, BATCH):
@@ -95,10 +93,10 @@ def fill(database: Database, said: Sequence[Said], count: int, model: str, real:
             )
         with database.write() as connection:
             rows.put(connection, batch)
-            if model:
+            if real is not None:
                 found = real[places]
                 variants = found[max(0, len(said) - start) :]
-                variants += NOISE * numbers.standard_normal(variants.shape, dtype=np.float32)
+                variants += np.float32(NOISE) * numbers.standard_normal(variants.shape, dtype=np.float32)
                 found /= np.linalg.norm(found, axis=1, keepdims=True)
                 known = connection.execute("SELECT num, text FROM memories WHERE model IS NULL ORDER BY num")
                 stored = [Pending(int(num), str(text)) for num, text in known]
@@ -168,7 +166,7 @@ def main() -> None:
     parser.add_argument("--words-only", action="store_true", help="no vectors: the search by words alone")
     options = parser.parse_args()
     said, asked = material(options.texts)
-    real = np.empty((0, DIMENSIONS), np.float32)
+    real = None
     if not options.words_only:
         places = {text: place for place, text in enumerate(texts_of(options.texts))}
         real = real_vectors(options.texts)[[places[one.text] for one in said]]
@@ -176,7 +174,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         MemoryStore(Path(folder, "m.db"), config=load_config()) as store,
     ):
-        fill(store.database, said, options.memories, "" if options.words_only else store._semantic.model, real)
+        fill(store.database, said, options.memories, store._semantic.model, real)
         print(f"{options.memories:,} memories, {len(asked) - WARM_UP} questions{'':<8} p50      p99  CPU p50   ms")
         measured: dict[str, Times | float] = {} if options.words_only else {**stages(store, asked)}
         for name, times in {**measured, **dict(lexical(store.database, asked))}.items():

@@ -68,6 +68,7 @@ class MemoryStore(CaptureAccount):
         self._working = WorkingTier(self._database, self.config.settings.cache.working_size)
         self._policy: Policy | None = None
         self.on_close: Callable[[MemoryStore], None] | None = None
+        """Told when the store is closed: who shares it lets go of it."""
         with suppress(StoreError, OSError):  # a full disk: the journal waits for the next start, reading goes on
             journal.replay(self._database)
 

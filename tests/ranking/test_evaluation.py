@@ -94,7 +94,8 @@ def test_what_day_a_question_means_counts_from_its_own_time(model_dir: Path, tmp
         answer_session_ids=["s19"],
     )
     (conversation,) = load(written(tmp_path, [sample]))
-    with MemoryStore(tmp_path / "m.db", config=load_config(environment={"MEMENTO_MODEL_DIR": str(model_dir)})) as store:
+    environment = {"MEMENTO_HOME": str(tmp_path), "MEMENTO_MODEL_DIR": str(model_dir)}
+    with MemoryStore(tmp_path / "m.db", config=load_config(environment=environment)) as store:
         evaluation.fill(store, conversation)
         (question,) = conversation.questions
         assert evaluation.ranked(store, question)[0] == ("s19_0", "s19")

@@ -79,6 +79,8 @@ class _Progress:
     deadline: float
     question: Question
     within: Filter
+    now: int
+    """When it is asked, Unix milliseconds."""
     lexical: dict[int, float] = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
@@ -120,16 +122,16 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
 
 
 def _understood(database: Database, query: str, filter_: Filter, options: Options, deadline: float) -> _Progress:
-    query = query[:QUERY_CHARACTERS]
-    asked = parse(query, filter_, options.at)
+    query, now = query[:QUERY_CHARACTERS], now_ms() if options.at is None else options.at
+    asked = parse(query, filter_, now)
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
-        question = understand(text, lambda word: turns.has_speaker(connection, word), options.at)
+        question = understand(text, lambda word: turns.has_speaker(connection, word), now)
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
     unread = "" if options.plain else asked.unread
     notes = [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
-    return _Progress(options, deadline, question, within, dated=latest, notes=notes)
+    return _Progress(options, deadline, question, within, now, dated=latest, notes=notes)
 
 
 def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
@@ -202,11 +204,11 @@ def _on_named_days(spans: Iterable[Span], within: Filter) -> Iterator[Filter]:
 def _ranked(database: Database, progress: _Progress) -> None:
     """Rank all candidates by what is known without their texts, and the best of them again by everything."""
     _in_time(progress)
-    options, deadline, limit = progress.options, progress.deadline, progress.options.limit
+    options, deadline, now = progress.options, progress.deadline, progress.now
+    limit = options.limit
     fused = list(fuse(progress.dense, progress.lexical))[: max(SURVEYED, limit) * progress.times]
     nums = list(dict.fromkeys([*fused, *progress.dated]))
     cosines = progress.cosines
-    now = now_ms() if options.at is None else options.at
     surveyed = survey(database, progress.question, nums, progress.lexical, progress.idf, cosines, now, deadline)
     first = rank(surveyed, explain=options.explain)
     progress.ranked = [Placed(one) for one in first[:limit]]

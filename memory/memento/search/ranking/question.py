@@ -48,12 +48,12 @@ class Question:
     spans: tuple[dates.Span, ...]
 
 
-def understand(text: str, is_speaker: Callable[[str], bool], at: int | None = None) -> Question:
+def understand(text: str, is_speaker: Callable[[str], bool], now: int | None = None) -> Question:
     """Read a question; `is_speaker` tells whether a word is the name of somebody who has spoken.
 
-    `at` is when it is asked, in Unix milliseconds: `yesterday` and `last week` count from there, or from now.
+    `yesterday` and `last week` count from `now` (Unix milliseconds; the current time unless given).
     """
-    now = datetime.now() if at is None else datetime.fromtimestamp(at / 1000)
+    asked = datetime.now() if now is None else datetime.fromtimestamp(now / 1000)
     names = frozenset(word for word in _possible_names(text) if is_speaker(word))
     topic = without_names(text, names) if names else text
     words = tuple(word for word in terms(topic) if word not in names) or tuple(terms(text))
@@ -66,7 +66,7 @@ def understand(text: str, is_speaker: Callable[[str], bool], at: int | None = No
         asks_when=dates.asks_when(text),
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
         asks_user=not of_assistant and bool(_OF_USER.search(text)),
-        spans=tuple(dates.spans(text, now.date())[:_MAX_SPANS]),
+        spans=tuple(dates.spans(text, asked.date())[:_MAX_SPANS]),
     )
 
 
