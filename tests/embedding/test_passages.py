@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from memento.embedding.model_files import MAX_TOKENS, TOKENIZER
-from memento.embedding.passages import Chunker
+from memento.embedding.passages import Chunker, segment_end
 
 CLS, SEP = 101, 102
 
@@ -107,3 +107,23 @@ def test_a_megabyte_takes_linear_time(chunker: Chunker, unit: str) -> None:
     chunks = chunker.chunks(text)
     assert time.process_time() - started < 4.0  # 0.1 to 0.9 s measured; quadratic work takes minutes.
     assert max(len(chunk.ids) for chunk in chunks) <= MAX_TOKENS
+
+
+@given(LONG_TEXTS, st.integers(8, 4_000))
+@settings(deadline=None)
+def test_segments_tile_the_text_and_hold_no_more_bytes_than_they_may(text: str, size: int) -> None:
+    start, parts = 0, []
+    while start < len(text):
+        stop = segment_end(text, start, size)
+        assert start < stop
+        parts.append(text[start:stop])
+        start = stop
+    assert "".join(parts) == text
+    assert all(len(part.encode(errors="replace")) <= size for part in parts)
+
+
+def test_a_segment_ends_where_a_reader_would_cut() -> None:
+    text = "One sentence of a few words. " * 300
+    assert text[: segment_end(text, 0, 1_000)].endswith("words. ")
+    lines = "a line without an end\n" * 300
+    assert lines[: segment_end(lines, 0, 1_000)].endswith("\n")

@@ -77,7 +77,7 @@ class EmbeddedStore:
         with self.database.write() as connection:
             size = len(connection.execute("SELECT coalesce(max(text), '') FROM memories").get) + 1
             rows.put(connection, [self._row(key, "x" * size) for key in keys], revive=True)
-            waiting = vectors.pending(connection, model, len(keys))
+            waiting = vectors.texts(connection, [one.num for one in vectors.pending(connection, model, len(keys))])
             vectors.write(connection, model, [(one, self.random(passages).tobytes()) for one in waiting])
 
     def random(self, count: int) -> NDArray[np.float32]:

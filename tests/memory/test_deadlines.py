@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +166,25 @@ def test_a_slow_query_is_stopped_by_sqlite_and_the_connection_goes_on(tmp_path: 
     with database.read() as connection:
         assert connection.execute("SELECT 1").get == 1
     database.close()
+
+
+def test_a_long_question_lets_others_have_their_turn(
+    store: MemoryStore, row: RowMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prompt of ten thousand characters is embedded part by part, and not beyond its deadline."""
+    store.commit(Batch(None, [row("a", "tea with milk")]))
+    store.embed_pending()
+    embedder = store._semantic._models.embedder(store._semantic.model)
+    embed, calls = embedder.embed, []
+
+    def slow(texts: Sequence[str]) -> Any:
+        calls.append(time.monotonic())
+        time.sleep(0.1)
+        return embed(texts)
+
+    monkeypatch.setattr(embedder, "embed", slow)
+    assert store.recall("why is the tea cold " * 500, deadline=0.3).partial
+    counted = len(calls)
+    assert counted < 8
+    time.sleep(0.5)
+    assert len(calls) <= counted + 1  # what nobody waits for is not embedded

@@ -52,7 +52,7 @@ def _embed(store: MemoryStore, bar: Bar) -> None:
 
     generator = np.random.default_rng(bar.seed)
     with store.database.write() as connection:
-        waiting = vectors.pending(connection, "random@1", 300)
+        waiting = vectors.texts(connection, [row.num for row in vectors.pending(connection, "random@1", 300)])
         made = [(row, generator.standard_normal(384).astype(np.float32).tobytes()) for row in waiting]
         vectors.write(connection, "random@1", made)
 

@@ -11,21 +11,21 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from memento.embedding import Embedder
+from memento.embedding import Embedded as Vectors, Embedder
+from memento.embedding.passages import SEGMENT_BYTES, segment_end
 from memento.search.models import Models
-from memento.storage import next_model, token_codes, vectors
+from memento.storage import next_model, segments, token_codes, vectors
 from memento.storage.database import BUSY_SECONDS, Database
 
 if TYPE_CHECKING:
     import apsw
 
-    _Waiting = Callable[[apsw.Connection, str, int], list[vectors.Pending]]
+    _Waiting = Callable[[apsw.Connection, str, int], list[vectors.Waiting]]
+    _Made = tuple[vectors.Pending, Vectors]
     _Put = Callable[[apsw.Connection, str, list[tuple[vectors.Pending, bytes]]], None]
 
 BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
-BATCH_CHARACTERS: Final = 20_000
-"""Text embedded between two looks at a deadline: about 20 chunks, a fifth of a second."""
 LEAST_WAIT_SECONDS: Final = 0.05
 """How long the write lock is waited for, however near the deadline is."""
 
@@ -140,31 +140,63 @@ class Backlog:
         progress: Progress | None,
         embedded: Embedded,
     ) -> int:
+        """Embed what waits, short texts first: a text of megabytes must not hold up what came with it."""
         done = 0
         while deadline is None or time.monotonic() < deadline:
             with self._database.read() as connection:
-                rows = waiting(connection, embedder.model, BATCH)
-            if not rows:
+                found = waiting(connection, embedder.model, BATCH)
+                short = _head([row for row in found if row.size <= SEGMENT_BYTES], deadline)
+                rows = vectors.texts(connection, [row.num for row in short or found[:1]])
+            if not found:
                 break
-            if deadline is not None:
-                rows = _head(rows)
-            found = embedder.embed_to_bytes([row.text for row in rows])
+            made = self._short(embedder, rows) if short else self._long(embedder, rows, deadline)
+            if not made:
+                continue
             with self._database.write(within=_within(deadline)) as connection:
-                put(connection, embedder.model, [(row, one.vectors) for row, one in zip(rows, found, strict=True)])
-                codes = [(row, one.codes) for row, one in zip(rows, found, strict=True)]
-                token_codes.write(connection, embedder.model, codes)
-            done += len(rows)
-            embedded(len(rows), embedder, deadline)
+                put(connection, embedder.model, [(row, one.vectors) for row, one in made])
+                token_codes.write(connection, embedder.model, [(row, one.codes) for row, one in made])
+                if not short:
+                    segments.drop(connection, made[0][0].num)
+            done += len(made)
+            embedded(len(made), embedder, deadline)
             if progress:
-                progress(len(rows))
+                progress(len(made))
         return done
+
+    def _short(self, embedder: Embedder, rows: list[vectors.Pending]) -> list[_Made]:
+        """Return the rows with their vectors."""
+        return list(zip(rows, embedder.embed_to_bytes([row.text for row in rows]), strict=True))
+
+    def _long(self, embedder: Embedder, rows: list[vectors.Pending], deadline: float | None) -> list[_Made]:
+        """Embed the next segment of a long text; return its row with the vectors when that was the last one."""
+        if not rows:  # deleted since it was found
+            return []
+        row, model = rows[0], embedder.model
+        with self._database.read() as connection:
+            start = segments.end(connection, model, row.num)
+        stop = segment_end(row.text, start)
+        if start < stop:
+            (one,) = embedder.embed_to_bytes([row.text[start:stop]])
+            with self._database.write(within=_within(deadline), derived=True) as connection:
+                segments.put(connection, model, row, (start, stop), one.vectors, one.codes)
+        if stop < len(row.text):
+            return []
+        with self._database.read() as connection:
+            whole = segments.joined(connection, model, row)
+        if whole:
+            return [(row, Vectors(*whole))]
+        with self._database.write(within=_within(deadline), derived=True) as connection:
+            segments.drop(connection, row.num)  # it begins again
+        return []
 
 
 def _within(deadline: float | None) -> float:
     return BUSY_SECONDS if deadline is None else max(LEAST_WAIT_SECONDS, deadline - time.monotonic())
 
 
-def _head(rows: list[vectors.Pending]) -> list[vectors.Pending]:
-    """Return the first rows whose texts are BATCH_CHARACTERS together, one row at least."""
-    lengths = accumulate(len(row.text) for row in rows)
-    return rows[: max(1, bisect_right(list(lengths), BATCH_CHARACTERS))]
+def _head(rows: list[vectors.Waiting], deadline: float | None) -> list[vectors.Waiting]:
+    """Return the first rows whose texts are a segment together, one at least; without a deadline all of them."""
+    if deadline is None:
+        return rows
+    sizes = accumulate(row.size for row in rows)
+    return rows[: max(1, bisect_right(list(sizes), SEGMENT_BYTES))]

@@ -7,13 +7,17 @@ import os
 import threading
 import time
 from _thread import start_new_thread
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import fsum, sqrt
 from typing import ClassVar, Final
 
 from memento.config import Cache
 from memento.embedding import Embedded
+from memento.embedding.passages import segment_end
+from memento.embedding.token_codes import MOST_CODES
 from memento.errors import StoreError
 from memento.memory import CacheUse
 from memento.search.models import Models
@@ -22,6 +26,8 @@ from memento.storage.database import Database, DeadlineExceeded, held
 
 QUERY_CHARACTERS: Final = 10_000
 """What is looked at of a query: a pasted log must not take the whole deadline."""
+QUERY_SEGMENT_BYTES: Final = 1_200
+"""UTF-8 bytes of a query that one call of the model takes: others wait for it, a tenth of a second on a slow core."""
 Reading = Callable[[], list[Embedded]]
 """Waits for the vectors of texts and returns them with the words' codes. Raises DeadlineExceeded, ModelMissing or
 ModelError."""
@@ -140,10 +146,23 @@ class _Embedding:
             self.running.discard(self)
 
     def _embedded(self) -> list[Embedded]:
+        """Embed the texts, the short ones in one call, each segment of a long one in a call of its own.
+
+        Between two calls others get their turn, and a deadline that has passed ends the work.
+        """
+        parts = {text: _segments(text) for text in self._texts}
+        short = [text for text, own in parts.items() if len(own) == 1]
+        made = dict(zip(short, self._call(short), strict=True)) if short else {}
+        for text in self._texts:
+            if text not in made:
+                made[text] = _mean([one for part in parts[text] for one in self._call([part])])
+        return [made[text] for text in self._texts]
+
+    def _call(self, texts: Sequence[str]) -> list[Embedded]:
         with held(_AT_ONCE, self._deadline):
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 raise DeadlineExceeded
-            return self._models.embedder(self._model).embed_queries_to_bytes(self._texts)
+            return self._models.embedder(self._model).embed_queries_to_bytes(texts)
 
     @classmethod
     def _finish(cls) -> None:
@@ -151,6 +170,28 @@ class _Embedding:
         for one in list(cls.running):
             with one._under_way:
                 pass
+
+
+def _segments(text: str) -> list[str]:
+    """Return the parts of a text that are embedded together, in order."""
+    parts, start = [], 0
+    while start < len(text):
+        stop = segment_end(text, start, QUERY_SEGMENT_BYTES)
+        parts.append(text[start:stop])
+        start = stop
+    return parts or [text]
+
+
+def _mean(parts: Sequence[Embedded]) -> Embedded:
+    """Return the normalised mean of a query's parts, and the codes of as many of its first words as a text has.
+
+    Without numpy: a recall in the native engine does not load it.
+    """
+    vectors = [array("f", part.vectors) for part in parts]
+    total = [fsum(values) for values in zip(*vectors, strict=True)]
+    length = sqrt(fsum(value * value for value in total)) or 1.0
+    mean = array("f", [value / length for value in total])
+    return Embedded(mean.tobytes(), b"".join(part.codes for part in parts)[: MOST_CODES * len(total) // 8])
 
 
 atexit.register(_Embedding._finish)

@@ -225,7 +225,27 @@ CREATE TRIGGER memories_deleted_faded AFTER DELETE ON memories BEGIN
 END;
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8)
+_V9: Final = """
+-- The vectors of a long text's segments made so far: joined into its embedding when the last one is made.
+CREATE TABLE embedded_segments (
+    num            INTEGER NOT NULL,        -- of the memory
+    model          TEXT NOT NULL,
+    start          INTEGER NOT NULL,        -- characters of the text from here
+    stop           INTEGER NOT NULL,        -- to here
+    embedding_hash BLOB NOT NULL,           -- of `embedding`
+    embedding      BLOB NOT NULL,           -- as in `memories`
+    codes          BLOB NOT NULL,           -- as in `token_codes`
+    PRIMARY KEY (num, model, start)
+) STRICT;
+CREATE TRIGGER memories_deleted_segments AFTER DELETE ON memories BEGIN
+    DELETE FROM embedded_segments WHERE num = old.num;
+END;
+CREATE TRIGGER memories_updated_segments AFTER UPDATE OF text ON memories WHEN old.text <> new.text BEGIN
+    DELETE FROM embedded_segments WHERE num = old.num;
+END;
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:

@@ -14,8 +14,8 @@ import apsw
 
 from memento import killpoints
 from memento.identity import HASH_BYTES
-from memento.storage import counters
-from memento.storage.vectors import Pending
+from memento.storage import counters, segments
+from memento.storage.vectors import Pending, Waiting
 
 _FOLDER = "model:"
 """Before a model's stamp: the key in `meta` under which the folder stands that its vectors were made with."""
@@ -72,21 +72,21 @@ def left(connection: apsw.Connection, model: str) -> int:
     return max(0, int(connection.execute(sql, (model,)).get))
 
 
-def waiting(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
+def waiting(connection: apsw.Connection, model: str, limit: int) -> list[Waiting]:
     """Return rows that have another model's vector and none of this one: the newest first, then what grew meanwhile."""
     rows = connection.execute(
-        "SELECT num, text FROM memories WHERE model <> ?1 "
+        "SELECT num, octet_length(text) FROM memories WHERE model <> ?1 "
         "AND num < (SELECT coalesce(min(num), 9223372036854775807) FROM embeddings_next WHERE model = ?1) "
         "ORDER BY num DESC LIMIT ?2",
         (model, limit),
     ).fetchall()
     if not rows:
         rows = connection.execute(
-            "SELECT num, text FROM memories WHERE model <> ?1 "
+            "SELECT num, octet_length(text) FROM memories WHERE model <> ?1 "
             "AND num NOT IN (SELECT num FROM embeddings_next WHERE model = ?1) LIMIT ?2",
             (model, limit),
         ).fetchall()
-    return [Pending(int(str(num)), str(text)) for num, text in rows]
+    return [Waiting(int(str(num)), int(str(size))) for num, size in rows]
 
 
 def put(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, bytes]]) -> None:
@@ -122,4 +122,5 @@ def switch(connection: apsw.Connection, model: str) -> int:
     killpoints.reach("model.switched")
     connection.execute("DELETE FROM embeddings_next")
     connection.execute("DELETE FROM token_codes WHERE model <> ?", (model,))
+    segments.drop_other_models(connection, model)
     return switched

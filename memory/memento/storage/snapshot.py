@@ -23,7 +23,16 @@ from memento.storage.rows import HASHED
 _COVERED: Final = frozenset((*HASHED[1:], "embedding"))
 """Columns of `memories` that are under `content_hash` and `embedding_hash`: the hashes stand for them."""
 _DERIVED: Final = frozenset(
-    ("embedding_cache", "embeddings_next", "faded", "memory_tags", "repeats", "token_codes", "writes")
+    (
+        "embedded_segments",
+        "embedding_cache",
+        "embeddings_next",
+        "faded",
+        "memory_tags",
+        "repeats",
+        "token_codes",
+        "writes",
+    )
 )
 ONLY_COPIES: Final = ("hook-spool",)
 """Formats of sources that are removed once they are ingested: a backup must hold their rows before that."""

@@ -10,15 +10,23 @@ import apsw
 
 from memento.identity import HASH_BYTES, text_hash
 from memento.storage import counters
-from memento.storage.filters import Filter, where
+from memento.storage.filters import AMONG, Filter, listed, where
 from memento.times import now_ms
 
 TOUCH_MS: Final = 60_000
 """Uses of a cached embedding are noted to the minute: a query should not have to write."""
 
 
+class Waiting(NamedTuple):
+    """A row without an embedding of the current model, without its text."""
+
+    num: int
+    size: int
+    """UTF-8 bytes of its text."""
+
+
 class Pending(NamedTuple):
-    """A row without an embedding of the current model."""
+    """A row to embed."""
 
     num: int
     text: str
@@ -42,18 +50,26 @@ class Cached(NamedTuple):
     """Whether its last known use is so long ago that this one is to be noted."""
 
 
-def pending(connection: apsw.Connection, model: str, limit: int) -> list[Pending]:
+def pending(connection: apsw.Connection, model: str, limit: int) -> list[Waiting]:
     """Return rows that this model has not embedded, the newest first: they are asked for soonest."""
     rows: list[tuple[Any, ...]] = connection.execute(
-        "SELECT num, text FROM memories WHERE model IS NULL AND embedding_seq IS NULL ORDER BY num DESC LIMIT ?",
+        "SELECT num, octet_length(text) FROM memories WHERE model IS NULL AND embedding_seq IS NULL "
+        "ORDER BY num DESC LIMIT ?",
         (limit,),
     ).fetchall()
     if len(rows) < limit:
         rows += connection.execute(
-            "SELECT num, text FROM memories WHERE model < ? OR model > ? LIMIT ?",
+            "SELECT num, octet_length(text) FROM memories WHERE model < ? OR model > ? LIMIT ?",
             (model, model, limit - len(rows)),
         ).fetchall()
-    return [Pending(*row) for row in rows]
+    return [Waiting(*row) for row in rows]
+
+
+def texts(connection: apsw.Connection, nums: Sequence[int]) -> list[Pending]:
+    """Return these rows with their texts, in the order of `nums`, without those that have gone."""
+    sql = f"SELECT num, text FROM memories WHERE num {AMONG}"
+    found: dict[int, str] = dict(connection.execute(sql, (listed(nums),)))
+    return [Pending(num, found[num]) for num in nums if num in found]
 
 
 def pending_count(connection: apsw.Connection, model: str) -> int:

@@ -1,0 +1,65 @@
+"""The vectors of long texts that are still being embedded, segment by segment.
+
+A text of megabytes takes minutes; whoever embeds it has half a second at a time. Each segment is committed when it is
+made, so any process goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any
+
+import apsw
+
+from memento.identity import HASH_BYTES
+from memento.storage.vectors import Pending
+
+
+def end(connection: apsw.Connection, model: str, num: int) -> int:
+    """Return up to which character of a row's text the model has embedded it."""
+    sql = "SELECT max(stop) FROM embedded_segments WHERE num = ? AND model = ?"
+    return int(connection.execute(sql, (num, model)).get or 0)
+
+
+def put(
+    connection: apsw.Connection, model: str, row: Pending, span: tuple[int, int], vectors: bytes, codes: bytes
+) -> None:
+    """Keep one segment inside the caller's transaction; not of a row whose text has changed."""
+    connection.execute(
+        "INSERT OR REPLACE INTO embedded_segments (num, model, start, stop, embedding_hash, embedding, codes) "
+        "SELECT num, ?, ?, ?, ?, ?, ? FROM memories WHERE num = ? AND text = ?",
+        (model, *span, _hash(vectors), vectors, codes, row.num, row.text),
+    )
+
+
+def joined(connection: apsw.Connection, model: str, row: Pending) -> tuple[bytes, bytes] | None:
+    """Return the vectors of all segments in order, and the codes of the first.
+
+    None where they do not tile the text or one is damaged. The first segment has more words than a text keeps codes
+    of (embedding/token_codes.py).
+    """
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT start, stop, embedding, embedding_hash, codes FROM embedded_segments "
+        "WHERE num = ? AND model = ? ORDER BY start",
+        (row.num, model),
+    ).fetchall()
+    bounds = [(0, 0), *((start, stop) for start, stop, *_ in rows), (len(row.text), 0)]
+    tiles = all(left[1] == right[0] for left, right in pairwise(bounds))
+    if not tiles or any(_hash(embedding) != known for *_, embedding, known, _ in rows):
+        return None
+    return b"".join(embedding for *_, embedding, _, _ in rows), rows[0][-1]
+
+
+def drop(connection: apsw.Connection, num: int) -> None:
+    """Delete a row's segments inside the caller's transaction."""
+    connection.execute("DELETE FROM embedded_segments WHERE num = ?", (num,))
+
+
+def drop_other_models(connection: apsw.Connection, model: str) -> None:
+    """Delete what models other than this one have begun, inside the caller's transaction."""
+    connection.execute("DELETE FROM embedded_segments WHERE model <> ?", (model,))
+
+
+def _hash(vectors: bytes) -> bytes:
+    return blake2b(vectors, digest_size=HASH_BYTES).digest()
