@@ -202,7 +202,7 @@ def test_a_damaged_store_is_not_backed_up(store: MemoryStore) -> None:
 
 def test_without_space_it_is_refused(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memento.backup.taking._SPARE", 10**18)
-    with pytest.raises(StoreError, match=r"needs .* MB for a moment"):
+    with pytest.raises(StoreError, match=r"needs .* MB while it is made"):
         backed_up(store)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import apsw
 import pytest
@@ -66,3 +67,19 @@ def test_a_kill_is_taken_up(outdated: Path, point: str, open_store: Callable[[],
     assert version(outdated) == 1
     assert open_store().stats().memories == 200
     assert version(outdated) == len(MIGRATIONS)
+
+
+def test_processes_that_start_together_take_one_backup(outdated: Path) -> None:
+    started = [subprocess.Popen([sys.executable, "-c", OPEN]) for _ in range(6)]
+    assert [process.wait(60) for process in started] == [0] * 6
+    assert len(Shelf(outdated).all()) == 1
+    assert version(outdated) == len(MIGRATIONS)
+
+
+def test_a_full_disk_says_what_an_upgrade_needs(
+    outdated: Path, open_store: Callable[[], MemoryStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10_000_000))
+    with pytest.raises(StoreError, match=r"older Memento.* nothing was changed: .* 10 MB are free: free \d+ MB there"):
+        open_store()
+    assert version(outdated) == 1

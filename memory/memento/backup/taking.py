@@ -86,5 +86,6 @@ def _require_space(database: Database, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StoreError(
-            f"a backup in {os.fspath(folder)} needs {needed / 1e6:,.0f} MB for a moment, {free / 1e6:,.0f} MB are free"
+            f"a backup in {os.fspath(folder)} needs {needed / 1e6:,.0f} MB while it is made, "
+            f"and {free / 1e6:,.0f} MB are free: free {(needed - free) / 1e6:,.0f} MB there and try again"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from memento.config import Config
-from memento.errors import StoreCorrupt, StoreRestored
+from memento.errors import StoreCorrupt, StoreError, StoreRestored
 from memento.restore.emptied import refuse_emptied
 from memento.storage.database import Database
 
@@ -39,7 +39,15 @@ def _snapshot(config: Config) -> Callable[[Database], None]:
         from memento.backup import Shelf, take
 
         days = config.settings.storage.backup_retention_days
-        take(database, "migration", Shelf(database.path), retention_days=days)
+        try:
+            take(database, "migration", Shelf(database.path), retention_days=days)
+        except StoreCorrupt:
+            raise
+        except StoreError as error:
+            raise StoreError(
+                f"{database.path} was written by an older Memento. A backup is taken before it is upgraded, and that "
+                f"failed, so nothing was changed: {error}"
+            ) from None
 
     return take_one
 

@@ -21,7 +21,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from memento import killpoints
-from memento.durable import private_folder
+from memento.durable import locked, private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
 from memento.filesystem import SILENT, kind_of
 from memento.storage import swap
@@ -102,9 +102,19 @@ class Database:
             _create_private(path)
         with translated(path):
             if is_outdated(self.connection):
-                before_migration(self)
+                self._upgrade(before_migration)
             migrate(self.connection)
         _make_private(path)
+
+    def _upgrade(self, before_migration: Callable[[Database], None]) -> None:
+        """Bring an older file to the newest schema; of processes that start together one does, the others wait."""
+        try:
+            with locked(self.path.with_name(f"{self.path.name}.migration.lock")):
+                if is_outdated(self.connection):
+                    before_migration(self)
+                    migrate(self.connection)
+        except OSError as error:
+            raise _not_opened(self.path, error) from None
 
     @property
     def connection(self) -> apsw.Connection:
