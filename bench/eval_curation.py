@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.examples import LABELLED, labelled
 from bench.policy import text as prose
 
-from memento.curation.similarity import Text, chains, near_duplicates
+from memento.curation.similarity import Signatures, chains
 from memento_policies.retention import load_retention
 from memento_policies.statements import Known
 
@@ -45,14 +45,18 @@ LEAST_WORDS: Final = 16
 def duplicates(rng: random.Random, above: float) -> None:
     """Print precision and recall of planted duplicates."""
     originals = list(_originals(rng))
-    texts = [Text(f"{number}", "v", text) for number, text in enumerate(originals)]
-    planted: dict[str, tuple[str, str]] = {}
+    texts = list(originals)
+    planted: dict[int, tuple[int, str]] = {}
     for name, edit in (*SAME.items(), *OTHER.items()):
         for number in rng.sample(range(len(originals)), 100):
-            planted[f"{number}/{name}"] = (str(number), name)
-            texts.append(Text(f"{number}/{name}", "v", " ".join(edit(rng, originals[number].split()))))
+            planted[len(texts)] = number, name
+            texts.append(" ".join(edit(rng, originals[number].split())))
     started = time.perf_counter()
-    group_of = {one: at for at, group in enumerate(chains(near_duplicates(texts, above))) for one in group}
+    signatures = Signatures()
+    for text in texts:
+        signatures.add("v", text)
+    pairs = signatures.pairs(above, texts.__getitem__)
+    group_of = {one: at for at, group in enumerate(chains(pairs)) for one in group}
     seconds = time.perf_counter() - started
     found = dict.fromkeys((*SAME, *OTHER), 0)
     for copy, (original, name) in planted.items():

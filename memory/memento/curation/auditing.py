@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from memento.curation.consolidation import plan, traits_of
+from memento.curation.consolidation import Step, plan
+from memento.curation.survey import traits_of, walk
 from memento.memory import Memory
 from memento.storage import rows
 from memento.store import MemoryStore
 from memento.times import now_ms
 from memento.writing import message_of
-from memento_policies import Policy
 from memento_policies.retention import load_retention
 
 LOOP: Final = 5
@@ -44,55 +44,90 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
     Writes nothing. Raises PolicyError.
     """
     at = now_ms() if now is None else now
-    with store.database.read() as connection:
-        memories = list(rows.every(connection))
-    known = {memory.id: memory for memory in memories}
-    planned = plan(store, at)
-    marked = {memory.id for memory in memories if memory.superseded_by}
-    same = [known[step.id] for step in planned.steps if step.doing == "same"]
-    outdated = [memory for memory in memories if memory.id in marked]
-    outdated += [known[step.id] for step in planned.steps if step.doing == "outdated" and step.id not in marked]
-    retention = load_retention(store.config.policy_dir)
-    stale = [memory for memory in memories if retention.faded(traits_of(memory, at)) < _STALE * memory.importance]
+    duplicate, outdated = _planned(store, at)
+    superseded, secret, stale, junk = _Hits(), _Hits(), _Hits(), _Hits()
+    texts, holders, count = _Groups(), _Groups(), 0
+    retention, policy = load_retention(store.config.policy_dir), store.policy
+    for row in walk(store.database, rows.after):
+        memory, count = row.memory, count + 1
+        texts.add((memory.session_id, memory.role, " ".join(memory.text.lower().split())), row.num)
+        for link in memory.meta.get("secrets", ()):
+            holders.add((str(link),), row.num)
+        if policy.redact(memory.text).counts:
+            secret.add(memory)
+        if memory.superseded_by or memory.id in outdated:
+            superseded.add(memory)
+        if retention.faded(traits_of(memory, at)) < _STALE * memory.importance:
+            stale.add(memory)
+        if memory.why.get("reason") != "remembered" and not policy.decide(message_of(memory)).keep:
+            junk.add(memory)
+    loop, shared = _read(store, texts.of(LOOP)), _read(store, holders.of(2))
     return [
-        _rate("duplicate", "a newer memory of the same voice says the same", same, memories),
-        _rate("loop", f"the same text {LOOP} times or more in one session", _loops(memories), memories),
-        _rate("secret", "holds what the rules take for a secret: `memento scrub`", _secrets(memories, store), memories),
-        _rate("shared", "a secret that was taken out of it stood in another memory too", _shared(memories), memories),
-        _rate("superseded", "marked: a newer memory takes its place", outdated, memories),
-        _rate("stale", "less than a twentieth of its importance is left", stale, memories),
-        _rate(
-            "junk", "today's rules would not keep it: `memento policy diff`", _junk(memories, store.policy), memories
-        ),
+        duplicate.rate("duplicate", "a newer memory of the same voice says the same", count),
+        loop.rate("loop", f"the same text {LOOP} times or more in one session", count),
+        secret.rate("secret", "holds what the rules take for a secret: `memento scrub`", count),
+        shared.rate("shared", "a secret that was taken out of it stood in another memory too", count),
+        superseded.rate("superseded", "marked: a newer memory takes its place", count),
+        stale.rate("stale", "less than a twentieth of its importance is left", count),
+        junk.rate("junk", "today's rules would not keep it: `memento policy diff`", count),
     ]
 
 
-def _rate(name: str, meaning: str, found: Iterable[Memory], all_: Sequence[Memory]) -> Rate:
-    hits = list(found)
-    shown = [f"{memory.id[:8]} {' '.join(memory.text.split())[:100]}" for memory in hits[:_EXAMPLES]]
-    return Rate(name, meaning, len(hits), len(hits) / len(all_) if all_ else 0.0, shown)
+class _Hits:
+    """The memories that one thing was found in: how many, and the first few."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.examples: list[str] = []
+
+    def add(self, memory: Memory | Step) -> None:
+        """Count a memory, or what is to be done with one."""
+        self.count += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(f"{memory.id[:8]} {' '.join(memory.text.split())[:100]}")
+
+    def rate(self, name: str, meaning: str, memories: int) -> Rate:
+        """Return the share of all memories."""
+        return Rate(name, meaning, self.count, self.count / memories if memories else 0.0, self.examples)
 
 
-def _loops(memories: Iterable[Memory]) -> list[Memory]:
-    said: dict[tuple[str, str, str], list[Memory]] = defaultdict(list)
-    for memory in memories:
-        said[memory.session_id, memory.role, " ".join(memory.text.lower().split())].append(memory)
-    return [memory for group in said.values() if len(group) >= LOOP for memory in group]
+class _Groups:
+    """Row numbers by what they have in common, of which 8 bytes of hash are kept."""
+
+    def __init__(self) -> None:
+        self._hashes, self._nums = array("q"), array("q")
+
+    def add(self, common: tuple[str, ...], num: int) -> None:
+        """Take in a row."""
+        self._hashes.append(hash(common))
+        self._nums.append(num)
+
+    def of(self, least: int) -> list[int]:
+        """Return the row numbers, in order and each once, that at least `least` have something in common with."""
+        import numpy as np
+
+        hashes, nums = np.frombuffer(self._hashes, np.int64), np.frombuffer(self._nums, np.int64)
+        _, group, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
+        found: list[int] = np.unique(nums[sizes[group] >= least]).tolist()
+        return found
 
 
-def _secrets(memories: Iterable[Memory], store: MemoryStore) -> list[Memory]:
-    return [memory for memory in memories if store.policy.redact(memory.text).counts]
+def _planned(store: MemoryStore, now: int) -> tuple[_Hits, set[str]]:
+    """Return what a newer memory repeats, and the ids of what a newer one contradicts and is not marked yet."""
+    duplicate, outdated = _Hits(), set()
+    for step in plan(store, now).steps:
+        if step.doing == "same":
+            duplicate.add(step)
+        elif step.doing == "outdated":
+            outdated.add(step.id)
+    return duplicate, outdated
 
 
-def _shared(memories: Iterable[Memory]) -> list[Memory]:
-    holders: dict[str, list[Memory]] = defaultdict(list)
-    for memory in memories:
-        for link in memory.meta.get("secrets", ()):
-            holders[str(link)].append(memory)
-    shared = {memory.id: memory for group in holders.values() if len(group) > 1 for memory in group}
-    return list(shared.values())
-
-
-def _junk(memories: Iterable[Memory], policy: Policy) -> list[Memory]:
-    ingested = (memory for memory in memories if memory.why.get("reason") != "remembered")
-    return [memory for memory in ingested if not policy.decide(message_of(memory)).keep]
+def _read(store: MemoryStore, nums: Sequence[int]) -> _Hits:
+    """Return these rows as hits; the first few are read."""
+    hits = _Hits()
+    with store.database.read() as connection:
+        for memory in rows.by_nums(connection, nums[:_EXAMPLES]).values():
+            hits.add(memory)
+    hits.count = len(nums)
+    return hits

@@ -9,24 +9,25 @@ somebody writes one, deletes.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from sys import intern
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from memento import journal
-from memento.curation.similarity import Text, chains, near_duplicates
-from memento.memory import EPISODIC, KNOWLEDGE, Memory
-from memento.storage import curating, fading, repeats, rows
+from memento.curation.similarity import chains
+from memento.curation.survey import Survey
+from memento.memory import EPISODIC, KNOWLEDGE
+from memento.storage import curating, fading, repeats
 from memento.store import MemoryStore
-from memento.times import now_ms
-from memento_policies.retention import DAY_MS, Retention, Traits, load_retention
+from memento.times import iso, now_ms
+from memento_policies.retention import Retention, Traits, load_retention
 from memento_policies.statements import Known
 
 FADED: Final = 1 / 20
 """A memory of which no more than this share of its importance is left has faded."""
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_SHOWN: Final = 100
+"""Characters of a memory's text that a step shows."""
 Doing = Literal["same", "outdated", "promote", "forget", "unmark", "fade", "revive"]
 
 
@@ -36,10 +37,11 @@ class Step:
 
     doing: Doing
     id: str
-    text: str
     why: str
     by: str = ""
     """The newer memory, where one takes its place."""
+    text: str = ""
+    """The first characters of the memory's text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,49 +74,45 @@ def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = 
 def plan(store: MemoryStore, now: int) -> Plan:
     """Return what is to be done, each step with its reason."""
     retention = load_retention(store.config.policy_dir)
+    survey = Survey(store.database, retention, now)
+    marks = {**_outdated(survey), **_same(store, survey, retention)}
+    steps = [*_marked(survey, marks), *_moved(survey, marks, retention)]
+    gone = {step.id for step in steps if step.doing == "forget"}
+    promoted = {step.id for step in steps if step.doing == "promote"}
+    faded = 0
+    for place, memory in enumerate(survey.ids):
+        if memory in gone:
+            continue
+        traits = survey.traits(place)
+        why = _fades(replace(traits, collection=KNOWLEDGE) if memory in promoted else traits, retention)
+        faded += bool(why)
+        if why and place not in survey.faded:
+            steps.append(Step("fade", memory, why))
+        elif not why and place in survey.faded:
+            steps.append(Step("revive", memory, "it is knowledge now, or the rules have changed"))
     with store.database.read() as connection:
-        memories = [_slim(memory) for memory in rows.every(connection) if memory.active]
-        repeated, faded = repeats.marked(connection), fading.faded(connection)
-    marks = {**_outdated(memories, retention), **_same(memories, retention)}
-    traits = {memory.id: traits_of(memory, now) for memory in memories}
-    steps = [*_marked(memories, marks, repeated), *_moved(memories, marks, traits, retention)]
-    fades = {name: why for name, one in traits.items() if (why := _fades(one, retention))}
-    steps += [
-        Step("fade", memory.id, memory.text, fades[memory.id])
-        if memory.id in fades
-        else Step("revive", memory.id, memory.text, "it is knowledge now, or the rules have changed")
-        for memory in memories
-        if memory.id in traits and (memory.id in fades) != (memory.id in faded)
-    ]
-    return Plan(steps, len(memories), len(fades), dict(Counter(step.doing for step in steps)))
+        steps = [replace(step, text=curating.beginning(connection, step.id, _SHOWN)) for step in steps]
+    return Plan(steps, len(survey), faded, dict(Counter(step.doing for step in steps)))
 
 
-def _marked(memories: Sequence[Memory], marks: Mapping[str, Step], repeated: Set[str]) -> Iterator[Step]:
+def _marked(survey: Survey, marks: Mapping[int, Step]) -> Iterator[Step]:
     """Yield what is to be marked otherwise than it is."""
-    marked = {memory.id: memory.superseded_by for memory in memories}
-    for step in marks.values():
-        if marked[step.id] != step.by or (step.doing == "same") != (step.id in repeated):
+    for place, step in marks.items():
+        if survey.replaced_by.get(place) != step.by or (step.doing == "same") != (place in survey.repeated):
             yield step
-    for memory in memories:
-        if memory.superseded_by and memory.id not in marks:
-            yield Step("unmark", memory.id, memory.text, "the newer one is gone, or the rules have changed")
+    for place in survey.replaced_by:
+        if place not in marks:
+            yield Step("unmark", survey.ids[place], "the newer one is gone, or the rules have changed")
 
 
-def _moved(
-    memories: Sequence[Memory], marks: Mapping[str, Step], traits: dict[str, Traits], retention: Retention
-) -> Iterator[Step]:
-    """Yield what is to be forgotten or promoted; `traits` are those it has afterwards."""
-    for memory in memories:
-        if rule := retention.forgotten_by(traits[memory.id]):
-            del traits[memory.id]
-            yield Step("forget", memory.id, memory.text, rule.name)
-        elif (
-            memory.collection == EPISODIC
-            and memory.id not in marks
-            and (promoted := retention.promoted_by(traits[memory.id]))
-        ):
-            traits[memory.id] = replace(traits[memory.id], collection=KNOWLEDGE)
-            yield Step("promote", memory.id, memory.text, promoted.name)
+def _moved(survey: Survey, marks: Mapping[int, Step], retention: Retention) -> Iterator[Step]:
+    """Yield what is to be forgotten or promoted."""
+    for place, memory in enumerate(survey.ids):
+        traits = survey.traits(place)
+        if rule := retention.forgotten_by(traits):
+            yield Step("forget", memory, rule.name)
+        elif traits.collection == EPISODIC and place not in marks and (promoted := retention.promoted_by(traits)):
+            yield Step("promote", memory, promoted.name)
 
 
 def _fades(traits: Traits, retention: Retention) -> str:
@@ -122,79 +120,50 @@ def _fades(traits: Traits, retention: Retention) -> str:
     rule = retention.half_life(traits)
     if rule is None or rule.days is None or retention.faded(traits) >= traits.importance * FADED:
         return ""
-    return f"{rule.name}: {traits.age_days:,.0f} days old, and every {rule.days:g} days half of its importance goes"
-
-
-def traits_of(memory: Memory, now: int) -> Traits:
-    """Return what retention looks at."""
-    age = (now - memory.timestamp) / DAY_MS if memory.timestamp else 0.0
-    return Traits(memory.role, memory.kind, memory.collection, memory.tags, memory.importance, age)
-
-
-def _slim(memory: Memory) -> Memory:
-    """Return the memory without what no rule looks at: a store has a hundred thousand."""
-    return replace(
-        memory,
-        source="",
-        session_id="",
-        role=intern(memory.role),
-        speaker=intern(memory.speaker),
-        trust="",
-        kind=intern(memory.kind),
-        collection=intern(memory.collection),
-        project=intern(memory.project),
-        tags=tuple(map(intern, memory.tags)),
-        meta=_NOTHING,
-        why=_NOTHING,
+    return intern(
+        f"{rule.name}: {traits.age_days:,.0f} days old, and every {rule.days:g} days half of its importance goes"
     )
 
 
-def _voice(memory: Memory) -> str:
-    return "\0".join((memory.role, memory.speaker, memory.kind, memory.project))
+def _same(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int, Step]:
+    """Return by its place a step for every text of which a newer one says the same."""
 
+    def text_of(place: int) -> str | None:
+        with store.database.read() as connection:
+            return curating.text(connection, survey.ids[place])
 
-def _age(memory: Memory) -> tuple[int, str]:
-    return memory.timestamp, memory.id
-
-
-def _same(memories: Iterable[Memory], retention: Retention) -> dict[str, Step]:
-    """Return a step for every text of which a newer one says the same."""
-    known = {memory.id: memory for memory in memories}
-    texts = [Text(memory.id, _voice(memory), memory.text) for memory in known.values()]
-    steps: dict[str, Step] = {}
-    for group in chains(near_duplicates(texts, retention.same_above)):
-        *older, newest = sorted((known[one] for one in group), key=_age)
-        for memory in older:
-            why = f"said again on {newest.time[:10] or 'an unknown day'}"
-            steps[memory.id] = Step("same", memory.id, memory.text, why, newest.id)
+    steps: dict[int, Step] = {}
+    for group in chains(survey.signatures.pairs(retention.same_above, text_of)):
+        *older, newest = sorted(group, key=survey.age)
+        why = intern(f"said again on {iso(survey.times[newest])[:10] or 'an unknown day'}")
+        for place in older:
+            steps[place] = Step("same", survey.ids[place], why, survey.ids[newest])
     return steps
 
 
-def _outdated(memories: Sequence[Memory], retention: Retention) -> dict[str, Step]:
-    """Return a step for every statement of a person that a newer one of the same voice contradicts."""
-    known: defaultdict[str, Known] = defaultdict(Known)
-    texts = {memory.id: memory.text for memory in memories}
-    steps: dict[str, Step] = {}
-    for memory in sorted(memories, key=_age):
-        if memory.role != "user" or memory.kind != "turn":
-            continue  # an agent explains: "the triangle is equilateral" is of the moment
-        for statement in retention.statements.of(memory.text):
-            for old in known[_voice(memory)].hear(statement, memory.id):
-                why = f"{old.of}: {old.was!r} became {statement.value!r}"
-                steps[old.source] = Step("outdated", old.source, texts[old.source], why, memory.id)
+def _outdated(survey: Survey) -> dict[int, Step]:
+    """Return by its place a step for every statement of a person that a newer one of the same voice contradicts."""
+    known: defaultdict[int, Known] = defaultdict(Known)
+    places = {survey.ids[place]: place for place, _ in survey.statements}
+    steps: dict[int, Step] = {}
+    for place, statement in sorted(survey.statements, key=lambda one: survey.age(one[0])):
+        for old in known[survey.voices[place]].hear(statement, survey.ids[place]):
+            why = f"{old.of}: {old.was!r} became {statement.value!r}"
+            steps[places[old.source]] = Step("outdated", old.source, why, survey.ids[place])
     return steps
 
 
 def _carry_out(store: MemoryStore, found: Plan) -> None:
-    marks = {step.id: step.by or None for step in found.steps if step.doing in ("same", "outdated", "unmark")}
-    promoted = [step.id for step in found.steps if step.doing == "promote"]
-    forgotten = [step.id for step in found.steps if step.doing == "forget"]
+    def ids(*doing: Doing) -> Iterator[str]:
+        return (step.id for step in found.steps if step.doing in doing)
+
+    marked = [step for step in found.steps if step.doing in ("same", "outdated", "unmark")]
     with store.database.write() as connection:
-        curating.supersede(connection, marks)
-        repeats.unmark(connection, marks)
-        repeats.mark(connection, {step.id: step.by for step in found.steps if step.doing == "same"})
-        curating.move(connection, promoted, KNOWLEDGE)
-        fading.fade(connection, [step.id for step in found.steps if step.doing == "fade"])
-        fading.revive(connection, [step.id for step in found.steps if step.doing == "revive"])
-    if forgotten:
+        curating.supersede(connection, ((step.id, step.by or None) for step in marked))
+        repeats.unmark(connection, (step.id for step in marked))
+        repeats.mark(connection, ((step.id, step.by) for step in marked if step.doing == "same"))
+        curating.move(connection, ids("promote"), KNOWLEDGE)
+        fading.fade(connection, ids("fade"))
+        fading.revive(connection, ids("revive"))
+    if forgotten := list(ids("forget")):
         journal.write(store.database, lambda _: [journal.Forget(forgotten)])

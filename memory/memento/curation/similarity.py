@@ -8,8 +8,10 @@ exact. Texts that differ in a number or in a negation are never the same.
 from __future__ import annotations
 
 import re
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
@@ -28,40 +30,98 @@ _PRIME: Final = (1 << 31) - 1
 _MIX: Final = 0x9E3779B97F4A7C15
 """2^64 / the golden ratio, odd: multiplying by it spreads a hash over all bits (Knuth, vol. 3, 6.4)."""
 _MOST_CHARS: Final = 8000
+_BLOCK: Final = 65_536
+"""Pairs whose signatures are compared at once: 10 MB."""
+_SHINGLES_KEPT: Final = 256
+"""Texts that are read once for the pairs that follow each other."""
 _WORD: Final = re.compile(r"\w+(?:'\w+)?")
 _EXACT: Final = re.compile(r"\d+(?:[.,:/-]\d+)*|\b(?:not|no|never|without|cannot|\w+n't)\b")
 
 
-class Text(NamedTuple):
-    """A text and the voice that said it: texts of different voices are never compared."""
-
-    id: str
-    voice: str
-    text: str
-
-
 class Pair(NamedTuple):
-    """Two texts that say the same; `first` comes first in the order in which they were given."""
+    """Two texts that say the same, by their places in the order in which they were added."""
 
-    first: str
-    second: str
+    first: int
+    second: int
     similarity: float
     """Jaccard similarity of their word triples, in [0, 1]."""
 
 
-def near_duplicates(texts: Sequence[Text], above: float) -> Iterator[Pair]:
-    """Yield the pairs that are at least `above` similar. Memory: 300 bytes a text beside the texts."""
-    signatures = _signatures(texts)
-    least = (above - _MARGIN) * ROWS * BANDS
-    compared: set[tuple[int, int]] = set()
-    for first, second in _candidates([_group(text) for text in texts], signatures):
-        if (first, second) not in compared:
-            compared.add((first, second))
-            if (signatures[first] == signatures[second]).sum() < least:
+class Signatures:
+    """The signatures of texts: 176 bytes each, however long the text is.
+
+    Of each of the 72 hashes the lowest byte is kept (b-bit minwise hashing: Li and Koenig 2010), and of each band a
+    hash of 32 bits. Texts of different voices are never compared.
+    """
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        rng = np.random.default_rng(1)
+        self._factors = rng.integers(1, _PRIME, ROWS * BANDS, dtype=np.int64)
+        self._offsets = rng.integers(0, _PRIME, ROWS * BANDS, dtype=np.int64)
+        self._groups, self._bands, self._lows = array("Q"), bytearray(), bytearray()
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def add(self, voice: str, text: str) -> None:
+        """Take in the text that a voice said."""
+        import numpy as np
+
+        group, values = _group(voice, text), _shingles(text)
+        hashes = np.zeros(ROWS * BANDS, np.int64)
+        if len(values):
+            hashes = ((values[:, None] * self._factors + self._offsets) % _PRIME).min(0)
+        keys = np.full(BANDS, group, np.uint64)
+        for row in hashes.reshape(BANDS, ROWS).T.astype(np.uint64):
+            keys = keys * _MIX + row
+        self._groups.append(group)
+        self._bands += (keys >> np.uint64(32)).astype(np.uint32).tobytes()
+        self._lows += hashes.astype(np.uint8).tobytes()
+
+    def pairs(self, above: float, text_of: Callable[[int], str | None]) -> Iterator[Pair]:
+        """Yield the pairs that are at least `above` similar; `text_of` returns a text by its place, None if it is gone.
+
+        In a bucket of many each is paired with the one before it only: what is the same as its predecessor is in the
+        chain.
+        """
+
+        @lru_cache(_SHINGLES_KEPT)
+        def shingles(place: int) -> NDArray[np.int64] | None:
+            text = text_of(place)
+            return None if text is None else _shingles(text)
+
+        for first, second in self._candidates(above):
+            one, other = shingles(first), shingles(second)
+            if one is None or other is None:
                 continue
-            similarity = jaccard(_shingles(texts[first].text), _shingles(texts[second].text))
+            similarity = jaccard(one, other)
             if similarity >= above:
-                yield Pair(texts[first].id, texts[second].id, similarity)
+                yield Pair(first, second, similarity)
+
+    def _candidates(self, above: float) -> Iterator[tuple[int, int]]:
+        """Yield pairs of one voice, with the same numbers and negations, that agree in a band and in enough hashes."""
+        import numpy as np
+
+        least = (above - _MARGIN) * ROWS * BANDS
+        count = len(self)
+        groups = np.frombuffer(self._groups, np.uint64)
+        bands = np.frombuffer(self._bands, np.uint32).reshape(count, BANDS)
+        lows = np.frombuffer(self._lows, np.uint8).reshape(count, ROWS * BANDS)
+        found = np.zeros(0, np.int64)
+        for band in range(BANDS):
+            keys = bands[:, band]
+            order = np.argsort(keys, kind="stable")
+            first, second = order[:-1], order[1:]
+            same = (keys[first] == keys[second]) & (groups[first] == groups[second])
+            first, second = first[same], second[same]
+            for block in range(0, len(first), _BLOCK):
+                ones, others = first[block : block + _BLOCK], second[block : block + _BLOCK]
+                agree = (lows[ones] == lows[others]).sum(1) >= least
+                found = np.union1d(found, ones[agree] * count + others[agree])
+        for pair in found:
+            yield divmod(int(pair), count)
 
 
 def jaccard(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
@@ -78,7 +138,7 @@ def _shingles(text: str) -> NDArray[np.int64]:
     """Return a hash of 31 bits for every three words in a row; for all words where there are fewer."""
     import numpy as np
 
-    words = np.array([crc32(word.encode()) for word in _WORD.findall(_plain(text))], np.uint64)
+    words = np.array([crc32(word.encode("utf-8", "replace")) for word in _WORD.findall(_plain(text))], np.uint64)
     size = min(_SHINGLE, max(len(words), 1))
     hashes = np.zeros(len(words) - size + 1, np.uint64)
     for place in range(size if len(words) else 0):
@@ -86,47 +146,17 @@ def _shingles(text: str) -> NDArray[np.int64]:
     return (hashes * _MIX >> np.uint64(33)).astype(np.int64) if len(words) else np.zeros(0, np.int64)
 
 
-def _group(text: Text) -> int:
+def _group(voice: str, text: str) -> int:
     """Return a hash of what two texts must have in common to be compared: the voice, the numbers, the negations."""
-    exact = "\0".join((text.voice, *_EXACT.findall(_plain(text.text))))
-    return int.from_bytes(blake2b(exact.encode(), digest_size=8).digest(), "big")
+    exact = "\0".join((voice, *_EXACT.findall(_plain(text))))
+    return int.from_bytes(blake2b(exact.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-def _signatures(texts: Sequence[Text]) -> NDArray[np.int32]:
-    import numpy as np
+def chains(pairs: Iterable[Pair]) -> list[list[int]]:
+    """Return the groups of places that pairs connect, each in no particular order."""
+    parent: dict[int, int] = {}
 
-    rng = np.random.default_rng(1)
-    factors = rng.integers(1, _PRIME, ROWS * BANDS, dtype=np.int64)
-    offsets = rng.integers(0, _PRIME, ROWS * BANDS, dtype=np.int64)
-    found = np.zeros((len(texts), ROWS * BANDS), np.int32)
-    for index, text in enumerate(texts):
-        values = _shingles(text.text)
-        if len(values):
-            found[index] = ((values[:, None] * factors + offsets) % _PRIME).min(0)
-    return found
-
-
-def _candidates(groups: Sequence[int], signatures: NDArray[np.int32]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of one voice, with the same numbers and negations, that agree in a band.
-
-    In a bucket of many each is paired with the one before it only: what is the same as its predecessor is in the chain.
-    """
-    import numpy as np
-
-    for band in range(BANDS):
-        keys = np.array(groups, np.uint64)
-        for row in range(band * ROWS, (band + 1) * ROWS):
-            keys = keys * _MIX + signatures[:, row].astype(np.uint64)
-        order = np.argsort(keys, kind="stable")
-        same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
-        yield from zip(order[same].tolist(), order[same + 1].tolist(), strict=True)
-
-
-def chains(pairs: Iterable[Pair]) -> list[list[str]]:
-    """Return the groups of ids that pairs connect, each in no particular order."""
-    parent: dict[str, str] = {}
-
-    def root(one: str) -> str:
+    def root(one: int) -> int:
         while parent.setdefault(one, one) != one:
             parent[one] = parent[parent[one]]
             one = parent[one]
@@ -134,7 +164,7 @@ def chains(pairs: Iterable[Pair]) -> list[list[str]]:
 
     for pair in pairs:
         parent[root(pair.second)] = root(pair.first)
-    groups: dict[str, list[str]] = defaultdict(list)
+    groups: dict[int, list[int]] = defaultdict(list)
     for one in parent:
         groups[root(one)].append(one)
     return list(groups.values())

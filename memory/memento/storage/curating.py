@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -11,16 +11,61 @@ from memento.identity import row_hash
 from memento.storage.rows import HASHED
 
 _COLUMNS = ", ".join(HASHED)
+_SURVEYED = (
+    "num, id, text, timestamp, role, speaker, kind, importance, tags, collection, project, superseded_by, "
+    "EXISTS (SELECT 1 FROM repeats WHERE repeats.num = memories.num), "
+    "EXISTS (SELECT 1 FROM faded WHERE faded.num = memories.num)"
+)
 
 
-def supersede(connection: apsw.Connection, marks: Mapping[str, str | None]) -> None:
+class Surveyed(NamedTuple):
+    """What consolidation looks at of a row."""
+
+    num: int
+    id: str
+    text: str
+    timestamp: int
+    role: str
+    speaker: str
+    kind: str
+    importance: float
+    tags: str
+    """JSON, as it is stored."""
+    collection: str
+    project: str
+    superseded_by: str | None
+    """As it is marked: the newer one may be gone."""
+    repeated: int
+    faded: int
+
+
+def survey(connection: apsw.Connection, after: int, limit: int) -> list[Surveyed]:
+    """Return the next active rows whose number is greater than `after`, in the order of their numbers."""
+    sql = f"SELECT {_SURVEYED} FROM memories WHERE num > ? AND active ORDER BY num LIMIT ?"
+    rows: Iterable[tuple[Any, ...]] = connection.execute(sql, (after, limit))
+    return [Surveyed(*row) for row in rows]
+
+
+def text(connection: apsw.Connection, memory: str) -> str | None:
+    """Return a memory's text; None when there is no such row."""
+    found: str | None = connection.execute("SELECT text FROM memories WHERE id = ?", (memory,)).get
+    return found
+
+
+def beginning(connection: apsw.Connection, memory: str, characters: int) -> str:
+    """Return the first characters of a memory's text; nothing when there is no such row."""
+    sql = "SELECT substr(text, 1, ?) FROM memories WHERE id = ?"
+    return str(connection.execute(sql, (characters, memory)).get or "")
+
+
+def supersede(connection: apsw.Connection, marks: Iterable[tuple[str, str | None]]) -> None:
     """Say of each memory which newer one takes its place, inside the caller's transaction.
 
     None: none does; nor does one that was deleted since it was found.
     """
     connection.executemany(
         "UPDATE memories SET superseded_by = (SELECT id FROM memories WHERE id = ?) WHERE id = ?",
-        [(by, memory) for memory, by in marks.items()],
+        ((by, memory) for memory, by in marks),
     )
 
 

@@ -10,17 +10,12 @@ import apsw
 def fade(connection: apsw.Connection, memories: Iterable[str]) -> None:
     """Say of memories, by id, that they have faded, inside the caller's transaction."""
     connection.executemany(
-        "INSERT OR IGNORE INTO faded SELECT num FROM memories WHERE id = ?", [(one,) for one in memories]
+        "INSERT OR IGNORE INTO faded SELECT num FROM memories WHERE id = ?", ((one,) for one in memories)
     )
 
 
 def revive(connection: apsw.Connection, memories: Iterable[str]) -> None:
     """Say of memories, by id, that they have not, inside the caller's transaction."""
     connection.executemany(
-        "DELETE FROM faded WHERE num = (SELECT num FROM memories WHERE id = ?)", [(one,) for one in memories]
+        "DELETE FROM faded WHERE num = (SELECT num FROM memories WHERE id = ?)", ((one,) for one in memories)
     )
-
-
-def faded(connection: apsw.Connection) -> set[str]:
-    """Return the ids of all that have faded."""
-    return {one for (one,) in connection.execute("SELECT id FROM faded JOIN memories USING (num)")}

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import apsw
 
 from memento.storage.filters import AMONG, listed
 
 
-def mark(connection: apsw.Connection, newest: Mapping[str, str]) -> None:
-    """Say of each memory which newer one says the same, inside the caller's transaction."""
+def mark(connection: apsw.Connection, newest: Iterable[tuple[str, str]]) -> None:
+    """Say of each memory, the first of a pair, which newer one says the same, inside the caller's transaction."""
     connection.executemany(
         "INSERT OR REPLACE INTO repeats SELECT older.num, newest.num FROM memories AS older, memories AS newest "
         "WHERE older.id = ? AND newest.id = ?",
-        newest.items(),
+        newest,
     )
 
 
 def unmark(connection: apsw.Connection, memories: Iterable[str]) -> None:
     """Say of each memory that no newer one says the same, inside the caller's transaction."""
     connection.executemany(
-        "DELETE FROM repeats WHERE num = (SELECT num FROM memories WHERE id = ?)", [(one,) for one in memories]
+        "DELETE FROM repeats WHERE num = (SELECT num FROM memories WHERE id = ?)", ((one,) for one in memories)
     )
-
-
-def marked(connection: apsw.Connection) -> set[str]:
-    """Return the ids of all memories of which a newer one says the same."""
-    return {one for (one,) in connection.execute("SELECT id FROM repeats JOIN memories USING (num)")}
 
 
 def newest(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, int]:

@@ -122,6 +122,12 @@ def every(connection: apsw.Connection) -> Iterator[Memory]:
     )
 
 
+def after(connection: apsw.Connection, num: int, limit: int) -> list[Row]:
+    """Return the rows whose numbers follow `num`, in their order, each marked as it is stored."""
+    sql = f"SELECT num, {_STORED} FROM memories WHERE num > ? ORDER BY num LIMIT ?"
+    return [_row(row) for row in connection.execute(sql, (num, limit))]
+
+
 def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
     """Delete memories inside the caller's transaction, leaving tombstones; return how many there were."""
     deleted = 0

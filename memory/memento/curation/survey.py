@@ -1,0 +1,119 @@
+"""One pass over the rows of a store, which leaves columns and no texts: about 300 bytes a memory.
+
+Rows are read a thousand at a time. A read transaction of minutes would keep the write-ahead log from being emptied
+beside a busy writer.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from memento.curation.similarity import Signatures
+from memento.memory import Memory
+from memento.storage import curating
+from memento.storage.database import Database
+from memento_policies.retention import DAY_MS, Retention, Traits
+from memento_policies.statements import Statement
+
+if TYPE_CHECKING:
+    import apsw
+
+_AT_ONCE: Final = 1_000
+
+
+class _Numbered(Protocol):
+    @property
+    def num(self) -> int: ...
+
+
+_Row = TypeVar("_Row", bound=_Numbered)
+
+
+class Survey:
+    """What consolidation looks at of the active memories, each by its place in the order of their row numbers."""
+
+    def __init__(self, database: Database, retention: Retention, now: int) -> None:
+        self._now = now
+        self._kinds: list[tuple[str, str, str, tuple[str, ...]]] = []
+        self._kind_of: dict[tuple[str, str, str, str], int] = {}
+        self._voices: dict[str, int] = {}
+        self._classes, self._importances = array("i"), array("d")
+        self.ids: list[str] = []
+        self.times = array("q")
+        """Unix milliseconds; 0 = unknown."""
+        self.voices = array("i")
+        """The number of who speaks about which project: only equal numbers are compared."""
+        self.replaced_by: dict[int, str] = {}
+        """By place, the id that a memory is marked with."""
+        self.repeated: set[int] = set()
+        """The places of memories that are marked as said again."""
+        self.faded: set[int] = set()
+        """The places of memories that are marked as faded."""
+        self.signatures = Signatures()
+        self.statements: list[tuple[int, Statement]] = []
+        """What people stated, and the places of the memories that state it."""
+        for row in walk(database, curating.survey):
+            self._add(row, retention)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def age(self, place: int) -> tuple[int, str]:
+        """Return what orders memories, oldest first."""
+        return self.times[place], self.ids[place]
+
+    def traits(self, place: int) -> Traits:
+        """Return what retention looks at."""
+        role, kind, collection, tags = self._kinds[self._classes[place]]
+        return Traits(role, kind, collection, tags, self._importances[place], _age_days(self.times[place], self._now))
+
+    def _add(self, row: curating.Surveyed, retention: Retention) -> None:
+        place = len(self.ids)
+        self.ids.append(row.id)
+        self.times.append(row.timestamp)
+        self._importances.append(row.importance)
+        self._classes.append(self._class_of(row))
+        voice = "\0".join((row.role, row.speaker, row.kind, row.project))
+        self.voices.append(self._voices.setdefault(voice, len(self._voices)))
+        self.signatures.add(voice, row.text)
+        if row.superseded_by:
+            self.replaced_by[place] = row.superseded_by
+        if row.repeated:
+            self.repeated.add(place)
+        if row.faded:
+            self.faded.add(place)
+        if row.role == "user" and row.kind == "turn":  # an agent explains: "the triangle is equilateral" is passing
+            self.statements += ((place, statement) for statement in retention.statements.of(row.text))
+
+    def _class_of(self, row: curating.Surveyed) -> int:
+        """Return the number of a row's role, kind, collection and tags: a store has few that differ."""
+        key = row.role, row.kind, row.collection, row.tags
+        if (known := self._kind_of.get(key)) is None:
+            known = self._kind_of[key] = len(self._kinds)
+            self._kinds.append((row.role, row.kind, row.collection, tuple(json.loads(row.tags))))
+        return known
+
+
+def traits_of(memory: Memory, now: int) -> Traits:
+    """Return what retention looks at of a memory; `now` in Unix milliseconds."""
+    age = _age_days(memory.timestamp, now)
+    return Traits(memory.role, memory.kind, memory.collection, memory.tags, memory.importance, age)
+
+
+def walk(database: Database, read: Callable[[apsw.Connection, int, int], list[_Row]]) -> Iterator[_Row]:
+    """Yield what `read` returns of all rows; it is given the number of the last one and how many to return."""
+    last = 0
+    while True:
+        with database.read() as connection:
+            found = read(connection, last, _AT_ONCE)
+        yield from found
+        if not found:
+            return
+        last = found[-1].num
+
+
+def _age_days(time: int, now: int) -> float:
+    return (now - time) / DAY_MS if time else 0.0
