@@ -71,8 +71,8 @@ def scrub(
         changed = {
             memory.id: found for memory in rows.every(connection) if (found := _changes(memory, policy, receipt))
         }
-        beside = [(place, policy.redact(place.text).text) for place in curating.places(connection)]
-    beside = [(place, text) for place, text in beside if text != place.text]
+        redacted = ((place, policy.redact(place.text).text) for place in curating.places(connection))
+        beside = [(place, text) for place, text in redacted if text != place.text]
     receipt.memories, receipt.beside = list(changed), Counter(place.table for place, _ in beside)
     if dry_run:
         return receipt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import apsw
@@ -109,13 +109,12 @@ class Place(NamedTuple):
 _PLACES = {"quarantine": "sample", "sessions": "title", "sources": "state", "followed": "path"}
 
 
-def places(connection: apsw.Connection) -> list[Place]:
-    """Return the texts that lie beside the memories: samples, titles, what parsers remember, paths."""
-    found = []
+def places(connection: apsw.Connection) -> Iterator[Place]:
+    """Yield the texts that lie beside the memories: samples, titles, what parsers remember, paths."""
     for table, column in _PLACES.items():
         number = "num" if table in ("quarantine", "sources") else "0"
-        found += [Place(table, *row) for row in connection.execute(f"SELECT {number}, {column} FROM {table}")]
-    return found
+        for row in connection.execute(f"SELECT {number}, {column} FROM {table}"):
+            yield Place(table, *row)
 
 
 def clean(connection: apsw.Connection, place: Place, text: str) -> None:
