@@ -187,7 +187,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold sections such as `storage:`, not a {type(content).__name__}")
     content = {key: value for key, value in content.items() if value is not None or key not in _SECTIONS}

@@ -28,7 +28,7 @@ def compose(content: bytes, name: str) -> Node | None:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PolicyError(f"{name}:{line}: is not valid YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise PolicyError(f"{name}: is not valid YAML: {error}") from error
+        raise PolicyError(f"{name}: is not valid YAML: {' '.join(str(error).split())}") from error
     if node is not None:
         _stamp(node, name)
     return node

@@ -5,7 +5,6 @@ An agent waits for them, and importing the command line takes longer than a hook
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 
@@ -19,17 +18,16 @@ def main() -> None:
             run(sys.argv[2:])
         finally:  # whatever was raised: a hook that fails must not disturb its agent
             os._exit(0)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # not where it was closed
-            stream.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets what it can show
     from memento.cli.ending import ending
+    from memento.cli.output import guard_streams
 
+    guard_streams()
     with ending():  # what happens while the command line is still being imported, too
         if sys.argv[1:2] == ["recall"]:
             _plain_recall(sys.argv[2:])
         from memento.cli.app import app
 
-        app()
+        app(prog_name="memento")
 
 
 def _plain_recall(arguments: list[str]) -> None:

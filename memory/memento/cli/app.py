@@ -29,6 +29,7 @@ from memento.cli import (
 )
 from memento.cli.ending import ending
 from memento.cli.group import Group
+from memento.cli.output import say
 
 SECTIONS: Final = {
     "Remember and find": "remember recall recent why",
@@ -89,5 +90,5 @@ for _module in (
 @app.callback(invoke_without_command=True)
 def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
     if version:
-        typer.echo(f"memento {__version__}")
+        say(f"memento {__version__}")
         raise typer.Exit

@@ -10,7 +10,7 @@ import typer
 from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.group import Group
 from memento.cli.options import as_typer
-from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import BackupDamaged, UsageError
 
@@ -76,9 +76,7 @@ def list_(db: Db = None, json_: AsJson = None) -> None:
         print_json([_described(one) for one in backups])
     for one in () if wants_json(json_) else map(_described, backups):
         size = f"{one['file_bytes'] / 1e6:8,.1f} MB"
-        typer.echo(
-            f"{one['time'][:19].replace('T', ' ')}  {one['kind']:<9} {one['memories']:>9,} {size}  {one['name']}"
-        )
+        say(f"{one['time'][:19].replace('T', ' ')}  {one['kind']:<9} {one['memories']:>9,} {size}  {one['name']}")
     if not backups:
         note(f"there is no backup in {shelf.folder}: `memento backup` takes one")
         raise typer.Exit(NOTHING_FOUND)
@@ -110,7 +108,7 @@ def verify(
     if wants_json(json_):
         print_json([{**_described(one), "problem": problems.get(one.name)} for one in backups])
     for one in () if wants_json(json_) else backups:
-        typer.echo(f"{one.name}  {problems.get(one.name, 'whole')}")
+        say(f"{one.name}  {problems.get(one.name, 'whole')}")
     if not backups:
         note(f"there is no backup in {shelf.folder}: `memento backup` takes one")
         raise typer.Exit(NOTHING_FOUND)

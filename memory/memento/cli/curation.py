@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, note, one_line, plain, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, note, one_line, print_json, say, wants_json
 from memento.counted import counted
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def audit(db: Db = None, json_: AsJson = None) -> None:
         print_json([rate.as_dict() for rate in rates])
         return
     for rate in rates:
-        say(plain(f"{rate.name:<11} {rate.memories:>8,} {rate.share:>7.1%}  {rate.meaning}"))
+        say(f"{rate.name:<11} {rate.memories:>8,} {rate.share:>7.1%}  {rate.meaning}")
         for example in rate.examples:
-            say(plain(f"{'':30}{example}"))
+            say(f"{'':30}{example}")
 
 
 def scrub(
@@ -118,7 +118,7 @@ def _print_plan(found: Plan, dry_run: bool, explain: bool) -> None:
     say(f"  {found.faded:>6,}  faded in all; they stay")
     for step in found.steps if explain else ():
         by = f" by {step.by[:8]}" if step.by else ""
-        say(plain(f"{step.doing:<9} {step.id[:8]}{by}: {step.why}: {one_line(step.text)[:80]}"))
+        say(f"{step.doing:<9} {step.id[:8]}{by}: {step.why}: {one_line(step.text)[:80]}")
 
 
 def _print_receipt(receipt: Receipt) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memento.cli.ending import FAILED, PARTIAL
-from memento.cli.output import AsJson, Db, configured, note, plain, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 from memento.errors import StoreCorrupt, StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
 def _print_findings(found: list[Finding]) -> None:
     for finding in found:
         mark = {"ok": "ok", "advice": "--", "broken": "!!"}[finding.level]
-        say(plain(f"{mark}  {finding.check:<11} {finding.text}").rstrip())
+        say(f"{mark}  {finding.check:<11} {finding.text}".rstrip())
         remedy = f"by itself, {finding.remedy.value}" if finding.remedy.value else ""
         for line in filter(None, (finding.advice, remedy)):
-            say(plain(f"    {'':<11} {line}"))
+            say(f"    {'':<11} {line}")

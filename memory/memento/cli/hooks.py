@@ -9,7 +9,7 @@ import typer
 
 from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.group import Group
-from memento.cli.output import AsJson, note, plain, print_json, wants_json
+from memento.cli.output import AsJson, note, print_json, say, wants_json
 
 hooks = Group(
     help="Let an agent's hooks call Memento.",
@@ -97,5 +97,5 @@ def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) ->
 
 
 def _print(text: str) -> None:
-    if text:
-        typer.echo(plain(text.rstrip("\n")))
+    for line in text.splitlines():
+        say(line)

@@ -8,7 +8,7 @@ import typer
 
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
-from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 from memento.cli.sidecar import tell_sidecar
 from memento.counted import counted
 from memento.errors import UsageError
@@ -39,14 +39,14 @@ def status(db: Db = None, json_: AsJson = None) -> None:
         print_json(found._asdict())
     else:
         step = "in step with" if found.in_step else f"{counted(found.behind, 'embedding')} behind"
-        typer.echo(f"backend   {found.backend}")
-        typer.echo(f"file      {found.folder} ({found.bytes / 1e6:,.1f} MB)")
-        typer.echo(
+        say(f"backend   {found.backend}")
+        say(f"file      {found.folder} ({found.bytes / 1e6:,.1f} MB)")
+        say(
             f"vectors   {found.rows:,} of {counted(found.memories, 'memory')}, {found.dead:,} dead; "
             f"model {found.model or '-'}"
         )
         state = found.problem or f"{step} the database"
-        typer.echo(f"state     {state}; generation {found.seq}.{found.deletions} of {found.epoch or '-'}")
+        say(f"state     {state}; generation {found.seq}.{found.deletions} of {found.epoch or '-'}")
     if found.problem:
         raise typer.Exit(FAILED)
 

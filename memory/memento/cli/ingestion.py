@@ -16,8 +16,8 @@ from memento.cli.output import (
     console,
     note,
     one_line,
-    plain,
     print_json,
+    say,
     wants_json,
 )
 from memento.cli.progress import progress_of
@@ -133,7 +133,8 @@ def why(
         )
         raise typer.Exit(NOTHING_FOUND)
     for one in () if wants_json(json_) else explained:
-        typer.echo(plain("\n".join(one.lines())))
+        for line in one.lines():
+            say(line)
 
 
 def _embed(store: MemoryStore, report: Report) -> None:
@@ -150,7 +151,7 @@ def _embed(store: MemoryStore, report: Report) -> None:
 def _print_kept(memory: NewMemory) -> None:
     text = one_line(memory.text)[:100]
     reason = memory.why.get("reason", "")
-    typer.echo(f"  kept {memory.importance:.2f} {memory.role:<9} {reason:<16} {text}", err=True)
+    say(f"  kept {memory.importance:.2f} {memory.role:<9} {reason:<16} {text}", error=True)
 
 
 def _print_report(report: Report, dry_run: bool, verbose: bool) -> None:
@@ -201,7 +202,7 @@ def _message_lines(report: Report, dry_run: bool) -> Iterator[tuple[str, str]]:
     if report.skipped:
         yield "skipped", _counts(report.skipped)
     if report.unknown_types:
-        yield "unknown types", one_line(_counts(report.unknown_types))
+        yield "unknown types", _counts(report.unknown_types)
     if report.quarantined:
         yield "quarantined", _counts(report.quarantined)
 

@@ -10,7 +10,7 @@ import typer
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
 from memento.cli.options import as_typer
-from memento.cli.output import AsJson, Db, configured, note, plain, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 from memento.errors import UsageError
 
 jobs = Group(
@@ -54,7 +54,7 @@ def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
         return
     for one in listed:
         times = f"last {_time(one['last']):<16}  next {_time(one['next']):<16}"
-        say(plain(f"{one['name']:<14} {times}" + (f"  failed: {one['error']}" if one["error"] else "")))
+        say(f"{one['name']:<14} {times}" + (f"  failed: {one['error']}" if one["error"] else ""))
     if not is_watched:
         note(
             "the sidecar does not run, so nothing runs by itself: `memento watch`, or cron with `memento jobs run NAME`"

@@ -10,7 +10,7 @@ import typer
 
 from memento.cli.ending import FAILED
 from memento.cli.group import Group
-from memento.cli.output import AsJson, Db, configured, note, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 from memento.cli.progress import progress_of, steps
 from memento.cli.sidecar import tell_sidecar
 from memento.counted import counted
@@ -142,12 +142,12 @@ def status(db: Db = None, json_: AsJson = None) -> None:
         if files is None:
             note(f"no model in {folder}: run `memento model pull`")
         else:
-            typer.echo(f"{files.model} in {folder} (from {files.origin}), {files.dimensions} dimensions, verified")
+            say(f"{files.model} in {folder} (from {files.origin}), {files.dimensions} dimensions, verified")
         for name, count in found.embedded.items():
-            typer.echo(f"{count:>9,} {f'embedded by {name}' if name else 'waiting for an embedding'}")
+            say(f"{count:>9,} {f'embedded by {name}' if name else 'waiting for an embedding'}")
         if found.following:
             share = found.ready / max(1, found.ready + found.left)
-            typer.echo(f"{found.ready:>9,} embedded by {found.following} ({share:.0%}), {found.left:,} to go")
-            typer.echo(f"{found.answering} answers until that is complete")
+            say(f"{found.ready:>9,} embedded by {found.following} ({share:.0%}), {found.left:,} to go")
+            say(f"{found.answering} answers until that is complete")
     if files is None:
         raise typer.Exit(FAILED)

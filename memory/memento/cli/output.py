@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-import unicodedata
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 from memento.cli.options import Option
+from memento.errors import UsageError
+from memento.escaping import escape, escape_json, escape_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Iterable
+
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+    from rich.text import Text
 
     from memento.config import Config
 
@@ -30,52 +36,95 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def say(text: str, *, error: bool = False) -> None:
-    """Print a line on standard output or standard error, now: a reader that has gone is met here.
+class GuardedStream(io.TextIOWrapper):
+    """A standard stream that escapes whatever is written to it, also by typer, a warning or a traceback."""
 
-    One that was closed is not printed to: Python would put it on the other.
-    """
-    stream = sys.stderr if error else sys.stdout
+    def write(self, text: str) -> int:
+        """Write the text, escaped; what a terminal cannot show becomes `?`."""
+        return super().write(escape(text))
+
+
+class _Unguarded:
+    """A guarded stream for rich, which writes control sequences of its own around text that was escaped before."""
+
+    def __init__(self, stream: GuardedStream) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return io.TextIOWrapper.write(self._stream, text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def guard_streams() -> None:
+    """Put guarded streams in the place of standard output and standard error, where those are open."""
+    sys.stdout, sys.stderr = _guarded(sys.stdout), _guarded(sys.stderr)
+
+
+def _guarded(stream: Any) -> Any:
+    if not isinstance(stream, io.TextIOWrapper) or isinstance(stream, GuardedStream):
+        return stream
+    encoding, buffering = stream.encoding, stream.line_buffering
+    return GuardedStream(stream.detach(), encoding=encoding, errors="replace", line_buffering=buffering)
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print one line, escaped, on standard output or standard error: a newline in a name must not begin another."""
+    _print(escape_line(text), sys.stderr if error else sys.stdout)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output, escaped; in ASCII where that is not UTF-8, so that nothing is lost."""
+    is_utf8 = sys.stdout is not None and sys.stdout.encoding.lower() in ("utf-8", "utf8")
+    _print(escape_json(json.dumps(value, ensure_ascii=not is_utf8, indent=2)), sys.stdout)
+
+
+def note(text: str) -> None:
+    """Tell the user something that is not the answer, on one line."""
+    say(f"memento: {text}", error=True)
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    """Print now: a reader that has gone is met here. What was closed is not printed to: Python would take the other."""
     if stream is not None:
         print(text, file=stream, flush=True)
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON on standard output; in ASCII where that is not UTF-8, so that nothing is lost."""
-    is_utf8 = sys.stdout is not None and sys.stdout.encoding.lower() in ("utf-8", "utf8")
-    say(json.dumps(value, ensure_ascii=not is_utf8, indent=2))
-
-
-def note(text: str) -> None:
-    """Tell the user something that is not the answer."""
-    say(f"memento: {plain(text)}", error=True)
-
-
-def plain(text: str) -> str:
-    """Return the text without control and bidirectional characters: what was stored must not steer the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cf", "Cs"))
-
-
 def one_line(text: str) -> str:
-    """Return the text for a person, on one line."""
-    return plain(" ".join(text.split()))
+    """Return the text for a person, on one line, white space collapsed."""
+    return escape(" ".join(text.split()))
 
 
-def console() -> Console:
-    """Return the console of tables; markup is off, since stored text may hold brackets."""
+def console(*, error: bool = False) -> Console:
+    """Return the console of tables and bars. Markup is off, since stored text may hold brackets, and text is escaped.
+
+    A cell is escaped before its width is measured, on one line; what comes another way, when it is written.
+    """
     from rich.console import Console
+    from rich.segment import Segment
 
-    class Piped(Console):
+    class Escaping(Console):
         def on_broken_pipe(self) -> None:  # rich would exit with code 1
             raise BrokenPipeError
 
-    return Piped(markup=False, highlight=False, emoji=False, soft_wrap=False)
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(escape_line(text), **options)
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for one in super().render(renderable, options):
+                yield one if one.control else Segment(escape(one.text), one.style)
+
+    stream = sys.stderr if error else sys.stdout
+    file = _Unguarded(stream) if isinstance(stream, GuardedStream) else stream
+    return Escaping(file=cast("Any", file), markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
 def configured(db: str | None) -> Config:
-    """Return the settings in force, with the `--db` flag above the rest."""
+    """Return the settings in force, with the `--db` flag above the rest. Raises ConfigError, UsageError."""
     from memento.config import load_config
+
+    if db == "":  # of a variable that is not set, most often: another store than the one meant must not answer
+        raise UsageError("--db is empty: name the store's file, or leave the option out")
 
     return load_config({"storage.db_path": db})

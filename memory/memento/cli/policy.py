@@ -10,7 +10,7 @@ import typer
 from memento.cli.ending import NOTHING_FOUND
 from memento.cli.group import Group
 from memento.cli.ingestion import FormatName, exit_code
-from memento.cli.output import AsJson, Db, configured, console, note, one_line, plain, print_json, say, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
 
@@ -49,7 +49,7 @@ def check(
         print_json({"folder": str(used), "rules": loaded.counts})
         return
     rules = ", ".join(f"{count} {name}" for name, count in loaded.counts.items())
-    say(plain(f"sound: {rules} (shipped rules and {used})" if used.is_dir() else f"sound: {rules} (shipped rules)"))
+    say(f"sound: {rules} (shipped rules and {used})" if used.is_dir() else f"sound: {rules} (shipped rules)")
 
 
 @policy.command("test")
@@ -135,4 +135,4 @@ def _print_differences(found: Differences) -> None:
     say(f"  other tags        {found.tags:,}")
     say(f"  with a secret     {found.secrets:,}" + (" (`memento scrub` removes them)" if found.secrets else ""))
     for one in found.examples:
-        say(plain(f"  {one.id[:8]}  {one.was} -> {one.now}: {one_line(one.text)[:100]}"))
+        say(f"  {one.id[:8]}  {one.was} -> {one.now}: {one_line(one.text)[:100]}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from memento.cli.output import is_terminal, note
+from memento.cli.output import console, is_terminal, note
 
 
 class Bar(NamedTuple):
@@ -23,12 +23,11 @@ def progress_of(what: str, *, of_bytes: bool) -> Iterator[Bar]:
     if not is_terminal(sys.stderr):
         yield Bar(lambda _: None, lambda _: None)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     counted = DownloadColumn() if of_bytes else MofNCompleteColumn()
-    columns = (TextColumn("{task.description}"), BarColumn(), counted, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), counted, TimeRemainingColumn())
+    with Progress(*columns, console=console(error=True), transient=True) as bars:
         task = bars.add_task(what, total=None)
         yield Bar(lambda amount: bars.advance(task, amount), lambda total: bars.update(task, total=total))
 
@@ -46,16 +45,15 @@ def steps() -> Iterator[Callable[[int, int, str], None]]:
 
         yield say
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(error=True)) as bars:
         tasks: dict[str, TaskID] = {}
 
         def advance(done: int, total: int, what: str) -> None:
             if not total:
-                bars.console.print(what, markup=False)
+                bars.console.print(what)
                 return
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)

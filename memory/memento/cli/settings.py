@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from memento.cli.output import AsJson, Db, configured, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, print_json, say, wants_json
 
 
 def register(app: typer.Typer) -> None:
@@ -25,5 +25,6 @@ def config(db: Db = None, json_: AsJson = None) -> None:
         return
     width = max(len(key) for key, _, _ in effective)
     for key, value, origin in effective:
-        typer.echo(f"{key:<{width}}  {'-' if value in ('', None, []) else value}  ({origin})")
-    typer.echo(f"\nfolder {settings.home}")
+        say(f"{key:<{width}}  {'-' if value in ('', None, []) else value}  ({origin})")
+    say("")
+    say(f"folder {settings.home!s}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memento.cli.ending import FAILED, NOTHING_FOUND
-from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
 
@@ -39,14 +39,14 @@ def watch(
     """
     from memento_ingest.sidecar.sidecar import Sidecar
 
-    def say(text: str) -> None:
+    def log(text: str) -> None:
         note(f"{time.strftime('%H:%M:%S')} {text}")
 
     followed = [Path(path).expanduser() for path in paths or ()]
     for path in followed:
         if not path.exists():
             note(f"{path} is not there yet: it is followed when it appears")
-    Sidecar(configured(db), followed, {"storage.db_path": db}, say).run()
+    Sidecar(configured(db), followed, {"storage.db_path": db}, log).run()
 
 
 def sources(db: Db = None, json_: AsJson = None) -> None:
@@ -79,7 +79,7 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         print_json(found)
     for one in () if wants_json(json_) else found:
         progress = f"{one['files_read']:,} of {counted(one['files'], 'file')}, {one['bytes_read'] / 1e6:,.1f} of "
-        typer.echo(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
+        say(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
     if not found:
         note("no agent's transcripts were found in their usual places; name a folder: `memento watch PATH`")
         raise typer.Exit(NOTHING_FOUND)
@@ -112,8 +112,8 @@ def status(db: Db = None, json_: AsJson = None) -> None:
             }
         )
     else:
-        typer.echo(f"sidecar: {f'running, process {process}' if process else 'not running (memento watch starts it)'}")
-        typer.echo(f"waiting for their embedding: {pending:,}")
+        say(f"sidecar: {f'running, process {process}' if process else 'not running (memento watch starts it)'}")
+        say(f"waiting for their embedding: {pending:,}")
         _print_sources(described)
     if healing:
         note(f"{healing.text}. {healing.advice}")
@@ -160,7 +160,7 @@ def ignore(
         print_json({"sessions": sorted(kept_out.sessions), "projects": sorted(kept_out.projects)})
     elif not wanted:
         for value in (*sorted(kept_out.sessions), *sorted(kept_out.projects)):
-            typer.echo(value)
+            say(value)
         if not (kept_out.sessions or kept_out.projects):
             note("nothing is kept out")
 
@@ -210,8 +210,8 @@ def _print_sources(described: list[dict[str, Any]]) -> None:
     console().print(table)
     unknown = sum((Counter(one["unknown_types"]) for one in described), Counter[str]())
     if unknown:
-        counts = ", ".join(f"{one_line(name)} {count:,}" for name, count in unknown.most_common())
-        typer.echo(f"records of types that this version does not know: {counts}")
+        counts = ", ".join(f"{name} {count:,}" for name, count in unknown.most_common())
+        say(f"records of types that this version does not know: {counts}")
 
 
 def tell_sidecar(database: Path) -> bool:

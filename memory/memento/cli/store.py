@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memento.cli.ending import PARTIAL
-from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, wants_json
+from memento.cli.output import AsJson, Db, configured, console, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
 
@@ -77,8 +77,8 @@ def quarantine(
         print_json([entry._asdict() for entry in entries])
     elif entries:
         for entry in entries:
-            where = f"{counted(entry.length, 'byte')} at offset {entry.offset:,} of {one_line(entry.path)}"
-            typer.echo(f"{iso(entry.at)}  {entry.reason:<15}  {where}")
+            where = f"{counted(entry.length, 'byte')} at offset {entry.offset:,} of {entry.path}"
+            say(f"{iso(entry.at)}  {entry.reason:<15}  {where}")
     else:
         note("the quarantine is empty")
 
@@ -135,7 +135,7 @@ def import_(
         print_json(done.as_dict())
     else:
         met = {"new": done.stored, "grown": done.extended, "known": done.known, "forgotten": done.forgotten}
-        typer.echo(", ".join(f"{name} {count:,}" for name, count in met.items() if count) or "nothing")
+        say(", ".join(f"{name} {count:,}" for name, count in met.items() if count) or "nothing")
     for problem in done.unreadable:
         note(problem)
     if not done.complete:

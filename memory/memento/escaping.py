@@ -1,0 +1,102 @@
+"""Text without anything that acts on a terminal, hides from a reader, or stands for something else than it shows.
+
+Every exit passes here: what is printed and logged is escaped (visible, and nothing is lost), JSON is escaped as JSON
+escapes (the same value when it is read), and what an agent is given is stripped (it must not decode what no person
+sees). Joiners, variation selectors and flag tags stay where a script or an emoji needs them, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Final
+
+_CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
+"""C0 but for tab and newline, DEL, C1."""
+_INVISIBLE: Final = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff"
+)
+"""What Unicode calls default-ignorable, and line separators: bidi controls, zero widths, fillers, selectors, tags."""
+_SURROGATES: Final = r"\ud800-\udfff"
+
+_EMOJI: Final = (
+    r"[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2934\u2935\u2b00-\u2bff\u3030\u303d\u3297"
+    r"\u3299\U0001f000-\U0001faff]"
+)
+_JOINING: Final = (
+    r"[\u0600-\u0605\u0620-\u07ff\u0840-\u0dff\u0e80-\u10ff\u1780-\u17b3\u17b6-\u180a\u1820-\u1cff\ua840-\uabff]"
+)
+"""Letters and marks of the scripts in which a joiner changes what is written: Arabic, Indic, Khmer, Mongolian, ..."""
+_FLAGS: Final = "|".join(
+    "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+    for region in ("gbeng", "gbsct", "gbwls")
+)
+"""The flags of England, Scotland and Wales: the sequences of tags that Unicode recommends."""
+_LEGITIMATE: Final = (
+    f"{_FLAGS}"
+    rf"|(?<={_EMOJI})[\ufe0e\ufe0f]\u200d(?={_EMOJI})|(?<={_EMOJI})[\ufe0e\ufe0f]|(?<={_EMOJI})\u200d(?={_EMOJI})|(?<=[#*0-9])\ufe0f(?=\u20e3)"
+    rf"|(?<={_JOINING})[\u200c\u200d]|(?<=[\u1820-\u18aa])[\u180b-\u180f]"
+)
+
+_PRINTABLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0").union(
+    map(chr, range(0xFE00, 0xFE10))
+)
+"""Those below the tags that Python calls printable all the same."""
+_TAGS: Final = "\U000e0000"
+_BREAKS: Final = str.maketrans({"\n": "\\n", "\t": "\\t"})
+
+
+def escape(text: str) -> str:
+    """Return the text with what is unsafe as visible escapes such as `\\x1b` and `\\u202e`; newlines and tabs stay."""
+    return text if _is_plain(text) else _unsafe().sub(_visible, text)
+
+
+def escape_line(text: str) -> str:
+    """Return the text as `escape` does, on one line: a newline in a file's name must not begin a line of ours."""
+    return escape(text).translate(_BREAKS)
+
+
+def escape_json(encoded: str) -> str:
+    """Return JSON in which what is unsafe stands as JSON escapes; it means the same."""
+    return encoded if _is_plain(encoded) else _unsafe().sub(_json_escape, encoded)
+
+
+def strip(text: str) -> str:
+    """Return the text without what is unsafe; newlines and tabs stay."""
+    return text if _is_plain(text) else _unsafe().sub(_legitimate, text)
+
+
+@cache
+def _unsafe() -> re.Pattern[str]:
+    """Return the pattern of what is unsafe, group 1 being what is not; compiled when first needed, it takes 2 ms."""
+    return re.compile(f"({_LEGITIMATE})|[{_CONTROLS}{_INVISIBLE}{_SURROGATES}]")
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether there is certainly nothing unsafe in the text; true of most, and known without the pattern."""
+    if not text.replace("\n", "").replace("\t", "").isprintable():
+        return False
+    return text.isascii() or (_PRINTABLE.isdisjoint(text) and max(text) < _TAGS)
+
+
+def _visible(match: re.Match[str]) -> str:
+    if match[1]:
+        return match[1]
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    if match[1]:
+        return match[1]
+    code = ord(match[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def _legitimate(match: re.Match[str]) -> str:
+    return match[1] or ""
