@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from memento.errors import UsageError
+from memento.home import expand_user
+
 STANDARD_INPUT: Final = "-"
 SUFFIXES: Final = frozenset(
     {".jsonl", ".ndjson", ".json", ".md", ".markdown", ".txt", ".log", ".zip", ".db", ".sqlite", ".vscdb", ".zst"}
@@ -79,7 +82,11 @@ def discover(names: Iterable[str]) -> Found:
 
 
 def _expand(name: str, found: Found) -> Iterator[File]:
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's raises for a user that does not exist
+    try:
+        path = expand_user(name)
+    except UsageError as error:
+        found.problems.append((readable(name), str(error)))
+        return
     # os.path, since pathlib's own `is_dir` and `exists` raise for names too long and folders closed to us.
     if os.path.isdir(path):  # noqa: PTH112
         yield from _walk(path, found)

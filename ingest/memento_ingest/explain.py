@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from memento.counted import counted
 from memento.errors import UsageError
+from memento.home import expand_user
 from memento.identity import memory_id
 from memento.memory import Memory
 from memento.storage import curating
@@ -87,7 +88,7 @@ def explain_line(store: MemoryStore, place: str, format_name: str = AUTO) -> lis
     match = _PLACE.fullmatch(place)
     if match is None:
         raise UsageError(f"{place} is not FILE:LINE")
-    path, number = Path(match["path"]).expanduser(), int(match["line"])
+    path, number = expand_user(match["path"]), int(match["line"])
     if is_part_of(store.path, path):
         raise UsageError(f"{path} is the store itself: name a transcript, or ask by id")
     try:

@@ -17,6 +17,7 @@ from memento import arguments, journal
 from memento.config import Config, load_config
 from memento.conversation import joined_by, resumed
 from memento.errors import StoreError
+from memento.home import store_file
 from memento.link_key import link_key
 from memento.memory import NewMemory
 from memento.narrowing import When
@@ -62,7 +63,7 @@ class AutoMemory:
         config: Config | None = None,
     ) -> None:
         self.config = config or load_config()
-        self.path = Path(path).expanduser() if path else self.config.db_path
+        self.path = self.config.db_path if path is None else store_file(path)
         self._session, self._source, self._project = session_id, source, project
         self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
         self._store: MemoryStore | None = None

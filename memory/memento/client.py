@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from memento import __version__
+from memento.home import expand_user
 from memento.memory import CacheUse, Feature, Found, Memory, Recall
 
 CONNECT_SECONDS: Final = 0.05
@@ -60,7 +61,7 @@ def socket_path(database: Path) -> Path:
 
     It lies beside the store. Where that is too long for a socket, it has a hashed name in the user's runtime folder.
     """
-    database = database.expanduser().resolve()
+    database = expand_user(database).resolve()
     path = database.parent / "run" / f"{database.name}.sock"
     if len(os.fsencode(path)) <= _MAX_PATH:
         return path
@@ -150,7 +151,7 @@ def _asked(database: Path, target: str, seconds: float) -> Any:
         raise PermissionError(f"{path} is no socket of ours")
     with _connected(path) as connection:
         served = json.loads(_get(connection, "/v1/store", STORE_SECONDS))
-        if served != {"database": str(database.expanduser().resolve()), "version": __version__}:
+        if served != {"database": str(expand_user(database).resolve()), "version": __version__}:
             raise ValueError(f"{path} serves another store, or is of another version")
         return json.loads(_get(connection, target, seconds))
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_typ
 import msgspec
 
 from memento.errors import ConfigError
+from memento.home import expand_user, memento_home, store_file
 
 
 class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,13 +139,13 @@ class Config:
     def db_path(self) -> Path:
         """The database file."""
         named = self.settings.storage.db_path
-        return Path(named).expanduser() if named else self.home / "memory.db"
+        return store_file(named) if named else self.home / "memory.db"
 
     @property
     def model_dir(self) -> Path:
         """The folder of the embedding model."""
         named = self.settings.embedding.model_dir
-        return Path(named).expanduser() if named else self.home / "models" / self.settings.embedding.model
+        return expand_user(named) if named else self.home / "models" / self.settings.embedding.model
 
     @property
     def policy_dir(self) -> Path:
@@ -163,7 +164,7 @@ def load_config(flags: Mapping[str, Any] | None = None, environment: Mapping[str
     Raises ConfigError naming the place and, for an unknown key, the nearest one.
     """
     environment = os.environ if environment is None else environment
-    home = Path(environment.get("MEMENTO_HOME") or "~/.memento").expanduser()
+    home = memento_home(environment)
     values, origins = _read_file(home / "config.yaml")
     for name, key in _ENVIRONMENT.items():
         if environment.get(name):

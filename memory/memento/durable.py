@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ def publish(partial: Path, final: Path) -> None:
 
 
 def partial_of(path: Path) -> Path:
-    """Return the name under which this process makes a file that is to appear whole."""
+    """Return the name under which this process makes a file that is to appear whole. Raises OSError for `/`."""
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 

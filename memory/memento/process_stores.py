@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from memento.config import load_config
+from memento.home import store_file
 from memento.store import MemoryStore
 
 _stores: Final[dict[Path, MemoryStore]] = {}
@@ -25,7 +26,7 @@ def get_store(path: str | Path | None = None) -> MemoryStore:
     another. Raises what MemoryStore raises.
     """
     config = load_config()
-    wanted = (Path(path).expanduser() if path else config.db_path).resolve()
+    wanted = (config.db_path if path is None else store_file(path)).resolve()
     with _lock:
         if wanted not in _stores:
             _stores[wanted] = opened = MemoryStore(wanted, config=config)

@@ -19,6 +19,7 @@ from memento import arguments, journal
 from memento.capture_account import CaptureAccount
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
+from memento.home import expand_user, store_file
 from memento.link_key import link_key
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.narrowing import Filters, When, to_filter
@@ -61,7 +62,7 @@ class MemoryStore(CaptureAccount):
         self, path: str | Path | None = None, *, config: Config | None = None, embedder: Embedder | None = None
     ) -> None:
         self.config = config or load_config()
-        self.path = Path(path).expanduser() if path else self.config.db_path
+        self.path = self.config.db_path if path is None else store_file(path)
         self._database = open_database(self.path, self.config)
         self._known_generation = self._database.generation
         self._semantic = Semantic(self._database, self.config, embedder)
@@ -220,7 +221,7 @@ class MemoryStore(CaptureAccount):
         """
         from memento.transfer.json_array import json_text, write_json
 
-        target = Path(path).expanduser() if path else None
+        target = expand_user(path) if path else None
         if target and target.resolve() == self.path.resolve():
             raise UsageError(f"{target} is the store itself: name another file for the export")
         with self._database.read() as connection:

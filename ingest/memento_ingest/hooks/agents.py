@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from memento.errors import UsageError
+from memento.home import user_home
 
 Handler = dict[str, Any]
 """One command of one event, in the agent's own terms."""
@@ -102,7 +103,7 @@ def _copilot(memento: str, event: str) -> Handler:
 
 
 def _in(variable: str, folder: str, name: str) -> Callable[[], Path]:
-    return lambda: Path(os.environ.get(variable) or Path.home() / folder) / name
+    return lambda: Path(os.environ.get(variable) or user_home() / folder) / name
 
 
 AGENTS: Final[Mapping[str, HookedAgent]] = {
@@ -130,7 +131,7 @@ AGENTS: Final[Mapping[str, HookedAgent]] = {
     ),
     "cursor": HookedAgent(
         "cursor",
-        lambda: Path.home() / ".cursor" / "hooks.json",
+        lambda: user_home() / ".cursor" / "hooks.json",
         _cursor,
         ("sessionStart", "beforeSubmitPrompt", "postToolUse", "afterAgentResponse"),
         is_nested=False,
@@ -138,7 +139,7 @@ AGENTS: Final[Mapping[str, HookedAgent]] = {
     ),
     "gemini": HookedAgent(
         "gemini",
-        lambda: Path.home() / ".gemini" / "settings.json",
+        lambda: user_home() / ".gemini" / "settings.json",
         _gemini,
         ("SessionStart", "BeforeAgent", "AfterTool", "AfterAgent"),
     ),

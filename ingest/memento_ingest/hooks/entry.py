@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from memento import __version__
+from memento.home import memento_home
 from memento_ingest.hooks import payload, problems, spool
 from memento_policies.cached_redaction import Loaded, load_redactor
 from memento_policies.redaction import Redactor
@@ -39,7 +40,7 @@ class _OutOfTime(Exception):
 
 def home() -> Path:
     """Return Memento's folder, as `memento.config` does, without importing the settings."""
-    return Path(os.environ.get("MEMENTO_HOME") or "~/.memento").expanduser()
+    return memento_home()
 
 
 def redaction(folder: Path) -> Loaded:

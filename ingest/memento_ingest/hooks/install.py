@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from memento.home import expand_user
 from memento_ingest.hooks.agents import HookedAgent, called
 from memento_ingest.hooks.entries import installed, merged, unmerged
 from memento_ingest.hooks.settings_file import SettingsError, SettingsFile, parse, render, style
@@ -59,7 +60,7 @@ class Status:
 
 def install(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = False) -> Change:
     """Add Memento's entries. Doing so twice changes nothing. Raises SettingsError; the file is then as it was."""
-    file = SettingsFile(path.expanduser() if path else agent.file())
+    file = SettingsFile(expand_user(path) if path else agent.file())
     settings = file.settings()
     content = render(merged(settings, agent, memento_script()), style(file.content), file.path)
     is_installed = bool(installed(settings, agent))
@@ -75,7 +76,7 @@ def install(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = Fal
 
 def uninstall(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = False) -> Change:
     """Take Memento's entries out. Raises SettingsError; the file is then as it was."""
-    file = SettingsFile(path.expanduser() if path else agent.file())
+    file = SettingsFile(expand_user(path) if path else agent.file())
     settings = file.settings()
     if not installed(settings, agent):
         return Change(f"{agent.name}: there are no hooks of Memento's in {file.path}", "")
@@ -90,7 +91,7 @@ def uninstall(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = F
 
 def status(agent: HookedAgent, path: Path | None = None) -> Status:
     """Look at what is installed. Raises SettingsError if the file cannot be read."""
-    file = SettingsFile(path.expanduser() if path else agent.file())
+    file = SettingsFile(expand_user(path) if path else agent.file())
     settings = file.settings()
     found = {event: called(handler) for event, handler in installed(settings, agent).items()}
     problems = [f"{gone} is not there any more: install again" for gone in set(found.values()) if not gone.exists()]

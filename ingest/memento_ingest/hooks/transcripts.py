@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from memento.home import user_home
+
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,127}")
 _COMPRESSED: Final = ".zst"
 
@@ -42,7 +44,7 @@ def _candidates(record: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _folder(variable: str, name: str) -> Path:
-    return Path(os.environ.get(variable) or Path.home() / name)
+    return Path(os.environ.get(variable) or user_home(must_exist=False) / name)
 
 
 def _is_readable(path: Path) -> bool:

@@ -125,7 +125,7 @@ class Routes:
     async def whose(self, request: Request) -> Response:
         """Say which database this server serves; `memento recall` asks before it tells the query."""
         parameters.query(request.scope["query_string"], ())
-        return _json({"database": str(self.store.path.expanduser().resolve()), "version": __version__})
+        return _json({"database": str(self.store.path.resolve()), "version": __version__})
 
     async def health(self, request: Request) -> Response:
         """Say how the sidecar does, by outcomes."""

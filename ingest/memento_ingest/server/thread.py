@@ -7,13 +7,13 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
 
 from memento.config import Server
 from memento.errors import MementoError
+from memento.home import expand_user
 from memento.store import MemoryStore
 from memento_ingest.server.connection import Connection
 from memento_ingest.server.gate import MAX_HEAD, Gate
@@ -83,7 +83,7 @@ class LocalServer:
 
     def _open_tcp(self) -> None:
         token_file = self._settings.token_file
-        path = Path(token_file).expanduser() if token_file else self._store.config.home / "server.token"
+        path = expand_user(token_file) if token_file else self._store.config.home / "server.token"
         self._token = read_token(path)
         listening = listen_tcp(self._settings.port)
         self._port = listening.getsockname()[1]

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from memento.home import user_home
 from memento_ingest.discovery import may_be_transcript
 from memento_ingest.locations import Place, places
 
@@ -29,7 +30,7 @@ def agents_places(projects: Iterable[str] = ()) -> list[Place]:
 
     `projects` are folders that agents worked in: some keep their history there.
     """
-    return places(Path.home(), os.environ, sys.platform, projects)
+    return places(user_home(must_exist=False), os.environ, sys.platform, projects)
 
 
 def watched(named: Sequence[Path], agents: Sequence[Place]) -> Watched:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from memento.config import Config, load_config
 from memento.counted import counted
 from memento.errors import MementoError, StoreError
+from memento.home import expand_user
 from memento.jobs.worker import JobsWorker
 from memento.link_key import link_key
 from memento.store import MemoryStore
@@ -56,7 +57,7 @@ class Sidecar:
         self, config: Config, roots: Sequence[Path], flags: dict[str, object], say: Callable[[str], None]
     ) -> None:
         self._config, self._flags, self._say = config, flags, say
-        self._given = [root.expanduser().absolute() for root in roots]
+        self._given = [expand_user(root).absolute() for root in roots]
         self._stopping = self._reload = self._is_live = False
         self._wake = Wake()
         self._store_failed = ""
@@ -178,7 +179,7 @@ class Sidecar:
         self._say("read config and policies again")
 
     def _watched(self, store: MemoryStore) -> Watched:
-        own = [Path(path).expanduser().absolute() for path in self._config.settings.sidecar.paths]
+        own = [expand_user(path).absolute() for path in self._config.settings.sidecar.paths]
         own += [*folders(self._config.home), *(Path(path) for path in store.followed())]
         if self._given:
             return watched([*self._given, *own], [])

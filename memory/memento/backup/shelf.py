@@ -16,6 +16,7 @@ from typing import Final
 from memento.backup.archive import Manifest, expand, read_manifest
 from memento.durable import locked, private_folder
 from memento.errors import BackupDamaged, UsageError
+from memento.home import expand_user
 
 SUFFIX: Final = ".db.zst"
 HOURLY_KEPT: Final = 6
@@ -80,7 +81,7 @@ class Shelf:
         for backup in self.all():
             if name in (backup.name, backup.path.name):
                 return backup
-        path = Path(name).expanduser()
+        path = expand_user(name)
         if path.is_file():
             return Backup(path, read_manifest(path))
         raise UsageError(f"there is no backup {name}: `memento backup list` names them")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from memento.cli.options import as_typer
 from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import BackupDamaged, UsageError
+from memento.home import expand_user
 
 if TYPE_CHECKING:
     from memento.backup import Backup, Shelf
@@ -49,7 +49,7 @@ def take(
     from memento.storage.database import Database
 
     config = configured(db)
-    target = Path(to).expanduser() if to else None
+    target = expand_user(to) if to else None
     is_folder = target is not None and (target.is_dir() or str(to).endswith("/"))
     if target and not is_folder and target.exists():
         raise UsageError(f"{target} exists already: name a new file, or a folder")

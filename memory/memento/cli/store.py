@@ -12,6 +12,7 @@ from memento.cli.ending import PARTIAL
 from memento.cli.output import AsJson, Db, configured, console, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
+from memento.home import expand_user
 
 if TYPE_CHECKING:
     from memento.memory import CacheUse
@@ -98,7 +99,7 @@ def export(
     from memento.transfer import lines
     from memento.transfer.exporting import export as write
 
-    target = Path(path).expanduser() if path else None
+    target = expand_user(path) if path else None
     with MemoryStore(config=configured(db)) as store:
         if target and lines.is_lines(target):
             note(f"wrote {target}: {counted(write(store, target, sources=sources), 'memory')}")
@@ -128,7 +129,7 @@ def import_(
     from memento.transfer.importing import merge
 
     with MemoryStore(config=configured(db)) as store:
-        done = merge(store, Path(path).expanduser())
+        done = merge(store, expand_user(path))
         if done.stored or done.extended:
             hourly_backup(store)  # the file may be gone when it is needed again
     if wants_json(json_):

