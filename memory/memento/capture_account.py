@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from memento import journal
 from memento.config import Config
+from memento.escaping import escape_line
 from memento.memory import Counts, NewMemory
 from memento.storage import capture, ignored, rows, sources
 from memento.storage.capture import Batch
@@ -103,5 +104,5 @@ class CaptureAccount(ABC):
         new = {*counts.stored, *counts.extended}
         for memory in memories:
             if memory.id in new:
-                line = " ".join(memory.text.split())[:200]
+                line = escape_line(" ".join(memory.text.split()))[:200]
                 sys.stderr.write(f"[memento] {memory.id[:8]} {memory.importance:.2f} {memory.role}: {line}\n")

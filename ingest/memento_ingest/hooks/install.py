@@ -27,6 +27,18 @@ class Change(NamedTuple):
     summary: str
     diff: str
     """Empty: nothing."""
+    problem: Problem | None = None
+    """Why the hooks do not run all the same."""
+
+
+class Problem(NamedTuple):
+    """Why installed hooks do not run, and what the user can do."""
+
+    text: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,7 @@ class Status:
     installed: Mapping[str, Path]
     """The path of the `memento` that is called, by event."""
     missing: tuple[str, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -47,7 +59,7 @@ class Status:
             "file": str(self.file),
             "installed": {event: str(path) for event, path in self.installed.items()},
             "missing": list(self.missing),
-            "problems": list(self.problems),
+            "problems": [str(one) for one in self.problems],
         }
 
     def lines(self) -> list[str]:
@@ -55,7 +67,7 @@ class Status:
         state = "not installed" if not self.installed else "installed in part" if self.missing else "installed"
         events = [f"  {event}: {path}" for event, path in self.installed.items()]
         missing = [f"  missing: {', '.join(self.missing)}"] if self.installed and self.missing else []
-        return [f"{self.agent}: {state} ({self.file})", *events, *missing, *(f"  {text}" for text in self.problems)]
+        return [f"{self.agent}: {state} ({self.file})", *events, *missing, *(f"  {one}" for one in self.problems)]
 
 
 def install(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = False) -> Change:
@@ -64,9 +76,10 @@ def install(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = Fal
     settings = file.settings()
     content = render(merged(settings, agent, memento_script()), style(file.content), file.path)
     is_installed = bool(installed(settings, agent))
+    problem = _disabled(agent, file.path) if _are_disabled(settings) else None
     if is_installed and parse(content, file.path) == settings:
-        return Change(f"{agent.name}: the hooks are installed already in {file.path}", "")
-    change = Change(f"{agent.name}: hooks installed in {file.path}", file.diff(content))
+        return Change(f"{agent.name}: the hooks are installed already in {file.path}", "", problem)
+    change = Change(f"{agent.name}: hooks installed in {file.path}", file.diff(content), problem)
     if not dry_run:
         if not is_installed:
             file.keep_backup()
@@ -94,11 +107,24 @@ def status(agent: HookedAgent, path: Path | None = None) -> Status:
     file = SettingsFile(expand_user(path) if path else agent.file())
     settings = file.settings()
     found = {event: called(handler) for event, handler in installed(settings, agent).items()}
-    problems = [f"{gone} is not there any more: install again" for gone in set(found.values()) if not gone.exists()]
-    if found and settings.get("disableAllHooks") is True:
-        problems.append("`disableAllHooks` is set: no hook runs")
+    problems = [
+        Problem(f"{gone} is not there any more", f"run `memento hooks install {agent.name}`")
+        for gone in sorted(set(found.values()))
+        if not gone.exists()
+    ]
+    if found and _are_disabled(settings):
+        problems.append(_disabled(agent, file.path))
     missing = tuple(event for event in agent.events if event not in found)
     return Status(agent.name, file.path, found, missing, tuple(problems))
+
+
+def _disabled(agent: HookedAgent, path: Path) -> Problem:
+    """Return what to say of settings in which every hook is switched off: installing again would not help."""
+    return Problem(f"{agent.name} calls none of its hooks", f"take `disableAllHooks` out of {path}")
+
+
+def _are_disabled(settings: Mapping[str, Any]) -> bool:
+    return settings.get("disableAllHooks") is True
 
 
 def memento_script() -> str:

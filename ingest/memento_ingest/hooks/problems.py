@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from memento.durable import private_folder
+from memento.escaping import escape_line
 
 NAME: Final = "hook-errors.log"
 MAX_BYTES: Final = 64 * 1024
@@ -17,7 +18,8 @@ _MAX_LINE: Final = 500
 
 def note(home: Path, problem: str) -> None:
     """Add one line with the time, or do nothing where that fails. It must not hold any of the payload."""
-    line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {' '.join(problem.split())}"[:_MAX_LINE] + "\n"
+    said = escape_line(" ".join(problem.split()))
+    line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {said}"[:_MAX_LINE] + "\n"
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         private_folder(home)

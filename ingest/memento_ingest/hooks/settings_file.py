@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from memento import durable
+from memento.escaping import escape_line
 from memento_policies import MementoError
 
 BACKUP_SUFFIX: Final = ".memento-backup"
 _MAX_BYTES: Final = 16 * 1024 * 1024
+_MARK: Final = "\ufeff"
 _INDENT: Final = re.compile(r"^[\[{][ \t]*\r?\n([ \t]+)")
 
 
@@ -29,6 +31,8 @@ class Style(NamedTuple):
     newline: str
     last_newline: bool
     ascii: bool
+    mark: bool
+    """Whether it begins with a byte order mark, as some editors on Windows write it."""
 
 
 class SettingsFile:
@@ -51,9 +55,9 @@ class SettingsFile:
 
     def diff(self, content: bytes | None) -> str:
         """Return the unified diff from the file to `content` (None: no file)."""
-        before, after = ((text or b"").decode().splitlines(keepends=True) for text in (self.content, content))
-        lines = difflib.unified_diff(before, after, str(self.path), str(self.path))
-        return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
+        before, after = ((text or b"").decode().removeprefix(_MARK).splitlines() for text in (self.content, content))
+        name = escape_line(str(self.path))
+        return "".join(f"{line}\n" for line in difflib.unified_diff(before, after, name, name, lineterm=""))
 
     def keep_backup(self) -> None:
         """Keep the present content beside the file, in place of what was kept before. Raises SettingsError."""
@@ -86,10 +90,12 @@ class SettingsFile:
 
 def parse(content: bytes, path: Path) -> dict[str, Any]:
     """Return the settings in `content`; an empty file holds none. Raises SettingsError, naming `path`."""
-    if not content.strip():
+    if not content.removeprefix(_MARK.encode()).strip():
         return {}
     try:
-        value = json.loads(content.decode(), object_pairs_hook=_unique)
+        value = json.loads(content.decode().removeprefix(_MARK), object_pairs_hook=_unique)
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: is not UTF-8 text: it was left as it is; save it as UTF-8") from None
     except json.JSONDecodeError as error:
         raise SettingsError(
             f"{path}:{error.lineno}: is not plain JSON ({error.msg}): it was left as it is; take out comments and "
@@ -104,20 +110,21 @@ def parse(content: bytes, path: Path) -> dict[str, Any]:
 
 def style(content: bytes | None) -> Style:
     """Return how the file is written; a new or empty one gets two spaces."""
-    if not content or not content.strip():
-        return Style("  ", "\n", True, False)
-    text = content.decode()
+    mark = content is not None and content.startswith(_MARK.encode())
+    if not content or not content.removeprefix(_MARK.encode()).strip():
+        return Style("  ", "\n", True, False, mark)
+    text = content.decode().removeprefix(_MARK)
     newline = "\r\n" if "\r\n" in text else "\n"
     match = _INDENT.match(text.lstrip())
     indent = match[1] if match else "  " if "\n" in text.strip() else None
-    return Style(indent, newline, text.endswith("\n"), text.isascii())
+    return Style(indent, newline, text.endswith("\n"), text.isascii(), mark)
 
 
 def render(settings: Mapping[str, Any], how: Style, path: Path) -> bytes:
     """Return the settings as the file's new content. Raises SettingsError for values that JSON cannot hold."""
     try:
         text = json.dumps(settings, indent=how.indent, ensure_ascii=how.ascii, allow_nan=False)
-        return (text + "\n" * how.last_newline).replace("\n", how.newline).encode()
+        return (_MARK * how.mark + (text + "\n" * how.last_newline).replace("\n", how.newline)).encode()
     except ValueError as error:
         raise SettingsError(f"{path}: cannot be written back ({error}): it was left as it is") from None
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from memento.escaping import escape_line
+
 
 class Refusal(Exception):
     """A request that is not served. It becomes the answer {"error": ..., "remedy": ...}."""
@@ -16,8 +18,8 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON-serialisable form."""
-        return {"error": self.error, "remedy": self.remedy}
+        """Return the JSON-serialisable form, which repeats what was asked for: escaped, for it is shown to people."""
+        return {"error": escape_line(self.error), "remedy": escape_line(self.remedy)}
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> Refusal:

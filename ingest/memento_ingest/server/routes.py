@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from memento import __version__
 from memento.client import to_wire
+from memento.escaping import escape_json
 from memento.store import MemoryStore
 from memento_ingest.server import events, metrics, parameters
 from memento_ingest.server.gate import App
@@ -156,7 +157,7 @@ def _no_route(scope: Scope, error: HTTPException) -> Refusal:
 
 
 def _encoded(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode("ascii")
+    return escape_json(json.dumps(value, separators=(",", ":"))).encode("ascii")
 
 
 def _json(value: Any, status: int = 200) -> Response:

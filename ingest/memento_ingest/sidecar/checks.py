@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from memento.counted import counted
+from memento.errors import MementoError
 from memento.health import Finding, Patient
 from memento.health.examination import Check, advised, broken
 from memento.storage import sources
@@ -38,11 +39,14 @@ def _lag(patient: Patient) -> Iterator[Finding]:
 
 def _hooks(_patient: Patient) -> Iterator[Finding]:
     for agent in AGENTS.values():
-        found = status(agent)
+        try:
+            found = status(agent)
+        except MementoError as error:  # a file that is the agent's to read: whether hooks are in it is not known
+            yield advised(f"hooks of {agent.name}: {error}", "")
+            continue
         if found.problems:
-            yield broken(
-                f"hooks of {agent.name}: {found.problems[0]}", f"`memento hooks install {agent.name}` mends it"
-            )
+            problem = found.problems[0]
+            yield broken(f"hooks of {agent.name}: {problem.text}", problem.remedy)
 
 
 CAPTURE: Final = (Check("sidecar", _sidecar), Check("lag", _lag), Check("hooks", _hooks))

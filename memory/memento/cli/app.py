@@ -27,9 +27,10 @@ from memento.cli import (
     sidecar,
     store,
 )
-from memento.cli.ending import ending
+from memento.cli.ending import FAILED, ending
 from memento.cli.group import Group
-from memento.cli.output import say
+from memento.cli.output import note, say
+from memento.escaping import escape
 
 SECTIONS: Final = {
     "Remember and find": "remember recall recent why",
@@ -43,6 +44,22 @@ SECTIONS: Final = {
 
 class Commands(TyperGroup):
     """The commands, each ended as `ending` says."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; what typer says about an argument is escaped as all else is."""
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except typer.Abort:
+            note("nothing was done")
+            raise SystemExit(FAILED) from None
+        except Exception as raised:
+            error: Any = raised  # click's own, which typer has under a name of its own
+            if not hasattr(error, "show"):
+                raise
+            error.message = escape(str(error.message))
+            error.show()
+            raise SystemExit(error.exit_code) from None
+        raise SystemExit(code if isinstance(code, int) else 0)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands under their headings."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from memento.cli.output import note
-from memento.errors import MementoError
+from memento.errors import MementoError, PolicyError
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -27,7 +27,8 @@ def ending(goes_on: Callable[[], bool] = lambda: False) -> Iterator[None]:
     try:
         yield
     except MementoError as error:
-        note(str(error))
+        for problem in str(error).splitlines() if isinstance(error, PolicyError) else [str(error)]:
+            note(problem)  # of rules, one line for each complaint
         raise SystemExit(error.exit_code) from None
     except UnicodeEncodeError:  # transcripts are mended when they are read: only an argument can hold such bytes
         note("an argument is not valid UTF-8")

@@ -13,7 +13,8 @@ from memento.cli.options import as_typer
 
 _LAST: Final = ("db", "json_", "help")
 """The options that every command has."""
-_TEXTS: Final = ("query", "text")
+_TEXTS: Final = ("query", "text", "payload")
+"""The arguments that are no names: their command says what it makes of an empty one."""
 _RANGE: Final = re.compile(r"([\d.]+)<=x<=([\d.]+)")
 _AT_LEAST: Final = re.compile(r"x>=([\d.]+)")
 
@@ -22,15 +23,22 @@ class Command(TyperCommand):
     """A command. Its help names arguments as they were declared, without Python's types, and ranges in words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; where they are a text, say how a word of it may begin with a dash."""
+        """Read the arguments; say how one may begin with a dash. An empty name is refused: of a variable not set."""
+        given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except Exception as raised:
-            error: Any = raised  # click's NoSuchOption, which typer has under a name of its own
-            takes_text = any(one.name in _TEXTS for one in self.params)
-            if takes_text and hasattr(error, "possibilities") and not error.option_name.startswith("--"):
-                error.message += f". Put `--` before a text in which words begin with a dash: {ctx.info_name} -- ..."
+            error: Any = raised  # click's own, which typer has under a name of its own
+            takes_words = any(one.param_type_name == "argument" for one in self.params)
+            if takes_words and "--" not in given and _is_about_dashes(error, given):
+                remedy = f"Put `--` before words that begin with a dash: {ctx.info_name} -- ..."
+                error.message = f"{error.message.rstrip('.')}. {remedy}" if error.message else remedy
             raise
+        for one in self.params:
+            value = ctx.params.get(one.name)
+            if one.param_type_name == "argument" and one.name not in _TEXTS and "" in _texts(value):
+                raise typer.BadParameter(f"{str(one.metavar).strip('[].')} is empty: give one", ctx=ctx)
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return what stands behind the command's name in its usage."""
@@ -43,6 +51,16 @@ class Command(TyperCommand):
             if listed := [one for one in declared if one.param_type_name == kind]:
                 with formatter.section(title):
                     formatter.write_dl([_record(one, ctx) for one in listed])
+
+
+def _is_about_dashes(error: Any, arguments: list[str]) -> bool:
+    """Tell whether a usage error is about an option that does not exist or has no value, or words taken for options."""
+    is_missing_words = getattr(getattr(error, "param", None), "param_type_name", "") == "argument"
+    return hasattr(error, "option_name") or (is_missing_words and any(one.startswith("-") for one in arguments))
+
+
+def _texts(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [None if value is None else str(value)]
 
 
 def _record(parameter: Any, ctx: Any) -> tuple[str, str]:

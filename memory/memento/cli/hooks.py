@@ -49,6 +49,8 @@ def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False
     """Add Memento's hooks to the agent's settings file.
 
     The file as it was is kept beside it.
+
+    Exit code 4: they are there, and do not run as the settings are.
     """
     from memento_ingest.hooks.agents import hooked_agent
     from memento_ingest.hooks.entry import home, redaction
@@ -61,6 +63,9 @@ def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False
     _print(change.diff if dry_run else change.summary)
     if known.advice and change.diff and not dry_run:
         note(known.advice)
+    if change.problem:
+        note(str(change.problem))
+        raise typer.Exit(PARTIAL)
 
 
 @hooks.command()

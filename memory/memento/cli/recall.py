@@ -11,6 +11,7 @@ from memento.cli.narrowing import Narrowing, Tags, filters
 from memento.cli.options import Argument, Option
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 from memento.counted import counted
+from memento.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
@@ -52,6 +53,8 @@ def remember(
     from memento.store import MemoryStore
 
     content = _standard_input() if text == ["-"] else _words(text)
+    if not content.strip():
+        raise UsageError("there is nothing to remember: the text is empty")
     with MemoryStore(config=configured(db)) as store:
         memory = store.remember(
             content,
@@ -93,13 +96,15 @@ def recall(
     """
     shape = {"context": context, "spread": spread, "plain": plain, "explain": explain}
     asked: dict[str, Any] = {**filters(within), **shape}
-    config = configured(db)
-    answer = _from_sidecar(config, _words(query), limit, deadline, asked) if sidecar else None
+    config, words = configured(db), _words(query)
+    if not words.strip():
+        raise UsageError("there is nothing to look for: the query is empty; `memento recent` shows the latest memories")
+    answer = _from_sidecar(config, words, limit, deadline, asked) if sidecar else None
     if answer is None:
         from memento.store import MemoryStore
 
         with MemoryStore(config=config) as store:
-            answer = store.recall(_words(query), limit, deadline=deadline, **asked)
+            answer = store.recall(words, limit, deadline=deadline, **asked)
             if not answer:
                 _note_emptiness(store)
     _print_answer(answer, wants_json(json_))

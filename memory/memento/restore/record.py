@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import apsw
 import msgspec
 
 from memento.counted import counted
+from memento.escaping import escape_line
 from memento.storage import notes
 from memento.times import iso
 
@@ -77,4 +79,5 @@ def show_on_desktop(healing: Healing) -> None:
     command = shutil.which("notify-send")
     if command and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         with suppress(OSError, subprocess.SubprocessError):
-            subprocess.run([command, "Memento", healing.text], timeout=2, check=False, capture_output=True)
+            text = html.escape(escape_line(healing.text))  # notifications take markup
+            subprocess.run([command, "--", "Memento", text], timeout=2, check=False, capture_output=True)

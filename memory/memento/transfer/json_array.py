@@ -9,6 +9,7 @@ from pathlib import Path
 
 from memento.durable import partial_of, private, publish
 from memento.errors import StoreError
+from memento.escaping import escape_json
 from memento.memory import Memory
 
 
@@ -33,6 +34,6 @@ def write_json(memories: Iterable[Memory], path: Path) -> str:
 def _array(memories: Iterable[Memory]) -> Iterator[str]:
     separator = "[\n"
     for memory in memories:
-        yield separator + json.dumps(memory.as_dict(), ensure_ascii=False)
+        yield separator + escape_json(json.dumps(memory.as_dict(), ensure_ascii=False))
         separator = ",\n"
     yield "[]\n" if separator == "[\n" else "\n]\n"

@@ -22,6 +22,7 @@ import msgspec
 
 from memento.durable import partial_of, private, publish
 from memento.errors import StoreError, UsageError
+from memento.escaping import escape_json
 
 VERSION: Final = 1
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -41,7 +42,7 @@ def write(path: Path, records: Iterable[dict[str, Any]]) -> None:
         with os.fdopen(private(partial), "wb") as raw:
             with _compressed(raw, path) as file:
                 for record in records:
-                    file.write(msgspec.json.encode(record) + b"\n")
+                    file.write(escape_json(msgspec.json.encode(record).decode()).encode() + b"\n")
             raw.flush()
         publish(partial, path)
     except OSError as error:
