@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import pty
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import typer
 
 from memento.cli.app import app
 from memento.config import load_config
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 README: Final = ROOT / "README.md"
@@ -90,6 +96,61 @@ def test_python_snippets_run(
     monkeypatch.setenv("MEMENTO_MODEL_DIR", str(model_dir))
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(snippet, f"{path.name}", "exec"), {"__name__": "__main__"})
+
+
+def examples(block: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each command of a console block with the lines that it is said to print."""
+    for example in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, *printed = example.splitlines()
+        yield command, printed
+
+
+def shown(cli: Cli, command: str) -> list[str]:
+    """Return the lines that a command prints on a terminal without colours, of 80 columns; progress goes elsewhere."""
+    ours, theirs = pty.openpty()
+    words = shlex.split(command)
+    assert words[0] == "memento"
+    environment = {**cli.environment, "TERM": "dumb"}
+    done = subprocess.run(
+        cli.command(*words[1:]), stdout=theirs, stderr=subprocess.PIPE, env=environment, cwd=ROOT, check=True
+    )
+    assert done.stderr == b"", done
+    os.close(theirs)
+    printed = b""
+    with contextlib.suppress(OSError):  # Linux says so at the end
+        while chunk := os.read(ours, 65_536):
+            printed += chunk
+    os.close(ours)
+    return [line.rstrip() for line in printed.decode().splitlines()]
+
+
+def same(documented: list[str], printed: list[str]) -> bool:
+    """Tell whether these are the lines: `...` stands for any more, a score may be another by 0.1 (memories age)."""
+    if not documented or documented[0] == "...":
+        return bool(documented) or not printed
+    if not printed:
+        return False
+    score = r"^\d\.\d\d(?=  )"
+    told, found = (re.match(score, lines[0]) for lines in (documented, printed))
+    if told and found and abs(float(told[0]) - float(found[0])) > 0.1:
+        return False
+    if re.sub(score, "", documented[0]) != re.sub(score, "", printed[0]):
+        return False
+    return same(documented[1:], printed[1:])
+
+
+CONSOLE: Final = [(path.name, block) for path in DOCUMENTS for block in blocks(path, "console")]
+
+
+@pytest.mark.parametrize(("document", "block"), CONSOLE, ids=[name for name, _ in CONSOLE])
+def test_examples_show_what_the_commands_print(document: str, block: str, memento_with_model: Cli) -> None:
+    for command, documented in examples(block):
+        printed = shown(memento_with_model, command)
+        assert same(documented, printed), "\n".join([f"{document}: {command} prints", *printed])
+
+
+def test_the_readme_shows_an_answer() -> None:
+    assert any(document == "README.md" for document, _ in CONSOLE)
 
 
 def settings_rows() -> dict[str, str]:
