@@ -52,7 +52,10 @@ def private_folder(path: Path) -> None:
     `Path.mkdir` gives its mode to the last of them alone. Raises OSError.
     """
     for missing in reversed([one for one in (path, *path.parents) if not one.is_dir()]):
-        missing.mkdir(mode=0o700, exist_ok=True)
+        try:
+            missing.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(missing)) from None
 
 
 def replace(path: Path, content: bytes, mode: int = 0o600) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memento.cli.ending import NOTHING_FOUND, PARTIAL
 from memento.cli.group import Group
 from memento.cli.output import AsJson, note, print_json, say, wants_json
+
+if TYPE_CHECKING:
+    from memento_ingest.hooks.install import Change
 
 hooks = Group(
     help="Let an agent's hooks call Memento.",
@@ -60,7 +63,7 @@ def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False
     if not dry_run:
         redaction(home())  # the first hook finds the rules cached; rules that cannot be used are told here, not there
     change = add(known, settings, dry_run=dry_run)
-    _print(change.diff if dry_run else change.summary)
+    _print(change, dry_run)
     if known.advice and change.diff and not dry_run:
         note(known.advice)
     if change.problem:
@@ -78,7 +81,7 @@ def uninstall(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = Fal
     from memento_ingest.hooks.install import uninstall as remove
 
     change = remove(hooked_agent(agent), settings, dry_run=dry_run)
-    _print(change.diff if dry_run else change.summary)
+    _print(change, dry_run)
 
 
 @hooks.command()
@@ -94,13 +97,14 @@ def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) ->
     if wants_json(json_):
         print_json(found.as_dict())
     else:
-        _print("\n".join(found.lines()))
+        for line in found.lines():
+            say(line)
     if not found.installed:
         raise typer.Exit(NOTHING_FOUND)
     if found.missing or found.problems:
         raise typer.Exit(PARTIAL)
 
 
-def _print(text: str) -> None:
-    for line in text.splitlines():
+def _print(change: Change, dry_run: bool) -> None:
+    for line in change.diff.splitlines() if dry_run else [change.summary]:
         say(line)
