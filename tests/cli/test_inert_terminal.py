@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -101,7 +101,7 @@ def test_a_traceback_is_escaped_too(memento: Cli, tmp_path: Path) -> None:
         "print('p\\x1b[2J'); sys.stdout.buffer.flush()\n"
         "raise RuntimeError('\\x1b[2J\\u202e')\n"
     )
-    done = subprocess.run([os.sys.executable, "-c", code], env=memento.environment, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=memento.environment, capture_output=True, check=False)
     shown = (done.stdout + done.stderr).decode()
     assert not hidden(shown), shown
     assert shown.count(r"\x1b[2J") >= 3

@@ -244,6 +244,35 @@ def test_our_entries_are_told_from_others() -> None:
         assert not is_ours(other)
 
 
+@pytest.mark.parametrize("content", [b'{\r\n\t"model": "opus"\r\n}\r\n', b'{"a": 1}', b"", b"\n"])
+def test_a_byte_order_mark_stays(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    before = b"\xef\xbb\xbf" + content
+    path.write_bytes(before)
+    install(CLAUDE, path)
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf{")
+    assert not status(CLAUDE, path).problems
+    assert set(status(CLAUDE, path).installed) == set(CLAUDE.events)
+    uninstall(CLAUDE, path)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_utf_8_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_bytes('{"a": 1}'.encode("utf-16"))
+    with pytest.raises(SettingsError, match="is not UTF-8 text: it was left as it is"):
+        install(CLAUDE, path)
+    assert path.read_bytes() == '{"a": 1}'.encode("utf-16")
+
+
+def test_a_diff_shows_lines_and_lets_none_of_them_pose_as_another(tmp_path: Path) -> None:
+    path = tmp_path / "x\n+ forged.json"
+    path.write_bytes(b'{\r\n  "a": "\xc2\x9b2J\xe2\x80\xa8- forged"\r\n}\r\n')
+    for line in install(CLAUDE, path, dry_run=True).diff.splitlines():
+        assert line.startswith(("--- ", "+++ ", "@@ ", " ", "+ ", "- ", "+}", "+{")), line
+        assert "\r" not in line
+
+
 def test_unknown_agents_are_refused() -> None:
     assert hooked_agent("claude-code") is CLAUDE
     with pytest.raises(UnknownAgent, match="codex, copilot, cursor, gemini"):

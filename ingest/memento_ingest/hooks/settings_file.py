@@ -98,8 +98,8 @@ def parse(content: bytes, path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: is not UTF-8 text: it was left as it is; save it as UTF-8") from None
     except json.JSONDecodeError as error:
         raise SettingsError(
-            f"{path}:{error.lineno}: is not plain JSON ({error.msg}): it was left as it is; take out comments and "
-            "trailing commas, or name another file with --settings"
+            f"{path}:{error.lineno}: is not plain JSON ({error.msg}), which has no comments and no trailing commas: it "
+            "was left as it is; correct that line, or name another file with --settings"
         ) from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: cannot be read ({error}): it was left as it is") from None
