@@ -77,6 +77,7 @@ BARS: Final = (
             "MEMENTO_SOAK_SECONDS": 1_800, "MEMENTO_SOAK_BACKLOG": 40_000,
         },
     ),
+    Bar(23, f"{CARD}/test_bar_23_output.py", {"MEMENTO_OUTPUTS": 2_000}),
 )  # fmt: skip
 
 

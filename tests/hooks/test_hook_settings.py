@@ -268,8 +268,10 @@ def test_what_is_no_utf_8_is_called_that(tmp_path: Path) -> None:
 def test_a_diff_shows_lines_and_lets_none_of_them_pose_as_another(tmp_path: Path) -> None:
     path = tmp_path / "x\n+ forged.json"
     path.write_bytes(b'{\r\n  "a": "\xc2\x9b2J\xe2\x80\xa8- forged"\r\n}\r\n')
-    for line in install(CLAUDE, path, dry_run=True).diff.splitlines():
-        assert line.startswith(("--- ", "+++ ", "@@ ", " ", "+ ", "- ", "+}", "+{")), line
+    old, new, *changes = install(CLAUDE, path, dry_run=True).diff.split("\n")[:-1]
+    assert (old, new) == (f"--- {tmp_path}/x\\n+ forged.json", f"+++ {tmp_path}/x\\n+ forged.json")
+    for line in changes:
+        assert line.startswith(("@@ ", " ", "+", "-")), line
         assert "\r" not in line
 
 
