@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Cli
 
-NAME = "no\nmemento: FORGED\x1b[2J\x1b]0;title\x07\u009b2J\u202e"
+from memento.restore import record
+from memento.restore.record import Healing
+
+NAME = "no\nmemento: FORGED\x1b[2J\x1b]0;title\x07\u009b2J\u202e" + os.fsdecode(b"\xff\x9b")
 TEXT = (
     "We decided the probe is \u009b31mred\u009b0m and \u202eexe.gpj\u202c \x1b[5m[bold]x[/bold] :smile:, remember this."
 )
@@ -90,6 +94,30 @@ def test_the_log_of_the_sidecar(memento: Cli, tmp_path: Path) -> None:
     assert "is not there yet" in said
     assert not hidden(said), said
     assert all(line.startswith("memento: ") and line[:15] != "memento: FORGED" for line in said.splitlines())
+
+
+@pytest.mark.parametrize("columns", [10, 30, 60])
+def test_a_narrow_terminal_leaves_no_column_out(columns: int, hostile: Cli) -> None:
+    _, shown = hostile.on_terminal("recent", columns=columns)
+    assert {"id", "when", "who", "what"} <= {*COLOURS.sub("", shown).split()}
+    assert "probe" in shown
+    _, shown = hostile.on_terminal("status", columns=columns)
+    assert "last event" in shown
+    assert "FORGED" in re.sub(r"\s+", "", COLOURS.sub("", shown))
+
+
+def test_a_desktop_notification(memento: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = tmp_path / "shown"
+    command = tmp_path / "notify-send"
+    command.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > "{shown}"\n')
+    command.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("DISPLAY", ":0")
+    record.show_on_desktop(Healing(0, f"<b>bold</b> & {NAME}", "backup"))
+    said = shown.read_text()
+    assert said.startswith("--|Memento|")
+    assert "&lt;b&gt;bold&lt;/b&gt; &amp; no\\nmemento" in said
+    assert not hidden(said)
 
 
 def test_a_traceback_is_escaped_too(memento: Cli, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from memento.config import Config
 
 Db = Annotated[str | None, Option("--db", metavar="FILE", help="The store's file. [default: $MEMORY_DB_PATH, config]")]
+_NARROWEST = 72
+"""Columns of a table: in fewer, whole columns would be left out; the terminal breaks the lines instead."""
 AsJson = Annotated[
     bool | None, Option("--json/--table", help="JSON or a table. [default: a table on a terminal, else JSON]")
 ]
@@ -117,7 +119,9 @@ def console(*, error: bool = False) -> Console:
 
     stream = sys.stderr if error else sys.stdout
     file = _Unguarded(stream) if isinstance(stream, GuardedStream) else stream
-    return Escaping(file=cast("Any", file), markup=False, highlight=False, emoji=False, soft_wrap=False)
+    made = Escaping(file=cast("Any", file), markup=False, highlight=False, emoji=False, soft_wrap=False)
+    made.width = max(made.width, 1 if error else _NARROWEST)
+    return made
 
 
 def configured(db: str | None) -> Config:
