@@ -106,5 +106,5 @@ def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) ->
 
 
 def _print(change: Change, dry_run: bool) -> None:
-    for line in change.diff.splitlines() if dry_run else [change.summary]:
+    for line in change.diff.expandtabs().splitlines() if dry_run else [change.summary]:
         say(line)
