@@ -81,4 +81,6 @@ class SourceInfo:
     path: str = ""
     modified: int = 0
     """Unix milliseconds; the time of a message whose transcript gives none and nothing before it does either."""
+    live: bool = False
+    """It is followed while its agent writes it: what takes long (comparing a database) is done at intervals."""
     meta: Mapping[str, Any] = field(default_factory=dict)

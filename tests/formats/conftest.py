@@ -73,10 +73,12 @@ class Reading:
             checkpoint = Checkpoint(ended.offset, json.loads(json.dumps(ended.state)))
         return spans
 
-    def database(self, found: Format, path: Path, start: Checkpoint | None = None) -> tuple[list[Span], Checkpoint]:
+    def database(
+        self, found: Format, path: Path, start: Checkpoint | None = None, *, live: bool = False
+    ) -> tuple[list[Span], Checkpoint]:
         """Read a database from a checkpoint on; the spans must go on in the order of reading without a gap."""
         assert isinstance(found, DatabaseFormat)
-        reader = found.reader(SourceInfo(path.name, str(path), modified=7), start)
+        reader = found.reader(SourceInfo(path.name, str(path), modified=7, live=live), start)
         position = start.offset if start else 0
         spans = []
         for span in reader.spans():

@@ -93,11 +93,14 @@ def test_a_bubble_that_grew_is_read_again_and_others_are_not(reading: Reading, d
     _, mark = reading.database(FORMAT, db.path)
     db.bubble("b2", 2, "text 2 and more")
     db.bubble("b5", 2, "text 5")
-    spans, mark = reading.database(FORMAT, db.path, mark)
+    spans, live = reading.database(FORMAT, db.path, mark, live=True)
     # The row of the mark itself is read again, for its number may have been given out twice.
     assert [m.key for m in reading.messages(spans)] == ["c1/b4", "c1/b2", "c1/b5"]
     assert reading.said(spans)[1] == ("assistant", "text 2 and more")
-    assert len(reading.database(FORMAT, db.path, mark)[0]) == 1
+    assert len(reading.database(FORMAT, db.path, live, live=True)[0]) == 1
+    spans, mark = reading.database(FORMAT, db.path, mark)
+    assert [m.key for m in reading.messages(spans)] == ["c1/b2", "c1/b5"]
+    assert reading.database(FORMAT, db.path, mark)[0] == []
 
 
 def test_rows_behind_a_deleted_mark_are_not_missed(reading: Reading, db: Db) -> None:

@@ -408,7 +408,7 @@ def test_a_huge_database_is_streamed(tmp_path: Path) -> None:
 def test_a_record_too_long_is_never_taken_into_memory(
     reading: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memento_ingest.formats.rows.MAX_LINE", 1000)
+    monkeypatch.setattr("memento_ingest.formats.row_changes.MAX_LINE", 1000)
     path = tmp_path / "opencode.db"
     connection = create(path)
     add(connection, 1, more="x" * 2000)

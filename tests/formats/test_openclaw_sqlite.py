@@ -79,8 +79,8 @@ def test_interleaved_sessions_and_calls_across_runs(reading: Reading, db: Db) ->
     db.say("s1", "r1", "toolResult", "a b", toolCallId="c1", toolName="bash")
     spans, mark = reading.database(FORMAT, db.path, mark)
     assert [(m.session_id, m.role, m.text) for m in reading.messages(spans)] == [
-        ("s1", "tool", "bash: ls\n→ a b"),
         ("s2", "assistant", "three"),
+        ("s1", "tool", "bash: ls\n→ a b"),
     ]
     assert reading.messages(reading.database(FORMAT, db.path, mark)[0]) == []
 

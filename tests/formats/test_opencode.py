@@ -162,11 +162,14 @@ def test_only_what_is_new_or_has_grown_is_read_again(reading: Reading, tmp_path:
     _, mark = reading.database(FORMAT, db.path)
     db.part("prt_03", "msg_1", {"type": "text", "text": "text 3 and more"})
     db.part("prt_20", "msg_1", {"type": "text", "text": "text 20"})
-    spans, mark = reading.database(FORMAT, db.path, mark)
+    spans, live = reading.database(FORMAT, db.path, mark, live=True)
     # The newest row of the last time is within the overlap.
     assert reading.said(spans) == [("assistant", text) for text in ("text 3 and more", "text 19", "text 20")]
     assert [m.key for m in reading.messages(spans)] == ["prt_03", "prt_19", "prt_20"]
-    assert reading.said(reading.database(FORMAT, db.path, mark)[0]) == [("assistant", "text 20")]
+    assert reading.said(reading.database(FORMAT, db.path, live, live=True)[0]) == [("assistant", "text 20")]
+    spans, mark = reading.database(FORMAT, db.path, mark)
+    assert reading.said(spans) == [("assistant", text) for text in ("text 3 and more", "text 20")]
+    assert reading.database(FORMAT, db.path, mark)[0] == []
 
 
 def test_a_row_with_an_older_time_than_the_newest_is_not_missed(reading: Reading, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from memento_ingest.formats.excerpt import string
 from memento_ingest.formats.ids import short_id
-from memento_ingest.formats.rows import Convert, Query, Reading, Row, RowsReader
+from memento_ingest.formats.row_changes import Query
+from memento_ingest.formats.rows import Convert, Reading, Row, RowsReader
 from memento_ingest.formats.sqlite import Database, has_columns
 from memento_ingest.formats.thread import clean
 from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text

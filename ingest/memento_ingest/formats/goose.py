@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from memento_ingest.formats.agent_lines import AgentParser
 from memento_ingest.formats.goose_jsonl import SOURCE, GooseDialect
-from memento_ingest.formats.rows import as_text, text
 from memento_ingest.formats.session_rows import Session, SessionRowsReader, SessionTable
 from memento_ingest.formats.sqlite import Database, has_columns
 from memento_ingest.formats.statement import State
+from memento_ingest.formats.tables import as_text, text
 from memento_ingest.jsonl import decode
 from memento_ingest.span import Checkpoint, SourceInfo
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from memento_ingest.formats.opencode_parts import SOURCE, Setting, read_message, read_part
-from memento_ingest.formats.rows import Column, Convert, Query, Reading, Row, RowsReader
+from memento_ingest.formats.row_changes import Column, Query
+from memento_ingest.formats.rows import Convert, Reading, Row, RowsReader
 from memento_ingest.formats.sqlite import Database, has_columns
 from memento_ingest.formats.thread import file_session
 from memento_ingest.span import Checkpoint, SourceInfo

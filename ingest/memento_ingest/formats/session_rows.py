@@ -2,6 +2,8 @@
 
 Invariant: as in `rows`, a row counts for the bytes of its line, and offsets go on in the order of reading. A session
 goes on where its parser's checkpoint is, which an open tool call holds back; those rows are read, and counted, again.
+Marks and comparisons are those of `row_changes`, with sessions for groups: a session with a row that was changed,
+removed or put before its last one is read from its start.
 """
 
 from __future__ import annotations
@@ -12,17 +14,18 @@ from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
+from memento.times import now_ms
 from memento_ingest.formats.base import LineParser
-from memento_ingest.formats.rows import behind, newest, require, starting_rowid, text
+from memento_ingest.formats.row_digests import ComparisonTimer, RowDigests, group_of, next_comparison, row_digest
 from memento_ingest.formats.sqlite import Database, DatabaseDamaged
+from memento_ingest.formats.tables import HIGHEST_ROWID, LOWEST_ROWID, behind, marked_rowid, newest, require, text
 from memento_ingest.lines import MAX_LINE
-from memento_ingest.span import Checkpoint, Line, SourceInfo, Span, Title
+from memento_ingest.span import LOOK_AGAIN, Checkpoint, Line, SourceInfo, Span, Title
 
 MAX_SESSIONS: Final = 256
 """Sessions whose place is remembered; one that goes on after a longer silence is read again from its start."""
 _PLACES: Final = 1024
 _MAX_BESIDE: Final = 1024 * 1024
-_LOWEST: Final = -(2**63)
 
 
 class _Place(NamedTuple):
@@ -60,61 +63,184 @@ class SessionTable:
     parser: Callable[[Session, Checkpoint | None], LineParser]
 
 
+class _Row(NamedTuple):
+    """A row of a session."""
+
+    order: int
+    number: int
+    line: bytes
+    """Empty where it is too long."""
+    size: int
+    """Bytes of its record."""
+    digest: int
+
+
+class _Counted(NamedTuple):
+    """The digests that rows are added to while they are read: those after a rowid, the others were counted before."""
+
+    digests: RowDigests
+    after: int
+
+    def add(self, session: str, row: _Row) -> None:
+        """Count a row that was not counted before."""
+        if row.number > self.after:
+            self.digests.add(session, row.digest)
+
+
 class SessionRowsReader:
-    """A `DatabaseReader` over the sessions in one table that have new rows."""
+    """A `DatabaseReader` over the sessions in one table that have new or changed rows."""
 
     def __init__(self, info: SourceInfo, checkpoint: Checkpoint | None, table: SessionTable) -> None:
-        self._path, self._table = info.path, table
+        self._info, self._table = info, table
+        self._identity = (table.session, table.order)
         self._offset = checkpoint.offset if checkpoint else 0
         state = checkpoint.state if checkpoint else {}
         self._mark: Mapping[str, Any] = state.get("mark", {})
         self._places: dict[str, list[Any]] = dict(state.get("sessions", {}))
+        self._compare_at = 0
+        self._last = HIGHEST_ROWID
+        """Rows after this one came while the others were read: they are left to the next run."""
 
     def spans(self) -> Iterator[Span]:
-        """Yield the spans of every row that is new. Raises OSError."""
-        table = self._table
-        with Database(self._path) as database:
-            require(database, table.name, (table.session, table.order, table.data[0]))
-            identity = (table.session, table.order)
-            rowid = starting_rowid(database, table.name, identity, self._mark)
-            if rowid <= _LOWEST + 1:
-                self._places.clear()
-            mark = newest(database, table.name, identity)
+        """Yield the spans of every row that is new or has changed. Raises OSError."""
+        with Database(self._info.path) as database:
+            self._require(database)
+            known, marked = RowDigests.of_mark(self._mark), self._marked(database)
+            due = next_comparison(self._mark)
+            timer = ComparisonTimer()
             try:
-                for session in self._changed(database, rowid):
-                    yield from self._session(database, table.describe(database, session))
+                if self._info.live and known and marked is not None and due > now_ms():
+                    self._compare_at = due
+                    yield from self._after_mark(database, known, marked)
+                elif known:
+                    yield from self._compared(database, known, marked, timer)
+                else:
+                    yield from self._every(database, timer)
             except DatabaseDamaged:
-                yield Span(self._offset, 0, defect="damaged_database", sample=table.name.encode())
-                return
-            self._mark = mark
+                if known and not self._compare_at:
+                    self._mark = {**self._mark, **timer.stamp()}
+                yield Span(self._offset, 0, defect="damaged_database", sample=self._table.name.encode())
 
     def checkpoint(self) -> Checkpoint:
         """Return the bytes read so far and where each session goes on."""
-        return Checkpoint(self._offset, {"mark": dict(self._mark), "sessions": dict(self._places)})
+        pending = {LOOK_AGAIN: self._compare_at} if self._compare_at else {}
+        return Checkpoint(self._offset, {"mark": dict(self._mark), "sessions": dict(self._places), **pending})
 
-    def _changed(self, database: Database, rowid: int) -> Iterator[str]:
-        """Yield the sessions with rows from `rowid` on, in the order in which those were written."""
+    def waiting(self) -> int:
+        """Return how many rows are new, and at least how many sessions have changed. Raises OSError."""
+        with Database(self._info.path) as database:
+            self._require(database)
+            known, marked = RowDigests.of_mark(self._mark), self._marked(database)
+            after = LOWEST_ROWID if known is None else HIGHEST_ROWID if marked is None else marked
+            sql = f'SELECT count(*) FROM "{self._table.name}" WHERE rowid > :after'  # noqa: S608
+            new = int((database.first(sql, {"after": after}) or (0,))[0])
+            if known is None or (self._info.live and marked is not None):
+                return new
+            return new + len(self._compare(database, known, marked)[1])
+
+    def _require(self, database: Database) -> None:
+        table = self._table
+        require(database, table.name, (table.session, table.order, table.data[0]))
+
+    def _newest(self, database: Database) -> dict[str, Any]:
+        found = newest(database, self._table.name, self._identity)
+        self._last = found.get("rowid", LOWEST_ROWID)
+        return found
+
+    def _marked(self, database: Database) -> int | None:
+        return marked_rowid(database, self._table.name, self._identity, self._mark)
+
+    def _every(self, database: Database, timer: ComparisonTimer) -> Iterator[Span]:
+        self._places.clear()
+        found, digests = self._newest(database), RowDigests()
+        counted = _Counted(digests, LOWEST_ROWID)
+        for session, _ in self._sessions(database, LOWEST_ROWID):
+            described = self._table.describe(database, session)
+            digests.add(session, _description(described))
+            yield from self._session(database, described, counted)
+        self._mark = {**found, "digests": digests.to_json(), **timer.stamp()}
+
+    def _after_mark(self, database: Database, known: RowDigests, marked: int) -> Iterator[Span]:
+        found = self._newest(database)
+        yield from self._new_rows(database, marked, _Counted(known, marked))
+        self._mark = {**self._mark, **found, "digests": known.to_json()}
+
+    def _compared(
+        self, database: Database, known: RowDigests, marked: int | None, timer: ComparisonTimer
+    ) -> Iterator[Span]:
+        """Read sessions that differ from their start, and what is new of the others."""
+        after = HIGHEST_ROWID if marked is None else marked
+        try:
+            found = self._newest(database)
+            digests, changed = self._compare(database, known, marked)
+        except DatabaseDamaged:
+            yield from self._new_rows(database, after)  # those before the damage are read all the same
+            raise
+        if changed:
+            for session, _ in self._sessions(database, LOWEST_ROWID):
+                if group_of(session) in changed:
+                    self._places.pop(session, None)
+                    yield from self._session(database, self._table.describe(database, session))
+        yield from self._new_rows(database, after, leave_out=changed)
+        self._mark = {**found, "digests": digests.to_json(), **timer.stamp()}
+
+    def _compare(self, database: Database, known: RowDigests, marked: int | None) -> tuple[RowDigests, frozenset[int]]:
+        """Return the digests of all rows, and the groups whose rows are not what they were when the mark was taken."""
+        digests, new = RowDigests(), RowDigests()
+        sessions = dict[str, bool]()
+        """Whether the session has rows up to the mark."""
+        for session, row in self._table_rows(database):
+            is_new = marked is not None and row.number > marked
+            (new if is_new else digests).add(session, row.digest)
+            sessions[session] = sessions.get(session, False) or not is_new
+        for session, is_known in sessions.items():
+            (digests if is_known else new).add(session, _description(self._table.describe(database, session)))
+        changed = digests.differing(known)
+        digests.add_all(new)
+        return digests, changed
+
+    def _new_rows(
+        self,
+        database: Database,
+        marked: int,
+        counted: _Counted | None = None,
+        leave_out: frozenset[int] = frozenset(),
+    ) -> Iterator[Span]:
+        """Read on in the sessions with rows after the mark; from its start in one where they stand before its end."""
+        for session, order in self._sessions(database, marked):
+            if group_of(session) in leave_out:
+                continue
+            place = self._places.get(session)
+            if place and order <= _Place(*place).order:
+                del self._places[session]
+            yield from self._session(database, self._table.describe(database, session), counted)
+
+    def _sessions(self, database: Database, marked: int) -> Iterator[tuple[str, int]]:
+        """Yield the sessions with rows after a rowid, as they were written, with the lowest order of those rows."""
         table = self._table
         sql = (
-            f'SELECT min(rowid) AS first, CAST("{table.session}" AS BLOB) FROM "{table.name}" '  # noqa: S608
-            f'WHERE rowid >= :rowid GROUP BY "{table.session}" HAVING first > :after ORDER BY first'
+            f'SELECT min(rowid) AS first, CAST("{table.session}" AS BLOB), min("{table.order}") '  # noqa: S608
+            f'FROM "{table.name}" WHERE rowid > :marked '
+            f'GROUP BY "{table.session}" HAVING first > :after ORDER BY first'
         )
-        after = _LOWEST
-        while page := database.page(sql, {"rowid": rowid, "after": after}):
-            for first, session in page:
+        after = LOWEST_ROWID
+        while page := database.page(sql, {"marked": marked, "after": after}):
+            for first, session, order in page:
                 after = behind(after, first)
-                yield text(session)
+                yield text(session), order if isinstance(order, int) else LOWEST_ROWID
 
-    def _session(self, database: Database, session: Session) -> Iterator[Span]:
+    def _session(self, database: Database, session: Session, counted: _Counted | None = None) -> Iterator[Span]:
         place = self._place(database, session.id)
         parser = self._table.parser(session, Checkpoint(place.offset, place.state) if place.state is not None else None)
-        offset, after = place.offset, place.order
+        offset = place.offset
         ends = deque([place], maxlen=_PLACES)
         titles = (Title(session.id, session.title),) if session.title else ()
-        for order, rowid, line, size in self._rows(database, session.id, after):
-            read = parser.feed(Line(offset, line)) if line else [Span(offset, size, defect="too_long")]
-            offset += len(line) or size
-            ends.append(_Place(order, rowid, offset))
+        for row in self._session_rows(database, session.id, place.order):
+            read = parser.feed(Line(offset, row.line)) if row.line else [Span(offset, row.size, defect="too_long")]
+            offset += len(row.line) or row.size
+            ends.append(_Place(row.order, row.number, offset))
+            if counted:
+                counted.add(session.id, row)
             for span in read:
                 yield replace(span, offset=self._offset, titles=(*span.titles, *titles))
                 self._offset += span.length
@@ -128,13 +254,13 @@ class SessionRowsReader:
         """Return where the session goes on: its start, if the row read last is not there any more."""
         known = self._places.pop(session, None)
         if known is None:
-            return _Place(_LOWEST, 0, 0)
+            return _Place(LOWEST_ROWID, 0, 0)
         place = _Place(*known)
         table = self._table
         sql = f'SELECT rowid FROM "{table.name}" WHERE "{table.session}" = :session AND "{table.order}" = :order'  # noqa: S608
         row = database.first(sql, {"session": session, "order": place.order})
-        is_there = place.order == _LOWEST or (row is not None and row[0] == place.rowid)
-        return place if is_there else _Place(_LOWEST, 0, 0)
+        is_there = place.order == LOWEST_ROWID or (row is not None and row[0] == place.rowid)
+        return place if is_there else _Place(LOWEST_ROWID, 0, 0)
 
     def _remember(self, session: str, reached: Checkpoint, ends: Iterable[_Place]) -> None:
         for place in ends:
@@ -143,22 +269,45 @@ class SessionRowsReader:
         while len(self._places) > MAX_SESSIONS:
             del self._places[next(iter(self._places))]
 
-    def _rows(self, database: Database, session: str, after: int) -> Iterator[tuple[int, int, bytes, int]]:
-        """Yield each row's number and rowid, its line, and the bytes of its record; no line if that is too long."""
+    def _session_rows(self, database: Database, session: str, after: int) -> Iterator[_Row]:
+        """Yield the rows of a session in their order."""
+        table = self._table
+        order_of = f'"{table.order}"'
+        condition = f'"{table.session}" = :session AND {order_of} > :after AND rowid <= :last ORDER BY {order_of}'
+        sql = self._sql(database, condition)
+        while page := database.page(sql, {"session": session, "after": after, "last": self._last}):
+            for _, order, number, size, *data in page:
+                after = behind(after, order)
+                yield self._row(session, order, number, size, data)
+
+    def _table_rows(self, database: Database) -> Iterator[tuple[str, _Row]]:
+        """Yield every row with its session."""
+        sql = self._sql(database, "rowid > :after AND rowid <= :last ORDER BY rowid")
+        after = LOWEST_ROWID
+        while page := database.page(sql, {"last": self._last, "after": after}):
+            for session_id, order, number, size, *data in page:
+                after = behind(after, number)
+                session = text(session_id)
+                yield session, self._row(session, order, number, size, data)
+
+    def _sql(self, database: Database, condition: str) -> str:
         table = self._table
         known = database.columns(table.name)
-        size = f'octet_length("{table.data[0]}")'
         columns = [
             f'CASE WHEN octet_length("{name}") <= {limit} THEN CAST("{name}" AS BLOB) END' if name in known else "NULL"
             for name, limit in zip(table.data, chain([MAX_LINE], repeat(_MAX_BESIDE)), strict=False)
         ]
-        sql = (
-            f'SELECT "{table.order}", rowid, {size}, {", ".join(columns)} FROM "{table.name}" '  # noqa: S608
-            f'WHERE "{table.session}" = :session AND "{table.order}" > :after ORDER BY "{table.order}"'
+        return (
+            f'SELECT CAST("{table.session}" AS BLOB), "{table.order}", rowid, octet_length("{table.data[0]}"), '  # noqa: S608
+            f'{", ".join(columns)} FROM "{table.name}" WHERE {condition}'
         )
-        while page := database.page(sql, {"session": session, "after": after}):
-            for order, rowid, length, *data in page:
-                after = behind(after, order)
-                is_whole = (length or 0) <= MAX_LINE
-                line = table.line([value or b"" for value in data]) + b"\n" if is_whole else b""
-                yield order, rowid, line, length or 0
+
+    def _row(self, session: str, order: int, number: int, size: int | None, data: Sequence[bytes | None]) -> _Row:
+        length = size or 0
+        line = self._table.line([value or b"" for value in data]) + b"\n" if length <= MAX_LINE else b""
+        return _Row(order, number, line, length, row_digest((session.encode(), order, length, *data)))
+
+
+def _description(session: Session) -> int:
+    """Return the digest of what is known of a session: its title may come after its rows."""
+    return row_digest((session.id.encode(), session.title.encode(), session.project.encode()))
