@@ -40,6 +40,8 @@ class Options:
     format: str = AUTO
     since: int | None = None
     """Unix milliseconds."""
+    live: bool = False
+    """Files are followed while they are written: what takes long in a database is done at intervals."""
 
     def __post_init__(self) -> None:
         if self.format != AUTO:
@@ -143,7 +145,8 @@ class Ingestion:
                 self.report.unchanged += 1
                 self._on_bytes(status.st_size)
                 return
-            info = SourceInfo(readable(found.path.name), where, status.st_mtime_ns // 1_000_000)
+            modified = status.st_mtime_ns // 1_000_000
+            info = SourceInfo(readable(found.path.name), where, modified, live=self._options.live)
             head = os.pread(stream.fileno(), HEAD_BYTES, 0)
             format_ = self._forced or _known_format(file) or detect(head, info)
             if head and format_:

@@ -12,6 +12,7 @@ from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.ignored import Ignored
 from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally, unknown_type
+from memento.times import now_ms
 from memento.writing import memory_of
 from memento_ingest.report import Report
 from memento_ingest.span import Span
@@ -106,6 +107,8 @@ class Judge:
         on_judged: OnJudged | None = None,
     ) -> None:
         self.policy = policy
+        self.last_event = 0
+        """The time of the latest message, Unix milliseconds: one that is ahead of the clock is none."""
         self._on_judged = on_judged
         self._report, self._source, self._since, self._ignored = report, source, since, ignored
         self._type_names: dict[str, str] = {}
@@ -135,6 +138,8 @@ class Judge:
         outcomes: list[LedgerKey] = []
         for message in span.messages:
             self._report.seen += 1
+            if self.last_event < message.timestamp <= now_ms():
+                self.last_event = message.timestamp
             outcomes.append(self._judge(message, into))
         # One span's bytes are one outcome's: stored if anything of it was, else those of its first skip.
         main = next((key for key in outcomes if key.outcome == "stored"), outcomes[0])

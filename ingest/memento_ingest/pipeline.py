@@ -14,13 +14,13 @@ from functools import cache
 from typing import Any, BinaryIO
 
 from memento.storage.capture import Batch
-from memento.storage.sources import INCOMPLETE_LINE
+from memento.storage.sources import INCOMPLETE_LINE, LAST_EVENT
 from memento_ingest.batching import Gathered, Judge
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat, LineParser
 from memento_ingest.formats.registry import get
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.redacting import without_secrets
-from memento_ingest.source import SourceFile, StandardInput
+from memento_ingest.source import SourceFile, StandardInput, parser_state
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
 
 OnBytes = Callable[[int], None]
@@ -117,7 +117,8 @@ def _resume(source: Source, format_name: str) -> Checkpoint | None:
     known = file.known
     if not known.offset or known.format != format_name or not file.resumable:
         return None
-    return Checkpoint(known.offset, known.state)
+    source.judge.last_event = known.state.get(LAST_EVENT, 0)
+    return Checkpoint(known.offset, parser_state(known.state))
 
 
 def _spans(parser: LineParser, line: Line | LongLine) -> Iterable[Span]:
@@ -143,7 +144,7 @@ def _batch(
 ) -> Batch:
     file = source.file
     if not source.remembered:
-        return gathered.flush(file.state(format_name, 0, {}), remembered=False)
-    plain = without_secrets(checkpoint.state, source.judge.policy)
-    state = file.state(format_name, checkpoint.offset, plain, complete_at)
+        return gathered.flush(file.state(format_name, Checkpoint(0, {})), remembered=False)
+    plain = Checkpoint(checkpoint.offset, without_secrets(checkpoint.state, source.judge.policy))
+    state = file.state(format_name, plain, source.judge.last_event, complete_at)
     return gathered.flush(state, renamed_from=file.renamed_from, restart=restart)

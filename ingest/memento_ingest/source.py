@@ -14,12 +14,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from memento.storage.sources import SourceState
+from memento.storage.sources import LAST_EVENT, SourceState
 from memento.times import now_ms
 from memento_ingest.formats.sqlite import wal_stamp
-from memento_ingest.span import LOOK_AGAIN
+from memento_ingest.span import LOOK_AGAIN, Checkpoint
 
 HEAD_BYTES: Final = 4096
 MARKER_BYTES: Final = 256
@@ -45,22 +46,20 @@ class SourceFile:
     @property
     def unchanged(self) -> bool:
         """True when size, time and identity are those of the last complete read."""
-        known, status = self.known, self.status
-        if known is None or (known.device, known.inode) != (status.st_dev, status.st_ino):
+        known = self.known
+        if known is None:
             return False
-        if known.state.get(LOOK_AGAIN, math.inf) <= now_ms():
+        # What a database's mark does not show is still to be looked for, now or later: `formats.row_changes`.
+        if known.state.get(LOOK_AGAIN, math.inf) <= now_ms() or (_LOG in known.state and LOOK_AGAIN in known.state):
             return False
-        log = known.state.get(_LOG)
-        return (known.size, known.modified) == (status.st_size, status.st_mtime_ns) and (
-            log is None or tuple(log) == wal_stamp(self.path)
-        )
+        return _is_as_read(known, self.status, self.path)
 
     @property
     def resumable(self) -> bool:
         """True when the bytes read last time are still there, so that reading can go on behind them."""
         known = self.known
-        if known is not None and _LOG in known.state:
-            return (known.device, known.inode) == (self.status.st_dev, self.status.st_ino)
+        if known is not None and _LOG in known.state:  # its head hash is removed where all of it is to be read again
+            return bool(known.head_hash) and (known.device, known.inode) == (self.status.st_dev, self.status.st_ino)
         if known is None or self.status.st_size < known.offset:
             return False
         if _hash(self._at(0, known.head_length)) != known.head_hash:
@@ -84,9 +83,13 @@ class SourceFile:
         self.log = (size, modified) if settled else (-1, -1)
 
     def state(
-        self, format_name: str, offset: int, state: Mapping[str, Any], complete_at: int | None = None
+        self, format_name: str, reached: Checkpoint, last_event: int = 0, complete_at: int | None = None
     ) -> SourceState:
         """Return what is to be known of it; once it was read to `complete_at`, its last byte then, it is complete."""
+        offset = reached.offset
+        own: dict[str, Any] = {LAST_EVENT: last_event} if last_event else {}
+        if self.log is not None:
+            own[_LOG] = list(self.log)
         head = self._at(0, min(HEAD_BYTES, offset))
         length = min(MARKER_BYTES, offset)
         return SourceState(
@@ -101,7 +104,7 @@ class SourceFile:
             open_bytes=0 if complete_at is None else complete_at - offset,
             size=0 if complete_at is None else self.status.st_size,
             modified=0 if complete_at is None else self.status.st_mtime_ns,
-            state=state if self.log is None else {**state, _LOG: list(self.log)},
+            state={**reached.state, **own},
         )
 
     def _at(self, offset: int, length: int) -> bytes:
@@ -118,11 +121,31 @@ class StandardInput:
         """Do nothing: it is no database."""
 
     def state(
-        self, format_name: str, offset: int, state: Mapping[str, Any], complete_at: int | None = None
+        self, format_name: str, reached: Checkpoint, last_event: int = 0, complete_at: int | None = None
     ) -> SourceState:
         """Return what is to be known of it."""
+        offset = reached.offset
+        own = {LAST_EVENT: last_event} if last_event else {}
         end = offset if complete_at is None else complete_at
-        return SourceState(STDIN, format_name, offset=offset, open_bytes=end - offset, size=complete_at or 0)
+        return SourceState(STDIN, format_name, offset=offset, open_bytes=end - offset, size=complete_at or 0, state=own)
+
+
+def parser_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a source's state as its parser left it."""
+    return {name: value for name, value in state.items() if name not in (_LOG, LAST_EVENT)}
+
+
+def is_as_read(known: SourceState) -> bool:
+    """Tell whether a source's file still is as it was when it was read to its end. Raises OSError if it is gone."""
+    return _is_as_read(known, Path(known.path).stat(), known.path)
+
+
+def _is_as_read(known: SourceState, status: os.stat_result, path: str) -> bool:
+    log = known.state.get(_LOG)
+    before = (known.device, known.inode, known.size, known.modified)
+    return before == (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) and (
+        log is None or tuple(log) == wal_stamp(path)
+    )
 
 
 def _hash(data: bytes) -> bytes:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from memento import journal
 from memento.config import Config
 from memento.escaping import escape_line
 from memento.memory import Counts, NewMemory
-from memento.storage import capture, ignored, rows, sources
+from memento.storage import accounts, capture, ignored, rows, sources
+from memento.storage.accounts import CaptureTotals, SourceAccount, SourceProgress
 from memento.storage.capture import Batch
 from memento.storage.ignored import Ignored, Kind
-from memento.storage.sources import Quarantined, SourceAccount, SourceState
+from memento.storage.sources import Quarantined, SourceState
 
 if TYPE_CHECKING:
     import apsw
@@ -78,10 +79,28 @@ class CaptureAccount(ABC):
         with self._database.read() as connection:
             return sources.find(connection, path, device, inode)
 
-    def accounts(self) -> list[SourceAccount]:
-        """Return every source read so far with its ledger, the one read last first."""
+    def accounts(self, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
+        """Return the sources read so far with their ledgers, the one read last first.
+
+        `limit` and `offset` take a page of them.
+        """
         with self._database.read() as connection:
-            return sources.accounts(connection)
+            return accounts.accounts(connection, limit, offset)
+
+    def progress(self) -> Iterator[SourceProgress]:
+        """Yield how far every source was read, a page of them in memory at a time."""
+        after = 0
+        while True:
+            with self._database.read() as connection:
+                page, after = accounts.progress(connection, after)
+            yield from page
+            if not after:
+                return
+
+    def capture_totals(self) -> CaptureTotals:
+        """Return how many sources were read, and what became of all that they hold."""
+        with self._database.read() as connection:
+            return accounts.totals(connection)
 
     def followed(self) -> list[str]:
         """Return the transcripts that hooks named: they are watched wherever they lie."""

@@ -81,6 +81,15 @@ class DatabaseReader(Protocol):
 
 
 @runtime_checkable
+class CountsWaiting(Protocol):
+    """A `DatabaseReader` that can tell how much it has not read yet, for `memento status`."""
+
+    def waiting(self) -> int:
+        """Return how many rows are new or have changed. Raises OSError."""
+        ...
+
+
+@runtime_checkable
 class DatabaseFormat(Protocol):
     """A format whose sources are SQLite databases, opened by their path and read only."""
 

@@ -76,8 +76,9 @@ class Checkup:
         """Look at everything now. Raises StoreError."""
         import apsw
 
-        stats, watching, unread = self._store.stats(), self._watching(), waiting_in(self._store.accounts())
-        problems = [f"not read for over {STALLED_SECONDS} s: {path}" for path in unread.stalled]
+        stats, watching = self._store.stats(), self._watching()
+        unread = waiting_in(self._store.progress(), self._store.source)
+        problems = [f"not read for over {STALLED_SECONDS} s: {path}" for path in unread.paths]
         problems += [f"cannot read {path}: {why}" for path, why in watching.problems.items()]
         if not stats.model:
             problems.append("no model is installed, so nothing is found by meaning: run `memento model pull`")

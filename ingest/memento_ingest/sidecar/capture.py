@@ -16,10 +16,12 @@ from typing import Final
 
 from memento.errors import MementoError
 from memento.storage.capture import Batch
+from memento.times import now_ms
 from memento_ingest.batch_ingest import Ingestion
 from memento_ingest.discovery import File
 from memento_ingest.group import Group
 from memento_ingest.sidecar.sweep import Changed, Sweep
+from memento_ingest.span import LOOK_AGAIN
 
 LIVE_SECONDS: Final = 600
 """A file that changed this recently is being written; others are backlog."""
@@ -35,6 +37,8 @@ class _Job:
     is_live: bool
     batches: Iterator[Batch] | None = None
     """What is left to be read of it, once that has begun."""
+    look_again: int | None = None
+    """When it is to be read again though nothing in it changed, Unix milliseconds."""
 
 
 @dataclass(slots=True)
@@ -109,6 +113,7 @@ class CaptureWorker:
         try:
             for batch in job.batches:
                 group.add(job.file.path, batch)
+                job.look_again = batch.source.state.get(LOOK_AGAIN) if batch.source else None
                 if group.full or time.monotonic() >= until:
                     self._begun.append(job) if job.is_live else self._backlog.appendleft(job)
                     return False
@@ -134,7 +139,8 @@ class CaptureWorker:
     def _finished(self, job: _Job) -> None:
         self._queued.discard(job.file.path)
         self.problems.pop(job.file.path, None)
-        self.sweep.read(job.file)
+        waits = None if job.look_again is None else max(0.0, (job.look_again - now_ms()) / 1000)
+        self.sweep.read(job.file, waits)
         self.ingestion.report.problems.clear()
         self.ingestion.report.unrecognised.clear()
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import apsw
+
 from memento.counted import counted
 from memento.errors import MementoError
 from memento.health import Finding, Patient
 from memento.health.examination import Check, advised, broken
-from memento.storage import sources
+from memento.storage import accounts, sources
+from memento.storage.accounts import SourceProgress
 from memento_ingest.hooks.agents import AGENTS
 from memento_ingest.hooks.install import status
 from memento_ingest.sidecar.lock import holder
@@ -27,14 +30,21 @@ def _sidecar(patient: Patient) -> Iterator[Finding]:
 
 def _lag(patient: Patient) -> Iterator[Finding]:
     with patient.database.read() as connection:
-        waiting = waiting_in(sources.accounts(connection))
+        waiting = waiting_in(_progress(connection), lambda path: sources.find(connection, path, 0, 0))
     if waiting.stalled:
-        listed = ", ".join(waiting.stalled[:_NOTABLE])
-        unread = counted(waiting.size, "byte has", "bytes have")
-        text = f"{unread} not been read, for {waiting.seconds:,.0f} s at most: {listed}"
+        listed = "; ".join(waiting.examples[:_NOTABLE])
+        number = counted(waiting.stalled, "source has", "sources have")
+        text = f"{number} not been read to the end, for {waiting.seconds:,.0f} s at most: {listed}"
         yield broken(
             text, "start `memento watch`, or run `memento ingest` with these files; `memento status` shows more"
         )
+
+
+def _progress(connection: apsw.Connection) -> Iterator[SourceProgress]:
+    after = -1
+    while after:
+        page, after = accounts.progress(connection, max(0, after))
+        yield from page
 
 
 def _hooks(_patient: Patient) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ class Sidecar:
         with MemoryStore(config=self._config) as store, sole_instance(store.path):
             self._catch_signals()
             sweep = Sweep(*self._watched(store))
-            capture = CaptureWorker(Ingestion(store.policy, Options(), store), sweep, self._say)
+            capture = CaptureWorker(Ingestion(store.policy, Options(live=True), store), sweep, self._say)
             budget = self._config.settings.sidecar
             embed = EmbedWorker(store, budget.embed_cpu_share, budget.memory_mb, self._say)
             self._say(f"watching {counted(len(sweep.roots), 'place')} for {store.path}")
@@ -172,7 +172,7 @@ class Sidecar:
         self._config = config
         sweep.roots, sweep.accepts = self._watched(store)
         capture.forget_queue()
-        capture.ingestion = Ingestion(policy, Options(), store)
+        capture.ingestion = Ingestion(policy, Options(live=True), store)
         store.take_up(config)
         embed.wake()
         serving.apply(config.settings.server)

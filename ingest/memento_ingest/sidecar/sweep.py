@@ -1,13 +1,16 @@
 """The stat sweep: the truth about which files changed. Events only make it look sooner.
 
 Invariant: a file whose identity, size or time differs from those of its last complete read is returned by every sweep
-until `read` is told that it was read with exactly that signature.
+until `read` is told that it was read with exactly that signature. A file that was read only in part (a database whose
+comparison is not due yet) is returned again from the time that `read` was told.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +48,8 @@ class Sweep:
     roots: list[Path]
     accepts: Callable[[Path], bool]
     done: dict[str, Signature] = field(default_factory=dict)
+    again: dict[str, float] = field(default_factory=dict)
+    """Files that are to be read again though nothing in them changed, and from when, by the monotonic clock."""
     problems: dict[str, str] = field(default_factory=dict)
     """What could not be looked at in the last sweep, and why."""
 
@@ -57,10 +62,11 @@ class Sweep:
             key = os.fspath(path)
             alive.add(key)
             signature = _signature(path, status)
-            if self.done.get(key) != signature:
+            if self.done.get(key) != signature or self.again.get(key, math.inf) <= time.monotonic():
                 found.append(Changed(path, signature))
         for gone in self.done.keys() - alive:
             del self.done[gone]  # deleting a source never deletes memory; if it comes back it is looked at again
+            self.again.pop(gone, None)
         return sorted(found, key=lambda one: one.signature.modified)
 
     def changed_among(self, paths: Iterable[Path]) -> list[Changed]:
@@ -78,9 +84,13 @@ class Sweep:
                 found.append(Changed(path, signature))
         return found
 
-    def read(self, file: Changed) -> None:
-        """Take note that a file was read to the end it had with this signature."""
-        self.done[os.fspath(file.path)] = file.signature
+    def read(self, file: Changed, again_in: float | None = None) -> None:
+        """Take note that a file was read to the end it had with this signature; in seconds, when it is to be again."""
+        key = os.fspath(file.path)
+        self.done[key] = file.signature
+        self.again.pop(key, None)
+        if again_in is not None:
+            self.again[key] = time.monotonic() + again_in
 
     def _watched(self, path: Path) -> bool:
         return self.accepts(path) and any(path == root or root in path.parents for root in self.roots)

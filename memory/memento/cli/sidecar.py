@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +16,9 @@ from memento.errors import UsageError
 from memento.home import expand_user
 
 if TYPE_CHECKING:
+    from memento.storage.accounts import SourceAccount
     from memento.storage.ignored import Kind
-    from memento.storage.sources import SourceAccount
+    from memento_ingest.unread import Unread
 
 
 def register(app: typer.Typer) -> None:
@@ -61,21 +62,18 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
     from memento_ingest.discovery import readable
     from memento_ingest.redacting import stored_path
     from memento_ingest.sidecar.places import agents_places, files_of
+    from memento_ingest.unread import read_of
 
-    with MemoryStore(config=configured(db)) as store:
-        known = {account.path: account for account in store.accounts()}
-        projects = store.projects()
-        policy = store.policy
     found: list[dict[str, Any]] = []
-    for place in agents_places(projects):
-        if not Path(place.root).exists():
-            continue
-        files = files_of(place)
-        names = [stored_path(readable(path), policy) for path in files]
-        read = [known[name] for name in names if name in known]
-        size, done = sum(path.stat().st_size for path in files), sum(one.offset + one.open_bytes for one in read)
-        counts = {"files": len(files), "bytes": size, "files_read": len(read), "bytes_read": done}
-        found.append({"agent": place.agent, "place": str(place.root), **counts})
+    with MemoryStore(config=configured(db)) as store:
+        for place in agents_places(store.projects()):
+            if not Path(place.root).exists():
+                continue
+            files = {stored_path(readable(path), store.policy): _size(path) for path in files_of(place)}
+            read = [read_of(one, files[one.path]) for one in store.progress() if one.path in files]
+            counts = {"files": len(files), "bytes": sum(files.values())}
+            counts |= {"files_read": len(read), "bytes_read": sum(read)}
+            found.append({"agent": place.agent, "place": str(place.root), **counts})
     if wants_json(json_):
         print_json(found)
     for one in () if wants_json(json_) else found:
@@ -86,41 +84,57 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
         raise typer.Exit(NOTHING_FOUND)
 
 
-def status(db: Db = None, json_: AsJson = None) -> None:
-    """Say whether the sidecar runs, and what became of every source.
+def status(
+    limit: Annotated[
+        int, typer.Option("--limit", "-k", metavar="N", min=1, max=10_000, help="How many sources, latest read first.")
+    ] = 100,
+    offset: Annotated[
+        int, typer.Option("--offset", metavar="N", min=0, help="How many of them to leave out first: the next page.")
+    ] = 0,
+    db: Db = None,
+    json_: AsJson = None,
+) -> None:
+    """Say whether the sidecar runs, and what became of the sources.
 
-    Of each: what was kept, skipped, quarantined and is still unread.
+    In all and of each: what was kept, skipped, quarantined and is still unread.
 
-    Exit code 1: a source is stalled, bytes of it have waited for over a minute.
+    Exit code 1: a source is stalled, some of it has waited for over a minute.
     """
     from memento.store import MemoryStore
     from memento_ingest.sidecar.lock import holder
+    from memento_ingest.unread import unread_of, waiting_in
 
     with MemoryStore(config=configured(db)) as store:
-        accounts = store.accounts()
-        pending = store.pending()
-        process = holder(store.path)
-        healing = store.healing()
-    described = [_described(account) for account in accounts]
-    stalled = [one for one in described if one["stalled"]]
+        process, healing = holder(store.path), store.healing()
+        totals = store.capture_totals()
+        waiting = waiting_in(store.progress(), store.source, thorough=True)
+        described = [
+            _described(account, unread_of(account, store.source, thorough=True))
+            for account in store.accounts(limit, offset)
+        ]
+        found = {
+            "sidecar": process,
+            "waiting_for_embedding": store.pending(),
+            "restored": healing.text if healing else None,
+            **asdict(totals),
+            "unread": waiting.size,
+            "unread_rows": waiting.rows,
+            "stalled": waiting.stalled,
+            "offset": offset,
+            "next": offset + limit if offset + limit < totals.total else None,
+            "sources": described,
+        }
     if wants_json(json_):
-        print_json(
-            {
-                "sidecar": process,
-                "waiting_for_embedding": pending,
-                "restored": healing.text if healing else None,
-                "sources": described,
-            }
-        )
+        print_json(found)
     else:
-        say(f"sidecar: {f'running, process {process}' if process else 'not running (memento watch starts it)'}")
-        say(f"waiting for their embedding: {pending:,}")
-        _print_sources(described)
+        _print_status(found)
     if healing:
         note(f"{healing.text}. {healing.advice}")
-    for one in stalled:
-        note(f"stalled: {counted(one['unread'], 'byte')} of {one['path']} not read for over a minute")
-    if stalled:
+    for one in waiting.examples:
+        note(f"stalled: {one} not read for over a minute")
+    if waiting.stalled > len(waiting.examples):
+        note(f"stalled: {waiting.stalled - len(waiting.examples):,} more")
+    if waiting.stalled:
         raise typer.Exit(FAILED)
 
 
@@ -166,10 +180,14 @@ def ignore(
             note("nothing is kept out")
 
 
-def _described(account: SourceAccount) -> dict[str, Any]:
-    from memento_ingest.unread import unread_of
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # deleted a moment ago
+        return 0
 
-    unread = unread_of(account)
+
+def _described(account: SourceAccount, unread: Unread) -> dict[str, Any]:
     return {
         "path": account.path,
         "format": account.format,
@@ -180,10 +198,27 @@ def _described(account: SourceAccount) -> dict[str, Any]:
         "quarantined": account.quarantined,
         "bytes": account.offset + account.open_bytes,
         "unread": unread.size,
+        "unit": unread.unit,
         "stalled": unread.stalled,
-        "last_event": unread.written,
+        "last_event": account.last_event or None,
+        "last_written": unread.written,
         "last_read": account.last_read,
     }
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    process = found["sidecar"]
+    say(f"sidecar: {f'running, process {process}' if process else 'not running (memento watch starts it)'}")
+    waiting = f"{found['waiting_for_embedding']:,} waiting for their embedding"
+    say(f"in the store: {counted(found['memories'], 'memory')}, {waiting}")
+    _print_sources(found["sources"])
+    shown, total = len(found["sources"]), found["total"]
+    if shown < total:
+        more = f"; `memento status --offset {found['next']}` shows the next" if found["next"] else ""
+        say(f"{shown:,} of {counted(total, 'source')} from {found['offset'] + 1:,} on{more}")
+    if found["unknown_types"]:
+        counts = ", ".join(f"{name} {count:,}" for name, count in found["unknown_types"].items())
+        say(f"records of types that this version does not know: {counts}")
 
 
 def _print_sources(described: list[dict[str, Any]]) -> None:
@@ -198,21 +233,16 @@ def _print_sources(described: list[dict[str, Any]]) -> None:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("source", overflow="fold")
     for one in described:
-        skipped = sum(one["skipped"].values())
-        unread = f"{one['unread']:,}" + (" !" if one["stalled"] else "")
+        unread = counted(one["unread"], "row") if one["unit"] == "rows" and one["unread"] else f"{one['unread']:,}"
         table.add_row(
             f"{one['kept']:,}",
-            f"{skipped:,}",
+            f"{sum(one['skipped'].values()):,}",
             f"{one['quarantined']:,}",
-            unread,
-            iso(one["last_event"])[:16].replace("T", " "),
+            unread + (" !" if one["stalled"] else ""),
+            iso(one["last_event"])[:16].replace("T", " ") if one["last_event"] else "-",
             one["path"],
         )
     console().print(table)
-    unknown = sum((Counter(one["unknown_types"]) for one in described), Counter[str]())
-    if unknown:
-        counts = ", ".join(f"{name} {count:,}" for name, count in unknown.most_common())
-        say(f"records of types that this version does not know: {counts}")
 
 
 def tell_sidecar(database: Path) -> bool:

@@ -217,65 +217,7 @@ def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SourceAccount:
-    """One source with its ledger."""
-
-    path: str
-    format: str
-    size: int
-    """Bytes it had when it was last read to its end; 0 while a first read is not complete."""
-    modified: int
-    """When it had been written to last by then, Unix milliseconds."""
-    offset: int
-    open_bytes: int
-    last_read: int
-    """Unix milliseconds."""
-    stored: int
-    skipped: Mapping[str, int]
-    """Messages and records not kept, by reason."""
-    unknown_types: Mapping[str, int]
-    """Of those skipped as `unknown_type`, the types that have a name."""
-    quarantined: int
-
-
 JOURNAL: Final = "journal"
 """The format of the store's own journal: what was replayed is accounted for as of a source, and nothing waits in it."""
-
-
-def accounts(connection: apsw.Connection) -> list[SourceAccount]:
-    """Return every source that was read with its ledger, the one read last first; the journal is none."""
-    ledgers: dict[int, dict[LedgerKey, int]] = {}
-    for number, outcome, reason, messages in connection.execute("SELECT source, outcome, reason, messages FROM ledger"):
-        ledgers.setdefault(number, {})[LedgerKey(outcome, reason)] = messages
-    rows = connection.execute(
-        "SELECT num, path, format, size, modified / 1000000, offset, open_bytes, last_read FROM sources "
-        "WHERE (offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? ORDER BY last_read DESC, num",
-        (JOURNAL,),
-    )
-    return [_account(row, ledgers.get(row[0], {})) for row in rows]
-
-
-def _account(row: tuple[Any, ...], ledger: Mapping[LedgerKey, int]) -> SourceAccount:
-    _, path, format_, size, modified, offset, open_bytes, last_read = row
-    skipped: dict[str, int] = {}
-    unknown: dict[str, int] = {}
-    for key, count in ledger.items():
-        if key.outcome == "skipped" and count:
-            name = key.reason.removeprefix(f"{UNKNOWN_TYPE}:")
-            reason = key.reason if name == key.reason else UNKNOWN_TYPE
-            skipped[reason] = skipped.get(reason, 0) + count
-            unknown.update({name: count} if name != key.reason else {})
-    return SourceAccount(
-        path,
-        format_,
-        size,
-        modified,
-        offset,
-        open_bytes,
-        last_read,
-        stored=sum(count for key, count in ledger.items() if key.outcome == "stored"),
-        skipped=skipped,
-        unknown_types=unknown,
-        quarantined=sum(count for key, count in ledger.items() if key.outcome == "quarantined"),
-    )
+LAST_EVENT: Final = "-last_event"
+"""Where a source's state holds the time of its latest message, Unix milliseconds; no parser uses this name."""

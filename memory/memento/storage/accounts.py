@@ -1,0 +1,147 @@
+"""What is known of the sources, for people: how far each was read and what became of it, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import apsw
+
+from memento.storage.rows import count
+from memento.storage.sources import JOURNAL, LAST_EVENT, UNKNOWN_TYPE, Outcome
+
+_PAGE: Final = 1_000
+_READ: Final = "(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ?"
+_COLUMNS: Final = (
+    "num, path, format, size, modified / 1000000, offset, open_bytes, last_read, "
+    f"CASE WHEN json_valid(state) THEN state ->> '{LAST_EVENT}' END"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProgress:
+    """How far one source was read."""
+
+    path: str
+    format: str
+    size: int
+    """Bytes it had when it was last read to its end; 0 while a first read is not complete."""
+    modified: int
+    """When it had been written to last by then, Unix milliseconds."""
+    offset: int
+    open_bytes: int
+    last_read: int
+    """Unix milliseconds."""
+    last_event: int
+    """The time of its latest message, Unix milliseconds; 0 where none was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAccount(SourceProgress):
+    """One source with its ledger."""
+
+    stored: int
+    """Messages found worth keeping; one that was read again counts again."""
+    skipped: Mapping[str, int]
+    """Messages and records not kept, by reason."""
+    unknown_types: Mapping[str, int]
+    """Of those skipped as `unknown_type`, the types that have a name."""
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTotals:
+    """What the store holds, and what became of all that was read."""
+
+    memories: int
+    """In the store now, wherever they came from."""
+    total: int
+    """Sources that were read."""
+    kept: int
+    """Messages found worth keeping; what several sources hold, or what was read again, counts each time."""
+    skipped: Mapping[str, int]
+    unknown_types: Mapping[str, int]
+    quarantined: int
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """A ledger's entries, gathered by what people ask for."""
+
+    stored: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    unknown_types: dict[str, int] = field(default_factory=dict)
+    quarantined: int = 0
+
+    def add(self, outcome: Outcome, reason: str, messages: int) -> None:
+        if outcome == "stored":
+            self.stored += messages
+        elif outcome == "quarantined":
+            self.quarantined += messages
+        elif messages:
+            name = reason.removeprefix(f"{UNKNOWN_TYPE}:")
+            shared = reason if name == reason else UNKNOWN_TYPE
+            self.skipped[shared] = self.skipped.get(shared, 0) + messages
+            if name != reason:
+                self.unknown_types[name] = self.unknown_types.get(name, 0) + messages
+
+
+def progress(connection: apsw.Connection, after: int = 0) -> tuple[list[SourceProgress], int]:
+    """Return the next page of the sources and the number to go on after, 0 after the last page."""
+    sql = f"SELECT {_COLUMNS} FROM sources WHERE num > ? AND {_READ} ORDER BY num LIMIT ?"
+    rows: list[tuple[Any, ...]] = connection.execute(sql, (after, JOURNAL, _PAGE)).fetchall()
+    return [_progress(row) for row in rows], rows[-1][0] if len(rows) == _PAGE else 0
+
+
+def accounts(connection: apsw.Connection, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
+    """Return the sources with their ledgers, the one read last first; the first `offset` of them are left out."""
+    sql = f"SELECT {_COLUMNS} FROM sources WHERE {_READ} ORDER BY last_read DESC, num LIMIT ? OFFSET ?"
+    rows = connection.execute(sql, (JOURNAL, -1 if limit is None else limit, offset)).fetchall()
+    return [_account(row, connection) for row in rows]
+
+
+def totals(connection: apsw.Connection) -> CaptureTotals:
+    """Count the memories, the sources, and what became of everything that was read; the journal is none of them."""
+    rows = connection.execute(
+        "SELECT outcome, reason, sum(messages) FROM ledger JOIN sources ON num = ledger.source WHERE format <> ? "
+        "GROUP BY outcome, reason ORDER BY sum(messages) DESC",
+        (JOURNAL,),
+    )
+    ledger = _Ledger()
+    for outcome, reason, messages in rows:
+        ledger.add(outcome, reason, messages)
+    total: Any = connection.execute(f"SELECT count(*) FROM sources WHERE {_READ}", (JOURNAL,)).get
+    return CaptureTotals(
+        count(connection), int(total), ledger.stored, ledger.skipped, ledger.unknown_types, ledger.quarantined
+    )
+
+
+def _progress(row: tuple[Any, ...]) -> SourceProgress:
+    _, path, format_, size, modified, offset, open_bytes, last_read, last_event = row
+    return SourceProgress(path, format_, size, modified, offset, open_bytes, last_read, _time(last_event))
+
+
+def _account(row: tuple[Any, ...], connection: apsw.Connection) -> SourceAccount:
+    number, path, format_, size, modified, offset, open_bytes, last_read, last_event = row
+    ledger = _Ledger()
+    for entry in connection.execute("SELECT outcome, reason, messages FROM ledger WHERE source = ?", (number,)):
+        ledger.add(*entry)
+    return SourceAccount(
+        path,
+        format_,
+        size,
+        modified,
+        offset,
+        open_bytes,
+        last_read,
+        _time(last_event),
+        stored=ledger.stored,
+        skipped=ledger.skipped,
+        unknown_types=ledger.unknown_types,
+        quarantined=ledger.quarantined,
+    )
+
+
+def _time(value: object) -> int:
+    return value if isinstance(value, int) else 0
