@@ -64,7 +64,7 @@ class CaptureWorker:
             if file.path in self._queued:
                 continue
             self._queued.add(file.path)
-            is_live = file.signature.modified >= recent
+            is_live = file.signature.latest >= recent
             (self._live if is_live else self._backlog).append(_Job(file, is_live))
 
     @property

@@ -29,6 +29,13 @@ class Signature(NamedTuple):
     size: int
     modified: int
     """Nanoseconds."""
+    log: tuple[int, int] = (0, 0)
+    """Size and time of a database's write-ahead log: either file may change while the other looks the same."""
+
+    @property
+    def latest(self) -> int:
+        """When it was written to last, nanoseconds."""
+        return max(self.modified, self.log[1])
 
 
 class Changed(NamedTuple):
@@ -67,7 +74,7 @@ class Sweep:
         for gone in self.done.keys() - alive:
             del self.done[gone]  # deleting a source never deletes memory; if it comes back it is looked at again
             self.again.pop(gone, None)
-        return sorted(found, key=lambda one: one.signature.modified)
+        return sorted(found, key=lambda one: one.signature.latest)
 
     def changed_among(self, paths: Iterable[Path]) -> list[Changed]:
         """Look at these files only, those that events named."""
@@ -125,12 +132,12 @@ class Sweep:
 
 
 def _signature(path: Path, status: os.stat_result) -> Signature:
-    size, modified = status.st_size, status.st_mtime_ns
+    log = (0, 0)
     if path.suffix in DATABASES:  # what is new lies in the write-ahead log until a checkpoint moves it
         with suppress(OSError):
-            log = path.with_name(path.name + _LOG).stat()
-            size, modified = size + log.st_size, max(modified, log.st_mtime_ns)
-    return Signature(status.st_dev, status.st_ino, size, modified)
+            found = path.with_name(path.name + _LOG).stat()
+            log = found.st_size, found.st_mtime_ns
+    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, log)
 
 
 def _database_of(path: Path) -> Path:
