@@ -92,12 +92,26 @@ def differences(store: MemoryStore, policy: Policy, examples: int = 10) -> Diffe
         for memory in rows.every(connection):
             if memory.why.get("reason") != "remembered":
                 _compare(found, memory, policy, examples)
+    left_out = _LeftOut(store, policy)
     for source, message, decision in _still_there(store, policy):
         known = memory_id(source, message.key)
-        if decision.keep and store.get(known) is None:
+        if decision.keep and store.get(known) is None and not left_out.holds(known, message, decision):
             found.kept[decision.reason] += 1
             _example(found, examples, Difference(known, decision.text, "not stored", f"kept: {decision.reason}"))
     return found
+
+
+class _LeftOut:
+    """What the user keeps out of the store, whatever a policy thinks of it: what was forgotten, and what is ignored."""
+
+    def __init__(self, store: MemoryStore, policy: Policy) -> None:
+        self._store, self._policy, self._ignored = store, policy, store.ignored()
+
+    def holds(self, memory: str, message: Message, decision: Decision) -> bool:
+        if self._ignored.covers(message.session_id, self._policy.redact(message.project).text):
+            return True
+        with self._store.database.read() as connection:
+            return rows.is_forgotten(connection, memory, decision.text)
 
 
 def _judged(policy: Policy, message: Message, decision: Decision) -> Judged:

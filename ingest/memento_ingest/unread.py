@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -73,7 +74,7 @@ def unread_of(source: SourceProgress, find: Find, *, thorough: bool = False) -> 
     except (OSError, ValueError):  # ValueError: a name that this locale cannot spell
         return Unread(0, "bytes", 0.0, source.modified)
     written = found.st_mtime_ns
-    if source.format in names() and isinstance(format_ := get(source.format), DatabaseFormat):
+    if format_ := _database(source.format):
         written = max(written, wal_stamp(source.path)[1])
         size = _rows(source, format_, find, written // 1_000_000, thorough=thorough)
         return Unread(size, "rows", _age(written) if size else 0.0, written // 1_000_000)
@@ -83,8 +84,7 @@ def unread_of(source: SourceProgress, find: Find, *, thorough: bool = False) -> 
 
 def read_of(source: SourceProgress, size: int) -> int:
     """Return how many bytes of a source's file, which has so many now, were read; of a database, those it had then."""
-    is_database = source.format in names() and isinstance(get(source.format), DatabaseFormat)
-    return min(size, source.size if is_database else source.offset + source.open_bytes)
+    return min(size, source.size if _database(source.format) else source.offset + source.open_bytes)
 
 
 def waiting_in(sources: Iterable[SourceProgress], find: Find, *, thorough: bool = False) -> Waiting:
@@ -102,6 +102,13 @@ def waiting_in(sources: Iterable[SourceProgress], find: Find, *, thorough: bool 
             examples.append((f"{unread.size:,} {unit} of {source.path}", source.path))
     said, paths = tuple(text for text, _ in examples), tuple(path for _, path in examples)
     return Waiting(counts["bytes"], counts["rows"], round(oldest, 1), stalled, said, paths)
+
+
+@cache
+def _database(name: str) -> DatabaseFormat | None:
+    """Return the format if it is one of databases; telling a format's family takes longer than looking at a file."""
+    format_ = get(name) if name in names() else None
+    return format_ if isinstance(format_, DatabaseFormat) else None
 
 
 def _rows(source: SourceProgress, format_: DatabaseFormat, find: Find, modified: int, *, thorough: bool) -> int:

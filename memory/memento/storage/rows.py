@@ -160,13 +160,19 @@ def tombstones(memory_id: str, text: str) -> list[str]:
     return [memory_id, *([f"text:{text_hash(text).hex()}"] if len(text) >= _TELLING else [])]
 
 
-def _tombstoned(connection: apsw.Connection, memory: NewMemory, revive: bool) -> bool:
-    keys = tombstones(memory.id, memory.text)
-    if revive:
-        connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in keys])
-        return False
+def is_forgotten(connection: apsw.Connection, memory_id: str, text: str) -> bool:
+    """Tell whether the user forgot a memory with this id or text."""
+    keys = tombstones(memory_id, text)
     found = f"SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN ({', '.join('?' * len(keys))}))"
     return bool(connection.execute(found, keys).get)
+
+
+def _tombstoned(connection: apsw.Connection, memory: NewMemory, revive: bool) -> bool:
+    if revive:
+        keys = tombstones(memory.id, memory.text)
+        connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in keys])
+        return False
+    return is_forgotten(connection, memory.id, memory.text)
 
 
 def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[Row]:
