@@ -63,6 +63,19 @@ def test_diff_says_what_other_rules_would_change(memento: Cli, tmp_path: Path) -
     assert "would be skipped  2 (port 2)" in memento("policy", "diff", "--policies", other, "--table").out
 
 
+def test_diff_leaves_out_what_was_forgotten_and_what_is_ignored(memento: Cli, tmp_path: Path) -> None:
+    memento("ingest", transcript(tmp_path), "--no-embed")
+    first, *rest = memento("recent").json
+    memento("delete", first["id"])
+    assert memento("policy", "diff").json["kept"] == {}
+    memento("ignore", "--session", first["session_id"], "--forget")
+    found = memento("policy", "diff").json
+    assert (found["kept"], found["examples"], found["judged"]) == ({}, [], 0)
+    memento("ignore", "--session", first["session_id"], "--remove")
+    assert memento("policy", "diff").json["kept"] == {}, "what was forgotten with it stays out"
+    assert rest
+
+
 def test_consolidate_explains_first_and_then_does_it(memento: Cli, tmp_path: Path) -> None:
     memento("ingest", transcript(tmp_path), "--no-embed")
     dry = memento("consolidate", "--dry-run", "--explain", "--table").out

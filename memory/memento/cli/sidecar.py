@@ -191,7 +191,7 @@ def _described(account: SourceAccount, unread: Unread) -> dict[str, Any]:
     return {
         "path": account.path,
         "format": account.format,
-        "seen": account.stored + sum(account.skipped.values()) + account.quarantined,
+        "seen": account.read,
         "kept": account.stored,
         "skipped": dict(account.skipped),
         "unknown_types": dict(account.unknown_types),

@@ -41,8 +41,10 @@ class SourceProgress:
 class SourceAccount(SourceProgress):
     """One source with its ledger."""
 
+    read: int
+    """Messages and records that were read; one that was read again counts again."""
     stored: int
-    """Messages found worth keeping; one that was read again counts again."""
+    """Memories in the store now that were read from it. Where an older version read it: those worth keeping."""
     skipped: Mapping[str, int]
     """Messages and records not kept, by reason."""
     unknown_types: Mapping[str, int]
@@ -58,8 +60,6 @@ class CaptureTotals:
     """In the store now, wherever they came from."""
     total: int
     """Sources that were read."""
-    kept: int
-    """Messages found worth keeping; what several sources hold, or what was read again, counts each time."""
     skipped: Mapping[str, int]
     unknown_types: Mapping[str, int]
     quarantined: int
@@ -69,12 +69,14 @@ class CaptureTotals:
 class _Ledger:
     """A ledger's entries, gathered by what people ask for."""
 
+    read: int = 0
     stored: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     unknown_types: dict[str, int] = field(default_factory=dict)
     quarantined: int = 0
 
     def add(self, outcome: Outcome, reason: str, messages: int) -> None:
+        self.read += messages
         if outcome == "stored":
             self.stored += messages
         elif outcome == "quarantined":
@@ -112,9 +114,7 @@ def totals(connection: apsw.Connection) -> CaptureTotals:
     for outcome, reason, messages in rows:
         ledger.add(outcome, reason, messages)
     total: Any = connection.execute(f"SELECT count(*) FROM sources WHERE {_READ}", (JOURNAL,)).get
-    return CaptureTotals(
-        count(connection), int(total), ledger.stored, ledger.skipped, ledger.unknown_types, ledger.quarantined
-    )
+    return CaptureTotals(count(connection), int(total), ledger.skipped, ledger.unknown_types, ledger.quarantined)
 
 
 def _progress(row: tuple[Any, ...]) -> SourceProgress:
@@ -125,6 +125,11 @@ def _progress(row: tuple[Any, ...]) -> SourceProgress:
 def _account(row: tuple[Any, ...], connection: apsw.Connection) -> SourceAccount:
     number, path, format_, size, modified, offset, open_bytes, last_read, last_event = row
     ledger = _Ledger()
+    found: tuple[Any, ...] = connection.execute(
+        "SELECT attributed, (SELECT count(*) FROM memory_sources WHERE source = num) FROM sources WHERE num = ?",
+        (number,),
+    ).get
+    attributed, stored = found
     for entry in connection.execute("SELECT outcome, reason, messages FROM ledger WHERE source = ?", (number,)):
         ledger.add(*entry)
     return SourceAccount(
@@ -136,7 +141,8 @@ def _account(row: tuple[Any, ...], connection: apsw.Connection) -> SourceAccount
         open_bytes,
         last_read,
         _time(last_event),
-        stored=ledger.stored,
+        read=ledger.read,
+        stored=stored if attributed else max(stored, ledger.stored),
         skipped=ledger.skipped,
         unknown_types=ledger.unknown_types,
         quarantined=ledger.quarantined,

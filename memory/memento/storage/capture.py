@@ -66,6 +66,7 @@ def _account(connection: apsw.Connection, batch: Batch, source: SourceState) -> 
             sources.quarantine(connection, sources.number(connection, source), batch.defects)
         return
     number, is_new = sources.save(connection, source, batch.renamed_from)
+    sources.attribute(connection, number, [memory.id for memory in batch.memories], from_start=is_new or batch.restart)
     if not is_new:
         if batch.restart:
             sources.void(connection, number)

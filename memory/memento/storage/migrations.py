@@ -245,7 +245,24 @@ CREATE TRIGGER memories_updated_segments AFTER UPDATE OF text ON memories WHEN o
 END;
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9)
+_V10: Final = """
+-- Which memories were read from which sources: what a source's account says is kept is what the store holds of it.
+CREATE TABLE memory_sources (
+    source INTEGER NOT NULL REFERENCES sources (num) ON DELETE CASCADE,
+    memory INTEGER NOT NULL,                -- num of the memory
+    PRIMARY KEY (source, memory)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX memory_sources_memory ON memory_sources (memory);
+CREATE TRIGGER memories_deleted_sources AFTER DELETE ON memories BEGIN
+    DELETE FROM memory_sources WHERE memory = old.num;
+END;
+-- 1: all that was read of the source is in memory_sources
+ALTER TABLE sources ADD COLUMN attributed INTEGER NOT NULL DEFAULT 0;
+-- Marks of databases had no digests: what they missed is found when the databases are read again.
+UPDATE sources SET size = 0 WHERE format IN ('opencode', 'cursor-ide', 'goose', 'openclaw-sqlite');
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9, _V10)
 
 
 def is_outdated(connection: apsw.Connection) -> bool:

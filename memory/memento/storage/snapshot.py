@@ -28,6 +28,7 @@ _DERIVED: Final = frozenset(
         "embedding_cache",
         "embeddings_next",
         "faded",
+        "memory_sources",
         "memory_tags",
         "repeats",
         "token_codes",

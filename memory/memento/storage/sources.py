@@ -163,6 +163,16 @@ def _values(source: SourceState) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def attribute(connection: apsw.Connection, source: int, memories: Sequence[str], *, from_start: bool) -> None:
+    """Say inside the caller's transaction which memories a source holds; those that did not come in have no row."""
+    if from_start:
+        connection.execute("UPDATE sources SET attributed = 1 WHERE num = ?", (source,))
+    connection.executemany(
+        "INSERT OR IGNORE INTO memory_sources (source, memory) SELECT ?, num FROM memories WHERE id = ?",
+        [(source, memory) for memory in memories],
+    )
+
+
 def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey, Tally]) -> None:
     """Add to a source's ledger inside the caller's transaction."""
     connection.executemany(
