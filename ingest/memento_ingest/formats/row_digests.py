@@ -14,6 +14,8 @@ from hashlib import blake2b
 from typing import Any, Final
 from zlib import crc32
 
+import msgspec
+
 from memento.times import now_ms
 
 GROUPS: Final = 1024
@@ -24,6 +26,9 @@ COMPARE_EVERY_MS: Final = 5_000
 COMPARE_SHARE: Final = 0.01
 """A comparison that takes long comes less often, so that it stays under this share of the time."""
 COMPARE_AT_LATEST_MS: Final = 3_600_000
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class RowDigests:
@@ -65,12 +70,7 @@ def group_of(key: str) -> int:
 
 def row_digest(values: Iterable[bytes | int | None]) -> int:
     """Return the digest of a row's values, each told from its neighbours."""
-    hasher = blake2b(digest_size=4)
-    for value in values:
-        data = value if isinstance(value, bytes) else repr(value).encode()
-        hasher.update(b"%d:" % len(data))
-        hasher.update(data)
-    return int.from_bytes(hasher.digest())
+    return int.from_bytes(blake2b(_encode(tuple(values)), digest_size=4).digest())
 
 
 class ComparisonTimer:

@@ -94,7 +94,9 @@ class Database:
             try:
                 for row in cursor:
                     rows.append(row)
-                    size += sum(len(value) for value in row if isinstance(value, bytes))
+                    for value in row:
+                        if type(value) is bytes:
+                            size += len(value)
                     if len(rows) == PAGE_ROWS or size >= PAGE_BYTES:
                         break
             except apsw.CorruptError:
