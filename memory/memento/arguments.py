@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from numbers import Real
 from operator import index
 from typing import Any
@@ -68,9 +68,9 @@ def seconds(name: str, given: object) -> float:
     return float(given)
 
 
-def moment(name: str, given: Any) -> int:
+def moment(name: str, given: Any, zone: tzinfo | None = None) -> int:
     """Return a time as Unix milliseconds, from which "999 years ago" is still a day of the calendar."""
-    milliseconds = to_ms(given)
+    milliseconds = to_ms(given, zone)
     try:
         if 1000 < datetime.fromtimestamp(milliseconds / 1000).year < 9000:
             return milliseconds

@@ -25,6 +25,7 @@ import msgspec
 from memento import __version__
 from memento.home import expand_user
 from memento.memory import CacheUse, Feature, Found, Memory, Recall
+from memento.times import own_zone
 
 CONNECT_SECONDS: Final = 0.05
 STORE_SECONDS: Final = 0.15
@@ -116,10 +117,11 @@ else:
 def recall(database: Path, query: str, limit: int, deadline: float, asked: Mapping[str, Any]) -> Recall | None:
     """Ask the sidecar that serves this database; None when there is none, or none that answers as it should.
 
+    It is told this process's time zone: `yesterday` is a day of the one who asks, wherever the sidecar was started.
     `deadline` in seconds; `asked` holds filters and options as MemoryStore.recall takes them. Never raises.
     """
     deadline = min(deadline, MOST_SECONDS)
-    parameters = {"q": query, "k": limit, "deadline": deadline, **_parameters(asked)}
+    parameters = {"q": query, "k": limit, "deadline": deadline, "zone": own_zone(), **_parameters(asked)}
     target = "/v1/recall?" + urlencode(parameters, doseq=True, errors="replace")
     try:
         return from_wire(_asked(database, target, deadline + GRACE_SECONDS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from difflib import get_close_matches
 from typing import Any, TypedDict, get_args
 
@@ -44,9 +44,10 @@ class Filters(TypedDict, total=False):
     """In [0, 1], inclusive."""
 
 
-def to_filter(filters: Filters) -> Filter:
+def to_filter(filters: Filters, zone: tzinfo | None = None) -> Filter:
     """Return the filters as storage takes them; None is like none.
 
+    A time that names no zone is a time in `zone`, or local time.
     Raises UsageError for a name that is none, with the nearest one, for a role or a trust that does not exist, and for
     a value of another type.
     """
@@ -61,8 +62,8 @@ def to_filter(filters: Filters) -> Filter:
         tags=texts("tags", given.get("tags", ())),
         role=one_of("role", ("", *get_args(Role)), given.get("role", "")),
         trust=one_of("trust", ("", *get_args(Trust)), given.get("trust", "")),
-        since=to_ms(given["since"]) if "since" in given else None,
-        before=to_ms(given["before"]) if "before" in given else None,
+        since=to_ms(given["since"], zone) if "since" in given else None,
+        before=to_ms(given["before"], zone) if "before" in given else None,
         min_importance=share("min_importance", given.get("min_importance", 0.0)),
     )
 

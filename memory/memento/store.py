@@ -32,7 +32,7 @@ from memento.search.working import WorkingTier
 from memento.storage import overview, rows
 from memento.storage.filters import Filter, where
 from memento.storage.overview import Stats
-from memento.times import now_ms, to_ms
+from memento.times import now_ms, to_ms, zone_of
 
 if TYPE_CHECKING:
     from memento.embedding import Embedder
@@ -127,6 +127,7 @@ class MemoryStore(CaptureAccount):
         spread: bool = True,
         explain: bool = False,
         at: When | None = None,
+        zone: str = "",
         **filters: Unpack[Filters],
     ) -> Recall:
         """Return the k memories that answer the query best, by meaning and by words, best first.
@@ -143,11 +144,14 @@ class MemoryStore(CaptureAccount):
         - `explain`: fill `Found.features`.
         - `at`: when it is asked, for a question of another time: `yesterday` and `since:7d` in it count from then, and
           so does the age of memories.
+        - `zone`: the time zone of the one who asks, such as `Asia/Kolkata`; this process's own unless given. Days
+          begin and end there.
 
         What is not embedded yet is embedded first, for half a second at most; the rest, and everything where no model
         is installed, is searched by words, and `Recall.notes` says so. Raises UsageError for k < 1, a negative
-        context, an unknown filter, role or trust, a time that cannot be read, and an argument of another type.
+        context, an unknown filter, role, trust or zone, a time that cannot be read, and an argument of another type.
         """
+        where_asked = zone_of(arguments.text("zone", zone))
         defaults = self.config.settings.recall
         options = Options(
             limit=arguments.whole("k", defaults.limit if k is None else k, 1),
@@ -156,9 +160,10 @@ class MemoryStore(CaptureAccount):
             context=arguments.whole("context", context, 0),
             spread=spread,
             explain=explain,
-            at=None if at is None else arguments.moment("at", at),
+            at=None if at is None else arguments.moment("at", at, where_asked),
+            zone=where_asked,
         )
-        return self._recalled(arguments.text("query", query), to_filter(filters), options)
+        return self._recalled(arguments.text("query", query), to_filter(filters, where_asked), options)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]

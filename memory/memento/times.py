@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time as clock_time, timedelta, tzinfo
+from pathlib import Path
 from typing import Final
 
 from memento.errors import UsageError
@@ -16,23 +18,28 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 """Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138."""
 
 
+_SYSTEM_ZONE: Final = ":/etc/localtime"
+"""What an unset TZ means; see tzset(3)."""
+
+
 def now_ms() -> int:
-    """Return the current time in Unix milliseconds."""
-    return time.time_ns() // 1_000_000
+    """Return the current time in Unix milliseconds; 0 for a clock that shows a time before 1970."""
+    return max(0, time.time_ns() // 1_000_000)
 
 
-def to_ms(value: datetime | date | float | str) -> int:
-    """Turn a datetime or a day (naive = local), Unix seconds or milliseconds, or an ISO 8601 text into Unix ms.
+def to_ms(value: datetime | date | float | str, zone: tzinfo | None = None) -> int:
+    """Turn a datetime or a day, Unix seconds or milliseconds, or an ISO 8601 text into Unix milliseconds.
 
-    Raises UsageError for a text that is no date, a number no clock will ever show, and what is none of these.
+    What names no zone is a time in `zone`, or local time without one. Raises UsageError for a text that is no date, a
+    number no clock will ever show, and what is none of these.
     """
     if isinstance(value, str):
-        return parse_when(value)
+        return parse_when(value, zone=zone)
     try:
         if isinstance(value, datetime):
-            return round(value.timestamp() * 1000)
+            return round(_in_zone(value, zone).timestamp() * 1000)
         if isinstance(value, date):
-            return parse_when(value.isoformat())
+            return start_of(value, zone)
         return storable(int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000))
     except TypeError:
         raise UsageError(
@@ -42,24 +49,65 @@ def to_ms(value: datetime | date | float | str) -> int:
         raise UsageError(f"{value} is no time that can be stored") from None
 
 
-def parse_when(text: str, now: int | None = None) -> int:
+def parse_when(text: str, now: int | None = None, zone: tzinfo | None = None) -> int:
     """Turn `7d`, `12h`, `yesterday`, `2026-11-01` or an ISO 8601 time into Unix milliseconds.
 
-    An age counts back from `now` (Unix milliseconds; the current time unless given); a day begins at midnight here, as
-    a time without a zone is of here.
+    An age counts back from `now` (Unix milliseconds; the current time unless given). A day begins at midnight in
+    `zone`, and a time that names no zone is a time there; without `zone`, both are local.
     """
     stripped, now = text.strip(), now_ms() if now is None else now
     try:
         if stripped.lower() in _DAYS_BACK:
-            day = datetime.fromtimestamp(now / 1000) - timedelta(_DAYS_BACK[stripped.lower()])
-            return round(day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+            return start_of(day_of(now, zone) - timedelta(_DAYS_BACK[stripped.lower()]), zone)
         if age := _AGE.fullmatch(stripped):
             return storable(now - int(age[1]) * _UNITS[age[2]] * 1000)
-        return round(datetime.fromisoformat(stripped).timestamp() * 1000)
+        return round(_in_zone(datetime.fromisoformat(stripped), zone).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise UsageError(
             f"cannot read {text!r} as a time: give an age such as 7d or 12h, or a date such as 2026-11-01"
         ) from None
+
+
+def day_of(milliseconds: int, zone: tzinfo | None = None) -> date:
+    """Return the calendar day of an instant in `zone`, or local time. Raises ValueError, OverflowError, OSError."""
+    return datetime.fromtimestamp(milliseconds / 1000, zone).date()
+
+
+def start_of(day: date, zone: tzinfo | None = None) -> int:
+    """Return the instant at which a day begins in `zone`, or local time, in Unix milliseconds.
+
+    Where daylight saving begins at midnight, that is the day's first instant. Raises ValueError, OverflowError,
+    OSError.
+    """
+    return round(datetime.combine(day, clock_time(), zone).timestamp() * 1000)
+
+
+def own_zone() -> str:
+    """Return the name of this process's time zone, as `zone_of` takes it."""
+    return os.environ.get("TZ", _SYSTEM_ZONE) or "UTC"
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """Return the time zone of an IANA name or of another process's `own_zone`; None where it is this process's own.
+
+    Raises UsageError for a name that is not in the time zone database.
+    """
+    if name in ("", own_zone()):
+        time.tzset()  # a laptop travels: the system's zone may have changed since this process started
+        return None
+    from zoneinfo import ZoneInfo
+
+    try:
+        if name == _SYSTEM_ZONE:
+            with Path(_SYSTEM_ZONE.removeprefix(":")).open("rb") as file:
+                return ZoneInfo.from_file(file)
+        return ZoneInfo(name.removeprefix(":"))
+    except (ValueError, LookupError, OSError):
+        raise UsageError(f"{name!r} is not in the time zone database: give a name such as Europe/Madrid") from None
+
+
+def _in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
+    return moment if moment.tzinfo or zone is None else moment.replace(tzinfo=zone)
 
 
 def iso(milliseconds: int) -> str:

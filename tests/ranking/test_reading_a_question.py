@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import pytest
 from hypothesis import given, strategies as st
@@ -162,7 +162,7 @@ def test_asks_when(question: str) -> None:
 
 
 def _ms(day: str) -> int:
-    return int(datetime.fromisoformat(day).replace(tzinfo=UTC, hour=12).timestamp() * 1000)
+    return int(datetime.fromisoformat(day).replace(hour=12).timestamp() * 1000)
 
 
 @given(st.sampled_from((*dates._TIME_WORDS, "1999", "2023")), st.booleans())

@@ -16,7 +16,7 @@ from memento_ingest.server.refusal import Refusal, unknown
 MAX_RESULTS: Final = 10_000
 MAX_CONTEXT: Final = 20
 _MAX_NESTING_HINT: Final = "send one JSON object"
-TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before")
+TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before", "zone")
 FLAGS: Final = ("spread", "plain", "explain")
 """0 or 1."""
 

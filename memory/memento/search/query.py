@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from memento.errors import UsageError
 from memento.storage.filters import Filter
@@ -43,44 +44,56 @@ class Query:
     """The first part that looks like an operator and is text: `since:` with what is no time."""
 
 
-def parse(query: str, within: Filter, now: int | None = None) -> Query:
-    """Read the operators of a query; they narrow `within`, never widen it. Ages count back from `now` (Unix ms).
+class _Clock(NamedTuple):
+    """What times in a query count from."""
+
+    now: int | None
+    """Unix milliseconds; None = the current time."""
+    zone: tzinfo | None
+    """None = local time."""
+
+
+def parse(query: str, within: Filter, now: int | None = None, zone: tzinfo | None = None) -> Query:
+    """Read the operators of a query; they narrow `within`, never widen it.
+
+    Ages count back from `now` (Unix milliseconds); days begin at midnight in `zone`, or local time.
 
     A phrase must occur (its words in this order, whatever their endings), save in a question: who asks `what did she
     say about "Dune"?` names a thing and does not quote the answer.
     """
+    clock = _Clock(now, zone)
     matches = list(_PART.finditer(query))
-    found = [match for match in matches if _means_something(now, match)]
+    found = [match for match in matches if _means_something(clock, match)]
     unread = next((match[0] for match in matches if match["name"] == "since" and match not in found), "")
     if not found or len(found) > MAX_OPERATORS:
         return Query(query, within, unread)
-    text = _PART.sub(partial(_plain, now), query)
+    text = _PART.sub(partial(_plain, clock), query)
     asks = bool(_QUESTION.search(text))
     for match in found:
-        within = _narrowed(within, match, now, asks)
+        within = _narrowed(within, match, clock, asks)
     return Query(" ".join(text.split()), within, unread)
 
 
-def _means_something(now: int | None, match: re.Match[str]) -> bool:
+def _means_something(clock: _Clock, match: re.Match[str]) -> bool:
     words = match["phrase"] or match["unphrase"] or match["unword"] or match["quoted"] or match["value"]
-    return bool(_WORD.search(words)) and (match["name"] != "since" or _age(now, match) is not None)
+    return bool(_WORD.search(words)) and (match["name"] != "since" or _age(clock, match) is not None)
 
 
-def _age(now: int | None, match: re.Match[str]) -> int | None:
+def _age(clock: _Clock, match: re.Match[str]) -> int | None:
     try:
-        return parse_when(match["quoted"] or match["value"], now)
+        return parse_when(match["quoted"] or match["value"], clock.now, clock.zone)
     except UsageError:
         return None
 
 
-def _plain(now: int | None, match: re.Match[str]) -> str:
+def _plain(clock: _Clock, match: re.Match[str]) -> str:
     """What a match leaves in the text that is ranked by."""
-    if not _means_something(now, match):
+    if not _means_something(clock, match):
         return match[0]
     return f" {match['phrase']} " if match["phrase"] else " "
 
 
-def _narrowed(within: Filter, match: re.Match[str], now: int | None, asks: bool) -> Filter:
+def _narrowed(within: Filter, match: re.Match[str], clock: _Clock, asks: bool) -> Filter:
     value = match["quoted"] or match["value"]
     if match["phrase"]:
         return within if asks else replace(within, phrases=(*within.phrases, match["phrase"]))
@@ -90,6 +103,6 @@ def _narrowed(within: Filter, match: re.Match[str], now: int | None, asks: bool)
         return replace(within, tags=(*within.tags, value))
     if match["name"] == "session":
         return replace(within, session=value) if not within.session else within
-    if (since := _age(now, match)) is None:
+    if (since := _age(clock, match)) is None:
         return within
     return replace(within, since=since if within.since is None else max(within.since, since))

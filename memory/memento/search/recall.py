@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from functools import partial
 from typing import Final
 
@@ -16,7 +17,6 @@ from memento.memory import Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
-from memento.search.ranking.dates import Span
 from memento.search.ranking.evidence import Cosines, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import Placed, alike, arrange, loudest, shortlist
@@ -69,6 +69,8 @@ class Options:
     """Whether each result says what its score is made of."""
     at: int | None = None
     """When it is asked, Unix milliseconds; now unless given."""
+    zone: tzinfo | None = None
+    """Where it is asked: days begin and end there. None = local time."""
 
 
 @dataclass(slots=True)
@@ -123,11 +125,11 @@ def recall(database: Database, semantic: Semantic, query: str, filter_: Filter, 
 
 def _understood(database: Database, query: str, filter_: Filter, options: Options, deadline: float) -> _Progress:
     query, now = query[:QUERY_CHARACTERS], now_ms() if options.at is None else options.at
-    asked = parse(query, filter_, now)
+    asked = parse(query, filter_, now, options.zone)
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
-        question = understand(text, lambda word: turns.has_speaker(connection, word), now)
+        question = understand(text, lambda word: turns.has_speaker(connection, word), now, options.zone)
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
     unread = "" if options.plain else asked.unread
     notes = [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
@@ -188,14 +190,14 @@ def _by_meaning(semantic: Semantic, progress: _Progress, within: Filter) -> None
     similar = progress.cosines.of({*progress.lexical, *nearest})
     progress.dense |= {num: both.statement for num, both in similar.items()} | nearest
     if progress.times == 1:
-        for days in _on_named_days(progress.question.spans, progress.within):
+        for days in _on_named_days(progress.question, progress.within):
             progress.dated += search(DATED, days)
 
 
-def _on_named_days(spans: Iterable[Span], within: Filter) -> Iterator[Filter]:
+def _on_named_days(question: Question, within: Filter) -> Iterator[Filter]:
     """Yield the filter narrowed to each of the days, weeks or months that a question names."""
-    for span in spans:
-        if times := span.times(DATED_DAYS):
+    for span in question.spans:
+        if times := span.times(DATED_DAYS, question.zone):
             since = times[0] if within.since is None else max(times[0], within.since)
             before = times[1] if within.before is None else min(times[1], within.before)
             yield replace(within, since=since, before=before)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta, tzinfo
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple
+
+from memento.times import day_of, start_of
 
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june",
@@ -33,10 +35,21 @@ _MONTH_DAY: Final = re.compile(rf"\b({_MONTH})\b\.?\s+{_DAY}\b(?:,?\s+(\d{{4}}))
 _MONTH_ONLY: Final = re.compile(rf"\b({_MONTH})\b\.?(?:,?\s+(?:of\s+)?(\d{{4}}))?", re.IGNORECASE)
 _MAY: Final = re.compile(r"\b(?:in|of|since|until|by|last|this|early|late|mid)\s+may\b|\bMay\b(?!\s+(?:I|we|be)\b)")
 _YEAR: Final = re.compile(r"\b(?:in|of|since|during)\s+((?:19|20)\d{2})\b", re.IGNORECASE)
-_AGO: Final = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})\s+(day|week|month|year)s?\s+ago\b", re.IGNORECASE)
+_COUNT: Final = rf"\d{{1,3}}|{'|'.join(_NUMBERS)}"
+_AGO: Final = re.compile(rf"\b({_COUNT})\s+(day|week|month|year)s?\s+ago\b", re.IGNORECASE)
 _LAST: Final = re.compile(rf"\blast\s+(weekend|week|month|year|{'|'.join(_WEEKDAYS)})\b", re.IGNORECASE)
 _NEAR: Final = re.compile(
     r"\b(today|this morning|tonight|day before yesterday|yesterday|last night|this week|this month|this year)\b",
+    re.IGNORECASE,
+)
+_DURING: Final = re.compile(
+    rf"\b(?:(?:last|past|previous)\s+({_COUNT})\s+(day|week|month|year)s?|past\s+(day|week|month|year))\b",
+    re.IGNORECASE,
+)
+_HOURS_AGO: Final = re.compile(rf"\b({_COUNT})\s+hours?\s+ago\b", re.IGNORECASE)
+_WEEKDAY: Final = re.compile(
+    rf"\b(?:on|this)\s+({'|'.join(_WEEKDAYS)})\b"
+    rf"|(?<!last )(?<!next )\b({'|'.join(_WEEKDAYS)})(?:\s+(?:morning|afternoon|evening|night))?\s*[?.]?\s*$",
     re.IGNORECASE,
 )
 _IN_MONTHS: Final = tuple(month[:3] for month in _MONTHS)
@@ -84,12 +97,17 @@ class Span(NamedTuple):
             return self.start <= when < self.end
         return when.month == self.month and self.day in (0, when.day)
 
-    def times(self, days: int) -> tuple[int, int] | None:
-        """Return start and end (exclusive) in Unix ms, UTC; None for more than so many days, or any year."""
+    def times(self, days: int, zone: tzinfo | None = None) -> tuple[int, int] | None:
+        """Return start and end (exclusive) in Unix milliseconds; None for more than so many days, or any year.
+
+        A day begins at midnight in `zone`, or local time.
+        """
         if not self.start or not self.end or (self.end - self.start).days > days:
             return None
-        first, end = (datetime.combine(day, time(), UTC) for day in (self.start, self.end))
-        return round(first.timestamp() * 1000), round(end.timestamp() * 1000)
+        try:
+            return start_of(self.start, zone), start_of(self.end, zone)
+        except (ValueError, OverflowError, OSError):  # the first and the last days of the calendar
+            return None
 
     def meets(self, other: Span) -> bool:
         """Tell whether two spans have a day in common."""
@@ -123,14 +141,23 @@ def spans(question: str, today: date) -> list[Span]:
     return [*found, *_relative(rest, today)]
 
 
-def closeness(spans: Sequence[Span], timestamp: int, text: str = "") -> float:
+def asked_spans(question: str, today: date) -> list[Span]:
+    """Return the days a question names, those among them that only a question about the past names.
+
+    "On Monday" in a question is the latest one; in a text, it may as well be the next.
+    """
+    return [*spans(question, today), *_looking_back(question, today)]
+
+
+def closeness(spans: Sequence[Span], timestamp: int, text: str = "", zone: tzinfo | None = None) -> float:
     """Return how well an event, in Unix milliseconds, fits the days that were named: 0 to 1; 0 if its time is unknown.
 
+    Its day is the one in `zone`, or local time.
     1 where it fell on such a day, or where its text names one, counted from the event's own day ("last Friday"). People
     tell of things in the days after: from the span's end it falls by e every TELLING_DAYS, before its start three times
     as fast.
     """
-    when = _day_of(timestamp) if spans else None
+    when = _day_of(timestamp, zone) if spans else None
     if when is None:
         return 0.0
     if any(span.holds(when) for span in spans) or _tells(text, when, spans):
@@ -138,11 +165,11 @@ def closeness(spans: Sequence[Span], timestamp: int, text: str = "") -> float:
     return max(_shortly_after(span, when) for span in spans)
 
 
-def _day_of(timestamp: int) -> date | None:
+def _day_of(timestamp: int, zone: tzinfo | None) -> date | None:
     if timestamp <= 0:
         return None
     try:
-        return datetime.fromtimestamp(timestamp / 1000, UTC).date()
+        return day_of(timestamp, zone)
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -247,14 +274,30 @@ def _next_month(day: date) -> date:
 def _relative(question: str, today: date) -> Iterator[Span]:
     """Yield what is counted from today; a span a little wider than its words, as people mean it."""
     for match in _finds(_AGO, question, ("ago",)):
-        count = _NUMBERS.get(match[1].lower()) or int(match[1])
         days = _UNIT_DAYS[match[2].lower()]
-        middle = today - timedelta(count * days)
+        middle = today - timedelta(_counted(match[1]) * days)
         yield Span(middle - timedelta(days // 2), middle + timedelta(days // 2 + 1))
     for match in _finds(_LAST, question, ("last",)):
         yield _last(match[1].lower(), today)
     for match in _finds(_NEAR, question, _IN_NEAR):
         yield _near(match[1].lower(), today)
+
+
+def _looking_back(question: str, today: date) -> Iterator[Span]:
+    tomorrow = today + timedelta(1)
+    for match in _finds(_DURING, question, ("last", "past", "previous")):
+        days = _UNIT_DAYS[(match[2] or match[3]).lower()]
+        yield Span(today - timedelta(days * _counted(match[1] or "one")), tomorrow)
+    for match in _finds(_HOURS_AGO, question, ("ago",)):
+        yield Span(today - timedelta((_counted(match[1]) + 23) // 24), tomorrow)
+    for match in _finds(_WEEKDAY, question, _WEEKDAYS):
+        back = (today.weekday() - _WEEKDAYS.index((match[1] or match[2]).lower())) % 7
+        for days_ago in (back, 7) if back == 0 else (back,):
+            yield Span(today - timedelta(days_ago), tomorrow - timedelta(days_ago))
+
+
+def _counted(word: str) -> int:
+    return _NUMBERS.get(word.lower()) or int(word)
 
 
 def _last(unit: str, today: date) -> Span:

@@ -103,10 +103,10 @@ def _session_words(evidence: Evidence) -> Column:
 
 
 def _date(evidence: Evidence) -> Column:
-    spans, texts = evidence.question.spans, evidence.texts
+    spans, zone, texts = evidence.question.spans, evidence.question.zone, evidence.texts
     if not spans:
         return _none(evidence)
-    return [dates.closeness(spans, turn.timestamp, texts.get(turn.num, "")) for turn in evidence.candidates]
+    return [dates.closeness(spans, turn.timestamp, texts.get(turn.num, ""), zone) for turn in evidence.candidates]
 
 
 def _says_when(text: str) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import tzinfo
 from typing import Final
 
 from memento.search.ranking import dates
 from memento.search.ranking.statement import first_person, without_names
 from memento.search.terms import terms
 from memento.stop_words import STOP_WORDS
+from memento.times import day_of, now_ms
 
 _NAME: Final = re.compile(r"\b[^\W\d_][\w-]+(?=['’]s\b)|\b[^\W\d_][\w-]+")
 _MAX_NAMES: Final = 24
@@ -46,14 +47,19 @@ class Question:
     asks_user: bool
     """Whether it asks about the one who asks: "what did I say of my garden?"."""
     spans: tuple[dates.Span, ...]
+    zone: tzinfo | None = None
+    """Where the one who asks is: days begin and end there. None = local time."""
 
 
-def understand(text: str, is_speaker: Callable[[str], bool], now: int | None = None) -> Question:
+def understand(
+    text: str, is_speaker: Callable[[str], bool], now: int | None = None, zone: tzinfo | None = None
+) -> Question:
     """Read a question; `is_speaker` tells whether a word is the name of somebody who has spoken.
 
-    `yesterday` and `last week` count from `now` (Unix milliseconds; the current time unless given).
+    `yesterday` and `last week` count from the day on which `now` (Unix milliseconds; the current time unless given)
+    falls in `zone`, or local time.
     """
-    asked = datetime.now() if now is None else datetime.fromtimestamp(now / 1000)
+    today = day_of(now_ms() if now is None else now, zone)
     names = frozenset(word for word in _possible_names(text) if is_speaker(word))
     topic = without_names(text, names) if names else text
     words = tuple(word for word in terms(topic) if word not in names) or tuple(terms(text))
@@ -66,7 +72,8 @@ def understand(text: str, is_speaker: Callable[[str], bool], now: int | None = N
         asks_when=dates.asks_when(text),
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
         asks_user=not of_assistant and bool(_OF_USER.search(text)),
-        spans=tuple(dates.spans(text, asked.date())[:_MAX_SPANS]),
+        spans=tuple(dates.asked_spans(text, today)[:_MAX_SPANS]),
+        zone=zone,
     )
 
 
