@@ -135,9 +135,9 @@ def test_what_names_no_past_day(question: str) -> None:
 def test_recall_takes_the_zone_of_the_one_who_asks(tmp_path: Path) -> None:
     with MemoryStore(tmp_path / "memory.db") as store:
         store.remember("The deploy marker is green.", timestamp="2026-06-10T22:30Z", embed=False)
-        asked = {"at": "2026-06-11T12:00Z", "explain": True}
-        there = store.recall("the deploy marker yesterday", zone="America/Los_Angeles", **asked)  # 15:30 on the 10th
-        here = store.recall("the deploy marker yesterday", zone="Asia/Kolkata", **asked)  # 04:00 on the 11th
+        asked, question = "2026-06-11T12:00Z", "the deploy marker yesterday"
+        there = store.recall(question, zone="America/Los_Angeles", at=asked, explain=True)  # 15:30 on the 10th
+        here = store.recall(question, zone="Asia/Kolkata", at=asked, explain=True)  # 04:00 on the 11th
         assert [one[0].features["date"].value == 1 for one in (there, here) if one[0].features] == [True, False]
         assert store.recall("since:2026-06-11 marker", zone="Asia/Kolkata")
         assert not store.recall("since:2026-06-11 marker", zone="America/Los_Angeles")
