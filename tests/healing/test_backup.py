@@ -9,14 +9,17 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import apsw
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from memento.backup import Shelf, prove, take, unpack
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError, UsageError
 from memento.memory import NewMemory
+from memento.restore.rollback import roll_back
 from memento.storage import snapshot
 from memento.storage.capture import Batch
 from memento.store import MemoryStore
@@ -138,14 +141,20 @@ def test_what_is_kept_over_thirty_days(store: MemoryStore, monkeypatch: pytest.M
         _copy_at(template, shelf, "hourly", at)
         if hour % 24 == 0:
             _copy_at(template, shelf, "daily", at)
-        shelf.prune(7, at)
+        shelf.prune(7)
         dailies = [one for one in shelf.all() if one.manifest.kind == "daily"]
         assert min(7, hour // 24 + 1) <= len(dailies) <= 8
     kinds = [one.manifest.kind for one in shelf.all()]
     assert kinds.count("hourly") == 6
 
 
-def _copy_at(template: bytes, shelf: Shelf, kind: str, at: int) -> None:
+@pytest.fixture
+def template(store: MemoryStore, tmp_path: Path) -> bytes:
+    """The bytes of a backup."""
+    return take(database(store), "manual", Shelf(store.path, tmp_path / "template"), retention_days=7).path.read_bytes()
+
+
+def _copy_at(template: bytes, shelf: Shelf, kind: str, at: int, sequence: int = 0) -> Path:
     """Write a backup as if it had been taken then: the content is the template's."""
     import msgspec
 
@@ -153,8 +162,10 @@ def _copy_at(template: bytes, shelf: Shelf, kind: str, at: int) -> None:
 
     length = archive._HEADER.unpack(template[:8])[1]
     manifest = msgspec.json.decode(template[8 : 8 + length], type=archive.Manifest)
-    head = msgspec.json.encode(msgspec.structs.replace(manifest, kind=kind, at=at))
-    shelf.target(kind, at).write_bytes(archive._HEADER.pack(archive._MAGIC, len(head)) + head + template[8 + length :])
+    changed = msgspec.structs.replace(manifest, kind=kind, at=at, sequence=sequence, database=shelf.database.name)
+    head, path = msgspec.json.encode(changed), shelf.target(kind, at)
+    path.write_bytes(archive._HEADER.pack(archive._MAGIC, len(head)) + head + template[8 + length :])
+    return path
 
 
 def test_the_last_good_backup_is_never_removed(store: MemoryStore) -> None:
@@ -162,9 +173,9 @@ def test_the_last_good_backup_is_never_removed(store: MemoryStore) -> None:
     good = backed_up(store, "daily", START)
     bad = backed_up(store, "daily", START + 9 * DAY, days=100)
     bad.path.write_bytes(bad.path.read_bytes()[:-200])
-    shelf.prune(0, START + 100 * DAY)
+    shelf.prune(0)
     assert good.path.exists()
-    newest = [backed_up(store, "daily", START + day * DAY).path for day in (101, 110)]
+    newest = [backed_up(store, "daily", START + day * DAY, days=2).path for day in (101, 110)]
     assert [one.path for one in shelf.all()] == newest[::-1]
 
 
@@ -177,8 +188,57 @@ def test_what_was_taken_by_hand_stays(store: MemoryStore) -> None:
 
 def test_a_clock_set_to_next_year_makes_no_backup_old(store: MemoryStore) -> None:
     days = [backed_up(store, "daily", START + day * DAY).path for day in range(3)]
+    days.append(backed_up(store, "migration", START + 3 * DAY).path)
+    for hour in range(24):
+        backed_up(store, "hourly", START + 400 * DAY + hour * HOUR)
     backed_up(store, "daily", START + 400 * DAY)
+    backed_up(store, "daily", START + 401 * DAY)
     assert all(path.exists() for path in days)
+
+
+@pytest.mark.parametrize("wrong", [-400 * DAY, 400 * DAY, -START])
+def test_the_latest_is_the_one_taken_last(store: MemoryStore, wrong: int, rows: Rows, tmp_path: Path) -> None:
+    """One backup is taken while the clock is wrong, before and after that it is right."""
+    taken = []
+    for number, at in enumerate((START, START + HOUR, START + wrong, START + 2 * HOUR)):
+        store.commit(Batch(None, rows(1_000 + number, 1)))
+        taken.append(backed_up(store, "hourly", at).path)
+        assert Shelf(store.path).all()[0].path == taken[-1]
+    assert [one.path for one in Shelf(store.path).all()] == taken[::-1]
+    done = roll_back(store.path, "", Shelf(store.path).all(), take_over=False)
+    assert done.backup == taken[-1].name.removesuffix(".db.zst")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(("daily", "hourly", "migration")), st.integers(0, 2_000)), max_size=40))
+def test_no_clock_makes_retention_remove_what_is_new(
+    template: bytes, tmp_path: Path, taken: list[tuple[str, int]]
+) -> None:
+    """Whatever days the clock shows, in whatever order: the last seven of each kind that is counted are there."""
+    with TemporaryDirectory(dir=tmp_path) as folder:
+        shelf = Shelf(Path(folder) / "memory.db", Path(folder))
+        days: list[tuple[int, Path]] = []
+        others: list[tuple[int, Path]] = []
+        for number, (kind, day) in enumerate(taken, 1):
+            path = _copy_at(template, shelf, kind, START + day * DAY, number)
+            if kind == "daily":
+                if days and days[-1][0] == day:
+                    days.pop()  # a second one of a day takes the first one's place
+                days.append((day, path))
+            elif kind == "migration":
+                others.append((len(days), path))
+            shelf.prune(7)
+            assert path.exists()
+            assert all(path.exists() for _, path in days[-7:])
+            assert all(path.exists() for before, path in others if len(days) - before < 7)
+
+
+def test_backups_of_a_version_that_did_not_count_come_before_all_others(template: bytes, store: MemoryStore) -> None:
+    shelf = Shelf(store.path)
+    shelf.folder.mkdir(exist_ok=True)
+    old = [_copy_at(template, shelf, "manual", START + day * DAY) for day in (500, 400)]
+    new = backed_up(store, "manual", START).path
+    assert [one.path for one in shelf.all()] == [new, *old]
 
 
 @pytest.mark.parametrize("where", [0, 5, 100, -1, -300])

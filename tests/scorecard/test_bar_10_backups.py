@@ -101,6 +101,6 @@ def test_thirty_days(bar: Bar, tmp_path: Path) -> None:
         newest = shelf.all()
         for backup in newest[:-1]:
             backup.path.write_bytes(backup.path.read_bytes()[:-30])
-        shelf.prune(0, 1_770_000_000_000 + 365 * DAY)
+        shelf.prune(0)
         assert newest[-1].path.exists()
     bar.measured(f"{days} days: 7 dailies; the last good one is never removed")

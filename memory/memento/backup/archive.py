@@ -36,7 +36,7 @@ class Manifest(msgspec.Struct, frozen=True):
     kind: str
     """hourly, daily, manual, migration or forget."""
     at: int
-    """The instant it shows, Unix milliseconds."""
+    """The instant it shows, Unix milliseconds, by the clock of the machine."""
     schema: int
     content: str
     """storage.snapshot.Contents.hash of the store at that instant, and of the copy."""
@@ -50,6 +50,10 @@ class Manifest(msgspec.Struct, frozen=True):
     journal: str = ""
     """How far the journal was applied."""
     sqlite: str = ""
+    sequence: int = 0
+    """Greater than that of every backup that was in its folder when it was taken: clocks can be set back. 0 for backups
+    of versions that did not count.
+    """
     version: int = 1
 
 

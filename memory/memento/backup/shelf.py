@@ -1,7 +1,9 @@
 """The shelf: a store's backups, in `backups` beside its database, and which of them are kept.
 
-Kept are what was taken by hand, the latest hourly ones, for the days of `storage.backup_retention_days` one of each day
-and those from before a migration, and always the latest one that reads back.
+Kept are what was taken by hand, the latest hourly ones, one of each of the latest `storage.backup_retention_days` days
+on which one was taken, those from before a migration as long as a daily one of the same age, and always the latest one
+that reads back. Which of two is newer is told by the order in which they were taken, never by the clock: a clock that
+was wrong once makes no backup old, and none the latest.
 """
 
 from __future__ import annotations
@@ -67,14 +69,18 @@ class Shelf:
         return self.folder / f".{target.name}{_LEFT_OVER}-{what}"
 
     def all(self) -> list[Backup]:
-        """Return the backups, newest first; a file whose manifest cannot be read is none."""
+        """Return the backups, the last one taken first; a file whose manifest cannot be read is none."""
         found = []
         for path in self.folder.glob(f"{self.database.stem}-*{SUFFIX}"):
             with suppress(BackupDamaged):
                 manifest = read_manifest(path)
                 if manifest.database == self.database.name:
                     found.append(Backup(path, manifest))
-        return sorted(found, key=lambda backup: backup.manifest.at, reverse=True)
+        return sorted(found, key=lambda backup: (backup.manifest.sequence, backup.manifest.at), reverse=True)
+
+    def next_sequence(self) -> int:
+        """Return the sequence number of the next backup."""
+        return 1 + max((backup.manifest.sequence for backup in self.all()), default=0)
 
     def find(self, name: str) -> Backup:
         """Return the backup of this name, file name or path. Raises UsageError, BackupDamaged."""
@@ -86,14 +92,10 @@ class Shelf:
             return Backup(path, read_manifest(path))
         raise UsageError(f"there is no backup {name}: `memento backup list` names them")
 
-    def prune(self, retention_days: int, now: int) -> list[Backup]:
-        """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back.
-
-        Days count until a day after the newest backup but one: a clock set to next year makes nothing old.
-        """
+    def prune(self, retention_days: int) -> list[Backup]:
+        """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back."""
         backups = self.all()
-        until = min([now, *(backup.manifest.at + _DAY_MS for backup in backups[1:2])])
-        kept = _kept(backups, until - retention_days * _DAY_MS)
+        kept = _kept(backups, retention_days)
         for backup in backups:
             kept.add(backup.path)
             if _reads(backup):
@@ -104,24 +106,25 @@ class Shelf:
         return gone
 
 
-def _kept(backups: Iterable[Backup], since: int) -> set[Path]:
+def _kept(backups: Iterable[Backup], retention_days: int) -> set[Path]:
     """Return the files to keep of backups given newest first."""
     kept: set[Path] = set()
-    hourly = 0
-    days: set[int] = set()
+    hourly = days = 0
+    last_day: int | None = None
     for backup in backups:
-        kind, at = backup.manifest.kind, backup.manifest.at
+        kind, day = backup.manifest.kind, backup.manifest.at // _DAY_MS
         if kind == "manual":
             kept.add(backup.path)
         elif kind == "hourly":
             hourly += 1
             if hourly <= HOURLY_KEPT:
                 kept.add(backup.path)
-        elif at >= since:
-            if kind != "daily":
+        elif kind != "daily":
+            if days < retention_days:
                 kept.add(backup.path)
-            elif at // _DAY_MS not in days:
-                days.add(at // _DAY_MS)
+        elif day != last_day:
+            days, last_day = days + 1, day
+            if days <= retention_days:
                 kept.add(backup.path)
     return kept
 

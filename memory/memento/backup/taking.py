@@ -28,8 +28,9 @@ def take(
 ) -> Backup:
     """Back up the store as it is now, prove the backup, and remove those whose time is over.
 
-    `kind` is `hourly`, `daily`, `manual` or a word of your own and stands in the file's name; hourly and daily ones are
-    removed after `retention_days`. `now` is Unix milliseconds; `to` names the file, in place of a name on the shelf.
+    `kind` is `hourly`, `daily`, `manual` or a word of your own and stands in the file's name; daily ones are kept for
+    the latest `retention_days` days on which one was taken. `now` is Unix milliseconds; `to` names the file, in place
+    of a name on the shelf.
 
     Raises StoreCorrupt when the store itself is damaged, StoreError when the backup cannot be written.
     """
@@ -39,7 +40,7 @@ def take(
             _require_space(database, shelf.folder)
             backup = _take(database, kind, shelf, at, to or shelf.target(kind, at))
             if kind in ("hourly", "daily"):
-                shelf.prune(retention_days, at)
+                shelf.prune(retention_days)
     except OSError as error:
         raise StoreError(f"cannot write a backup to {shelf.folder}: {error.strerror or error}") from None
     return backup
@@ -48,7 +49,7 @@ def take(
 def _take(database: Database, kind: str, shelf: Shelf, at: int, target: Path) -> Backup:
     scratch, partial = shelf.partial(target, "copy"), shelf.partial(target, "packed")
     try:
-        manifest = _checked_copy(database, kind, at, scratch)
+        manifest = _checked_copy(database, kind, at, shelf.next_sequence(), scratch)
         killpoints.reach("backup.checked")
         pack(scratch, manifest, partial)
         scratch.unlink()
@@ -60,7 +61,7 @@ def _take(database: Database, kind: str, shelf: Shelf, at: int, target: Path) ->
     return Backup(target, manifest)
 
 
-def _checked_copy(database: Database, kind: str, at: int, scratch: Path) -> Manifest:
+def _checked_copy(database: Database, kind: str, at: int, sequence: int, scratch: Path) -> Manifest:
     with database.read() as connection:
         held = snapshot.copy(connection, scratch)
     killpoints.reach("backup.copied")
@@ -78,6 +79,7 @@ def _checked_copy(database: Database, kind: str, at: int, scratch: Path) -> Mani
         spool=held.spool,
         journal=held.journal,
         sqlite=apsw.sqlite_lib_version(),
+        sequence=sequence,
     )
 
 

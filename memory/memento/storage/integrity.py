@@ -14,9 +14,6 @@ from memento.counted import counted
 from memento.identity import HASH_BYTES, row_hash
 from memento.storage.rows import HASHED
 
-_EARLIEST: Final = 1_577_836_800_000
-"""2020: no row was ingested before."""
-_LATEST: Final = 32_503_680_000_000
 _CHUNK: Final = 500
 _SHOWN: Final = 20
 
@@ -61,15 +58,14 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
     left = limit
     while left is None or left > 0:
         chunk: list[tuple[Any, ...]] = connection.execute(
-            f"SELECT num, {', '.join(HASHED)}, content_hash, embedding_hash, embedding, active, ingested_at, model, "
-            "embedding_seq FROM memories WHERE num > ? ORDER BY num LIMIT ?",
+            f"SELECT num, {', '.join(HASHED)}, content_hash, embedding_hash, embedding, active, model, embedding_seq "
+            "FROM memories WHERE num > ? ORDER BY num LIMIT ?",
             (last, _CHUNK if left is None else min(_CHUNK, left)),
         ).fetchall()
         if not chunk:
             return Scan(damaged, unsound, 0)
-        for num, *columns, content, embedding_hash, embedding, active, ingested, model, seq in chunk:
-            sound = row_hash(columns) == content and active in (0, 1) and isinstance(ingested, int)
-            if not sound or not _EARLIEST <= ingested <= _LATEST:
+        for num, *columns, content, embedding_hash, embedding, active, model, seq in chunk:
+            if row_hash(columns) != content or active not in (0, 1):
                 damaged.append(num)
             elif not _embedding_is_sound(embedding, embedding_hash, model, seq):
                 unsound.append(num)
