@@ -6,6 +6,8 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+from memento.times import is_ahead, now_ms
+
 # The unit of a Unix number follows from its size: as seconds 1e11 is the year 5138, as milliseconds it is 1973.
 _SECONDS_BELOW = 1e11
 _MILLISECONDS_BELOW = 1e14
@@ -39,6 +41,14 @@ def to_unix_ms(value: object) -> int | None:
             return _from_number(float(text))
         return _from_iso(text)
     return None
+
+
+def inheritable(time: int | None, otherwise: int = 0) -> int:
+    """Return the time that records after this one, which state none, may take over: `time`, or else `otherwise`.
+
+    A stamp ahead of this machine's clock is wrong, and a wrong stamp stays with the record that states it.
+    """
+    return time if time and not is_ahead(time, now_ms()) else otherwise
 
 
 def _from_number(value: float) -> int | None:

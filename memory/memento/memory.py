@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, overload
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, NamedTuple, overload
 
-from memento.times import iso
+from memento.times import is_ahead, iso
 
 Trust = Literal["user", "assistant", "tool", "import"]
 """Who is behind a memory, from the channel it came through, never from what it says."""
@@ -15,6 +15,10 @@ KNOWLEDGE = "knowledge"
 """The collection `remember` writes to (semantic tier)."""
 EPISODIC = "episodic"
 """The collection ingestion writes to (episodic tier)."""
+STATED_TIME: Final = "stated_time"
+"""The key of `meta` that flags a memory whose stamp was ahead of the clock when it was stored; its value is that stamp,
+Unix milliseconds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class NewMemory:
     meta: Mapping[str, Any] = field(default_factory=dict)
     why: Mapping[str, Any] = field(default_factory=dict)
     """The decision that kept it: {"reason": str, "points": [[feature, points], ...]}."""
+
+    def clamped(self, now: int) -> NewMemory:
+        """Return the row to store at `now` (Unix milliseconds): a stamp ahead of that becomes `now`, and is flagged."""
+        if not is_ahead(self.timestamp, now):
+            return self
+        return replace(self, timestamp=now, meta={**self.meta, STATED_TIME: self.timestamp})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from memento.search.index_status import IndexStatus
 from memento.search.recall import CATCH_UP_SECONDS, Options, recall as search
 from memento.search.semantic import Semantic
 from memento.search.working import WorkingTier
-from memento.storage import overview, rows
-from memento.storage.filters import Filter, where
+from memento.storage import overview, rows, turns
+from memento.storage.filters import Filter
 from memento.storage.overview import Stats
 from memento.times import now_ms, to_ms, zone_of
 
@@ -194,12 +194,14 @@ class MemoryStore(CaptureAccount):
     def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
         """Return the latest memories by the time of their event, latest first.
 
+        Those whose stamp was ahead of the clock when they were stored come after all others: their time is not known.
         Raises UsageError for limit < 1, an unknown filter, role or trust, and a time that cannot be read.
         """
-        condition, parameters = where(to_filter(filters))
-        count = arguments.whole("limit", limit, 1)
+        within, count = to_filter(filters), arguments.whole("limit", limit, 1)
         with self._database.read() as connection:
-            return rows.select(connection, condition, parameters, "timestamp DESC, num DESC", count)
+            nums = turns.latest(connection, within, count)
+            found = rows.by_nums(connection, nums)
+        return [found[num] for num in nums if num in found]
 
     def delete(self, memory_id: str) -> bool:
         """Forget one memory, by its id or an unambiguous beginning; ingestion will not bring it back.

@@ -18,6 +18,10 @@ _MILLISECONDS_FROM: Final = 100_000_000_000
 """Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138."""
 
 
+EARLIEST_CLOCK: Final = 1_577_836_800_000
+"""2020-01-01: a clock that shows an earlier time is wrong, and stamps are not judged by it."""
+MOST_AHEAD: Final = 300_000
+"""How far a stamp may be ahead of this machine's clock: no two clocks agree to the millisecond."""
 _SYSTEM_ZONE: Final = ":/etc/localtime"
 """What an unset TZ means; see tzset(3)."""
 
@@ -25,6 +29,11 @@ _SYSTEM_ZONE: Final = ":/etc/localtime"
 def now_ms() -> int:
     """Return the current time in Unix milliseconds; 0 for a clock that shows a time before 1970."""
     return max(0, time.time_ns() // 1_000_000)
+
+
+def is_ahead(timestamp: int, now: int) -> bool:
+    """Tell whether a stamp is ahead of the clock that shows `now`: it is wrong, or the clock is. Both in Unix ms."""
+    return now >= EARLIEST_CLOCK and timestamp > now + MOST_AHEAD
 
 
 def to_ms(value: datetime | date | float | str, zone: tzinfo | None = None) -> int:

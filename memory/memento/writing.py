@@ -12,6 +12,7 @@ from memento.errors import UsageError
 from memento.identity import memory_id
 from memento.memory import EPISODIC, Memory, NewMemory, Trust
 from memento.narrowing import one_of
+from memento.times import now_ms
 from memento_policies import Decision, Kind, Message, Policy, Role
 from memento_policies.text import encode
 
@@ -37,13 +38,13 @@ def trust_of(message: Message) -> Trust:
 
 
 def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory:
-    """Return the row for a kept message. Only redacted text goes into it, its meta included."""
+    """Return the row for a kept message. Only redacted text goes into it, its meta included; no stamp ahead of now."""
     meta = {name: value for name, value in message.meta.items() if name not in ("speaker", "active")}
     if decision.redactions:
         meta["redacted"] = dict(decision.redactions)
     if decision.links:
         meta["secrets"] = list(decision.links[:_MOST_LINKS])
-    return NewMemory(
+    memory = NewMemory(
         id=memory_id(message.source, message.key),
         text=decision.text,
         timestamp=message.timestamp,
@@ -61,6 +62,7 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
         meta=_redacted(meta, policy),
         why={"reason": decision.reason, "points": [[name, round(points, 3)] for name, points in decision.reasons]},
     )
+    return memory.clamped(now_ms())
 
 
 def remembered(

@@ -19,7 +19,7 @@ from memento_ingest.formats.sqlite import Database, has_columns
 from memento_ingest.formats.thread import clean
 from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text
 from memento_ingest.span import Checkpoint, SourceInfo, Title
-from memento_ingest.times import to_unix_ms
+from memento_ingest.times import inheritable, to_unix_ms
 from memento_policies import Message, Role
 
 SOURCE: Final = "cursor-ide"
@@ -56,7 +56,7 @@ class CursorIDE:
             @lru_cache(maxsize=256)
             def started(composer: str) -> int:
                 row = database.first(_STARTED, {"composer": composer})
-                return (row and to_unix_ms(row[0])) or info.modified
+                return inheritable(to_unix_ms(row[0]) if row else None, info.modified)
 
             def convert(row: Row) -> Reading:
                 kind, _, rest = row.id.partition(":")
@@ -77,7 +77,7 @@ def _composer(composer: str, value: object, info: SourceInfo) -> Reading:
         return Reading(skipped=[("not_an_object", "")])
     name = clean(string(value.get("name"))).strip()
     reading = Reading(title=Title(composer, name) if name else None)
-    time = to_unix_ms(value.get("createdAt")) or info.modified
+    time = inheritable(to_unix_ms(value.get("createdAt")), info.modified)
     bubbles = value.get("conversation")
     for number, bubble in enumerate(bubbles if isinstance(bubbles, list) else []):
         own_id = string(bubble.get("bubbleId")) if isinstance(bubble, dict) else ""

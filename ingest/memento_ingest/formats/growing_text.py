@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from memento_ingest.formats.thread import chain_key, file_session
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
+from memento_ingest.times import inheritable
 from memento_policies import Message, Role
 
 MAX_MESSAGE: Final = 4 * 1024 * 1024
@@ -161,7 +162,7 @@ class TextParser:
         """Begin another conversation: nothing said before is part of its keys."""
         self._chain = chain_key("", "", marker.rest)
         self._session = self._chain
-        self._time = marker.time or 0
+        self._time = inheritable(marker.time)
 
     def _close(self) -> Iterator[Span]:
         """Yield the open message, if there is one, and take it into the chain."""
@@ -175,7 +176,7 @@ class TextParser:
             return
         key = chain_key(self._chain, opened.role, text.partition("\n")[0])
         self._chain = chain_key(key, opened.role, text)
-        self._time = opened.time
+        self._time = inheritable(opened.time, self._time)
         message = Message(
             role=opened.role,
             text=text,

@@ -11,7 +11,7 @@ import msgspec
 
 from memento_ingest.formats.excerpt import Turn
 from memento_ingest.formats.ids import digest, short_id
-from memento_ingest.times import to_unix_ms
+from memento_ingest.times import inheritable, to_unix_ms
 
 MAX_CALLS: Final = 64
 """Tool calls that wait for their result; beyond that the oldest is given up."""
@@ -91,7 +91,9 @@ class State(msgspec.Struct, omit_defaults=True):
     """The session id the file states; empty until it does."""
     project: str = ""
     time: int = 0
-    """Unix milliseconds of the latest record that states its time."""
+    """Unix milliseconds of the record at hand, or of the latest before it whose time may be taken over."""
+    carried: int = -1
+    """Unix milliseconds that a record which states no time takes over; -1 in a state of an older version: `time`."""
     model: str = ""
     chain: str = ""
     """Key of the latest message without an id of its own."""
@@ -111,8 +113,8 @@ class State(msgspec.Struct, omit_defaults=True):
     def at(self, timestamp: object) -> int | None:
         """Take over a record's time if it states one, and return it in Unix milliseconds."""
         time = to_unix_ms(timestamp)
-        if time:
-            self.time = time
+        self.carried = inheritable(time, inheritable(self.time) if self.carried < 0 else self.carried)
+        self.time = time or self.carried
         return time
 
     def belongs_to(self, session: object) -> None:

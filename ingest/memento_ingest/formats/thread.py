@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from memento_ingest.formats.excerpt import Excerpt, Reader, Turn
 from memento_ingest.span import SourceInfo, Span, Title
+from memento_ingest.times import inheritable
 from memento_policies import Message
 
 MAX_CONVERSATIONS: Final = 256
@@ -75,7 +76,7 @@ class Thread:
         cleaned = [turn._replace(text=clean(turn.text)) for turn in excerpt.turns]
         turns = [turn for turn in cleaned if turn.text.strip()]
         if excerpt.whole:
-            messages, _ = self._chain(excerpt, turns, ("", excerpt.started or 0))
+            messages, _ = self._chain(excerpt, turns, ("", inheritable(excerpt.started)))
             session = clean(excerpt.session_id) or (messages[0].key if messages else "")
             return [replace(message, session_id=session) for message in messages]
         name = blake2b(excerpt.session_id.encode("utf-8", "replace"), digest_size=8).hexdigest()
@@ -91,12 +92,13 @@ class Thread:
         messages = []
         for turn in turns:
             key = clean(turn.key) or chain_key(key, turn.role, turn.text)
-            time = turn.timestamp or time
+            stated = turn.timestamp or time
+            time = inheritable(turn.timestamp, time)
             messages.append(
                 Message(
                     role=turn.role,
                     text=turn.text,
-                    timestamp=time or self._modified,
+                    timestamp=stated or self._modified,
                     source=excerpt.source or self._source,
                     session_id=session,
                     key=key,

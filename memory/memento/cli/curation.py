@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from memento.store import MemoryStore
 
 _DOING = {
+    "clamp": "time was ahead of the clock, set to the time of storing",
     "same": "said again, the newest stands for it",
     "outdated": "superseded by a newer statement",
     "promote": "promoted to knowledge",

@@ -18,7 +18,7 @@ from memento import journal
 from memento.curation.similarity import chains
 from memento.curation.survey import Survey
 from memento.memory import EPISODIC, KNOWLEDGE
-from memento.storage import curating, fading, repeats
+from memento.storage import curating, fading, repeats, stamps
 from memento.store import MemoryStore
 from memento.times import iso, now_ms
 from memento_policies.retention import Retention, Traits, load_retention
@@ -65,10 +65,12 @@ def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = 
     Repeats, outdated statements and what has faded are marked, wishes and decisions become knowledge, nothing is
     deleted but what a policy of the user's own tells to forget. Raises PolicyError, StoreError.
     """
-    found = plan(store, now_ms() if now is None else now)
+    at = now_ms() if now is None else now
+    clamped = _clamp(store, dry_run=dry_run)
+    found = plan(store, at)
     if found.steps and not dry_run:
         _carry_out(store, found)
-    return found
+    return replace(found, counts={"clamp": clamped, **found.counts}) if clamped else found
 
 
 def plan(store: MemoryStore, now: int) -> Plan:
@@ -93,6 +95,16 @@ def plan(store: MemoryStore, now: int) -> Plan:
     with store.database.read() as connection:
         steps = [replace(step, text=curating.beginning(connection, step.id, _SHOWN)) for step in steps]
     return Plan(steps, len(survey), faded, dict(Counter(step.doing for step in steps)))
+
+
+def _clamp(store: MemoryStore, *, dry_run: bool) -> int:
+    """Correct the stamps ahead of the clock that an older version stored as they were; return how many there are."""
+    with store.database.read() as connection:
+        unflagged = stamps.count(connection, 0).unflagged
+    if unflagged and not dry_run:
+        with store.database.write() as connection:
+            return stamps.clamp(connection)
+    return unflagged
 
 
 def _marked(survey: Survey, marks: Mapping[int, Step]) -> Iterator[Step]:
@@ -132,9 +144,13 @@ def _same(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int,
         with store.database.read() as connection:
             return curating.text(connection, survey.ids[place])
 
+    def age(place: int) -> tuple[bool, int, str]:
+        """Return what orders copies: one whose stamp was ahead is the newest among its like only."""
+        return place not in survey.ahead, *survey.age(place)
+
     steps: dict[int, Step] = {}
     for group in chains(survey.signatures.pairs(retention.same_above, text_of)):
-        *older, newest = sorted(group, key=survey.age)
+        *older, newest = sorted(group, key=age)
         why = intern(f"said again on {iso(survey.times[newest])[:10] or 'an unknown day'}")
         for place in older:
             steps[place] = Step("same", survey.ids[place], why, survey.ids[newest])
@@ -142,14 +158,21 @@ def _same(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int,
 
 
 def _outdated(survey: Survey) -> dict[int, Step]:
-    """Return by its place a step for every statement of a person that a newer one of the same voice contradicts."""
+    """Return by its place a step for every statement of a person that a newer one of the same voice contradicts.
+
+    A memory whose stamp was ahead contradicts nothing, for it may be the older one. Its time is at most that of
+    storing, so what was said after that contradicts it.
+    """
     known: defaultdict[int, Known] = defaultdict(Known)
+    with_ahead: defaultdict[int, Known] = defaultdict(Known)
     places = {survey.ids[place]: place for place, _ in survey.statements}
     steps: dict[int, Step] = {}
     for place, statement in sorted(survey.statements, key=lambda one: survey.age(one[0])):
-        for old in known[survey.voices[place]].hear(statement, survey.ids[place]):
+        voice, memory = survey.voices[place], survey.ids[place]
+        replaced = with_ahead[voice].hear(statement, memory) if survey.ahead else []
+        for old in () if place in survey.ahead else (*known[voice].hear(statement, memory), *replaced):
             why = f"{old.of}: {old.was!r} became {statement.value!r}"
-            steps[places[old.source]] = Step("outdated", old.source, why, survey.ids[place])
+            steps[places[old.source]] = Step("outdated", old.source, why, memory)
     return steps
 
 

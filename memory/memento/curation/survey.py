@@ -52,6 +52,8 @@ class Survey:
         """The places of memories that are marked as said again."""
         self.faded: set[int] = set()
         """The places of memories that are marked as faded."""
+        self.ahead: set[int] = set()
+        """The places of memories whose stamp was ahead of the clock: when they were said is not known."""
         self.signatures = Signatures()
         self.statements: list[tuple[int, Statement]] = []
         """What people stated, and the places of the memories that state it."""
@@ -85,6 +87,8 @@ class Survey:
             self.repeated.add(place)
         if row.faded:
             self.faded.add(place)
+        if row.ahead:
+            self.ahead.add(place)
         if row.role == "user" and row.kind == "turn":  # an agent explains: "the triangle is equilateral" is passing
             self.statements += ((place, statement) for statement in retention.statements.of(row.text))
 

@@ -10,6 +10,7 @@ from typing import Final
 from memento.counted import counted
 from memento.filesystem import SILENT, kind_of
 from memento.health.examination import Check, Finding, Patient, advised, broken
+from memento.health.time_checks import TIME
 from memento.times import now_ms
 
 LEAST_FREE: Final = 256 * 1024 * 1024
@@ -141,7 +142,7 @@ def _healed(patient: Patient) -> Iterator[Finding]:
 
     with patient.database.read() as connection:
         healing = last(connection)
-    if healing and now_ms() - healing.at < OLD_HEALING_MS:
+    if healing and abs(now_ms() - healing.at) < OLD_HEALING_MS:
         yield advised(healing.text, healing.advice)
 
 
@@ -155,4 +156,5 @@ STATE: Final = (
     Check("model", _model),
     Check("engine", _engine),
     Check("index", _backend),
+    *TIME,
 )

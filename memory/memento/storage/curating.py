@@ -9,12 +9,14 @@ import apsw
 
 from memento.identity import row_hash
 from memento.storage.rows import HASHED
+from memento.storage.stamps import AHEAD
 
 _COLUMNS = ", ".join(HASHED)
 _SURVEYED = (
     "num, id, text, timestamp, role, speaker, kind, importance, tags, collection, project, superseded_by, "
     "EXISTS (SELECT 1 FROM repeats WHERE repeats.num = memories.num), "
-    "EXISTS (SELECT 1 FROM faded WHERE faded.num = memories.num)"
+    "EXISTS (SELECT 1 FROM faded WHERE faded.num = memories.num), "
+    f"{AHEAD}"
 )
 
 
@@ -37,6 +39,8 @@ class Surveyed(NamedTuple):
     """As it is marked: the newer one may be gone."""
     repeated: int
     faded: int
+    ahead: int
+    """1 where its stamp was ahead of the clock."""
 
 
 def survey(connection: apsw.Connection, after: int, limit: int) -> list[Surveyed]:

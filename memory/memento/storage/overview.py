@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 
 from memento.memory import EPISODIC, KNOWLEDGE, CacheUse
+from memento.storage.stamps import AHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Stats:
     first: int
     """Time of the oldest memory whose time is known, Unix milliseconds; 0 = none."""
     last: int
-    """Time of the latest memory, Unix milliseconds."""
+    """Time of the latest memory whose stamp was not ahead of the clock, Unix milliseconds."""
     sources: int
     """Files read so far."""
     skipped: int
@@ -71,7 +72,7 @@ def stats(connection: apsw.Connection, path: str, model: str, caches: Mapping[st
         by_role=groups("role"),
         sessions=number("SELECT count(DISTINCT session_id) FROM memories WHERE session_id <> ''"),
         first=number("SELECT min(timestamp) FROM memories WHERE timestamp > 0"),
-        last=number("SELECT max(timestamp) FROM memories"),
+        last=number(f"SELECT timestamp FROM memories WHERE NOT {AHEAD} ORDER BY timestamp DESC LIMIT 1"),
         sources=number("SELECT count(*) FROM sources"),
         skipped=number("SELECT sum(messages) FROM ledger WHERE outcome = 'skipped'"),
         quarantined=number("SELECT count(*) FROM quarantine"),

@@ -62,7 +62,8 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
     stored: list[str] = []
     extended: list[str] = []
     duplicates = forgotten = 0
-    for memory in memories:
+    for given in memories:
+        memory = given.clamped(now)
         if forgets and _tombstoned(connection, memory, revive):
             forgotten += 1
             continue

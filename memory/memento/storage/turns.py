@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from memento.storage.filters import AMONG, REPLACED_BY, Filter, listed, quote, where
+from memento.storage.stamps import AHEAD
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
@@ -93,10 +94,16 @@ def around(
 
 
 def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]:
-    """Return the row numbers of the latest that pass the filter, the latest first."""
+    """Return the row numbers of the latest that pass the filter, the latest first.
+
+    When a memory happened whose stamp was ahead of the clock is not known: it comes after all others.
+    """
     condition, parameters = where(within)
-    sql = f"SELECT num FROM memories WHERE {condition} ORDER BY timestamp DESC, num DESC LIMIT ?"
-    return [num for (num,) in connection.execute(sql, (*parameters, limit))]
+    found: list[int] = []
+    for stamp in (f"NOT {AHEAD}", AHEAD):
+        sql = f"SELECT num FROM memories WHERE {condition} AND {stamp} ORDER BY timestamp DESC, num DESC LIMIT ?"
+        found += [num for (num,) in connection.execute(sql, (*parameters, limit - len(found)))]
+    return found
 
 
 def replacements(connection: apsw.Connection, nums: Iterable[int]) -> set[int]:

@@ -296,7 +296,7 @@ class ClaudeCodeParser:
         """Return what every message of the record has in common."""
         in_file = "" if entry.isSidechain else self._file_session
         return {
-            "timestamp": self._state.milliseconds() or self._info.modified,
+            "timestamp": self._state.time or self._info.modified,
             "source": SOURCE,
             "session_id": in_file or self._state.session or self._file_session or file_session(self._info),
             "project": self._state.cwd,

@@ -15,7 +15,7 @@ import msgspec
 from memento_ingest.formats import branches
 from memento_ingest.formats.branches import Link
 from memento_ingest.formats.ids import MAX_ID, digest, short_id
-from memento_ingest.times import to_unix_ms
+from memento_ingest.times import inheritable, to_unix_ms
 
 MAX_CALLS: Final = 64
 """Tool calls that wait for their result; beyond that the oldest is given up."""
@@ -53,25 +53,27 @@ class State(msgspec.Struct, omit_defaults=True):
     """How many lines lie before it."""
     cwd: str = ""
     session: str = ""
-    time: str | int = 0
-    """Unix milliseconds of the latest record that states its time; read from its text only when it is needed."""
+    time: int = 0
+    """Unix milliseconds of the record at hand, or of the latest before it whose time may be taken over."""
     chain: str = ""
     """Key of the latest message without any id of its own."""
     calls: dict[str, Call] = {}
     said: dict[str, Said] = {}
     links: list[Link] = []
     linked: int = 0
+    carried: int = -1
+    """Unix milliseconds that a record which states no time takes over; -1 in a state of an older version: `time`."""
 
     def copy(self) -> State:
         """Return a copy that later lines don't change."""
         return State(
-            self.line, self.cwd, self.session, self.time, self.chain, self.calls, self.said, self.links, self.linked
-        )
+            self.line, self.cwd, self.session, self.time, self.chain, self.calls, self.said, self.links, self.linked,
+            self.carried,
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
         state = self.copy()
-        state.time = self.milliseconds()
         state.links = self._window()
         state.linked = len(state.links)
         plain: dict[str, Any] = msgspec.to_builtins(state)
@@ -83,18 +85,12 @@ class State(msgspec.Struct, omit_defaults=True):
             self.cwd = cwd
         if session:
             self.session = session if len(session) <= MAX_ID else digest(session)
-        if timestamp is None:
-            return
         if isinstance(timestamp, str) and len(timestamp) == _ISO_LENGTH and timestamp[-1] == "Z":
-            self.time = timestamp
-        elif time := to_unix_ms(timestamp):
-            self.time = time
-
-    def milliseconds(self) -> int:
-        """Return the time of the latest record that states it, 0 if none did."""
-        if isinstance(self.time, str):
-            self.time = _milliseconds(self.time)
-        return self.time
+            time = _milliseconds(timestamp)
+        else:
+            time = to_unix_ms(timestamp) or 0
+        self.carried = inheritable(time, inheritable(self.time) if self.carried < 0 else self.carried)
+        self.time = time or self.carried
 
     def call(self, call_id: str, call: Call) -> None:
         """Remember a tool call."""

@@ -1,0 +1,70 @@
+"""Stamps that are ahead of the clock: which memories carry one, and how those of older versions are corrected."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, NamedTuple
+
+import apsw
+
+from memento.identity import row_hash
+from memento.memory import STATED_TIME
+from memento.storage.rows import HASHED
+from memento.times import EARLIEST_CLOCK, MOST_AHEAD
+
+_STORED_AT: Final = (
+    f"CASE WHEN memories.ingested_at < {EARLIEST_CLOCK} THEN unixepoch() * 1000 ELSE memories.ingested_at END"
+)
+"""When a memory was stored; where the clock was wrong then, it was before now."""
+_UNFLAGGED: Final = f"memories.timestamp > {MOST_AHEAD} + {_STORED_AT}"
+"""The stamp was stored as it was, by a version that did not look."""
+AHEAD: Final = f"(instr(memories.meta, '\"{STATED_TIME}\":') > 0 OR {_UNFLAGGED})"
+"""SQL: the stamp was ahead of the clock when the memory was stored. When it happened is not known; before that."""
+
+
+class Ahead(NamedTuple):
+    """How many memories carry a stamp that was ahead."""
+
+    all: int
+    recent: int
+    """Those stored since the time asked about."""
+    unflagged: int
+    """Those that `clamp` has not corrected yet."""
+
+
+class WrongClock(NamedTuple):
+    """How many memories were stored while the clock was wrong."""
+
+    early: int
+    """Before 2020."""
+    late: int
+    """Later than now."""
+
+
+def count(connection: apsw.Connection, since: int) -> Ahead:
+    """Count the memories whose stamp was ahead; `since` in Unix milliseconds."""
+    recent, unflagged = "coalesce(sum(ingested_at >= ?), 0)", f"coalesce(sum({_UNFLAGGED}), 0)"
+    found = connection.execute(f"SELECT count(*), {recent}, {unflagged} FROM memories WHERE {AHEAD}", (since,))
+    return Ahead(*next(found))
+
+
+def clamp(connection: apsw.Connection) -> int:
+    """Clamp and flag the stamps that an older version stored as they were, inside the caller's transaction."""
+    nums = [num for (num,) in connection.execute(f"SELECT num FROM memories WHERE {_UNFLAGGED}")]
+    read = f"SELECT {_STORED_AT}, {', '.join(HASHED)} FROM memories WHERE num = ?"
+    for num in nums:
+        stored_at, *values = next(connection.execute(read, (num,)))
+        row = dict(zip(HASHED, values, strict=True))
+        meta = {**json.loads(row["meta"]), STATED_TIME: row["timestamp"]}
+        row |= {"timestamp": stored_at, "meta": json.dumps(meta, ensure_ascii=False, separators=(",", ":"))}
+        connection.execute(
+            "UPDATE memories SET timestamp = ?, meta = ?, content_hash = ? WHERE num = ?",
+            (row["timestamp"], row["meta"], row_hash(row.values()), num),
+        )
+    return len(nums)
+
+
+def wrong_clock(connection: apsw.Connection, now: int) -> WrongClock:
+    """Count the memories whose time of storing cannot be right at `now` (Unix milliseconds)."""
+    sql = "SELECT coalesce(sum(ingested_at < ?), 0), coalesce(sum(ingested_at > ?), 0) FROM memories"
+    return WrongClock(*next(connection.execute(sql, (EARLIEST_CLOCK, now + MOST_AHEAD))))
