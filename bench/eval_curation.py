@@ -21,8 +21,8 @@ from bench.examples import LABELLED, labelled
 from bench.policy import text as prose
 
 from memento.curation.similarity import Signatures, chains
+from memento_policies.known import Known
 from memento_policies.retention import load_retention
-from memento_policies.statements import Known
 
 Edit = Callable[[random.Random, list[str]], list[str]]
 
@@ -38,6 +38,8 @@ OTHER: Final[dict[str, Edit]] = {
     "a negation more": lambda rng, words: _inserted(words, rng.randrange(len(words)), "not"),
     "every third word changed": lambda _, words: [f"x{word}" if at % 3 == 0 else word for at, word in enumerate(words)],
 }
+PAIRS: Final = ("supersession", "corrections", "corrections_test")
+"""Files of labelled pairs."""
 LEAST_WORDS: Final = 16
 """Of a shorter text one changed word is more than a fifth of its word triples."""
 
@@ -68,10 +70,10 @@ def duplicates(rng: random.Random, above: float) -> None:
     print(f"  precision {right / (right + wrong):.1%}, recall {right / (100 * len(SAME)):.1%}")
 
 
-def statements() -> None:
-    """Print precision and recall of supersession on the labelled pairs."""
-    retention, right, wrong, missed = load_retention(), 0, 0, 0
-    for line in (LABELLED / "supersession.txt").read_text("utf-8").splitlines():
+def statements(name: str) -> None:
+    """Print precision and recall of supersession on a file of labelled pairs."""
+    retention, right, wrong, missed, pairs = load_retention(), 0, 0, 0, 0
+    for line in (LABELLED / f"{name}.txt").read_text("utf-8").splitlines():
         if line.startswith("#"):
             continue
         label, older, newer = line.split(" | ")
@@ -82,8 +84,9 @@ def statements() -> None:
         right += found and label == "yes"
         wrong += found and label == "no"
         missed += not found and label == "yes"
-    print(f"Supersession, {right + missed} pairs to find among 60")
-    print(f"  precision {right / (right + wrong):.1%}, recall {right / (right + missed):.1%}")
+        pairs += 1
+    print(f"Supersession, {name}: {right + missed} pairs to find among {pairs}")
+    print(f"  precision {right / max(1, right + wrong):.1%}, recall {right / (right + missed):.1%}")
 
 
 def _originals(rng: random.Random) -> Iterator[str]:
@@ -101,12 +104,13 @@ def _inserted(words: list[str], at: int, word: str) -> list[str]:
 
 
 def main() -> None:
-    """Print both."""
+    """Print all of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     duplicates(random.Random(options.seed), load_retention().same_above)
-    statements()
+    for name in PAIRS:
+        statements(name)
 
 
 if __name__ == "__main__":

@@ -197,6 +197,7 @@ class StatementRule(_Strict):
     enabled: bool = True
     pattern: Pattern
     thing: Word | None = None
+    change: bool = False
 
     @model_validator(mode="after")
     def _named_groups(self) -> Self:

@@ -8,13 +8,14 @@ somebody writes one, deletes.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from sys import intern
 from typing import Any, Final, Literal
 
 from memento import journal
+from memento.curation.contradictions import contradictions
 from memento.curation.similarity import chains
 from memento.curation.survey import Survey
 from memento.memory import EPISODIC, KNOWLEDGE
@@ -22,7 +23,6 @@ from memento.storage import curating, fading, repeats, stamps
 from memento.store import MemoryStore
 from memento.times import iso, now_ms
 from memento_policies.retention import Retention, Traits, load_retention
-from memento_policies.statements import Known
 
 FADED: Final = 1 / 20
 """A memory of which no more than this share of its importance is left has faded."""
@@ -77,7 +77,7 @@ def plan(store: MemoryStore, now: int) -> Plan:
     """Return what is to be done, each step with its reason."""
     retention = load_retention(store.config.policy_dir)
     survey = Survey(store.database, retention, now)
-    marks = {**_outdated(survey), **_same(store, survey, retention)}
+    marks = {**_outdated(store, survey, retention), **_same(store, survey, retention)}
     steps = [*_marked(survey, marks), *_moved(survey, marks, retention)]
     gone = {step.id for step in steps if step.doing == "forget"}
     promoted = {step.id for step in steps if step.doing == "promote"}
@@ -157,23 +157,12 @@ def _same(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int,
     return steps
 
 
-def _outdated(survey: Survey) -> dict[int, Step]:
-    """Return by its place a step for every statement of a person that a newer one of the same voice contradicts.
-
-    A memory whose stamp was ahead contradicts nothing, for it may be the older one. Its time is at most that of
-    storing, so what was said after that contradicts it.
-    """
-    known: defaultdict[int, Known] = defaultdict(Known)
-    with_ahead: defaultdict[int, Known] = defaultdict(Known)
-    places = {survey.ids[place]: place for place, _ in survey.statements}
-    steps: dict[int, Step] = {}
-    for place, statement in sorted(survey.statements, key=lambda one: survey.age(one[0])):
-        voice, memory = survey.voices[place], survey.ids[place]
-        replaced = with_ahead[voice].hear(statement, memory) if survey.ahead else []
-        for old in () if place in survey.ahead else (*known[voice].hear(statement, memory), *replaced):
-            why = f"{old.of}: {old.was!r} became {statement.value!r}"
-            steps[places[old.source]] = Step("outdated", old.source, why, memory)
-    return steps
+def _outdated(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int, Step]:
+    """Return by its place a step for every statement of a person that a newer one of the same voice contradicts."""
+    return {
+        old: Step("outdated", survey.ids[old], why, survey.ids[new])
+        for old, new, why in contradictions(store.database, survey, retention)
+    }
 
 
 def _carry_out(store: MemoryStore, found: Plan) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from memento.curation.similarity import Signatures
 from memento.memory import Memory
 from memento.storage import curating
 from memento.storage.database import Database
+from memento_policies.claims import Claim
 from memento_policies.retention import DAY_MS, Retention, Traits
-from memento_policies.statements import Statement
+from memento_policies.statements import Said
 
 if TYPE_CHECKING:
     import apsw
@@ -55,8 +56,10 @@ class Survey:
         self.ahead: set[int] = set()
         """The places of memories whose stamp was ahead of the clock: when they were said is not known."""
         self.signatures = Signatures()
-        self.statements: list[tuple[int, Statement]] = []
-        """What people stated, and the places of the memories that state it."""
+        self.statements: list[tuple[int, Said]] = []
+        """What people stated but ordinary claims, and the places of the memories that state it."""
+        self._claims, self._claim_places = array("q"), array("i")
+        """The hashes of ordinary claims, and the places of the memories that make them."""
         for row in walk(database, curating.survey):
             self._add(row, retention)
 
@@ -90,7 +93,24 @@ class Survey:
         if row.ahead:
             self.ahead.add(place)
         if row.role == "user" and row.kind == "turn":  # an agent explains: "the triangle is equilateral" is passing
-            self.statements += ((place, statement) for statement in retention.statements.of(row.text))
+            for said in retention.statements.of(row.text):
+                self._take(place, said)
+
+    def claimed(self, hashes: Set[int]) -> set[int]:
+        """Return the places of memories that make an ordinary claim of one of these hashes."""
+        return {place for name, place in zip(self._claims, self._claim_places, strict=True) if name in hashes}
+
+    def claims_of(self, voice: int) -> set[int]:
+        """Return the places of memories of a voice that make ordinary claims."""
+        return {place for place in self._claim_places if self.voices[place] == voice}
+
+    def _take(self, place: int, said: Said) -> None:
+        if not isinstance(said, Claim) or said.telling:
+            self.statements.append((place, said))
+            return
+        for name in said.names():
+            self._claims.append(name)
+            self._claim_places.append(place)
 
     def _class_of(self, row: curating.Surveyed) -> int:
         """Return the number of a row's role, kind, collection and tags: a store has few that differ."""
