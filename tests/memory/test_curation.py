@@ -25,6 +25,7 @@ from memento.storage import curating
 from memento.storage.capture import Batch
 from memento.storage.integrity import rows as examined
 from memento.store import MemoryStore
+from memento_policies.known import CORRECTABLE
 
 DAY = 86_400_000
 NOW = 1_790_000_000_000
@@ -343,3 +344,42 @@ def test_no_more_than_a_page_of_texts_is_held(
     finally:
         tracemalloc.stop()
     assert peak < 2.5e6
+
+
+def test_corrections_denials_and_what_was_taken_back(store: MemoryStore) -> None:
+    """Each of one voice, in the order of their times, whatever the order in which they were stored."""
+    said = {
+        "a1": (9, "We deploy on Fridays."),
+        "a2": (8, "We no longer deploy on Fridays."),
+        "b1": (9, "We don't support single sign-on yet."),
+        "b2": (3, "We support single sign-on now."),
+        "c1": (7, "The exporter writes CSV files at night."),
+        "c2": (6, "Correction: the exporter writes Parquet files at night."),
+        "d1": (5, "We migrated the queue to RabbitMQ."),
+        "d2": (4, "We rolled back the queue migration."),
+        "e1": (9, "We use Redis for the queue."),
+        "e2": (2, "Don't we use Redis for the queue?"),
+    }
+    memories = [row(name, text, day) for name, (day, text) in said.items()]
+    memories += [row("e3", "We don't use Redis for the queue.", 1, project="/shop")]
+    memories += [row(f"f{number}f", f"We keep list {number} in drawer {number}.", 20) for number in range(50)]
+    put(store, *memories[::-1])
+    consolidate(store, now=NOW)
+    for older, newer in (("a1", "a2"), ("b1", "b2"), ("c1", "c2"), ("d1", "d2")):
+        assert superseded_by(store, older) == newer
+    assert superseded_by(store, "e1") == ""  # the queue was in RabbitMQ for a day, and is in Redis again
+    for name in ("a2", "b2", "c2", "d2", "e1", "e2", "e3", "f7f"):
+        assert superseded_by(store, name) == ""
+    assert not consolidate(store, now=NOW).steps
+
+
+def test_a_correction_is_of_what_was_said_not_long_ago(store: MemoryStore) -> None:
+    filler = [row(f"f{number:08}f", f"We keep list {number} in drawer {number}.", 10) for number in range(CORRECTABLE)]
+    put(
+        store,
+        row("0d", "We ship parcels on Tuesdays.", 20),
+        *filler,
+        row("0e", "Correction: we ship parcels on Mondays.", 1),
+    )
+    consolidate(store, now=NOW)
+    assert superseded_by(store, "0d") == ""

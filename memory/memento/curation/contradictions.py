@@ -28,22 +28,27 @@ class Contradiction(NamedTuple):
     why: str
 
 
-def contradictions(database: Database, survey: Survey, retention: Retention) -> Iterator[Contradiction]:
-    """Yield what newer statements contradict, in the order in which they were said.
+def contradictions(database: Database, survey: Survey, retention: Retention) -> list[Contradiction]:
+    """Return what newer statements contradict, each memory once.
 
     A memory whose stamp was ahead contradicts nothing, for it may be the older one. Its time is at most that of
-    storing, so what was said after that contradicts it.
+    storing, so what was said after that contradicts it. What a change contradicted holds again once it is taken back.
     """
     known: defaultdict[int, Known] = defaultdict(Known)
     with_ahead: defaultdict[int, Known] = defaultdict(Known)
     places: dict[str, int] = {}
+    found: dict[int, Contradiction] = {}
+    taken_back: set[int] = set()
     said = [*survey.statements, *_claims(database, survey, retention)]
     for place, statement in sorted(said, key=lambda one: survey.age(one[0])):
         voice, memory = survey.voices[place], survey.ids[place]
         places[memory] = place
         replaced = with_ahead[voice].hear(statement, memory) if survey.ahead else []
         for old in () if place in survey.ahead else (*known[voice].hear(statement, memory), *replaced):
-            yield Contradiction(places[old.source], place, old.why)
+            found[places[old.source]] = Contradiction(places[old.source], place, old.why)
+            if isinstance(statement, Undone):
+                taken_back.add(places[old.source])
+    return [one for one in found.values() if one.new not in taken_back]
 
 
 def _claims(database: Database, survey: Survey, retention: Retention) -> Iterator[tuple[int, Claim]]:
