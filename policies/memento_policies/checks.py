@@ -12,8 +12,18 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from memento_policies.randomness import bare_token, entropy, pair, vendor_token
+
 _BASE58 = {symbol: value for value, symbol in enumerate(b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
 _JOINED = re.compile(rb"[-_./,']+")
+# What stands where a password could and is none: paths, URLs, e-mail, times, versions, types, functions, ranges.
+_PLAIN = re.compile(
+    rb"(?i)[./~][\w./-]*|(?:https?|file|s3|gs|ssh|git)://[^@]*|[\w.+-]+@[\w-]+\.[a-z]{2,}"
+    rb"|[a-z]:\\\\?[\w\\ .-]*|v?\d+(?:[.,:/x-]\d+)*[a-z%]{0,3}|\d{4}-\d\d-\d\d(?:t[\d:.]+z?)?"
+    rb"|[a-z_][\w-]*(?:\.[a-z_][\w-]*)+|#[0-9a-f]{3,8}|sha-?\d+|sha3-\d+|argon2\w*|bcrypt\w*|scrypt|pbkdf2\w*|md5|base64|utf-?8"
+    rb"|[a-z0-9-]+(?:/[\w.-]+)+|\w+\[.*|[a-z]+=\W*|:[a-z_]\w*|&\w+;?|@[\w/-]+|%[\w()#.-]*|\|+|[a-z][a-z0-9]*\|.*"
+)
+_WORD_AND_NUMBER = re.compile(rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*")
 _CONSONANTS = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}")
 
 
@@ -54,6 +64,45 @@ def mixed(secret: bytes) -> bool:
     return any(part and not _is_word(part) for part in _JOINED.split(secret.strip(b"!?;:,.*")))
 
 
+def password(secret: bytes) -> bool:
+    """Something a person or a generator chose as a password: no plain words, number, path, date, version or code."""
+    if len(secret) < 6 or _PLAIN.fullmatch(secret):
+        return False
+    if any(byte >= 128 for byte in secret):
+        return any(48 <= byte <= 57 for byte in secret) and len(secret) >= 8
+    return mixed(secret)
+
+
+def opaque(secret: bytes) -> bool:
+    """A value that says nothing to a reader: one part of it is long and jumbled."""
+    if len(secret) < 8 or _PLAIN.fullmatch(secret):
+        return False
+    if any(byte >= 128 for byte in secret):
+        return any(48 <= byte <= 57 for byte in secret)
+    return any(_is_jumbled(part) for part in _JOINED.split(secret))
+
+
+def phrase(secret: bytes) -> bool:
+    """A password in a sentence, where most words are no secret: eight characters, jumbled or with symbols inside."""
+    secret = secret.strip(b"!?;:,.*()")
+    if len(secret) < 8 or _PLAIN.fullmatch(secret) or entropy(secret) < 2.75:
+        return False
+    if any(byte >= 128 for byte in secret):
+        return any(48 <= byte <= 57 for byte in secret)
+    has_digit = any(48 <= byte <= 57 for byte in secret)
+    return has_digit and any(_is_jumbled(part) for part in _JOINED.split(secret))
+
+
+def _is_jumbled(part: bytes) -> bool:
+    """Tell whether a part is neither a word, a number, nor a word with a number before or after it."""
+    part = part.strip(b"!?;:,.*@#$%^&+=~()[]{}|<>\"\\")
+    if len(part) < 6:
+        return False
+    if _WORD_AND_NUMBER.fullmatch(part):
+        return False
+    return not _is_word(part)
+
+
 def _is_word(part: bytes) -> bool:
     # Random letters change case about every second letter, where the humps of camelCase are longer, and they pile up
     # consonants.
@@ -70,9 +119,15 @@ def _decode(text: bytes) -> bytes:
 
 
 CHECKS: Mapping[str, Callable[[bytes], bool]] = {
+    "bare_token": bare_token,
     "base58check": base58check,
     "base64_digits": base64_digits,
     "base64_key": base64_key,
     "jwt": jwt,
     "mixed": mixed,
+    "opaque": opaque,
+    "pair": pair,
+    "password": password,
+    "phrase": phrase,
+    "vendor_token": vendor_token,
 }

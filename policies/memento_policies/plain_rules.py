@@ -15,10 +15,13 @@ class Rule(NamedTuple):
     pattern: str | None
     near: str | None
     value: str | None
+    reach: str | None
+    scan: str | None
     keywords: tuple[str, ...]
     entropy: float
     check: str | None
     allow: tuple[str, ...]
+    unless: tuple[str, ...]
 
 
 class Placeholders(NamedTuple):

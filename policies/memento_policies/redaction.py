@@ -5,7 +5,6 @@ One scan tells which rules can match at all; only those run. Redacting a redacte
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import re2
 
+from memento_policies import hidden
 from memento_policies.checks import CHECKS
 from memento_policies.patterns import PatternSet, compile_pattern
+from memento_policies.randomness import entropy
+from memento_policies.reaches import REACHES
 from memento_policies.sieve import Sieve
 from memento_policies.text import encode
 
@@ -28,17 +30,42 @@ if TYPE_CHECKING:  # the schema needs pydantic, which the plain rules do without
     AnyRule = schema.RedactionRule | plain.Rule
     AnyPlaceholders = schema.Placeholders | plain.Placeholders
 
-# Where a word can start although a letter or digit is right before it: after an escape of JSON, a byte of a URL, a
-# terminal's colour.
-_START = r"(?:\b|\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\[[0-9;]{1,8}m)"
-# What stands between a name and its value: `NAME=v`, `"name": "v"`, `name := v`, `name => v`, `("name", "v")`.
+# Fragments that rules name in braces; the guide lists them.
+_FRAGMENTS = {
+    # Where a word can start although a letter or digit is right before it: after an underscore, an escape of JSON, a
+    # byte of a URL, a terminal's colour.
+    "start": r"(?:\b|_|\\[nrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2}|\[[0-9;]{1,8}m)",
+    # A quote as it is written: with any number of backslashes, as an escape of JSON, HTML or a URL.
+    "quote": r"(?:\\*[\"'\x60]|\\+u00(?:22|27)|&(?:quot|#34|#39);|%2[27])",
+    # What says that a name has a secret for its value.
+    "noun": r"[\w. -]{0,20}(?:key|token|secret|pat|auth|pass|pw|pwd|credential)s?",
+    # From a name to its value: `NAME=v`, `"name": "v"`, `name := v`, `['name'] => v`, `name -> v`, `| name | v |`, and a
+    # name and a value that are fields of one object.
+    "to": (
+        r"(?:{quote}|\*\*)?[\])>]{0,2}\s{0,8}(?:=>|->|:=|={1,3}|:{1,2}|\||→|⇒|：|＝|{quote}\s*,)\s{0,8}"
+        r"(?:(?:-\s{0,4})?{quote}?value{quote}?\s{0,4}[:=]\s{0,4})?"
+    ),
+}
+# What stands between a name and its value.
 _ASSIGNED = (
-    r"(?i:{near})[ \tA-Za-z0-9_.-]{{0,32}}[\"'\x60\s\])\\]{{0,4}}(?:=>|:=|[=:>,])[\"'\x60\s\\]{{0,4}}"
-    r"({value})(?:[^A-Za-z0-9_/+-]|\z)"
+    r"(?i:{near})[ \tA-Za-z0-9_.-]{{0,32}}[\"'\x60\s\])\\]{{0,8}}(?:=>|:=|[=:>,])[\"'\x60\s\\]{{0,8}}"
+    r"({value})(?:[^A-Za-z0-9_/+-]|_|\z)"
 )
-# The same without bounds and without the value: a superset that costs the one scan a quarter of the states.
-_ASSIGNED_CANDIDATE = r"(?i:{near})[ \tA-Za-z0-9_.-]*[\"'\x60\s\])\\]*[=:>,]"
+# What a pattern of a token begins with, up to its first counted part; in it, choices and classes.
+_PREFIX = compile_marker(r"(?:\\.|\[[^\]]*\](?![{+*?])|\(\?:[^()]*\)(?![{+*?])|[^\\\[({])*")
+_CHOICE = compile_marker(r"\(\?:([^()|]*)[^()]*\)")
+_CLASS = compile_marker(r"\[[^\]]*\]|\\(?=\W)")
+# What can stand before a token, of the scan: the last symbol of what `start` allows.
+_SCANNED_START = r"(?:\b|[_nrtmA-Fa-f0-9])"
+_COUNT = compile_marker(r"\{(\d+)(?:,\d*)?\}")
+_TELLING = 3
+_SCANNED = 8
+"""Characters of a token's random part that the scan looks at."""
+_REST = compile_marker(rb"[A-Za-z0-9_-]*")
 _UNSET = (-1, -1)
+_MAX_PLACEHOLDER = 200
+_NAME = 40
+"""Bytes before a match that `unless` looks at, too: the beginning of the name."""
 _MARKER = compile_marker(rb"\[REDACTED:[a-z0-9][a-z0-9_+-]{0,39}\]")
 # A replacement can put a word boundary where none was, so the scan is repeated until nothing is found. The cap keeps
 # a text that was built to need one pass per secret linear.
@@ -81,8 +108,7 @@ class Redactor:
         self._key = key
         rules = [rule for rule in file.rules if rule.enabled]
         self._rules = [_CompiledRule(rule) for rule in rules]
-        patterns = [candidate_pattern(rule) for rule in rules]
-        self._set = PatternSet(patterns) if needs is None else Sieve(patterns, needs)
+        self._set = _Scan(rules) if needs is None else Sieve([candidate_pattern(rule) for rule in rules], needs)
         self._placeholders = _PlaceholderTest(file.placeholders)
 
     def redact(self, text: str) -> Redaction:
@@ -110,16 +136,19 @@ class Redactor:
 
     def _secrets(self, data: bytes) -> list[_Span]:
         """Return the spans to replace, in order, no two overlapping."""
-        hits = self._set.matches(data)
-        if not hits:
-            return []
-        found = (
+        found = self._found(data)
+        bared = hidden.bare(data)
+        if bared:
+            found += [_Span(*bared.original(start, end), rule) for start, end, rule in self._found(bared.data)]
+        return _disjoint(_outside_markers(data, found)) if found else []
+
+    def _found(self, data: bytes) -> list[_Span]:
+        return [
             _Span(start, end, index)
-            for index in hits
+            for index in self._set.matches(data)
             for start, end in self._rules[index].find(data)
             if not self._placeholders.covers(data[start:end])
-        )
-        return _disjoint(_outside_markers(data, found))
+        ]
 
     def _replace(self, data: bytes, spans: Sequence[_Span]) -> bytes:
         pieces: list[bytes] = []
@@ -130,53 +159,96 @@ class Redactor:
         return b"".join((*pieces, data[position:]))
 
 
+class _Scan:
+    """Which rules can match, by two automata: words that name a secret, whatever their case, and shapes of secrets.
+
+    In one, their states would multiply, past any memory that is given to it.
+    """
+
+    def __init__(self, rules: Sequence[AnyRule]) -> None:
+        named = [bool(rule.keywords or rule.near or (rule.scan or "").startswith("(?i)")) for rule in rules]
+        self._groups = [[i for i, one in enumerate(named) if one is group] for group in (True, False)]
+        self._sets = [PatternSet([candidate_pattern(rules[i]) for i in group]) for group in self._groups]
+
+    def matches(self, data: bytes) -> list[int]:
+        """Return the indexes of the rules that can match in `data` (UTF-8 without NUL), ascending."""
+        groups = zip(self._groups, self._sets, strict=True)
+        return sorted(group[hit] for group, patterns in groups for hit in patterns.matches(data))
+
+
 class _CompiledRule:
     """One rule; its own pattern is compiled when it first becomes a candidate."""
 
     def __init__(self, rule: AnyRule) -> None:
         self.kind = rule.kind
-        self._pattern = rule_pattern(rule)
-        self._entropy = rule.entropy
+        self._rule = rule
         self._check = CHECKS[rule.check] if rule.check else None
-        self._allow = [compile_pattern(pattern) for pattern in rule.allow]
-        self._compiled: tuple[Any, int] | None = None
+        self._reach = REACHES[rule.reach] if rule.reach else None
+        self._compiled: _Patterns | None = None
 
     def find(self, data: bytes) -> Iterable[tuple[int, int]]:
         """Yield (start, end) of each secret that has enough entropy, passes the check and is not allowed."""
-        pattern, group = self._compiled or self._compile()
-        for match in pattern.finditer(data):
-            start, end = match.span(group) if match.span(group) != _UNSET else match.span()
-            if start < end and self._is_secret(data[start:end]):
+        patterns = self._compiled or self._compile()
+        last = 0
+        for match in patterns.whole.finditer(data):
+            found = self._span(match, data, last)
+            if not found:
+                continue
+            start, end = found
+            if self._is_secret(data[start:end], data[max(0, match.start() - _NAME) : start], patterns):
+                last = end
                 yield start, end
 
-    def _compile(self) -> tuple[Any, int]:
-        pattern = compile_pattern(self._pattern)
-        group = pattern.groupindex.get(b"secret", min(pattern.groups, 1))
-        self._compiled = pattern, group
+    def _span(self, match: Any, data: bytes, last: int) -> tuple[int, int] | None:
+        """Return where the secret of a match is; None when there is none, or it lies in the one before."""
+        if self._reach:
+            found = self._reach(data, match.start(), match.end()) if match.start() >= last else None
+            return found if found and found[0] < found[1] and found[1] > last else None
+        spans = [match.span(group) for group in range(1, match.re.groups + 1)]
+        start, end = next((span for span in spans if span != _UNSET), match.span())
+        if start < end and self._rule.token is not None:  # a longer one than was known is still all of it secret
+            end = _REST.match(data, end).end()  # type: ignore[union-attr]
+        return (start, end) if start < end else None
+
+    def _compile(self) -> _Patterns:
+        rule = self._rule
+        whole = compile_pattern(rule_pattern(rule))
+        self._compiled = _Patterns(
+            whole, [compile_pattern(one) for one in rule.allow], [compile_pattern(one) for one in rule.unless]
+        )
         return self._compiled
 
-    def _is_secret(self, secret: bytes) -> bool:
+    def _is_secret(self, secret: bytes, before: bytes, patterns: _Patterns) -> bool:
         return (
-            shannon_entropy(secret) >= self._entropy
+            entropy(secret) >= self._rule.entropy
             and (self._check is None or self._check(secret))
-            and not any(allowed.fullmatch(secret) for allowed in self._allow)
+            and not any(allowed.fullmatch(secret) for allowed in patterns.allow)
+            and not any(excluded.search(before) for excluded in patterns.unless)
         )
 
 
+class _Patterns(NamedTuple):
+    whole: Any
+    allow: list[Any]
+    unless: list[Any]
+
+
 class _PlaceholderTest:
-    """Tells an obvious placeholder from a secret."""
+    """Tells an obvious placeholder from a secret: nothing but its words, whatever prefix they have."""
 
     def __init__(self, placeholders: AnyPlaceholders) -> None:
         self._exact = frozenset(word.lower().encode() for word in placeholders.exact)
-        self._words = [word.lower().encode() for word in placeholders.words]
-        self._patterns = [compile_pattern(f"(?i:{pattern})") for pattern in placeholders.patterns]
+        words = "|".join(map(re2.escape, sorted(placeholders.words, key=len, reverse=True)))
+        made_up = rf"(?:[a-z0-9]{{1,14}}[-_.:/]){{0,3}}(?:{words}|[-_. <>{{}}*\[\]]|xx+|\d{{1,2}})+"
+        self._patterns = [compile_pattern(f"(?i:{pattern})") for pattern in (made_up, *placeholders.patterns)]
 
     def covers(self, secret: bytes) -> bool:
+        if len(secret) > _MAX_PLACEHOLDER:
+            return False
         lowered = secret.lower()
         return (
             len(set(lowered)) <= 2
             or lowered in self._exact
-            or any(word in lowered for word in self._words)
             or any(pattern.fullmatch(secret) for pattern in self._patterns)
         )
 
@@ -184,27 +256,56 @@ class _PlaceholderTest:
 def rule_pattern(rule: AnyRule) -> str:
     """Return the whole pattern of a rule, whichever of its three forms it is written in."""
     if rule.token is not None:
-        pattern = f"{{start}}({rule.token})"
+        start = "" if _is_distinct(rule.token) else "{start}"
+        whole = rule.token.endswith(r"\b")
+        pattern = f"{start}({rule.token[:-2]})(?:[^A-Za-z0-9]|\\z)" if whole else f"{start}({rule.token})"
     elif rule.near is not None:
         pattern = _ASSIGNED.format(near=rule.near, value=rule.value)
     else:
         pattern = rule.pattern or ""
-    return pattern.replace("{start}", _START)
+    return _with_fragments(pattern)
 
 
-def shannon_entropy(secret: bytes) -> float:
-    """Bits per byte of the secret's own byte distribution (Shannon 1948): 0 for one repeated byte."""
-    size = len(secret)
-    return math.log2(size) - sum(n * math.log2(n) for n in Counter(secret).values()) / size
+def _with_fragments(pattern: str) -> str:
+    for name in ("to", *_FRAGMENTS):  # the first is made of others
+        pattern = pattern.replace(f"{{{name}}}", _FRAGMENTS[name])
+    return pattern
+
+
+def _is_distinct(token: str) -> bool:
+    """Tell whether a token's prefix is a word by itself, so that it is one when it is glued to another, too."""
+    plain = _plain_prefix(token)
+    return len(plain) >= 4 and any(symbol in plain for symbol in "_-~")
+
+
+def _plain_prefix(token: str) -> str:
+    """Return what a token begins with, a letter for each class and the first of each choice."""
+    prefix = _PREFIX.match(token)
+    return _CLASS.sub("x", _CHOICE.sub(r"\1", prefix[0])) if prefix else ""
 
 
 def candidate_pattern(rule: AnyRule) -> str:
     """Return what the one scan looks for: something that occurs in every text in which the rule can match."""
+    if rule.scan is not None:
+        return rule.scan
     if rule.keywords:
         return "(?i:" + "|".join(map(re2.escape, rule.keywords)) + ")"
     if rule.near is not None:
-        return _ASSIGNED_CANDIDATE.format(near=rule.near).replace("{start}", _START)
-    return rule_pattern(rule)
+        return _with_fragments(f"(?i:{rule.near})".replace("{noun}", ""))  # as few states as can be
+    if rule.token is None:
+        return rule_pattern(rule)
+    start = "" if _is_distinct(rule.token) else _SCANNED_START
+    pattern = f"{start}({rule.token})"
+    return _beginning(pattern) if len(_plain_prefix(rule.token)) >= _TELLING else pattern
+
+
+def _beginning(pattern: str) -> str:
+    """Return a token's pattern up to its first long repetition, and that shortened: a tenth of the states."""
+    for count in _COUNT.finditer(pattern):
+        head = pattern[: count.start()]
+        if int(count[1]) > _SCANNED and head.replace(r"\(", "").count("(") - head.replace(r"\)", "").count(")") == 1:
+            return f"{head}{{{_SCANNED}}})"
+    return pattern
 
 
 def _outside_markers(data: bytes, spans: Iterable[_Span]) -> list[_Span]:

@@ -19,7 +19,11 @@ Word = Annotated[str, StringConstraints(min_length=1)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]{0,39}$")]
 Points = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
-CheckName = Literal["base58check", "base64_digits", "base64_key", "jwt", "mixed"]
+CheckName = Literal[
+    "bare_token", "base58check", "base64_digits", "base64_key", "jwt", "mixed", "opaque", "pair", "password", "phrase",
+    "vendor_token",
+]
+ReachName = Literal["key_block", "key_body", "key_end", "key_lines", "value"]
 
 
 class _Strict(BaseModel):
@@ -30,7 +34,8 @@ class RedactionRule(_Strict):
     """One secret shape, in one of three forms: `token`, `pattern`, or `near` with `value`.
 
     `token` is a self-identifying secret, `near` + `value` a bare value assigned to a name that contains `near`, and
-    `pattern` a whole expression whose group `secret`, or first group, or whole match, is the secret.
+    `pattern` a whole expression. Its first group that took part, or else all of it, is the secret; with `reach`, what
+    that finds from there.
     """
 
     name: Slug
@@ -40,21 +45,26 @@ class RedactionRule(_Strict):
     pattern: Pattern | None = None
     near: Pattern | None = None
     value: Pattern | None = None
+    reach: ReachName | None = None
+    scan: Pattern | None = None
     keywords: tuple[Word, ...] = ()
     entropy: Annotated[float, Field(ge=0, le=8)] = 2.5
     check: CheckName | None = None
     allow: tuple[Pattern, ...] = ()
+    unless: tuple[Pattern, ...] = ()
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         forms = (self.token is not None, self.pattern is not None, self.near is not None or self.value is not None)
         if sum(forms) != 1 or (self.near is None) != (self.value is None):
             raise ValueError("needs exactly one of `token`, `pattern`, or `near` together with `value`")
+        if self.reach and self.pattern is None:
+            raise ValueError("`reach` goes with `pattern` only")
         return self
 
 
 class Placeholders(_Strict):
-    """What looks like a secret and is none: a value in `exact`, with one of `words` in it, or like `patterns`."""
+    """What looks like a secret and is none: a value in `exact`, made of nothing but `words`, or like `patterns`."""
 
     exact: tuple[Word, ...] = ()
     words: tuple[Word, ...] = ()
