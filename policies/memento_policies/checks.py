@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from memento_policies.randomness import bare_token, entropy, pair, vendor_token
+from memento_policies.randomness import bare_token, class_breaks, class_counts, entropy, pair, vendor_token
 
 _BASE58 = {symbol: value for value, symbol in enumerate(b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
 _JOINED = re.compile(rb"[-_./,']+")
@@ -23,6 +23,7 @@ _PLAIN = re.compile(
     rb"|[a-z_][\w-]*(?:\.[a-z_][\w-]*)+|#[0-9a-f]{3,8}|sha-?\d+|sha3-\d+|argon2\w*|bcrypt\w*|scrypt|pbkdf2\w*|md5|base64|utf-?8"
     rb"|[a-z0-9-]+(?:/[\w.-]+)+|\w+\[.*|[a-z]+=\W*|:[a-z_]\w*|&\w+;?|@[\w/-]+|%[\w()#.-]*|\|+|[a-z][a-z0-9]*\|.*"
 )
+_COUNTED = re.compile(rb"[\x80-\xff]{0,12}\d{1,4}(?:[-~]\d{1,4})?[\x80-\xff]+[^A-Za-z0-9]*")
 _WORD_AND_NUMBER = re.compile(rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*")
 _CONSONANTS = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}")
 
@@ -69,7 +70,7 @@ def password(secret: bytes) -> bool:
     if len(secret) < 6 or _PLAIN.fullmatch(secret):
         return False
     if any(byte >= 128 for byte in secret):
-        return any(48 <= byte <= 57 for byte in secret) and len(secret) >= 8
+        return _is_foreign_password(secret)
     return mixed(secret)
 
 
@@ -78,8 +79,8 @@ def opaque(secret: bytes) -> bool:
     if len(secret) < 8 or _PLAIN.fullmatch(secret):
         return False
     if any(byte >= 128 for byte in secret):
-        return any(48 <= byte <= 57 for byte in secret)
-    return any(_is_jumbled(part) for part in _JOINED.split(secret))
+        return _is_foreign_password(secret)
+    return _is_shuffled(secret) or any(_is_jumbled(part) for part in _JOINED.split(secret))
 
 
 def phrase(secret: bytes) -> bool:
@@ -88,9 +89,19 @@ def phrase(secret: bytes) -> bool:
     if len(secret) < 8 or _PLAIN.fullmatch(secret) or entropy(secret) < 2.75:
         return False
     if any(byte >= 128 for byte in secret):
-        return any(48 <= byte <= 57 for byte in secret)
+        return _is_foreign_password(secret)
     has_digit = any(48 <= byte <= 57 for byte in secret)
-    return has_digit and any(_is_jumbled(part) for part in _JOINED.split(secret))
+    return has_digit and (_is_shuffled(secret) or any(_is_jumbled(part) for part in _JOINED.split(secret)))
+
+
+def _is_foreign_password(secret: bytes) -> bool:
+    """Tell whether a value beyond ASCII holds a digit that does not count something (`12文字以上`)."""
+    return any(48 <= byte <= 57 for byte in secret) and not _COUNTED.fullmatch(secret) and len(secret) >= 8
+
+
+def _is_shuffled(secret: bytes) -> bool:
+    """Tell whether small letters, capitals and digits change places all along a value, whatever joins its parts."""
+    return min(class_counts(secret)) >= 1 and class_breaks(secret) >= 4
 
 
 def _is_jumbled(part: bytes) -> bool:

@@ -22,11 +22,11 @@ _SORTABLE: Final = re.compile(rb"(?i)0[0-7][0-9a-hjkmnp-tv-z]{24}\Z")
 SECRET_WORDS: Final = frozenset(
     b"ak sk rk pk key keys skey apikey api apk tok token tokens tkn pat oat uat sat cat rat mat aat sec secret secrets "
     b"auth access refresh bearer cred creds credential pass pw password pwd signing signkey webhook whsec live prod test "
-    b"sandbox sbox sdbx dev admin service svc user pub private priv license lic deploy personal oauth bot client "
-    b"server session sess jwt ott psk root".split()
+    b"sandbox sbox sdbx dev admin pub private priv license lic deploy oauth "
+    b"jwt ott psk".split()
 )
 _PUBLIC_WORDS: Final = frozenset(
-    b"toolu srvtoolu mcptoolu call msg req run thread asst chatcmpl cmpl resp rs item file batch ft ftjob step cus pi ch "
+    b"user users sess session toolu srvtoolu mcptoolu call msg req run thread asst chatcmpl cmpl resp rs item file batch ft ftjob step cus pi ch "
     b"price prod_ sub evt in acct seti pm src txn po dp ii il si cs bps plink promo card ba org team proj project conv "
     b"event trace span job task node pod img image sha sha1 sha256 sha384 sha512 md5 blake3 blake2b hash hashes cache chunk bundle main "
     b"index vendor app build commit rev ref tree blob layer digest etag id uid guid row doc page block box pr tx txid "
@@ -43,6 +43,8 @@ _NOT_UPPER: Final = bytes(byte for byte in range(256) if not 65 <= byte <= 90)
 _NOT_DIGIT: Final = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
 _BASE58_SIZES: Final = frozenset({43, 44, 45, 46, 87, 88})
 """Of public keys, content ids and signatures of chains, whose alphabet lacks four symbols."""
+_LINE_SIZES: Final = frozenset({64, 70, 76})
+"""Of a line of Base64 in a certificate, a key or a mail."""
 MIN_TAIL: Final = 20
 MAX_TOKEN: Final = 4096
 
@@ -72,10 +74,11 @@ def bare_token(secret: bytes) -> bool:
     """A long word of letters in both cases and digits, by itself; no hash, no address, no name."""
     return (
         40 <= len(secret) <= 128
+        and len(secret) not in _LINE_SIZES
         and not secret.startswith((b"Qm", b"0x", b"sha"))
-        and min(_counts(secret)) >= 3
+        and min(class_counts(secret)) >= 3
         and (len(secret) not in _BASE58_SIZES or any(symbol in secret for symbol in b"0OIl"))
-        and len(_BREAKS.findall(secret)) >= 0.45 * (len(secret) - 1)
+        and class_breaks(secret) >= 0.45 * (len(secret) - 1)
         and entropy(secret) >= 4.2
     )
 
@@ -94,8 +97,8 @@ def _looks_random(part: bytes, least: int) -> bool:
     size = len(part)
     if size < least:
         return False
-    lower, upper, digits = _counts(part)
-    breaks = len(_BREAKS.findall(part))
+    lower, upper, digits = class_counts(part)
+    breaks = class_breaks(part)
     if _HEX.match(part):
         return size >= 20 and digits >= 3 and lower + upper >= 2
     if lower and upper:
@@ -104,7 +107,12 @@ def _looks_random(part: bytes, least: int) -> bool:
     return digits >= 2 and lower + upper >= 4 and breaks >= 0.2 * (size - 1) and entropy(part) >= min(3.0, math.log2(size) - 0.9)
 
 
-def _counts(part: bytes) -> tuple[int, int, int]:
+def class_breaks(part: bytes) -> int:
+    """Return how often small letters, capitals and digits change places."""
+    return len(_BREAKS.findall(part))
+
+
+def class_counts(part: bytes) -> tuple[int, int, int]:
     """Return how many small letters, capitals and digits there are."""
     lower = len(part.translate(None, _NOT_LOWER))
     upper = len(part.translate(None, _NOT_UPPER))
@@ -114,4 +122,4 @@ def _counts(part: bytes) -> tuple[int, int, int]:
 def pair(secret: bytes) -> bool:
     """Two parts around a dot that mix letters and digits, the second random and no hash."""
     first, _, second = secret.partition(b".")
-    return sum(map(bool, _counts(first))) >= 2 and not _HEX.match(second) and _looks_random(second, 16)
+    return sum(map(bool, class_counts(first))) >= 2 and not _HEX.match(second) and _looks_random(second, 16)

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from re import compile as compile_marker
+from re import Match, compile as compile_marker
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import re2
@@ -42,8 +42,8 @@ _FRAGMENTS = {
     # From a name to its value: `NAME=v`, `"name": "v"`, `name := v`, `['name'] => v`, `name -> v`, `| name | v |`, and a
     # name and a value that are fields of one object.
     "to": (
-        r"(?:{quote}|\*\*)?[\])>]{0,2}\s{0,8}(?:=>|->|:=|={1,3}|:{1,2}|\||→|⇒|：|＝|{quote}\s*,)\s{0,8}"
-        r"(?:(?:-\s{0,4})?{quote}?value{quote}?\s{0,4}[:=]\s{0,4})?"
+        r"(?:(?:{quote}|\*\*)?[\])>]{0,2}\s{0,8}(?:=>|->|:=|={1,3}|:{1,2}|\||→|⇒|：|＝|{quote}\s*,)\s{0,8}(?:\*\*\s)?"
+        r"(?:(?:-\s{0,4})?{quote}?value{quote}?\s{0,4}[:=]\s{0,4})?|\s{1,8}value{quote}?\s{0,4}[:=]\s{0,4})"
     ),
 }
 # What stands between a name and its value.
@@ -53,7 +53,7 @@ _ASSIGNED = (
 )
 # What a pattern of a token begins with, up to its first counted part; in it, choices and classes.
 _PREFIX = compile_marker(r"(?:\\.|\[[^\]]*\](?![{+*?])|\(\?:[^()]*\)(?![{+*?])|[^\\\[({])*")
-_CHOICE = compile_marker(r"\(\?:([^()|]*)[^()]*\)")
+_CHOICE = compile_marker(r"\(\?:([^()]*)\)")
 _CLASS = compile_marker(r"\[[^\]]*\]|\\(?=\W)")
 # What can stand before a token, of the scan: the last symbol of what `start` allows.
 _SCANNED_START = r"(?:\b|[_nrtmA-Fa-f0-9])"
@@ -239,7 +239,8 @@ class _PlaceholderTest:
     def __init__(self, placeholders: AnyPlaceholders) -> None:
         self._exact = frozenset(word.lower().encode() for word in placeholders.exact)
         words = "|".join(map(re2.escape, sorted(placeholders.words, key=len, reverse=True)))
-        made_up = rf"(?:[a-z0-9]{{1,14}}[-_.:/]){{0,3}}(?:{words}|[-_. <>{{}}*\[\]]|xx+|\d{{1,2}})+"
+        between = r"[-_. <>{}*\[\]]|\d{1,2}"
+        made_up = rf"(?:[a-z0-9]{{1,14}}[-_.:/]){{0,3}}(?:{between})*(?:{words}|xx+)(?:{words}|xx+|{between})*"
         self._patterns = [compile_pattern(f"(?i:{pattern})") for pattern in (made_up, *placeholders.patterns)]
 
     def covers(self, secret: bytes) -> bool:
@@ -279,9 +280,13 @@ def _is_distinct(token: str) -> bool:
 
 
 def _plain_prefix(token: str) -> str:
-    """Return what a token begins with, a letter for each class and the first of each choice."""
+    """Return what a token begins with, a letter for each class and the shortest of each choice."""
     prefix = _PREFIX.match(token)
-    return _CLASS.sub("x", _CHOICE.sub(r"\1", prefix[0])) if prefix else ""
+    return _CLASS.sub("x", _CHOICE.sub(_shortest, prefix[0])) if prefix else ""
+
+
+def _shortest(choice: Match[str]) -> str:
+    return min((one.split("[")[0] for one in choice[1].split("|")), key=len)
 
 
 def candidate_pattern(rule: AnyRule) -> str:

@@ -81,6 +81,8 @@ def fill(template: str, rng: random.Random) -> str:
         word = match[1]
         if word in SPECIAL:
             return SPECIAL[word](rng)
+        if word[0] not in ALPHABETS or not word[1:].isdigit():
+            return match[0]
         return "".join(rng.choices(ALPHABETS[word[0]], k=int(word[1:])))
 
     return re.sub(r"\{([A-Za-z]+\d*)\}", one, template)

@@ -142,7 +142,7 @@ def test_checksum_decides(policy: Policy, fake: Fake) -> None:
     wif = fake("bitcoin_wif", 0)
     flipped = wif[:-1] + ("a" if wif[-1] != "a" else "b")
     assert policy.redact(wif).counts == {"private_key": 1}
-    assert policy.redact(flipped).counts == {}
+    assert "private_key" not in policy.redact(flipped).counts
 
 
 @pytest.mark.parametrize("token", ["ghp_" + "a" * 36, "AKIA" + "A" * 16, "ghp_" + "your-token-here" * 3])
