@@ -66,6 +66,7 @@ BARS: Final = (
     Bar(13, f"{CARD}/test_bar_13_writers.py", {"MEMENTO_WRITERS": 8, "MEMENTO_WRITER_SECONDS": 60}),
     Bar(14, f"{CARD}/test_bar_14_slow_clients.py", {"MEMENTO_SLOW_CLIENTS": 200, "MEMENTO_SLOW_HOOKS": 300}),
     Bar(15, f"{CARD}/test_bar_15_hooks.py", {"MEMENTO_HOOKS": 1_000}),
+    Bar(16, f"{CARD}/test_bar_16_secrets.py", {"MEMENTO_SECRETS": 20}),
     Bar(17, f"{CARD}/test_bar_17_trust.py"),
     Bar(18, f"{CARD}/test_bar_18_private.py"),
     Bar(19, f"{CARD}/test_bar_19_jobs.py", {"MEMENTO_DAYS": 60}),

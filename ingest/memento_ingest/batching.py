@@ -14,6 +14,7 @@ from memento.storage.ignored import Ignored
 from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally, unknown_type
 from memento.times import now_ms
 from memento.writing import memory_of
+from memento_ingest.redacting import redacted_sample
 from memento_ingest.report import Report
 from memento_ingest.span import Span
 from memento_policies import Decision, Message, Policy
@@ -171,7 +172,7 @@ class Judge:
         return self.policy.redact(message.project).text if self._ignored.projects else message.project
 
     def _defect(self, span: Span, into: Gathered) -> list[tuple[LedgerKey, Tally]]:
-        sample = self.policy.redact(span.sample.decode("utf-8", "replace").replace("\0", "\ufffd")).text
+        sample = redacted_sample(span.sample, self.policy)
         into.defects.append(Defect(span.offset, span.length, span.defect, sample))
         self._report.quarantined[span.defect] += 1
         self._report.bytes_quarantined += span.length

@@ -24,7 +24,9 @@ _PLAIN = re.compile(
     rb"|[a-z0-9-]+(?:/[\w.-]+)+|\w+\[.*|[a-z]+=\W*|:[a-z_]\w*|&\w+;?|@[\w/-]+|%[\w()#.-]*|\|+|[a-z][a-z0-9]*\|.*"
 )
 _COUNTED = re.compile(rb"[\x80-\xff]{0,12}\d{1,4}(?:[-~]\d{1,4})?[\x80-\xff]+[^A-Za-z0-9]*")
-_WORD_AND_NUMBER = re.compile(rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*")
+_WORD_AND_NUMBER = re.compile(
+    rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*"
+)
 _CONSONANTS = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}")
 
 
@@ -106,7 +108,7 @@ def _is_shuffled(secret: bytes) -> bool:
 
 def _is_jumbled(part: bytes) -> bool:
     """Tell whether a part is neither a word, a number, nor a word with a number before or after it."""
-    part = part.strip(b"!?;:,.*@#$%^&+=~()[]{}|<>\"\\")
+    part = part.strip(b'!?;:,.*@#$%^&+=~()[]{}|<>"\\')
     if len(part) < 6:
         return False
     if _WORD_AND_NUMBER.fullmatch(part):

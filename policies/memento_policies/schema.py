@@ -20,7 +20,16 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]{0,39}$")]
 Points = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 CheckName = Literal[
-    "bare_token", "base58check", "base64_digits", "base64_key", "jwt", "mixed", "opaque", "pair", "password", "phrase",
+    "bare_token",
+    "base58check",
+    "base64_digits",
+    "base64_key",
+    "jwt",
+    "mixed",
+    "opaque",
+    "pair",
+    "password",
+    "phrase",
     "vendor_token",
 ]
 ReachName = Literal["key_block", "key_body", "key_end", "key_lines", "value"]

@@ -22,6 +22,8 @@ import apsw
 import psutil
 import pytest
 
+from memento_policies import Policy, load_policy
+
 MEMENTO = Path(sys.executable).with_name("memento")
 
 
@@ -339,3 +341,9 @@ def sidecar(tmp_path: Path) -> Iterator[Sidecar]:
 @pytest.fixture(name="eventually")
 def eventually_fixture() -> Callable[..., float]:
     return eventually
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    """The shipped policy."""
+    return load_policy()

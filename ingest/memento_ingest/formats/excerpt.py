@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from memento_ingest.formats.tool_text import seam_before
 from memento_policies import Kind, Role
 
 MAX_ARGUMENTS: Final = 2000
@@ -60,7 +61,7 @@ def tool_call(name: object, arguments: object) -> str:
         except (TypeError, ValueError, RecursionError):
             arguments = "..."
     if len(arguments) > MAX_ARGUMENTS:
-        arguments = arguments[:MAX_ARGUMENTS] + "..."
+        arguments = arguments[: seam_before(arguments, MAX_ARGUMENTS)] + "..."
     return f"{string(name) or 'tool'}: {arguments}"
 
 

@@ -18,6 +18,7 @@ _TELLING: Final = (
     "command cmd file_path filePath absolute_path path target_file pattern glob_pattern query url prompt description"
 ).split()
 _SEAM: Final = 512
+_SEAMS: Final = "\n \"',;"
 
 
 def pair_text(name: str, given: str, output: str) -> str:
@@ -62,16 +63,30 @@ def _argument(value: object) -> str:
 def cut(text: str, limit: int) -> str:
     """Return the text, or three quarters of `limit` from its head and the rest from its tail, saying what is missing.
 
-    The seams lie at line ends or else at spaces where such are near: a secret cut in two would be past recognition.
+    Neither seam lies inside a word: a secret cut in two would be past recognition.
     """
     if len(text) <= limit:
         return text
     head = limit * 3 // 4
-    tail = len(text) - (limit - head)
-    for space in "\n ":
-        before, after = text.rfind(space, head - _SEAM, head), text.find(space, tail, tail + _SEAM)
-        if before >= 0 and after >= 0:
-            head, tail = before, after
-            break
+    tail = seam_after(text, len(text) - (limit - head))
+    head = seam_before(text, head)
     more = "more than " if "bytes left out]" in text[head:tail] else ""  # the line itself was cut before
     return f"{text[:head]}\n… [{more}{tail - head:,} characters left out] …\n{text[tail:].lstrip()}"
+
+
+def seam_before(text: str, place: int) -> int:
+    """Return the last place up to `place` where a text can be cut: a line end, a space, a mark; else far enough back."""
+    for mark in _SEAMS:
+        found = text.rfind(mark, max(0, place - _SEAM), place)
+        if found >= 0:
+            return found
+    return max(0, place - _SEAM)
+
+
+def seam_after(text: str, place: int) -> int:
+    """Return the first place from `place` on where a text can be cut; else far enough on."""
+    for mark in _SEAMS:
+        found = text.find(mark, place, place + _SEAM)
+        if found >= 0:
+            return found
+    return min(len(text), place + _SEAM)
