@@ -20,23 +20,29 @@ _PREFIX: Final = re.compile(rb"[A-Za-z][A-Za-z0-9]{0,15}\Z|v?\d{1,2}\Z")
 _SORTABLE: Final = re.compile(rb"(?i)0[0-7][0-9a-hjkmnp-tv-z]{24}\Z")
 """ULID and TypeID: ids that begin with a time."""
 SECRET_WORDS: Final = frozenset(
-    b"ak sk rk pk key keys skey apikey api apk tok token tokens tkn pat oat uat sat cat rat mat aat sec secret secrets "
-    b"auth access refresh bearer cred creds credential pass pw password pwd signing signkey webhook whsec live prod test "
-    b"sandbox sbox sdbx dev admin pub private priv license lic deploy oauth "
-    b"jwt ott psk".split()
+    (
+        b"ak sk rk pk key keys skey apikey api apk tok token tokens tkn pat oat uat sat cat rat mat aat sec "
+        b"secret secrets auth access refresh bearer cred creds credential pass pw password pwd signing signkey "
+        b"webhook whsec live prod test sandbox sbox sdbx dev admin pub private priv license lic deploy oauth jwt "
+        b"ott psk"
+    ).split()
 )
 _PUBLIC_WORDS: Final = frozenset(
-    b"user users sess session toolu srvtoolu mcptoolu call msg req run thread asst chatcmpl cmpl resp rs item file batch ft ftjob step cus pi ch "
-    b"price prod_ sub evt in acct seti pm src txn po dp ii il si cs bps plink promo card ba org team proj project conv "
-    b"event trace span job task node pod img image sha sha1 sha256 sha384 sha512 md5 blake3 blake2b hash hashes cache chunk bundle main "
-    b"index vendor app build commit rev ref tree blob layer digest etag id uid guid row doc page block box pr tx txid "
-    b"addr address track tracking version release checksum integrity container docker snapshot nonce state code "
-    b"challenge fingerprint cid ipfs fn func function method class css module style styles test_case linux darwin "
-    b"windows macos node_modules pnpm npm cargo pip gradle maven go yarn setup sum crc signature sig uuid ulid cuid "
-    b"resource request response message session_id user_id device tenant workspace account customer order invoice "
-    b"payment product plan feature flag experiment variant segment campaign email list member contact lead deal "
-    b"ticket issue comment post article video audio photo media asset upload download attachment object bucket "
-    b"key_id kid arn vpc subnet i ami vol eni rtb igw sg acl nat eipalloc lb tg cluster ng".split()
+    (
+        b"user users sess session toolu srvtoolu mcptoolu call msg req run thread asst chatcmpl cmpl resp rs item "
+        b"file batch ft ftjob step cus pi ch price prod_ sub evt in acct seti pm src txn po dp ii il si cs bps "
+        b"plink promo card ba org team proj project conv event trace span job task node pod img image sha sha1 "
+        b"sha256 sha384 sha512 md5 blake3 blake2b hash hashes cache chunk bundle main index vendor app build "
+        b"commit rev ref tree blob layer digest etag id uid guid row doc page block box pr tx txid addr address "
+        b"track tracking version release checksum integrity container docker snapshot nonce state code challenge "
+        b"fingerprint cid ipfs fn func function method class css module style styles test_case linux darwin "
+        b"windows macos node_modules pnpm npm cargo pip gradle maven go yarn setup sum crc signature sig uuid "
+        b"ulid cuid resource request response message session_id user_id device tenant workspace account customer "
+        b"order invoice payment product plan feature flag experiment variant segment campaign email list member "
+        b"contact lead deal ticket issue comment post article video audio photo media asset upload download "
+        b"attachment object bucket key_id kid arn vpc subnet i ami vol eni rtb igw sg acl nat eipalloc lb tg "
+        b"cluster ng"
+    ).split()
 )
 _NOT_LOWER: Final = bytes(byte for byte in range(256) if not 97 <= byte <= 122)
 _NOT_UPPER: Final = bytes(byte for byte in range(256) if not 65 <= byte <= 90)
@@ -104,12 +110,8 @@ def _looks_random(part: bytes, least: int) -> bool:
     if lower and upper:
         needed = 0.34 if digits else 0.42
         return breaks >= needed * (size - 1) and entropy(part) >= min(3.2, math.log2(size) - 0.9)
-    return (
-        digits >= 2
-        and lower + upper >= 4
-        and breaks >= 0.2 * (size - 1)
-        and entropy(part) >= min(3.0, math.log2(size) - 0.9)
-    )
+    mixed = digits >= 2 and lower + upper >= 4 and breaks >= 0.2 * (size - 1)
+    return mixed and entropy(part) >= min(3.0, math.log2(size) - 0.9)
 
 
 def class_breaks(part: bytes) -> int:

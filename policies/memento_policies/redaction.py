@@ -39,8 +39,8 @@ _FRAGMENTS = {
     "quote": r"(?:\\*[\"'\x60]|\\+u00(?:22|27)|&(?:quot|#34|#39);|%2[27])",
     # What says that a name has a secret for its value.
     "noun": r"[\w. -]{0,20}(?:key|token|secret|pat|auth|pass|pw|pwd|credential)s?",
-    # From a name to its value: `NAME=v`, `"name": "v"`, `name := v`, `['name'] => v`, `name -> v`, `| name | v |`, and a
-    # name and a value that are fields of one object.
+    # From a name to its value: `NAME=v`, `"name": "v"`, `name := v`, `['name'] => v`, `name -> v`, `| name | v |`,
+    # and a name and a value that are fields of one object.
     "to": (
         r"(?:(?:{quote}|\*\*)?[\])>]{0,2}\s{0,8}(?:=>|->|:=|={1,3}|:{1,2}|\||→|⇒|：|＝|{quote}\s*,)\s{0,8}(?:\*\*\s)?"
         r"(?:(?:-\s{0,4})?{quote}?value{quote}?\s{0,4}[:=]\s{0,4})?|\s{1,8}value{quote}?\s{0,4}[:=]\s{0,4})"
