@@ -19,6 +19,8 @@ _HEADER: Final = re.compile(rb"(?i)(?:Proc-Type|DEK-Info|Version|Comment|Hash|Ch
 _LETTERS: Final = re.compile(rb"[A-Za-z]{16,}$")
 _DASHES: Final = re.compile(rb"-{1,5} ?\Z")
 _END_OF_MARKER: Final = re.compile(rb"(?: BLOCK)? ?-{0,5}")
+_GLUE: Final = b" \t\"'`+\\,;.&|-"
+"""What joins the parts of a text that is concatenated in a program."""
 _MAX_EMPTY: Final = 3
 
 
@@ -55,7 +57,7 @@ def to_end(data: bytes, start: int, end: int) -> Span | None:
         if run or (first == start and _REST.search(line)):
             first = line_start + (run.start() if run else 0)
             empty = 0
-        elif line.strip():
+        elif line.strip(_GLUE):
             break
         else:
             empty += 1
@@ -92,7 +94,7 @@ def _forward(data: bytes, start: int, stop: int) -> int:
             return line_start + rest.end()
         elif _HEADER.search(line):
             empty = 0
-        elif line.strip(b" \t\"'+\\,;-"):
+        elif line.strip(_GLUE):
             break
         else:
             empty += 1

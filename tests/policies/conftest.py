@@ -88,11 +88,32 @@ def fill(template: str, rng: random.Random) -> str:
     return re.sub(r"\{([A-Za-z]+\d*)\}", one, template)
 
 
+PASSWORDS = ("Tr0ub4dor{a9}", "{a14}{d2}", "{a6}!{a6}{d2}", "{a5}#{a5}@{d3}", "Zx{d2}-{a5}_{a4}")
+"""Templates of passwords, that no pattern knows by themselves."""
+
+
+def templates_of(name: str) -> list[str]:
+    """Return the lines of a file beside this one, without its comments; `\\n` in them is a line end."""
+    lines = (Path(__file__).parent / name).read_text("utf-8").splitlines()
+    return [line.replace(r"\n", "\n").replace(r"\x1b", "\x1b") for line in lines if line and line[0] != "#"]
+
+
+def shapes() -> dict[str, str]:
+    """Return rule name -> template."""
+    pairs = (line.split(maxsplit=1) for line in templates_of("token_shapes.txt"))
+    return {pair[0]: pair[1] for pair in pairs}
+
+
+def contexts() -> list[tuple[str, str]]:
+    """Return (what it is for, context) of secret_contexts.txt; § in it is the secret."""
+    found = [line.split(maxsplit=1) for line in templates_of("secret_contexts.txt")]
+    return [(kind, context) for kind, context in found]
+
+
 @pytest.fixture(scope="session")
 def templates() -> dict[str, str]:
     """Rule name -> template."""
-    lines = (Path(__file__).parent / "token_shapes.txt").read_text().splitlines()
-    return {name: template.replace(r"\n", "\n") for name, template in (line.split(maxsplit=1) for line in lines)}
+    return shapes()
 
 
 @pytest.fixture(scope="session")

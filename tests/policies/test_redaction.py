@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from tests.policies.conftest import PASSWORDS, contexts, fill, templates_of
 
 from memento_policies import Policy, Redaction, load_policy
 
@@ -189,3 +190,113 @@ def test_redacting_twice_changes_nothing(text: str) -> None:
 def test_any_text_becomes_valid_utf8_without_nul(text: str) -> None:
     redacted = POLICY.redact(text).text
     assert "\0" not in redacted.encode().decode()
+
+
+def test_secrets_are_found_in_every_context(policy: Policy) -> None:
+    rng = random.Random(11)
+    missed: list[str] = []
+    tried = 0
+    for kind, context in contexts():
+        for number in range(5):
+            secret = fill(PASSWORDS[number] if kind == "password" else "ghp_{a36}" if kind == "token" else "{pem}", rng)
+            text = context.replace("§", secret)
+            redacted = policy.redact(text).text
+            tried += 1
+            if any(line in redacted for line in secret.splitlines()):
+                missed.append(text)
+            assert policy.redact(redacted).text == redacted, text
+    assert len(missed) <= tried * 0.005, missed
+
+
+def test_lines_without_a_secret_are_left_alone(policy: Policy) -> None:
+    rng = random.Random(12)
+    lines = [fill(template, rng) for template in templates_of("benign_shapes.txt") for _ in range(8)]
+    wrong = [line for line in lines if policy.redact(line).counts]
+    assert len(lines) >= 1000
+    assert len(wrong) <= len(lines) * 0.005, wrong
+
+
+@pytest.mark.parametrize("part", ["<", "example", "xxxx", "12345678", "changeme", "your-", "{{", "fake"])
+def test_a_placeholder_is_the_whole_value(policy: Policy, fake: Fake, part: str) -> None:
+    rng = random.Random(part)
+    key = fake("private_key_block", 0).splitlines()
+    assert policy.redact("\n".join([*key[:3], part, *key[3:]])).text == "[REDACTED:private_key]"
+    if part.isalnum():
+        token = fill("ghp_{a20}", rng) + part + fill("{a20}", rng)
+        assert policy.redact(f"use {token} now").text == "use [REDACTED:github] now"
+    password = fill("{a8}", rng) + part.strip("{<") + fill("{a8}", rng)
+    assert password not in policy.redact(f'password = "{password}"').text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-proj-your-api-key-here", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "API_KEY=your_api_key_123",
+        "TOKEN=<token>",
+        'password: "changeme123"', "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "password = get_password(user, 12)", "secret := os.Getenv(name2)", "token = await client.fetchToken3(id)",
+    ],
+)  # fmt: skip
+def test_placeholders_and_code_are_no_values(policy: Policy, text: str) -> None:
+    assert policy.redact(text).text == text
+
+
+PREFIXES: dict[str, Callable[[int, str], str]] = {
+    "grep": lambda n, line: f"etc/server.key:{n}:{line}",
+    "log": lambda _, line: f"2026-03-01T12:00:01.123Z INFO  [worker-3] {line}",
+    "compose": lambda _, line: f"web_1  | {line}",
+    "blame": lambda n, line: f"^a1b2c3d4 (Ann Example 2026-03-01 12:00:00 +0000 {n:3}) {line}",
+    "concatenation": lambda _, line: f'    "{line}\\n" +',
+    "diff": lambda _, line: f"+{line}",
+    "mail": lambda _, line: f"> {line}",
+    "numbers": lambda n, line: f"{n:6}\t{line}",
+    "nothing": lambda _, line: line,
+}
+PARTS: dict[str, slice] = {
+    "whole": slice(None), "without its end": slice(0, -1), "without its beginning": slice(1, None),
+    "its last lines": slice(4, None), "its middle": slice(2, 6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_private_keys_behind_prefixes_and_in_parts(policy: Policy, fake: Fake, prefix: str, part: str) -> None:
+    key = fake("private_key_block", 4).splitlines()
+    lines = [PREFIXES[prefix](number, line) for number, line in enumerate(key, 1)][PARTS[part]]
+    redacted = policy.redact("see:\n" + "\n".join(lines) + "\nThen restart it.").text
+    assert [line for line in key[1:-1] if line in redacted] == []
+    assert redacted.startswith("see:")
+    assert redacted.endswith("Then restart it.")
+    assert policy.redact(redacted).counts == {}
+
+
+def test_private_keys_wrapped_in_base64(policy: Policy, fake: Fake) -> None:
+    wrapped = base64.b64encode(fake("private_key_block", 4).encode()).decode()
+    lines = [wrapped[at : at + 76] for at in range(0, len(wrapped), 76)]
+    assert policy.redact("\n".join(lines)).text == "[REDACTED:private_key]"
+    assert policy.redact(f"tls.key: {wrapped}").text == "tls.key: [REDACTED:private_key]"
+
+
+HIDDEN = ["\u200b", "\u2060", "\ufeff", "\u00ad", "\x1b[31m", "\x1b[0m", "\\u200b", "\\u001b[1m"]
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_what_is_hidden_inside_a_token_does_not_hide_it(policy: Policy, fake: Fake, hidden: str) -> None:
+    token = fake("github_token", 3)
+    text = f"use {token[:12]}{hidden}{token[12:]} now"
+    assert policy.redact(text).text == "use [REDACTED:github] now"
+    assert policy.redact(f"{hidden}{token}{hidden}").text == f"{hidden}[REDACTED:github]{hidden}"
+
+
+@pytest.mark.parametrize("backslashes", range(9))
+def test_any_number_of_backslashes(policy: Policy, backslashes: int) -> None:
+    quote = "\\" * backslashes + '"'
+    password = fill("Tr0ub4dor{a9}", random.Random(backslashes))
+    text = f"{{{quote}password{quote}:{quote}{password}{quote},{quote}user{quote}:{quote}ann{quote}}}"
+    assert policy.redact(text).text == text.replace(password, "[REDACTED:password]")
+
+
+@pytest.mark.parametrize("value", ["ОченьДлинныйПароль2026", "データベース秘密2026", "Contraseña!Larga2026"])
+def test_values_beyond_ascii(policy: Policy, value: str) -> None:
+    for text in (f"password: {value}", f'{{"password": "{value}"}}', f"пароль: {value}"):
+        assert value not in policy.redact(text).text
