@@ -24,7 +24,7 @@ from memento import killpoints
 from memento.durable import locked, private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
 from memento.filesystem import SILENT, kind_of
-from memento.storage import swap
+from memento.storage import schema, swap
 from memento.storage.migrations import is_outdated, migrate, refuse_foreign
 from memento.storage.swap import Identity
 
@@ -146,12 +146,18 @@ class Database:
         which may be another file's by then. `close` checks that first.
         """
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        refuse_foreign(connection)  # before anything that would change the file
-        _choose_journal(connection, self.path)
-        for _ in connection.execute(_PRAGMAS):
-            pass  # some answer with a row, and apsw goes on behind it only when asked to
+        try:
+            connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            refuse_foreign(connection)  # before anything that would change the file
+            schema.check(connection)  # and before anything that would run what a file from elsewhere holds
+            _choose_journal(connection, self.path)
+            for _ in connection.execute(_PRAGMAS):
+                pass  # some answer with a row, and apsw goes on behind it only when asked to
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def state(self) -> State:

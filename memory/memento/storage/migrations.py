@@ -294,12 +294,7 @@ def migrate(connection: apsw.Connection) -> None:
 def refuse_foreign(connection: apsw.Connection) -> None:
     """Raise StoreTooNew unless the file is empty, or a store of a schema this version knows."""
     name = connection.filename
-    # One statement, so one snapshot: another process may be creating the store right now.
-    row = connection.execute(
-        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
-        "FROM pragma_application_id, pragma_user_version"
-    ).get
-    application, version, tables = row
+    application, version, tables = _claims(connection)
     if application != APPLICATION_ID and (application or version or tables):
         raise StoreTooNew(
             f"{name} is a SQLite database of another program: name another file with --db or MEMORY_DB_PATH"
@@ -308,6 +303,22 @@ def refuse_foreign(connection: apsw.Connection) -> None:
         raise StoreTooNew(
             f"{name} has schema {version}, this Memento knows {len(MIGRATIONS)}: upgrade memento-memory to open it"
         )
+
+
+def _claims(connection: apsw.Connection) -> tuple[int, int, int]:
+    """Return application id, version and number of objects, all of one moment: another process may be making the store.
+
+    By pragmas, not by the table-valued functions of the same names: a file may hold a view called like one.
+    """
+    begins = not connection.in_transaction
+    if begins:
+        connection.execute("BEGIN")
+    try:
+        objects = connection.execute("SELECT count(*) FROM sqlite_master").get
+        return _pragma(connection, "application_id"), _pragma(connection, "user_version"), int(objects or 0)
+    finally:
+        if begins:
+            connection.execute("ROLLBACK")
 
 
 def _pragma(connection: apsw.Connection, name: str) -> int:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import apsw
 
 from memento.identity import row_hash
 from memento.memory import NewMemory
+from memento.storage import guarded, schema
 from memento.storage.rows import HASHED
 
 _ID: Final = re.compile(r"(text:)?[0-9a-f]{32}")
@@ -25,12 +25,10 @@ _SELECT: Final = f"SELECT num, {', '.join(HASHED)}, active, content_hash FROM me
 
 
 class Wreck:
-    """A damaged database file that was set aside. Nothing is changed in it."""
+    """A damaged database file that was set aside. Nothing is changed in it, and nothing that it holds is run."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = apsw.Connection(
-            f"file:{quote(str(path))}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        )
+        self._connection = guarded.connect(path)
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self.unreadable = 0
         """Rows found damaged so far."""
@@ -38,12 +36,16 @@ class Wreck:
     def forgotten(self) -> list[str]:
         """Return the ids of tombstones."""
         with suppress(*_UNREADABLE):
+            if not schema.is_own(self._connection, "tombstones"):
+                return []
             ids = self._connection.execute("SELECT id FROM tombstones").fetchall()
             return [id_ for (id_,) in ids if isinstance(id_, str) and _ID.fullmatch(id_)]
         return []
 
     def memories(self) -> Iterator[NewMemory]:
         """Yield the rows that are what was written."""
+        if not self._is_readable():
+            return
         last, end = 0, self._end()
         while last < end:
             try:
@@ -64,6 +66,13 @@ class Wreck:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _is_readable(self) -> bool:
+        """Tell whether `memories` is the table it was made as: another, or a view, is not what was written."""
+        try:
+            return schema.is_own(self._connection, "memories")
+        except _UNREADABLE:
+            return False
 
     def _one_by_one(self, after: int, upto: int) -> Iterator[tuple[Any, ...]]:
         for num in range(after + 1, upto + 1):

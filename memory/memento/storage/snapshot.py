@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
 from memento.durable import private
-from memento.storage import journaled
+from memento.storage import guarded, journaled, schema
 from memento.storage.migrations import refuse_foreign
 from memento.storage.rows import HASHED
 
@@ -58,10 +58,12 @@ def contents(connection: apsw.Connection) -> Contents:
     """Hash and count everything in the caller's transaction."""
     total = blake2b(digest_size=16)
     counts: dict[str, int] = {}
-    for table, columns, keys in _tables(connection):
+    version = schema.user_version(connection)
+    for table, columns, keys in _tables(version):
         total.update(f"\0{table}\0{','.join(columns)}\0".encode())
         counts[table] = 0
-        for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {', '.join(keys)}"):
+        select = f"SELECT {_listed(columns)} FROM {schema.quoted(table)} ORDER BY {_listed(keys)}"
+        for row in connection.execute(select):
             total.update(repr(row).encode())
             counts[table] += 1
     spool = connection.execute(
@@ -69,9 +71,8 @@ def contents(connection: apsw.Connection) -> Contents:
         f"WHERE format IN ({', '.join('?' * len(ONLY_COPIES))})",
         ONLY_COPIES,
     )
-    schema: Any = connection.pragma("user_version")
     read = {str(path): position(offset, head, marker) for path, offset, head, marker in spool}
-    return Contents(total.hexdigest(), counts, int(schema), read, journaled.written(connection))
+    return Contents(total.hexdigest(), counts, version, read, journaled.written(connection))
 
 
 def position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
@@ -96,11 +97,18 @@ def copy(connection: apsw.Connection, target: Path) -> Contents:
 
 
 def open_copy(path: Path) -> apsw.Connection:
-    """Open a copy that nobody else uses. Raises StoreTooNew for a newer schema, apsw.Error for a damaged file."""
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    refuse_foreign(connection)
-    for _ in connection.execute("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0"):
-        pass
+    """Open a copy that nobody else uses, and that may come from elsewhere.
+
+    Raises StoreTooNew for a newer schema, StoreCorrupt for one that is not Memento's, apsw.Error for a damaged file.
+    """
+    connection = guarded.connect(path, writable=True)
+    try:
+        refuse_foreign(connection)
+        schema.check(connection)
+        guarded.allow_triggers(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -113,17 +121,16 @@ def closing(connection: apsw.Connection) -> Iterator[apsw.Connection]:
         connection.close()
 
 
-def _tables(connection: apsw.Connection) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield every table that is not derived: name, columns to hash, primary key."""
-    names = connection.execute(
-        "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main' ORDER BY name"
-    ).fetchall()
-    for (table,) in names:
-        if table in _DERIVED or str(table).startswith("sqlite_"):
-            continue
-        columns: list[tuple[Any, ...]] = connection.execute(
-            "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (table,)
-        ).fetchall()
-        keys = [str(name) for name, key in sorted(columns, key=lambda one: int(one[1])) if key]
-        covered = _COVERED if table == "memories" else frozenset()
-        yield str(table), [str(name) for name, _ in columns if name not in covered], keys or ["rowid"]
+def _tables(version: int) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield every table of a version that is not derived: name, columns to hash, primary key.
+
+    The names are those of the migrations, never those that a file gives.
+    """
+    for table, columns in schema.tables(version).items():
+        if table not in _DERIVED:
+            covered = _COVERED if table == "memories" else frozenset()
+            yield table, [name for name in columns.names if name not in covered], [*columns.keys] or ["rowid"]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(schema.quoted, names))

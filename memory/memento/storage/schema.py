@@ -1,0 +1,214 @@
+"""What `sqlite_schema` of a store must hold: exactly what the migrations make, nothing less and nothing else.
+
+A trigger, a view in the place of a table, an index over an expression or a default is code that SQLite runs for
+whoever reads or writes the rows. A file from elsewhere can hold any, so the schema is compared as text before the
+first row is read: when a store is opened, before a backup is restored or proven, and by `memento doctor`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import cache
+from hashlib import blake2b
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import apsw
+
+from memento.errors import StoreCorrupt
+from memento.storage.migrations import MIGRATIONS
+
+KNOWN: Final[Mapping[int, str]] = MappingProxyType({8: "ec6925278013b98398ab37cc1bf3a3a4"})
+"""Hash of the schema by version, so that opening a store need not make one to compare it with. A version that is
+missing here is compared all the same, in two milliseconds instead of a tenth of one.
+"""
+_DERIVED: Final = frozenset(("trigger", "index", "view"))
+"""Kinds of objects that hold no rows of their own."""
+_STATISTICS: Final = re.compile(r"sqlite_stat[1-4]")
+"""Tables that ANALYZE makes: what the query planner knows. Nothing is lost without them."""
+_SHOWN: Final = 60
+_TOKEN: Final = re.compile(
+    r"""(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])"""
+    r"""|(?P<space>(?:--[^\n]*(?:\n|\Z)|/\*.*?\*/|[ \t\n\f\r])+)""",
+    re.DOTALL,
+)
+
+
+class Item(NamedTuple):
+    """A row of `sqlite_schema`."""
+
+    type: str
+    name: str
+    table: str
+    has_pages: bool
+    sql: str | None
+
+
+class Difference(NamedTuple):
+    """An object that the schema must not hold, or must hold and does not."""
+
+    item: Item
+    is_missing: bool
+
+    def __str__(self) -> str:
+        name = "".join(letter if letter.isprintable() else "\ufffd" for letter in self.item.name[:_SHOWN])
+        return f"the {self.item.type} {name} is {'missing or changed' if self.is_missing else 'not of Memento'}"
+
+    @property
+    def is_derived(self) -> bool:
+        """True where it can be dropped or made again without touching a row of a table."""
+        if self.item.name.startswith("sqlite_"):
+            return self.item.type == "table" and bool(_STATISTICS.fullmatch(self.item.name)) and not self.is_missing
+        return self.item.type in _DERIVED
+
+
+def check(connection: apsw.Connection) -> None:
+    """Raise StoreCorrupt unless the schema is the one of the version that the file claims; an empty file is sound."""
+    with one_moment(connection):
+        if digest(connection) == KNOWN.get(user_version(connection)):
+            return
+        differing = differences(connection)
+    for problem in differing[:1]:
+        raise StoreCorrupt(
+            f"the schema of {connection.filename} was changed by something else than Memento ({problem}): "
+            "`memento restore --latest` restores a backup, `memento restore --salvage` begins anew with its rows"
+        )
+
+
+def differences(connection: apsw.Connection) -> list[Difference]:
+    """Compare the schema with the one of its version; what is not of Memento comes first."""
+    version = user_version(connection)
+    if not 0 <= version <= len(MIGRATIONS):
+        return [Difference(Item("version", str(version), "", False, None), is_missing=False)]
+    wanted = {_comparable(item): item for item in expected(version)}
+    items = _items(connection, most=len(wanted) + 1_000)
+    found = {_comparable(item): item for item in items}
+    differing = [Difference(found[one], is_missing=False) for one in found.keys() - wanted.keys()]
+    differing += [Difference(wanted[one], is_missing=True) for one in wanted.keys() - found.keys()]
+    if not differing and (len(items) > len(found) or _shares_pages(connection)):
+        differing.append(Difference(Item("table", "sqlite_schema", "", True, None), is_missing=True))
+    return sorted(differing, key=lambda one: (one.is_missing, one.item.type, one.item.name))
+
+
+def digest(connection: apsw.Connection) -> str:
+    """Return a hash over the schema's text as it stands."""
+    total = blake2b(digest_size=16)
+    pages = set()
+    count = 0
+    for row in connection.execute(
+        "SELECT type, name, tbl_name, sql, rootpage FROM sqlite_master ORDER BY type, name, tbl_name, sql LIMIT 1000"
+    ):
+        *described, page = row
+        total.update(repr((*described, bool(page))).encode("utf-8", "surrogatepass"))
+        count += bool(page)
+        pages.add(page or 0)
+    return total.hexdigest() if len(pages - {0}) == count else ""
+
+
+@cache
+def expected(version: int) -> tuple[Item, ...]:
+    """Return the schema that the migrations make up to a version."""
+    with closing(_made(version)) as connection:
+        return tuple(_items(connection, most=10_000))
+
+
+class Columns(NamedTuple):
+    """A table's columns in their order, and those of its primary key."""
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@cache
+def tables(version: int) -> Mapping[str, Columns]:
+    """Return the ordinary tables of a version by name, without those of the full-text index."""
+    found: dict[str, Columns] = {}
+    with closing(_made(version)) as connection:
+        names = connection.execute(
+            "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main' ORDER BY name"
+        ).fetchall()
+        for (name,) in names:
+            columns: list[tuple[Any, ...]] = connection.execute(
+                "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (name,)
+            ).fetchall()
+            keys = sorted((int(key), str(column)) for column, key in columns if key)
+            found[str(name)] = Columns(tuple(str(column) for column, _ in columns), tuple(column for _, column in keys))
+    return MappingProxyType({name: columns for name, columns in found.items() if not name.startswith("sqlite_")})
+
+
+def is_own(connection: apsw.Connection, name: str) -> bool:
+    """Tell whether the object of this name is what some version of Memento made: reading it runs nothing else."""
+    found = [_comparable(item) for item in _items(connection, most=10_000) if item.name.lower() == name]
+    versions = range(len(MIGRATIONS), 0, -1)
+    return len(found) == 1 and any(found[0] in map(_comparable, expected(version)) for version in versions)
+
+
+@contextmanager
+def one_moment(connection: apsw.Connection) -> Iterator[None]:
+    """Read from one snapshot, though another process may be making the schema right now."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def user_version(connection: apsw.Connection) -> int:
+    """Return the schema's version that the file claims."""
+    version: Any = connection.pragma("user_version")
+    return int(version)
+
+
+def quoted(name: str) -> str:
+    """Return a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def repair(connection: apsw.Connection, differing: Iterable[Difference]) -> None:
+    """Drop what is not Memento's and make again what is missing, inside the caller's transaction.
+
+    Only for differences that are derived; triggers must be off. What the objects stood for is rebuilt afterwards.
+    """
+    ordered = sorted(differing, key=lambda one: one.is_missing)
+    for item, is_missing in ordered:
+        if not is_missing:
+            connection.execute(f"DROP {item.type.upper()} IF EXISTS main.{quoted(item.name)}")
+    for item, is_missing in ordered:
+        if is_missing and item.sql:
+            connection.execute(item.sql)
+
+
+def _made(version: int) -> apsw.Connection:
+    connection = apsw.Connection(":memory:")
+    for migration in MIGRATIONS[:version]:
+        connection.execute(migration)
+    return connection
+
+
+def _items(connection: apsw.Connection, most: int) -> list[Item]:
+    rows = connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master LIMIT ?", (most,))
+    return [
+        Item(str(type_), str(name), str(table), bool(page), None if sql is None else str(sql))
+        for type_, name, table, page, sql in islice(rows, most)
+    ]
+
+
+def _shares_pages(connection: apsw.Connection) -> bool:
+    """Tell whether two objects begin on the same page: one would be read as the other."""
+    pages = [page for (page,) in connection.execute("SELECT rootpage FROM sqlite_master") if page]
+    return len(set(pages)) < len(pages)
+
+
+def _comparable(item: Item) -> Item:
+    return item if item.sql is None else item._replace(sql=_plain(item.sql))
+
+
+def _plain(sql: str) -> str:
+    """Return a statement without its comments, which differ between versions, and with single spaces."""
+    return _TOKEN.sub(lambda match: match["quoted"] or " ", sql).strip()
