@@ -21,6 +21,7 @@ from memento.home import store_file
 from memento.link_key import link_key
 from memento.memory import NewMemory
 from memento.narrowing import When
+from memento.storage.header import refuse_other
 from memento.store import MemoryStore
 from memento.times import now_ms, to_ms
 from memento.writing import memory_of, require_role
@@ -47,7 +48,7 @@ class AutoMemory:
     The store is opened by the first message that is kept, or that names who speaks. When it cannot be opened or
     written, kept messages go to the journal beside it, flushed to the disk, which the next store replays. `path` and
     `config` are MemoryStore's; `session_id`, `source` and `project` are written with every memory. Raises ConfigError
-    and PolicyError.
+    and PolicyError, StoreError where another program's file stands.
 
     Thread safety: one session is one sequence of messages, so an instance belongs to one thread at a time. Several
     instances may share a file.
@@ -65,6 +66,7 @@ class AutoMemory:
         self.config = config or load_config()
         self.path = self.config.db_path if path is None else store_file(path)
         self._session, self._source, self._project = session_id, source, project
+        refuse_other(self.path)  # no journal beside another program's file
         self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
         self._store: MemoryStore | None = None
         self._before = OPENING

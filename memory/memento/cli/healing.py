@@ -59,12 +59,14 @@ def restore(
     """
     from memento.durable import locked
     from memento.restore.rollback import roll_back
+    from memento.storage.header import refuse_other
     from memento_ingest.sidecar.lock import holder
 
     if sum((backup is not None, latest, at is not None, salvage)) != 1:
         raise UsageError("name one: a BACKUP of `memento backup list`, --latest, --at TIME, or --salvage")
     config = configured(db)
     path = config.db_path
+    refuse_other(path)
     if process := holder(path):
         raise StoreError(f"a sidecar (process {process}) uses {path}: stop it first")
     chosen = [] if salvage else _chosen(path, backup, at)

@@ -24,6 +24,7 @@ class Remedy(Enum):
     """What the store does about a finding by itself, the gentlest first."""
 
     NONE = ""
+    SCHEMA = "what is not of Memento is dropped, and what is missing is made again"
     VECTORS = "the vector file is made anew"
     REEMBED = "the embeddings are made anew"
     TAGS = "the table of tags is rebuilt"

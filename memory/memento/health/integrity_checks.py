@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from memento.counted import counted
 from memento.health.examination import Check, Finding, Patient, Remedy, broken
-from memento.storage import integrity, snapshot
+from memento.storage import integrity, schema, snapshot
 from memento.storage.database import Database
 
 if TYPE_CHECKING:
@@ -19,6 +19,16 @@ RESTORING: Final = (
     "`memento restore --latest` puts the newest sound backup in its place and reads the sources again; "
     "without a backup, `memento restore --salvage` begins anew with what can be read"
 )
+
+_SHOWN: Final = 20
+
+
+def _schema(patient: Patient) -> Iterator[Finding]:
+    with patient.database.read() as connection, schema.one_moment(connection):
+        differing = schema.differences(connection)
+    remedy = Remedy.SCHEMA if all(one.is_derived for one in differing) else Remedy.RESTORE
+    for one in differing[:_SHOWN]:
+        yield broken(f"{one}", RESTORING if remedy is Remedy.RESTORE else "", remedy)
 
 
 def _structure(patient: Patient) -> Iterator[Finding]:
@@ -104,6 +114,7 @@ def vector_file(database: Database) -> VectorFile | None:
 
 
 INTEGRITY: Final = (
+    Check("schema", _schema),
     Check("pages", _structure),
     Check("rows", _rows),
     Check("words", _words),

@@ -18,8 +18,8 @@ from memento.restore import record
 from memento.restore.emptied import refuse_emptied
 from memento.restore.record import Healing
 from memento.restore.rollback import candidates, roll_back
-from memento.storage import mending
-from memento.storage.database import Database
+from memento.storage import mending, swap
+from memento.storage.database import Database, translated
 from memento.times import now_ms
 
 
@@ -30,10 +30,11 @@ def heal(path: Path, config: Config) -> Healing | None:
     """
     try:
         with locked(path.with_name(path.name + ".heal.lock")):
+            repaired = _mended_schema(path)
             damage = [finding for finding in _examined(path, config) if finding.remedy is not Remedy.NONE]
-            if not damage:
+            if not damage and not repaired:
                 return None
-            healing = _mended(path, config, damage)
+            healing = _mended(path, config, damage, repaired)
             if healing is None and (backups := candidates(path)):
                 healing = roll_back(path, damage[0].text, backups)
     except OSError as error:
@@ -55,11 +56,20 @@ def _examined(path: Path, config: Config) -> list[Finding]:
         database.close()
 
 
-def _mended(path: Path, config: Config, damage: Sequence[Finding]) -> Healing | None:
-    """Rebuild what is derived; None when that is not enough."""
+def _mended_schema(path: Path) -> str:
+    """Put triggers, views and indexes right; return what was wrong with them, empty where nothing was mended."""
+    try:
+        with translated(path), swap.settled(path):
+            return mending.mend_schema(path) if path.exists() and path.stat().st_size else ""
+    except StoreError:
+        return ""  # the examination says why
+
+
+def _mended(path: Path, config: Config, damage: Sequence[Finding], repaired: str) -> Healing | None:
+    """Rebuild what is derived; None when that is not enough. `repaired` was done already."""
     if any(finding.remedy is Remedy.RESTORE for finding in damage):
         return None
-    healing = Healing(at=now_ms(), why=damage[0].text)
+    healing = Healing(at=now_ms(), why=repaired or damage[0].text)
     try:
         database = Database(path)
         try:

@@ -24,7 +24,7 @@ from memento import killpoints
 from memento.durable import locked, private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
 from memento.filesystem import SILENT, kind_of
-from memento.storage import schema, swap
+from memento.storage import header, schema, swap
 from memento.storage.migrations import is_outdated, migrate, refuse_foreign
 from memento.storage.swap import Identity
 
@@ -86,6 +86,7 @@ class Database:
 
     def __init__(self, path: Path, before_migration: Callable[[Database], None] = lambda _: None) -> None:
         require_sqlite(apsw.sqlitelibversion())
+        header.refuse_other(path)
         self.path = path
         self._local = threading.local()
         self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
@@ -337,8 +338,6 @@ _creating = threading.Lock()
 def _create_private(path: Path) -> None:
     """Create folder (0700) and file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
     try:
-        if path.is_dir():
-            raise StoreError(f"cannot open the store {path}: it is a folder. Name a file with --db or MEMORY_DB_PATH")
         with _creating, suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import apsw
 
-from memento.storage import counters
+from memento.storage import counters, schema
+from memento.storage.schema import Difference
+
+_FILLED_BY_TRIGGERS = ("embeddings_next", "faded", "repeats")
 
 
 def rebuild_words(connection: apsw.Connection) -> None:
-    """Make the full-text index from the rows."""
+    """Make the full-text index from the rows, and set its options as they were made."""
+    connection.execute("DELETE FROM memories_fts_config WHERE k NOT IN ('version', 'secure-delete')")
     connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
 
 
@@ -44,3 +49,52 @@ def rename_store(connection: apsw.Connection) -> None:
 def empty_cache(connection: apsw.Connection) -> None:
     """Empty the cache of query embeddings."""
     connection.execute("DELETE FROM embedding_cache")
+
+
+def mend_schema(path: Path) -> str:
+    """Drop triggers, views and indexes that are not Memento's from a store, and make again those that are missing.
+
+    Returns what was found, in words; empty where the schema is sound, or differs in tables: then rows are at stake.
+    What triggers kept in step is emptied or made from the rows. Raises apsw.Error.
+    """
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        for flag in (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER):
+            connection.config(flag, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_VIEW, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.set_busy_timeout(60_000)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            found = _mend_schema(connection)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return found
+    finally:
+        connection.close()
+
+
+def _mend_schema(connection: apsw.Connection) -> str:
+    differing = schema.differences(connection)
+    if not differing or not all(one.is_derived for one in differing):
+        return ""
+    schema.repair(connection, differing)
+    if any(one.is_missing and one.item.type == "trigger" for one in differing):
+        _make_derived_again(connection, differing)
+    return str(differing[0])
+
+
+def _make_derived_again(connection: apsw.Connection, differing: Iterable[Difference]) -> None:
+    """Bring in step what triggers that were missing did not."""
+    rebuild_words(connection)
+    rebuild_tags(connection)
+    there = schema.tables(schema.user_version(connection))
+    for table in _FILLED_BY_TRIGGERS:
+        if table in there:
+            connection.execute(f"DELETE FROM {table}")
+    if any(one.item.name.endswith("_codes") for one in differing):
+        connection.execute("DELETE FROM token_codes")  # they are made together with the embeddings
+        nums = [int(str(num)) for (num,) in connection.execute("SELECT num FROM memories")]
+        drop_embeddings(connection, nums)

@@ -73,13 +73,13 @@ def check(connection: apsw.Connection) -> None:
         differing = differences(connection)
     for problem in differing[:1]:
         raise StoreCorrupt(
-            f"the schema of {connection.filename} was changed by something else than Memento ({problem}): "
-            "`memento restore --latest` restores a backup, `memento restore --salvage` begins anew with its rows"
+            f"the schema of {connection.filename} is not the one that Memento makes ({problem}): "
+            "restore a backup with `memento restore --latest`, or keep its rows with `memento restore --salvage`"
         )
 
 
 def differences(connection: apsw.Connection) -> list[Difference]:
-    """Compare the schema with the one of its version; what is not of Memento comes first."""
+    """Compare the schema with the one of its version; what cannot be repaired comes first."""
     version = user_version(connection)
     if not 0 <= version <= len(MIGRATIONS):
         return [Difference(Item("version", str(version), "", False, None), is_missing=False)]
@@ -90,7 +90,7 @@ def differences(connection: apsw.Connection) -> list[Difference]:
     differing += [Difference(wanted[one], is_missing=True) for one in wanted.keys() - found.keys()]
     if not differing and (len(items) > len(found) or _shares_pages(connection)):
         differing.append(Difference(Item("table", "sqlite_schema", "", True, None), is_missing=True))
-    return sorted(differing, key=lambda one: (one.is_missing, one.item.type, one.item.name))
+    return sorted(differing, key=lambda one: (one.is_derived, not one.is_missing, one.item.type, one.item.name))
 
 
 def digest(connection: apsw.Connection) -> str:

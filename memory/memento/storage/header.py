@@ -1,0 +1,84 @@
+"""What the first bytes of a file say, read before anything is written: locks and a log lie beside a store.
+
+They are read through SQLite's own file layer: closing any other descriptor of a database would drop the locks that
+this process holds on it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from memento.errors import StoreError, StoreTooNew
+from memento.storage import guarded
+from memento.storage.migrations import APPLICATION_ID, refuse_foreign
+
+_MAGIC: Final = b"SQLite format 3\0"
+_SIZE: Final = 100
+_COOKIE, _VERSION, _APPLICATION = 40, 60, 68
+"""Offsets of the schema cookie, which grows with every table, of `user_version` and of `application_id`."""
+_TRACES: Final = (".swap.lock", ".journal.jsonl", ".vectors")
+"""What lies beside a file that was a store before its header was damaged."""
+
+
+def refuse_other(path: Path) -> None:
+    """Raise StoreTooNew where a file of another program stands, StoreError for what is no file; write nothing.
+
+    An empty file, none at all, and one that was a store and is damaged are not refused.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return  # whoever makes or opens it says what is wrong
+    if stat.S_ISDIR(status.st_mode):
+        raise StoreError(f"cannot open the store {path}: it is a folder. Name a file with --db or MEMORY_DB_PATH")
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreError(f"cannot open the store {path}: it is not a file. Name one with --db or MEMORY_DB_PATH")
+    if not status.st_size:
+        return
+    with suppress(apsw.Error):  # not readable: opening it says so
+        head = _head(path)
+        if not head.startswith(_MAGIC):
+            if not _was_store(path):
+                raise StoreTooNew(
+                    f"{path} is not a SQLite database: name another file with --db or MEMORY_DB_PATH. "
+                    "If it was a store, `memento restore BACKUP` puts a backup in its place"
+                )
+        elif _is_blank(head) and _has_log(path) and not _was_store(path):
+            with closing(guarded.connect(path)) as connection:  # its tables are still in the log
+                refuse_foreign(connection)
+        elif not _is_blank(head) and _number(head, _APPLICATION) != APPLICATION_ID:
+            raise StoreTooNew(
+                f"{path} is a SQLite database of another program: name another file with --db or MEMORY_DB_PATH"
+            )
+
+
+def _head(path: Path) -> bytes:
+    file = apsw.VFSFile("", os.path.abspath(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
+    try:
+        return file.xRead(_SIZE, 0)
+    finally:
+        file.xClose()
+
+
+def _is_blank(head: bytes) -> bool:
+    """Tell whether the file has neither tables nor marks of a program yet."""
+    return not any(_number(head, offset) for offset in (_COOKIE, _VERSION, _APPLICATION))
+
+
+def _number(head: bytes, offset: int) -> int:
+    return int.from_bytes(head[offset : offset + 4])
+
+
+def _has_log(path: Path) -> bool:
+    log = Path(f"{path.resolve()}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _was_store(path: Path) -> bool:
+    return any(path.with_name(path.name + trace).exists() for trace in _TRACES)
