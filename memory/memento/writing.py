@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, cast, get_args
+from typing import Final, cast, get_args
 
+from memento.admission import MAX_TAGS, MAX_TEXT, cleaned, short
 from memento.arguments import share, text
 from memento.errors import UsageError
 from memento.identity import memory_id
@@ -14,7 +14,6 @@ from memento.memory import EPISODIC, Memory, NewMemory, Trust
 from memento.narrowing import one_of
 from memento.times import now_ms
 from memento_policies import Decision, Kind, Message, Policy, Role
-from memento_policies.text import encode
 
 _ROLE_TRUST: Final[Mapping[str, Trust]] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "import"}
 _UNATTESTED: Final = ("generic", "markdown")
@@ -48,21 +47,24 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
         id=memory_id(message.source, message.key),
         text=decision.text,
         timestamp=message.timestamp,
-        source=encode(message.source)[0],
-        session_id=_redacted_text(message.session_id, policy),
+        source=message.source,
+        session_id=message.session_id,
         role=message.role,
-        speaker=_redacted_text(str(message.meta.get("speaker", "")), policy),
+        speaker=str(message.meta.get("speaker", "")),
         trust=trust_of(message),
         kind=message.kind,
         importance=round(decision.importance, 4),
         tags=decision.tags,
         collection=EPISODIC,
-        project=_redacted_text(message.project, policy),
+        project=message.project,
         active=message.meta.get("active") is not False,
-        meta=_redacted(meta, policy),
+        meta=meta,
         why={"reason": decision.reason, "points": [[name, round(points, 3)] for name, points in decision.reasons]},
     )
-    return memory.clamped(now_ms())
+    try:
+        return cleaned(memory, policy).clamped(now_ms())
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"meta must be what JSON can hold: {error}") from None
 
 
 def remembered(
@@ -75,6 +77,10 @@ def remembered(
     """
     if not collection:
         raise UsageError("a collection has a name: leave it away for `knowledge`")
+    if len(tags) > MAX_TAGS:
+        raise UsageError(f"a memory takes {MAX_TAGS} tags at most, not {len(tags):,}")
+    if len(message.text) > MAX_TEXT:
+        raise UsageError(f"a text takes {MAX_TEXT:,} characters at most: remember it in parts")
     decision = policy.decide(message)
     memory = memory_of(message, decision, policy)
     return replace(
@@ -83,8 +89,8 @@ def remembered(
         importance=(memory.importance if decision.keep else UNJUDGED)
         if importance is None
         else share("importance", importance),
-        tags=tuple(dict.fromkeys((*(_redacted_text(tag, policy) for tag in tags), *decision.tags))),
-        collection=text("collection", collection),
+        tags=tuple(dict.fromkeys((*(short("tag", tag, policy) for tag in tags), *decision.tags))),
+        collection=short("collection", text("collection", collection), policy),
         why={"reason": "remembered", "points": memory.why["points"]},
     )
 
@@ -102,25 +108,3 @@ def message_of(memory: Memory) -> Message:
         kind=next((kind for kind in get_args(Kind) if kind == memory.kind), "turn"),
         meta={**memory.meta, **({"speaker": memory.speaker} if memory.speaker else {})},
     )
-
-
-def _redacted_text(text: str, policy: Policy) -> str:
-    return policy.redact(encode(text)[0]).text if text else ""
-
-
-def _redacted(meta: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
-    if not meta:
-        return {}
-    try:
-        plain = json.dumps(dict(meta), ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"meta must be what JSON can hold: {error}") from None
-    storable = encode(plain)[0]
-    redacted = policy.redact(storable)
-    if not redacted.counts and storable == plain:
-        return meta
-    try:
-        cleaned: dict[str, Any] = json.loads(redacted.text)
-    except ValueError:  # the secret reached over the JSON's own punctuation
-        return {"redacted": dict(redacted.counts)}
-    return cleaned

@@ -46,7 +46,7 @@ def test_two_stores_merge_and_what_either_forgot_stays_out(memento: Cli, other: 
     other("remember", "The lamp is green.")
     other("forget", kept, "--yes")
     memento("forget", forgotten, "--yes")
-    memento("export", tmp_path / "first.jsonl")
+    memento("export", tmp_path / "first.jsonl", "--force")
     other("export", tmp_path / "second.jsonl")
     other("import", tmp_path / "first.jsonl")
     memento("import", tmp_path / "second.jsonl")

@@ -16,6 +16,7 @@ from memento.home import expand_user
 
 if TYPE_CHECKING:
     from memento.memory import CacheUse
+    from memento.transfer.importing import Imported
 
 
 def register(app: typer.Typer) -> None:
@@ -86,41 +87,57 @@ def quarantine(
 
 def export(
     path: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="Written anew; without one, a JSON array on standard output.")
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="A new .jsonl (.gz, .zst) or .json; `-`: lines on standard output. [default: a JSON array there]",
+        ),
     ] = None,
     sources: Annotated[bool, typer.Option("--sources", help="Also how far each source was read.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     db: Db = None,
 ) -> None:
     """Write the store to a file.
 
-    All of it to FILE.jsonl (.gz, .zst), which `memento import` reads; its memories as a JSON array to another FILE.
+    All of it to FILE.jsonl (.gz, .zst) or `-`; its memories alone as a JSON array to FILE.json. `memento import` reads
+    them all.
     """
     from memento.store import MemoryStore
     from memento.transfer import lines
     from memento.transfer.exporting import export as write
 
-    target = expand_user(path) if path else None
+    target = expand_user(path) if path and path != "-" else None
+    if target and not (lines.is_lines(target) or target.name.lower().endswith(".json")):
+        raise UsageError(f"{target} has none of the endings {', '.join(lines.SUFFIXES)} and .json: name another file")
+    is_array = path != "-" and (target is None or not lines.is_lines(target))
+    if sources and is_array:
+        raise UsageError(f"--sources goes with `-`, or a file that ends with {', '.join(lines.SUFFIXES)}")
     with MemoryStore(config=configured(db)) as store:
-        if target and lines.is_lines(target):
-            note(f"wrote {target}: {counted(write(store, target, sources=sources), 'memory')}")
+        if not is_array:
+            written = write(store, target, sources=sources, force=force)
+            note(f"wrote {target or 'the export'}: {counted(written, 'memory')}")
             return
-        if sources:
-            raise UsageError("--sources goes with a file whose name ends with .jsonl, .jsonl.gz or .jsonl.zst")
-        written = store.export_json(path)
-    if path is None:
-        typer.echo(written.encode(), nl=False)
+        if target:
+            lines.refuse_target(target, store.path, force=force)
+        array = store.export_json(target and target.resolve())
+    if target is None:
+        typer.echo(array.encode(), nl=False)
     else:
-        note(f"wrote {written}")
+        note(f"wrote {target}")
 
 
 def import_(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="What `memento export FILE.jsonl` wrote.")],
+    path: Annotated[str, typer.Argument(metavar="FILE", help="What `memento export` wrote; `-`: standard input.")],
+    keep_trust: Annotated[
+        bool, typer.Option("--keep-trust", help="It is my own, from another machine: believe what it says of itself.")
+    ] = False,
     db: Db = None,
     json_: AsJson = None,
 ) -> None:
     """Merge an export into the store.
 
-    Doing it again changes nothing; what either side forgot stays out.
+    Doing it again changes nothing; what either side forgot stays out. Memories of a file that was not written in this
+    store's folder count as imported, whoever they say spoke.
 
     Exit code 4: lines could not be read, or the file was cut off.
     """
@@ -129,20 +146,31 @@ def import_(
     from memento.transfer.importing import merge
 
     with MemoryStore(config=configured(db)) as store:
-        done = merge(store, expand_user(path))
+        done = merge(store, path if path == "-" else expand_user(path), keep_trust=keep_trust)
         if done.stored or done.extended:
             hourly_backup(store)  # the file may be gone when it is needed again
     if wants_json(json_):
         print_json(done.as_dict())
     else:
         met = {"new": done.stored, "grown": done.extended, "known": done.known, "forgotten": done.forgotten}
+        met |= {reason.replace("_", " "): count for reason, count in done.left_out.items()}
         say(", ".join(f"{name} {count:,}" for name, count in met.items() if count) or "nothing")
     for problem in done.unreadable:
         note(problem)
+    _tell_of_trust(done)
     if not done.complete:
         note(f"{path} has no end: it was cut off. What it holds was imported")
     if done.unread or not done.complete:
         raise typer.Exit(PARTIAL)
+
+
+def _tell_of_trust(done: Imported) -> None:
+    """Say what a file was not believed, and how it would be."""
+    what = [f"{counted(done.lowered, 'memory')} of it count as imported"] if done.lowered else []
+    if left := done.left_out.get("untrusted", 0):
+        what.append(f"{counted(left, 'line')} about ignored projects, sources or titles were left out")
+    if what:
+        note(f"the file is not proven to be of this store: {', and '.join(what)}. If it is yours: --keep-trust")
 
 
 def _groups(groups: Any) -> str:

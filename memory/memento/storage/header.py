@@ -6,7 +6,6 @@ this process holds on it.
 
 from __future__ import annotations
 
-import os
 import stat
 from contextlib import closing, suppress
 from pathlib import Path
@@ -59,7 +58,7 @@ def refuse_other(path: Path) -> None:
 
 
 def _head(path: Path) -> bytes:
-    file = apsw.VFSFile("", os.path.abspath(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
+    file = apsw.VFSFile("", str(path.absolute()), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY, 0])
     try:
         return file.xRead(_SIZE, 0)
     finally:

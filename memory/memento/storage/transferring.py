@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -55,3 +55,17 @@ def offsets(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
 def supersede(connection: apsw.Connection, memory: str, by: str) -> None:
     """Say inside the caller's transaction that a memory is superseded, unless that was said."""
     connection.execute("UPDATE memories SET superseded_by = coalesce(superseded_by, ?) WHERE id = ?", (by, memory))
+
+
+def attested(connection: apsw.Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Return those of these memories that are stored as someone's own word: not as imported."""
+    found = connection.execute(
+        f"SELECT id FROM memories WHERE id IN ({', '.join('?' * len(ids))}) AND trust <> 'import'", tuple(ids)
+    )
+    return frozenset(str(memory) for (memory,) in found)
+
+
+def is_titled(connection: apsw.Connection, source: str, session: str) -> bool:
+    """Tell whether a session has a title."""
+    found = "SELECT EXISTS (SELECT 1 FROM sessions WHERE source = ? AND session_id = ?)"
+    return bool(connection.execute(found, (source, session)).get)

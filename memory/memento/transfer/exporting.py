@@ -10,20 +10,25 @@ from typing import Any
 import apsw
 
 from memento.errors import UsageError
+from memento.link_key import link_key
 from memento.storage import ignored, transferring, vectors
 from memento.store import MemoryStore
 from memento.times import iso, now_ms
 from memento.transfer import lines
 
 
-def export(store: MemoryStore, path: Path, *, sources: bool = False) -> int:
-    """Write the store as it is now to a new file and return how many memories it holds.
+def export(store: MemoryStore, path: Path | None, *, sources: bool = False, force: bool = False) -> int:
+    """Write the store as it is now to a new file, or to standard output; return how many memories it holds.
 
     The ending chooses the compression: `.jsonl`, `.jsonl.gz` or `.jsonl.zst`. `sources` says how far each source was
-    read, too. Raises UsageError for the path of the store itself, StoreError where the file cannot be written.
+    read, too; `force` replaces a file. Raises UsageError for a file that exists, another ending and a file of the
+    store itself, StoreError where the file cannot be written.
     """
-    if path.resolve() == store.path.resolve():
-        raise UsageError(f"{path} is the store itself: name another file for the export")
+    if path and not lines.is_lines(path):
+        raise UsageError(f"{path} has none of the endings {', '.join(lines.SUFFIXES)}")
+    if path:
+        lines.refuse_target(path, store.path, force=force)
+        path = path.resolve()  # a link to a file stays one
     written = 0
 
     def counted(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
@@ -34,7 +39,10 @@ def export(store: MemoryStore, path: Path, *, sources: bool = False) -> int:
         yield {"end": {"memories": written}}
 
     with store.database.read() as connection, transferring.one_moment(connection):
-        lines.write(path, counted(connection))
+        if path:
+            lines.write(path, counted(connection), link_key(store.path.parent))
+        else:
+            lines.write_out(counted(connection), link_key(store.path.parent))
     return written
 
 

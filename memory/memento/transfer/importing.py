@@ -1,12 +1,17 @@
 """Merging lines into a store: what is known stays as it is, what is new comes in, what either side forgot stays out.
 
 Ids make it idempotent: a file that is imported twice, or that was cut off and is imported again, ends in the same rows.
+A file is data: its rows pass the gate (`admission`), and what would act on more than the rows that it brings (whose
+word they are, which projects are ignored, how far sources were read, memories and titles that are here already) holds
+only where the file is the user's own, which its signature proves, or the user says.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -14,17 +19,22 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 import msgspec
 
+from memento.admission import Admission, Refused
 from memento.errors import UsageError
+from memento.link_key import link_key
 from memento.memory import NewMemory
 from memento.storage import capture, ignored, rows, sources, transferring
 from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
-from memento.times import storable
 from memento.transfer import lines
-from memento_policies import Policy
+from memento.transfer.reading import Line, opened
 
 BATCH: Final = 1_000
+_KEY: Final = re.compile(r"(text:)?[0-9a-f]{32}", re.ASCII)
+"""A tombstone, and an id."""
+_LONGEST_NAME: Final = 4096
+_HIGHEST_RANK: Final = 1_000
 _PROBLEMS: Final = 20
 
 
@@ -42,6 +52,13 @@ class Imported:
     """The first lines that could not be read, and why."""
     unread: int = 0
     """How many there are."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Records that were left out, by reason: `ignored`, `secret` (a source's path or state), and `untrusted`, what
+    only a file of one's own may bring: ignored projects, offsets of sources, titles in the place of others."""
+    lowered: int = 0
+    """Memories that said to be someone's word and count as imported."""
+    trusted: bool = False
+    """Whether the file is proven, or was said, to be the user's own."""
     complete: bool = False
     """False when the file has no last line: it was cut off."""
 
@@ -71,7 +88,7 @@ class _Line(msgspec.Struct, frozen=True):
     title: _Title | None = None
     memory: dict[str, Any] | None = None
     offset: dict[str, Any] | None = None
-    end: dict[str, int] | None = None
+    end: dict[str, Any] | None = None
 
 
 class _Read(NamedTuple):
@@ -80,80 +97,162 @@ class _Read(NamedTuple):
     superseded_by: str
 
 
-def merge(store: MemoryStore, path: Path) -> Imported:
+def merge(store: MemoryStore, path: Path | str, *, keep_trust: bool = False) -> Imported:
     """Merge a file that `export` wrote into the store, a batch in one transaction; merging it again changes nothing.
 
-    Lines that cannot be read are counted and named. Raises UsageError for another kind of file, StoreError.
+    `-` is standard input. `keep_trust` says that the file is the user's own though it is not signed here: written on
+    another machine. Lines that cannot be read are counted and named, without what they hold. Raises UsageError for
+    another kind of file and for one beyond its budgets, StoreError.
     """
     done = Imported()
-    numbered = lines.read(path)
-    first = next(numbered, None)
+    with opened(str(path)) as export:
+        done.trusted = keep_trust or export.is_proven(link_key(store.path.parent))
+        records = export.records()
+        _require_head(next(records, None), path)
+        admission = Admission(store.policy, store.ignored(), keeps_trust=done.trusted)
+        while batch := list(islice(records, BATCH)):
+            read = [found for line in batch if (found := _read(line, admission, done))]
+            with store.database.write() as connection:
+                _Merge(connection, admission, done).put(read)
+    done.lowered = admission.lowered
+    done.left_out = dict(admission.left_out)
+    return done
+
+
+def _require_head(first: Line | None, path: Path | str) -> None:
     try:
-        head = _decoded(first[1]).memento if first else None
-    except (msgspec.DecodeError, RecursionError):
+        head = _decoded(first.data).memento if first and first.data else None
+    except (ValueError, RecursionError):
         head = None
     if not head or head.get("version") != lines.VERSION:
         raise UsageError(
             f"{path} is no export of this version: its first line must name it (memento export FILE.jsonl)"
         )
-    while batch := list(islice(numbered, BATCH)):
-        read = [found for number, line in batch if (found := _read(number, line, store.policy, done))]
-        with store.database.write() as connection:
-            _put(connection, read, done)
-    return done
 
 
-def _read(number: int, line: bytes, policy: Policy, done: Imported) -> _Read | None:
+def _read(line: Line, admission: Admission, done: Imported) -> _Read | None:
     try:
-        parsed = _decoded(line)
-        memory = _memory(parsed.memory, policy) if parsed.memory else None
+        if line.data is None:
+            raise Refused("it is too long")
+        parsed = _decoded(line.data)
+        _require_names(parsed)
+        memory = admission.admit(_memory(parsed.memory)) if parsed.memory is not None else None
         superseded_by = str((parsed.memory or {}).get("superseded_by") or "")
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         done.unread += 1
         if len(done.unreadable) < _PROBLEMS:
-            done.unreadable.append(f"line {number}: {error}")
+            done.unreadable.append(f"line {line.number:,}: {_problem(error)}")
         return None
     return _Read(parsed, memory, superseded_by)
 
 
+def _require_names(line: _Line) -> None:
+    if line.forgotten is not None and not _KEY.fullmatch(line.forgotten):
+        raise Refused("`forgotten` is not an id")
+    if line.ignored is not None and not 0 < len(line.ignored.value) <= _LONGEST_NAME:
+        raise Refused("`ignored` names nothing, or too much")
+
+
+def _problem(error: Exception) -> str:
+    """Say what is wrong with a line, without a word of it: it may hold a secret."""
+    if isinstance(error, Refused):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, msgspec.ValidationError):
+        return "it is no record of an export"
+    return "it is not JSON"
+
+
 def _decoded(line: bytes) -> _Line:
-    return msgspec.json.decode(line, type=_Line)
+    return msgspec.convert(json.loads(line.decode()), _Line)
 
 
-def _memory(fields: dict[str, Any], policy: Policy) -> NewMemory:
-    """Return the row; what another program may have put in is redacted like everything else."""
+def _memory(fields: dict[str, Any]) -> NewMemory:
     known = {name: value for name, value in fields.items() if name in NewMemory.__dataclass_fields__}
-    memory = msgspec.convert(known, NewMemory)
-    storable(memory.timestamp)
-    return replace(memory, text=policy.redact(memory.text).text)
+    try:
+        return msgspec.convert(known, NewMemory)
+    except msgspec.ValidationError:
+        for name, value in known.items():
+            try:
+                msgspec.convert({**_LEAST, name: value}, NewMemory)
+            except msgspec.ValidationError:
+                raise Refused(f"`{name}` is of the wrong type") from None
+        missing = ", ".join(f"`{name}`" for name in _LEAST if name not in known)
+        raise Refused(f"a memory must have {missing or 'other values'}") from None
 
 
-def _put(connection: apsw.Connection, read: Sequence[_Read], done: Imported) -> None:
-    forgotten = [one.line.forgotten for one in read if one.line.forgotten]
-    done.forgotten += rows.delete(connection, forgotten)
-    rows.bury(connection, forgotten)
-    counts = rows.put(connection, [one.memory for one in read if one.memory])
-    done.stored += len(counts.stored)
-    done.extended += len(counts.extended)
-    done.known += counts.duplicates
-    done.forgotten += counts.forgotten
-    for one in read:
-        if one.memory and one.superseded_by:
-            transferring.supersede(connection, one.memory.id, one.superseded_by)
-        if one.line.ignored:
-            ignored.add(connection, one.line.ignored.kind, one.line.ignored.value)
-        if title := one.line.title:
-            given = SessionTitle(title.source, title.session_id, title.title, title.rank)
-            sources.entitle(connection, [given])
-        if one.line.offset:
-            _take_offset(connection, one.line.offset)
-        done.complete |= one.line.end is not None
+_LEAST: Final = {"id": "", "text": "", "timestamp": 0, "source": ""}
 
 
-def _take_offset(connection: apsw.Connection, fields: dict[str, Any]) -> None:
-    """Take over how far a source was read, unless this store knows it itself."""
-    hashes = {name: bytes.fromhex(fields[name]) for name in ("head_hash", "marker_hash")}
-    state = msgspec.convert({**fields, **hashes}, SourceState)
-    if sources.find(connection, state.path, 0, 0) is None:
-        read = {LedgerKey("skipped", "imported"): Tally(0, state.offset)}
-        capture.put(connection, [Batch(state, (), read)])
+class _Merge:
+    """Writes a batch of what was read, inside one transaction."""
+
+    def __init__(self, connection: apsw.Connection, admission: Admission, done: Imported) -> None:
+        self._connection, self._admission, self._done = connection, admission, done
+
+    def put(self, read: Sequence[_Read]) -> None:
+        """Write what was read, in its order: first what is to stay out."""
+        connection, done = self._connection, self._done
+        forgotten = [one.line.forgotten for one in read if one.line.forgotten]
+        done.forgotten += rows.delete(connection, forgotten)
+        rows.bury(connection, forgotten)
+        new = self._put_memories([one.memory for one in read if one.memory])
+        for one in read:
+            if one.memory and _KEY.fullmatch(one.superseded_by) and (done.trusted or one.memory.id in new):
+                transferring.supersede(connection, one.memory.id, one.superseded_by)
+            if one.line.ignored:
+                self._ignore(one.line.ignored)
+            if one.line.title:
+                self._title(one.line.title)
+            if one.line.offset:
+                self._take_offset(one.line.offset)
+            done.complete |= one.line.end is not None
+
+    def _put_memories(self, memories: Sequence[NewMemory]) -> frozenset[str]:
+        """Write memories and return the ids of new ones; a file from elsewhere changes nobody's own word."""
+        done, connection = self._done, self._connection
+        own = frozenset[str]()
+        if not done.trusted:
+            own = transferring.attested(connection, [memory.id for memory in memories])
+        counts = rows.put(connection, [memory for memory in memories if memory.id not in own])
+        done.stored += len(counts.stored)
+        done.extended += len(counts.extended)
+        done.known += counts.duplicates + sum(memory.id in own for memory in memories)
+        done.forgotten += counts.forgotten
+        return frozenset(counts.stored)
+
+    def _ignore(self, wanted: _Ignored) -> None:
+        """Ignore a session; a project, which stands for all that will ever be said in it, only of one's own file."""
+        if wanted.kind == "project" and not self._done.trusted:
+            self._admission.left_out["untrusted"] += 1
+        else:
+            ignored.add(self._connection, wanted.kind, wanted.value)
+
+    def _title(self, wanted: _Title) -> None:
+        title = self._admission.title(wanted.source, wanted.session_id, wanted.title)
+        if title is None:
+            return
+        if not self._done.trusted and transferring.is_titled(self._connection, *title[:2]):
+            self._admission.left_out["untrusted"] += 1
+            return
+        rank = min(max(wanted.rank, 0), _HIGHEST_RANK if self._done.trusted else 0)
+        sources.entitle(self._connection, [SessionTitle(*title, rank)])
+
+    def _take_offset(self, fields: dict[str, Any]) -> None:
+        """Take over how far a source was read, unless this store knows it itself."""
+        if not self._done.trusted:
+            self._admission.left_out["untrusted"] += 1
+            return
+        if self._admission.has_secret(json.dumps(fields, ensure_ascii=False)):
+            self._admission.left_out["secret"] += 1  # it is read from its beginning, which stores nothing twice
+            return
+        try:
+            hashes = {name: bytes.fromhex(fields[name]) for name in ("head_hash", "marker_hash")}
+            state = msgspec.convert({**fields, **hashes}, SourceState)
+        except (ValueError, TypeError, LookupError):
+            self._done.unread += 1
+            return
+        if sources.find(self._connection, state.path, 0, 0) is None:
+            read = {LedgerKey("skipped", "imported"): Tally(0, state.offset)}
+            capture.put(self._connection, [Batch(state, (), read)])

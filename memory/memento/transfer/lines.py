@@ -6,43 +6,46 @@
 {"title": {"source", "session_id", "title", "rank"}}
 {"memory": {...}}                 every column but the embedding, which is derived; oldest first
 {"offset": {...}}                 how far a source was read: only with `--sources`, for a move to the same paths
-{"end": {"memories": N}}          the last line: a file without it was cut off
+{"end": {"memories": N, "signature": "..."}}    the last line: a file without it was cut off
+
+The signature is a hash of all lines before it, keyed with `redaction.key`: it proves that the file was written in this
+store's folder and not changed since (`signing`).
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-import msgspec
-
+from memento import signing
 from memento.durable import partial_of, private, publish
 from memento.errors import StoreError, UsageError
 from memento.escaping import escape_json
 
 VERSION: Final = 1
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-LONGEST: Final = 256 * 1024 * 1024
-"""Bytes of a line: a compressed file must not be able to fill the memory."""
+
+Record = dict[str, Any]
 
 
 def is_lines(path: Path) -> bool:
     """Tell by its name whether a file is of this kind."""
-    return path.name.endswith(SUFFIXES)
+    return path.name.lower().endswith(SUFFIXES)
 
 
-def write(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write records into a file (0600) that appears when it is whole. Raises StoreError."""
+def write(path: Path, records: Iterable[Record], key: bytes) -> None:
+    """Write records, signed, into a file (0600) that appears when it is whole. Raises StoreError."""
     partial = partial_of(path)
     try:
         with os.fdopen(private(partial), "wb") as raw:
             with _compressed(raw, path) as file:
-                for record in records:
-                    file.write(escape_json(msgspec.json.encode(record).decode()).encode() + b"\n")
+                _write(file.write, records, key)
             raw.flush()
         publish(partial, path)
     except OSError as error:
@@ -50,26 +53,31 @@ def write(path: Path, records: Iterable[dict[str, Any]]) -> None:
         raise StoreError(f"cannot write the export to {path}: {error.strerror}") from None
 
 
-def read(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield (line number, line). Raises UsageError when the file cannot be read, or is cut off in its compression."""
-    import zstandard
+def write_out(records: Iterable[Record], key: bytes) -> None:
+    """Write records, signed, to standard output. Raises StoreError where that is closed."""
+    if sys.stdout is None:
+        raise StoreError("cannot write the export: standard output is closed")
+    _write(sys.stdout.buffer.write, records, key)
+    sys.stdout.buffer.flush()
 
-    try:
-        with path.open("rb") as raw, _decompressed(raw, path) as file:
-            number = 0
-            while line := file.readline(LONGEST):
-                number += 1
-                yield number, line
-    except (OSError, EOFError, zstandard.ZstdError) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+def _write(write: Callable[[bytes], Any], records: Iterable[Record], key: bytes) -> None:
+    seal = signing.Seal("export", key)
+    for record in records:
+        if "end" in record:
+            record = {"end": {**record["end"], "signature": seal.hexdigest()}}
+        line = escape_json(json.dumps(record, ensure_ascii=False, separators=(",", ":"))).encode() + b"\n"
+        seal.update(line)
+        write(line)
 
 
 @contextmanager
 def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    if path.suffix == ".gz":
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
         with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
             yield file  # type: ignore[misc]
-    elif path.suffix == ".zst":
+    elif suffix == ".zst":
         import zstandard
 
         with zstandard.ZstdCompressor(write_checksum=True).stream_writer(raw, closefd=False) as writer:
@@ -78,17 +86,12 @@ def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
         yield raw
 
 
-@contextmanager
-def _decompressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
-    if path.suffix == ".gz":
-        with gzip.GzipFile(fileobj=raw, mode="rb") as file:
-            yield file  # type: ignore[misc]
-    elif path.suffix == ".zst":
-        import io
-
-        import zstandard
-
-        reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        yield io.BufferedReader(reader)
-    else:
-        yield raw
+def refuse_target(path: Path, store: Path, *, force: bool) -> None:
+    """Raise UsageError where an export must not be written: over a file, unless `force`, and never over the store's."""
+    inside = path.resolve().parent == store.resolve().parent
+    if path.resolve() == store.resolve() or (inside and path.name.startswith(f"{store.name}")):
+        raise UsageError(f"{path} is a file of the store itself: name another file for the export")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a file: name one for the export, or `-` for standard output")
+    if (path.exists() or path.is_symlink()) and not force:
+        raise UsageError(f"{path} exists already: name a new file, or replace it with --force")

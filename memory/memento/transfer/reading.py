@@ -1,0 +1,208 @@
+"""Reading an export that may come from elsewhere: lines within budgets, whatever the file is named or compressed with.
+
+Invariant: nothing is read into memory but one line, and neither bytes nor lines grow beyond what the compressed size
+allows. A JSON array, as `memento export FILE.json` writes, is read like lines.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Final, NamedTuple, cast
+
+from memento import signing
+from memento.errors import UsageError
+
+LONGEST: Final = 256 * 1024 * 1024
+"""Bytes of a line."""
+MAX_RATIO: Final = 1_000
+"""Decompressed to compressed bytes; real exports reach 40."""
+_RATIO_FROM: Final = 16 * 1024 * 1024
+"""Decompressed bytes below which the ratio does not matter."""
+_LINES_FROM: Final = 100_000
+"""Lines below which their number does not matter; above, each must take a compressed byte. An id takes sixteen."""
+_MAX_WINDOW: Final = 128 * 1024 * 1024
+"""Bytes of memory a zstd frame may ask for."""
+_TAIL: Final = 4096
+_HEAD, _END = b'{"memento":{"version":1}}', b'{"end":{}}'
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+class Line(NamedTuple):
+    """A line that is not blank."""
+
+    number: int
+    data: bytes | None
+    """None for one that is longer than `LONGEST`."""
+
+
+class Export:
+    """An export, opened to be read as often as need be."""
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name = file, name
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines from the first on. Raises UsageError where they cannot be read, or break a budget."""
+        import zstandard
+
+        self._file.seek(0)
+        try:
+            yield from _lines(self._file, self._name)
+        except (OSError, EOFError, zlib.error, zstandard.ZstdError, MemoryError) as error:
+            raise UsageError(f"cannot read {self._name}: {getattr(error, 'strerror', None) or error}") from None
+
+    def records(self) -> Iterator[Line]:
+        """Yield the lines of an export, made of a JSON array's elements where it is one. Raises UsageError."""
+        lines = self.lines()
+        first = next(lines, None)
+        if first is None:
+            return
+        if first.data is None or not first.data.lstrip().startswith(b"["):
+            yield first
+            yield from lines
+            return
+        yield Line(first.number, _HEAD)
+        second = next(lines, None)
+        if first.data.strip() == b"[" and second and _is_element(second.data):
+            yield from _elements(second, lines)
+        else:
+            yield from self._whole([first, *([second] if second else [])], lines)
+
+    def _whole(self, begun: list[Line], lines: Iterator[Line]) -> Iterator[Line]:
+        """Yield the elements of an array that was laid out by another program: it must fit into memory."""
+        content = bytearray()
+        for line in chain(begun, lines):
+            content += line.data or b""
+            if line.data is None or len(content) > LONGEST:
+                raise UsageError(f"{self._name} is too long for a JSON array: export to FILE.jsonl instead")
+        try:
+            elements = json.loads(content.decode())
+        except (ValueError, RecursionError):
+            raise UsageError(f"{self._name} is no export: it begins like a JSON array and is none") from None
+        for number, element in enumerate(elements, 1):
+            yield Line(number, json.dumps({"memory": element}).encode())
+        yield Line(len(elements), _END)
+
+    def is_proven(self, key: bytes) -> bool:
+        """Read the whole file and tell whether it was written, as it is, by the owner of this key."""
+        seal, last = signing.Seal("export", key), b""
+        for line in self.lines():
+            seal.update(last)
+            last = b"" if line.data is None else line.data.rstrip(b"\n") + b"\n"
+        return seal.proves(_signature(last))
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Export]:
+    """Open a file, or `-` for standard input. Raises UsageError."""
+    if name == "-":
+        if sys.stdin is None:
+            raise UsageError("cannot read the export: standard input is closed")
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            yield Export(cast(BinaryIO, copy), "standard input")
+        return
+    path = Path(name).expanduser()
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISFIFO(mode):  # `memento import <(ssh other memento export -)`
+                with tempfile.TemporaryFile() as copy:
+                    shutil.copyfileobj(file, copy)
+                    yield Export(cast(BinaryIO, copy), str(path))
+            elif stat.S_ISREG(mode):
+                yield Export(file, str(path))
+            else:
+                raise UsageError(f"{path} is not a file: name an export, or `-` for standard input")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _is_element(line: bytes | None) -> bool:
+    stripped = (line or b"").strip().rstrip(b",")
+    return stripped == b"]" or (stripped.startswith(b"{") and stripped.endswith(b"}"))
+
+
+def _elements(first: Line, lines: Iterator[Line]) -> Iterator[Line]:
+    """Yield the elements of an array that stands as Memento writes it: one on a line."""
+    for number, data in chain([first], lines):
+        stripped = data and data.strip().rstrip(b",")
+        if stripped == b"]":
+            yield Line(number, _END)
+        else:
+            yield Line(number, stripped and b'{"memory":' + stripped + b"}")
+
+
+def _signature(line: bytes) -> object:
+    if len(line) > _TAIL:
+        return None
+    try:
+        end: Any = json.loads(line)["end"]["signature"]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return end
+
+
+def _lines(raw: BinaryIO, name: str) -> Iterator[Line]:
+    with _decompressed(raw, name) as (file, compressed):
+        number = 0
+        while line := file.readline(LONGEST):
+            number += 1
+            if compressed and number > _LINES_FROM and number > raw.tell():
+                raise UsageError(f"cannot read {name}: it holds more lines than an export can ({number:,} so far)")
+            whole = line.endswith(b"\n") or len(line) < LONGEST
+            if not whole:
+                while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
+                    pass
+            if not whole or not line.isspace():
+                yield Line(number, line if whole else None)
+
+
+@contextmanager
+def _decompressed(raw: BinaryIO, name: str) -> Iterator[tuple[IO[bytes], bool]]:
+    """Yield the stream of lines, and whether it is compressed; what a file is, its first bytes say, not its name."""
+    magic = raw.read(4)
+    raw.seek(0)
+    if magic.startswith(_GZIP):
+        with gzip.GzipFile(fileobj=raw, mode="rb") as file:
+            yield io.BufferedReader(_Bounded(cast(BinaryIO, file), raw, name)), True
+    elif magic == _ZSTD:
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(
+            raw, read_across_frames=True, closefd=False
+        )
+        yield io.BufferedReader(_Bounded(cast(BinaryIO, reader), raw, name)), True
+    else:
+        yield raw, False
+
+
+class _Bounded(io.RawIOBase):
+    """A decompressed stream that must not grow beyond what its compressed bytes can hold."""
+
+    def __init__(self, stream: BinaryIO, raw: BinaryIO, name: str) -> None:
+        self._stream, self._raw, self._name = stream, raw, name
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(min(len(buffer), io.DEFAULT_BUFFER_SIZE * 16))
+        self._size += len(data)
+        if self._size > _RATIO_FROM and self._size > MAX_RATIO * self._raw.tell():
+            raise UsageError(f"cannot read {self._name}: it expands beyond what an export can ({MAX_RATIO} to 1)")
+        buffer[: len(data)] = data
+        return len(data)
