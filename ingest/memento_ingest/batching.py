@@ -21,6 +21,8 @@ from memento_policies import Decision, Message, Policy
 
 BATCH_MESSAGES: Final = 1_000
 BATCH_BYTES: Final = 8 * 1024 * 1024
+BATCH_SPANS: Final = 20_000
+"""A span may be one byte long: a file of newlines is committed as often as one of messages."""
 MAX_TYPES: Final = 32
 """Unknown types that are named in one reading of a source; further ones are only counted."""
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./:-]{0,39}")
@@ -50,11 +52,12 @@ class Gathered:
     inactive: list[str] = field(default_factory=list)
     follows: list[str] = field(default_factory=list)
     bytes: int = 0
+    spans: int = 0
 
     @property
     def full(self) -> bool:
         """True when it is time to commit."""
-        return len(self.memories) >= BATCH_MESSAGES or self.bytes >= BATCH_BYTES
+        return len(self.memories) >= BATCH_MESSAGES or self.bytes >= BATCH_BYTES or self.spans >= BATCH_SPANS
 
     def flush(
         self, source: SourceState, *, renamed_from: str = "", restart: bool = False, remembered: bool = True
@@ -78,7 +81,8 @@ class Gathered:
         self.follows = []
         if not remembered:
             self.outcomes = []
-        self.memories, self.defects, self.titles, self.inactive, self.bytes = [], [], [], [], 0
+        self.memories, self.defects, self.titles, self.inactive = [], [], [], []
+        self.bytes = self.spans = 0
         return batch
 
     def _settle(self, offset: int) -> dict[LedgerKey, Tally]:
@@ -118,6 +122,7 @@ class Judge:
         """Judge spans and gather what they lead to."""
         for span in spans:
             into.bytes += span.length
+            into.spans += 1
             if span.messages:
                 tallies = self._messages(span, into)
             elif span.defect:

@@ -34,7 +34,7 @@ class Group:
         self._files.setdefault(file, []).append(batch)
         if batch.source:
             self._identities.add((batch.source.device, batch.source.inode))
-        self._messages += len(batch.memories)
+        self._messages += len(batch.memories) + len(batch.defects)
         self._characters += sum(len(memory.text) for memory in batch.memories)
 
     @property

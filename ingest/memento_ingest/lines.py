@@ -6,6 +6,7 @@ U+2028, a bare carriage return and NUL bytes are content.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
@@ -15,6 +16,8 @@ MAX_LINE: Final = 128 * 1024 * 1024
 """Bytes; a longer line is not held in memory."""
 
 _READ: Final = 1024 * 1024
+_BLANK_LINES: Final = re.compile(rb"(?:[ \t\r]{0,16}\n){256,}")
+"""A run of blank lines that is given as one line: a span for each of millions would cost hours."""
 
 
 class LongLine(NamedTuple):
@@ -34,8 +37,9 @@ class LongLine(NamedTuple):
 def read_lines(stream: BinaryIO, offset: int = 0, *, max_line: int = MAX_LINE) -> Iterator[Line | LongLine]:
     """Yield the lines of `stream`, which stands at byte `offset` of its source.
 
-    `Line.data` holds the newline that ended the line. The last line may lack it: it is yielded too, and the caller
-    decides whether to wait for the rest. A line of more than `max_line` bytes is yielded as a `LongLine`.
+    `Line.data` holds the newline that ended the line, and of a long run of blank lines all of them. The last line may
+    lack it: it is yielded too, and the caller decides whether to wait for the rest. A line of more than `max_line`
+    bytes is yielded as a `LongLine`.
     """
     start = offset
     held: list[bytes] = []
@@ -44,6 +48,9 @@ def read_lines(stream: BinaryIO, offset: int = 0, *, max_line: int = MAX_LINE) -
         begin = 0
         while newline := chunk.find(b"\n", begin) + 1:
             piece = chunk[begin:newline]
+            if not held and piece.isspace() and (run := _BLANK_LINES.match(chunk, begin)):
+                newline = run.end()
+                piece = run[0]
             begin = newline
             length += len(piece)
             if length > max_line:

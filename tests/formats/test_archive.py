@@ -201,3 +201,13 @@ def test_never_raises_on_a_damaged_archive(reading: Reading, damage: list[tuple[
 )
 def test_sniffing(head: bytes, name: str, expected: bool) -> None:
     assert FORMAT.sniff(head, SourceInfo(name)) is expected
+
+
+def test_members_together_hold_to_one_budget(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each member is small enough to need no ratio; all of them are a bomb."""
+    monkeypatch.setattr(archive, "_TOTAL_FROM", 4 * 1024 * 1024)
+    members = [(f"{number}.jsonl", b"\n" * 900_000) for number in range(50)]
+    spans = reading.spans(FORMAT, zipped(*members), "bomb.zip")
+    assert spans[-1].defect == "compression_ratio"
+    lines = [(f"{number}.jsonl", b'{"role": "user", "content": "a"}\n' * 30_000) for number in range(5)]
+    assert "too_many_lines" in {span.defect for span in reading.spans(FORMAT, zipped(*lines), "lines.zip")}

@@ -78,3 +78,14 @@ def test_other_compressed_files_are_not_taken_for_rollouts(plain: bytes) -> None
     assert not CodexZst().sniff(packed, SourceInfo(NAME))
     assert not CodexZst().sniff(packed[:6], SourceInfo(NAME))
     assert not CodexZst().sniff(packed[:4] + b"\xff" * 90, SourceInfo(NAME))
+
+
+@pytest.mark.parametrize("filler", [b"\n", b" \n", b"{}\n", b"x\n"])
+def test_more_lines_than_bytes_end_in_one_defect(reading: Reading, filler: bytes) -> None:
+    packed = zstandard.ZstdCompressor(level=19).compress(rollout(1) + filler * (4_000_000 // len(filler)))
+    assert len(packed) < 10_000
+    spans = reading.spans(CodexZst(), packed)
+    assert len(reading.messages(spans)) == 2
+    assert sum(span.length for span in spans) == len(packed)
+    assert filler.isspace() or spans[-1].defect == "too_many_lines"
+    assert len(spans) < 200_000

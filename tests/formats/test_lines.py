@@ -61,3 +61,11 @@ def test_a_line_over_the_limit_is_a_marker_and_the_next_line_is_read() -> None:
         LongLine(3_000_007, 1_500_000, terminated=False),
     ]
     assert found[-1].end == len(data)
+
+
+@given(st.lists(st.sampled_from([b"\n", b" \n", b"\r\n", b"text\n", b"\n" * 300, b" \t\n" * 400]), max_size=12))
+def test_runs_of_blank_lines_are_one_and_nothing_else_is(pieces: list[bytes]) -> None:
+    content = b"".join(pieces)
+    lines = list(read_lines(BytesIO(content)))
+    assert b"".join(line.data for line in lines if isinstance(line, Line)) == content
+    assert all(line.data.count(b"\n") == 1 or line.data.isspace() for line in lines if isinstance(line, Line))

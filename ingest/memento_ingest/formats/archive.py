@@ -18,7 +18,7 @@ from typing import BinaryIO, Final, NamedTuple, cast
 from memento_ingest.formats import registry
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, LineFormat
 from memento_ingest.formats.documents import HEAD
-from memento_ingest.formats.whole import read_whole
+from memento_ingest.formats.whole import LineBudget, TooManyLines, read_whole
 from memento_ingest.span import SourceInfo, Span
 
 MAX_MEMBER: Final = 2 * 1024**3
@@ -28,7 +28,9 @@ MAX_RATIO: Final = 200
 MAX_MEMBERS: Final = 10_000
 _MAX_DIRECTORY: Final = 8 * 1024**2
 _RATIO_FROM: Final = 1024**2
-"""Uncompressed bytes below which the ratio does not matter."""
+"""Uncompressed bytes of a member below which its ratio does not matter."""
+_TOTAL_FROM: Final = 64 * 1024**2
+"""Uncompressed bytes of all members below which their ratio together does not matter."""
 
 _ENCRYPTED: Final = 0x1
 _END: Final = struct.Struct("<4s4H2LH")
@@ -66,11 +68,16 @@ class Archive:
             yield Span(0, size, defect="broken_archive")
             return
         with archive:
+            expanded, budget = 0, LineBudget()
             for number, region in enumerate(_regions(archive, size)):
-                if number >= MAX_MEMBERS:
-                    yield Span(region.offset, size - region.offset, defect="too_many_members")
+                budget.compressed = region.offset + region.length
+                expanded += 0 if any(_refusal(region)) else region.member.file_size
+                too_many = number >= MAX_MEMBERS
+                if too_many or expanded > max(_TOTAL_FROM, MAX_RATIO * budget.compressed):
+                    reason = "too_many_members" if too_many else "compression_ratio"
+                    yield Span(region.offset, size - region.offset, defect=reason)
                     return
-                yield from _member(archive, region, info)
+                yield from _member(archive, region, info, budget)
 
 
 class _Region(NamedTuple):
@@ -89,7 +96,7 @@ def _regions(archive: zipfile.ZipFile, size: int) -> Iterator[_Region]:
         yield _Region(member, offset, end - offset)
 
 
-def _member(archive: zipfile.ZipFile, region: _Region, info: SourceInfo) -> Iterator[Span]:
+def _member(archive: zipfile.ZipFile, region: _Region, info: SourceInfo, budget: LineBudget) -> Iterator[Span]:
     _, offset, length = region
     skipped, defect = _refusal(region)
     if skipped or defect:
@@ -104,10 +111,13 @@ def _member(archive: zipfile.ZipFile, region: _Region, info: SourceInfo) -> Iter
             yield Span(offset, length, skipped="not_a_transcript")
             return
         with archive.open(region.member) as stream:
-            for span in _read(found, cast(BinaryIO, stream), member_info):
+            for span in _read(found, cast(BinaryIO, stream), member_info, budget):
                 yield scale.place(span)
     except _READ_ERRORS:
         yield scale.rest(defect="broken_member")
+        return
+    except TooManyLines:
+        yield scale.rest(defect="too_many_lines")
         return
     if scale.left:
         yield scale.rest(skipped="blank")
@@ -134,11 +144,13 @@ def _refusal(region: _Region) -> tuple[str, str]:
     return "", ""
 
 
-def _read(found: LineFormat | DocumentFormat, stream: BinaryIO, info: SourceInfo) -> Iterator[Span]:
+def _read(found: LineFormat | DocumentFormat, stream: BinaryIO, info: SourceInfo, budget: LineBudget) -> Iterator[Span]:
     if not isinstance(found, LineFormat):
-        yield from found.read(stream, info)
+        for span in found.read(stream, info):
+            budget.spend()
+            yield span
         return
-    yield from read_whole(stream, found.parser(info))
+    yield from read_whole(stream, found.parser(info), budget)
 
 
 class _Scale:

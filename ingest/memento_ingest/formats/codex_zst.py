@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import BinaryIO, Final, cast
 
 from memento_ingest.formats.codex import Codex, codex_parser
-from memento_ingest.formats.whole import read_whole
+from memento_ingest.formats.whole import LineBudget, TooManyLines, read_whole
 from memento_ingest.span import SourceInfo, Span
 
 MAX_SIZE: Final = 4 * 1024**3
@@ -50,7 +50,7 @@ class CodexZst:
     def read(self, stream: BinaryIO, info: SourceInfo) -> Iterator[Span]:
         """Yield the rollout's spans, with their places in the compressed file.
 
-        A damaged frame, or one beyond `MAX_SIZE` or `MAX_RATIO`, is a defect for the rest of the file.
+        A damaged frame, or one beyond `MAX_SIZE`, `MAX_RATIO` or its lines, is a defect for the rest of the file.
         """
         import zstandard
 
@@ -62,13 +62,15 @@ class CodexZst:
         held: Span | None = None
         defect = ""
         try:
-            for span in read_whole(cast(BinaryIO, bounded), codex_parser(info)):
+            for span in read_whole(cast(BinaryIO, bounded), codex_parser(info), counted.lines):
                 if held:
                     yield held
                 held = replace(span, offset=done, length=counted.bytes - done)
                 done = counted.bytes
         except (zstandard.ZstdError, MemoryError):
             defect = "broken_archive"
+        except TooManyLines:
+            defect = "too_many_lines"
         defect = defect or bounded.defect
         size = counted.drain()
         if held and not defect:
@@ -86,10 +88,12 @@ class _Counted:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.bytes = 0
+        self.lines = LineBudget()
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
         self.bytes += len(data)
+        self.lines.compressed = self.bytes
         return data
 
     def drain(self) -> int:
