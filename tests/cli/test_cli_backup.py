@@ -34,7 +34,7 @@ def test_backup_to_a_folder_or_a_file(memento: Cli, tmp_path: Path) -> None:
 
 def test_backups_at_once_do_not_disturb_each_other(memento: Cli, tmp_path: Path) -> None:
     memento("remember", "The pier is closed on Mondays.")
-    commands = [["backup"]] * 4 + [["backup", "verify"]] + [["export", str(tmp_path / "all.jsonl")]] * 3
+    commands = [["backup"]] * 4 + [["backup", "verify"]] + [["export", "--force", str(tmp_path / "all.jsonl")]] * 3
     started = [memento.start(*command) for command in commands]
     said = [process.communicate(timeout=60)[1] for process in started]
     codes = [process.returncode for process in started]

@@ -8,7 +8,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shutil
 import struct
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -17,7 +20,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from memento import killpoints
+from memento import killpoints, signing
 from memento.durable import private
 from memento.errors import BackupDamaged
 
@@ -26,6 +29,17 @@ _HEADER: Final = struct.Struct("<II")
 _BLOCK: Final = 1024 * 1024
 _LEVEL: Final = 3
 _MAX_MANIFEST: Final = 16 * 1024 * 1024
+MAX_RATIO: Final = 1_000
+"""Bytes of a database to bytes of its backup; real ones reach 10."""
+_RATIO_FROM: Final = 64 * 1024 * 1024
+"""Bytes of a database below which the ratio does not matter."""
+_MAX_WINDOW: Final = 128 * 1024 * 1024
+"""Bytes of memory the zstd frame may ask for."""
+_KIND: Final = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
+_LARGEST: Final = 1 << 62
+
+
+Key = bytes
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -55,6 +69,21 @@ class Manifest(msgspec.Struct, frozen=True):
     of versions that did not count.
     """
     version: int = 1
+    signature: str = ""
+    """Keyed hash of all the rest (`signing`): the backup was made in this store's folder."""
+
+    def signed(self, key: Key) -> Manifest:
+        """Return it with its signature."""
+        return msgspec.structs.replace(self, signature=self._seal(key).hexdigest())
+
+    def is_signed(self, key: Key) -> bool:
+        """Tell whether the owner of this key made the backup, and nobody changed it since."""
+        return self._seal(key).proves(self.signature)
+
+    def _seal(self, key: Key) -> signing.Seal:
+        seal = signing.Seal("backup", key)
+        seal.update(msgspec.json.encode(msgspec.structs.replace(self, signature="")))
+        return seal
 
 
 def pack(database: Path, manifest: Manifest, target: Path) -> None:
@@ -76,8 +105,9 @@ def read_manifest(path: Path) -> Manifest:
     try:
         with path.open("rb") as file:
             return _manifest(file)
-    except (OSError, ValueError, struct.error) as error:
-        raise BackupDamaged(f"the backup {path} has no manifest that can be read ({error})") from None
+    except (OSError, ValueError, RecursionError, struct.error) as error:
+        why = error if isinstance(error, OSError) else "it is damaged, or not of Memento"
+        raise BackupDamaged(f"the backup {path} has no manifest that can be read ({why})") from None
 
 
 def expand(path: Path, target: Path | None) -> Manifest:
@@ -86,6 +116,10 @@ def expand(path: Path, target: Path | None) -> Manifest:
     Raises BackupDamaged when what comes out is not, bit for bit, what was put in.
     """
     manifest = read_manifest(path)
+    if manifest.bytes > max(_RATIO_FROM, MAX_RATIO * path.stat().st_size):
+        raise BackupDamaged(f"the backup {path} says that it expands beyond what a database can ({MAX_RATIO} to 1)")
+    if target is not None and manifest.bytes > shutil.disk_usage(target.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
     total = blake2b(digest_size=32)
     size = 0
     with _new(target) as out:
@@ -107,7 +141,9 @@ def unpacked(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             _manifest(file)
-            yield from zstandard.ZstdDecompressor().read_to_iter(file, read_size=_BLOCK, write_size=_BLOCK)
+            yield from zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).read_to_iter(
+                file, read_size=_BLOCK, write_size=_BLOCK
+            )
     except (ValueError, struct.error, zstandard.ZstdError) as error:
         raise BackupDamaged(f"the backup {path} cannot be read ({error})") from None
 
@@ -129,4 +165,8 @@ def _manifest(file: BinaryIO) -> Manifest:
     magic, length = _HEADER.unpack(file.read(_HEADER.size))
     if magic != _MAGIC or length > _MAX_MANIFEST:
         raise ValueError("it is no backup of Memento")
-    return msgspec.json.decode(file.read(length), type=Manifest)
+    manifest = msgspec.json.decode(file.read(length), type=Manifest)
+    numbers = (manifest.at, manifest.bytes, manifest.schema, *manifest.counts.values())
+    if not all(0 <= number < _LARGEST for number in numbers) or not _KIND.fullmatch(manifest.kind):
+        raise ValueError("its manifest cannot be that of a backup")
+    return manifest

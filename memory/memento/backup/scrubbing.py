@@ -12,6 +12,7 @@ from memento.backup.shelf import Backup, Shelf
 from memento.backup.taking import take
 from memento.durable import publish
 from memento.errors import BackupDamaged
+from memento.link_key import link_key
 from memento.storage import erasure, snapshot
 from memento.storage.database import Database
 
@@ -56,7 +57,7 @@ def _scrub(shelf: Shelf, backup: Backup, tombstones: Sequence[str], needles: Seq
             counts=held.counts,
             bytes=scratch.stat().st_size,
             hash=file_hash(scratch),
-        )
+        ).signed(link_key(shelf.database.parent))
         pack(scratch, manifest, partial)
         publish(partial, backup.path)
     finally:

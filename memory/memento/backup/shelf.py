@@ -19,6 +19,7 @@ from memento.backup.archive import Manifest, expand, read_manifest
 from memento.durable import locked, private_folder
 from memento.errors import BackupDamaged, UsageError
 from memento.home import expand_user
+from memento.link_key import link_key
 
 SUFFIX: Final = ".db.zst"
 HOURLY_KEPT: Final = 6
@@ -91,6 +92,11 @@ class Shelf:
         if path.is_file():
             return Backup(path, read_manifest(path))
         raise UsageError(f"there is no backup {name}: `memento backup list` names them")
+
+    def is_own(self, backup: Backup) -> bool:
+        """Tell whether a backup is this store's own: it lies here, or was made in the store's folder."""
+        inside = backup.path.resolve().parent == self.folder.resolve()
+        return inside or backup.manifest.is_signed(link_key(self.database.parent))
 
     def prune(self, retention_days: int) -> list[Backup]:
         """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back."""

@@ -15,6 +15,7 @@ from memento.backup.proof import defects
 from memento.backup.shelf import Backup, Shelf
 from memento.durable import publish
 from memento.errors import StoreCorrupt, StoreError
+from memento.link_key import link_key
 from memento.storage import snapshot
 from memento.storage.database import Database
 from memento.times import now_ms
@@ -80,7 +81,7 @@ def _checked_copy(database: Database, kind: str, at: int, sequence: int, scratch
         journal=held.journal,
         sqlite=apsw.sqlite_lib_version(),
         sequence=sequence,
-    )
+    ).signed(link_key(database.path.parent))
 
 
 def _require_space(database: Database, folder: Path) -> None:

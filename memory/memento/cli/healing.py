@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memento.cli.ending import FAILED, PARTIAL
 from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
+from memento.counted import counted
 from memento.errors import StoreCorrupt, StoreError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from memento.admission import Admission
     from memento.backup import Backup
     from memento.config import Config
     from memento.health import Finding
@@ -50,14 +53,19 @@ def restore(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Without a backup: begin anew with what can be read.")
     ] = False,
+    keep_trust: Annotated[
+        bool, typer.Option("--keep-trust", help="The file is my own, from another machine: restore all of it.")
+    ] = False,
     db: Db = None,
 ) -> None:
     """Put a backup in the place of the store.
 
     The file as it was is kept beside it. The journal is replayed, and the sources are
-    read again from where the backup left them.
+    read again from where the backup left them. Of a file that is not this store's own
+    only the memories are restored, and count as imported.
     """
-    from memento.durable import locked
+    from memento.durable import locked, private_folder
+    from memento.health.examination import Remedy
     from memento.restore.rollback import roll_back
     from memento.storage.header import refuse_other
     from memento_ingest.sidecar.lock import holder
@@ -70,13 +78,44 @@ def restore(
     if process := holder(path):
         raise StoreError(f"a sidecar (process {process}) uses {path}: stop it first")
     chosen = [] if salvage else _chosen(path, backup, at)
-    damage = [finding.text for finding in _examined(config, integrity_only=True) if finding.level == "broken"]
+    admission = None if keep_trust else _admission(config, chosen)
+    if salvage and not path.exists():
+        raise StoreError(f"there is no store {path} to salvage: `memento ingest` or `memento watch` makes one")
+    found = _examined(config, integrity_only=True) if path.exists() else []
+    damage = [finding.text for finding in found if finding.remedy not in (Remedy.NONE, Remedy.VECTORS)]
     why, take_over = (damage[0] if damage else ""), salvage or bool(damage)
+    private_folder(path.parent)
     with locked(path.with_name(path.name + ".heal.lock")):
-        done = roll_back(path, why, chosen, take_over=take_over)
+        done = roll_back(path, why, chosen, take_over=take_over, admission=admission)
     note(done.text)
     if done.aside:
         note(f"the file as it was is {done.aside}")
+    if admission:
+        left = f", {counted(admission.left_out.total(), 'row')} were left out" if admission.left_out else ""
+        note(f"the backup is not proven to be of this store: its memories count as imported{left}. "
+             "If it is yours: `memento restore FILE --keep-trust`")  # fmt: skip
+
+
+def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
+    """Return the gate for a backup from elsewhere; None where it is the store's own."""
+    from memento.admission import Admission
+    from memento.backup import Shelf
+    from memento.link_key import link_key
+    from memento.storage import ignored
+    from memento.storage.database import Database
+    from memento_policies import load_policy
+
+    path = config.db_path
+    if all(map(Shelf(path).is_own, chosen)):
+        return None
+    out = ignored.Ignored()
+    if path.exists():
+        with suppress(StoreError):  # a damaged one tells nothing
+            database = Database(path)
+            with database.read() as connection:
+                out = ignored.load(connection)
+            database.close()
+    return Admission(load_policy(config.policy_dir, link_key(path.parent)), out, keeps_trust=False)
 
 
 def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:

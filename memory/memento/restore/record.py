@@ -40,7 +40,7 @@ class Healing(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """What happened, in words."""
         when = iso(self.at)[:16].replace("T", " ")
-        if not self.aside:
+        if not self.aside and not self.backup:
             return f"{when}: the store had damage that could be rebuilt ({self.why}); nothing was lost"
         source = f"the backup of {iso(self.backup_at)[:16].replace('T', ' ')}" if self.backup else "an empty store"
         cause = f"the store was damaged ({self.why}). It" if self.why else "the store"
@@ -53,12 +53,12 @@ class Healing(msgspec.Struct, frozen=True):
     @property
     def advice(self) -> str:
         """What the user can do."""
-        if not self.aside:
+        if not self.aside and not self.backup:
             return "check the disk if it happens again"
-        return (
-            "`memento watch` or `memento ingest` reads the sources again from where the backup left them; "
-            f"check the disk, and delete {self.aside} when nothing is missed"
-        )
+        advice = "`memento watch` or `memento ingest` reads the sources again from where the backup left them"
+        if self.why:
+            advice += "; check the disk"
+        return f"{advice}; delete {self.aside} when nothing is missed" if self.aside else advice
 
 
 def last(connection: apsw.Connection) -> Healing | None:

@@ -15,25 +15,31 @@ import apsw
 import msgspec
 
 from memento import journal, killpoints
+from memento.admission import Admission
 from memento.backup import Backup, Shelf, unpack
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError
-from memento.restore import record
+from memento.restore import foreign, record
 from memento.restore.record import Healing
 from memento.storage import mending, rows, salvage, snapshot, swap
 from memento.storage.database import Database
 from memento.times import now_ms
 
 
-def roll_back(path: Path, why: str, backups: list[Backup], *, take_over: bool = True) -> Healing:
+def roll_back(
+    path: Path, why: str, backups: list[Backup], *, take_over: bool = True, admission: Admission | None = None
+) -> Healing:
     """Put the first of these backups that is sound in the place of the store; without any, an empty store.
 
     `take_over` also takes the rows that can still be read from the file that is replaced. The caller holds the lock of
-    healing. Raises StoreCorrupt when backups were given and none is sound, StoreError when files cannot be written.
+    healing. Of a backup from elsewhere, only rows are restored, as `admission` lets them in; without it, the backups
+    are the store's own. `why` says what is damaged, and is empty where the store is sound. Raises BackupDamaged or,
+    for a store that is damaged too, StoreCorrupt when none of the backups is sound; StoreError when files cannot be
+    written.
     """
     now = now_ms()
-    aside = _free_name(path, now)
+    aside = _free_name(swap.place_of(path), now, "damaged" if why else "replaced")
     try:
-        chosen = _prepare(path, backups)
+        chosen = _prepare(path, why, backups, admission)
         killpoints.reach("rollback.prepared")
         swap.put_in_place(path, aside)
     except OSError as error:
@@ -56,21 +62,61 @@ def candidates(path: Path) -> list[Backup]:
     return Shelf(path).all()
 
 
-def _prepare(path: Path, backups: list[Backup]) -> Backup | None:
+def _prepare(path: Path, why: str, backups: list[Backup], admission: Admission | None) -> Backup | None:
     """Unpack the first sound backup as what is to take the store's place."""
     target = swap.incoming(path)
+    problems = []
     for backup in backups:
-        with suppress(BackupDamaged):
-            unpack(backup, target)
-            with snapshot.closing(snapshot.open_copy(target)) as connection:
-                mending.rename_store(connection)
+        try:
+            _unpack(path, backup, target, admission)
+        except (BackupDamaged, apsw.Error) as error:
+            problems.append(str(error))
+        else:
             return backup
-    if backups:
-        raise StoreCorrupt(f"{path} is damaged, and so is every backup of it: `memento restore --salvage` begins anew")
-    Database(target).close()
+    if problems and why:
+        raise StoreCorrupt(
+            f"{path} is damaged, and so is every backup of it ({problems[0]}): `memento restore --salvage` begins anew"
+        )
+    if problems:
+        raise BackupDamaged(f"{problems[0]}; {path} stays as it is: `memento backup list` names the store's backups")
+    _new_store(target).close()
+    _remove_locks(target)
+    return None
+
+
+def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | None) -> None:
+    """Make of a backup what is to take the store's place. Raises BackupDamaged, apsw.Error."""
+    if admission is None:
+        unpack(backup, target)
+        with snapshot.closing(snapshot.open_copy(target)) as connection:
+            mending.rename_store(connection)
+        snapshot.upgrade_copy(target)
+        return
+    scratch = target.with_name(f"{target.name}.copy")
+    try:
+        unpack(backup, scratch)
+        snapshot.upgrade_copy(scratch)
+        with snapshot.closing(snapshot.open_copy(scratch)) as copy:
+            database = _new_store(target)
+            try:
+                foreign.admit(copy, database, admission)
+            finally:
+                database.close()
+    finally:
+        scratch.unlink(missing_ok=True)
+        _remove_locks(target)
+
+
+def _new_store(target: Path) -> Database:
+    """Make an empty store, whatever stands there."""
+    for name in (target, *(target.with_name(f"{target.name}{log}") for log in ("-wal", "-shm", "-journal"))):
+        name.unlink(missing_ok=True)
+    return Database(target)
+
+
+def _remove_locks(target: Path) -> None:
     for lock in target.parent.glob(f"{target.name}.*"):
         lock.unlink()
-    return None
 
 
 def _catch_up(path: Path, healing: Healing, aside: Path | None) -> Healing:
@@ -108,12 +154,12 @@ def _salvage(database: Database, aside: Path) -> tuple[int, int]:
     return taken, wreck.unreadable
 
 
-def _free_name(path: Path, now: int) -> Path:
-    """Return the name under which the damaged file is kept."""
+def _free_name(path: Path, now: int, state: str) -> Path:
+    """Return the name under which the file is kept that is replaced: what it says of it is `damaged` or `replaced`."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now / 1000))
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    aside = path.with_name(f"{path.name}.{state}-{stamp}")
     number = 1
     while aside.exists():
         number += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+        aside = path.with_name(f"{path.name}.{state}-{stamp}-{number}")
     return aside

@@ -14,7 +14,7 @@ from typing import Final
 import apsw
 
 from memento.errors import StoreError, StoreTooNew
-from memento.storage import guarded
+from memento.storage import guarded, swap
 from memento.storage.migrations import APPLICATION_ID, refuse_foreign
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -30,6 +30,9 @@ def refuse_other(path: Path) -> None:
 
     An empty file, none at all, and one that was a store and is damaged are not refused.
     """
+    place = swap.place_of(path)
+    if path.is_symlink() and not place.exists() and not swap.is_swapping(path):
+        raise StoreError(f"{path} leads to {place}, which does not exist: mount its disk, or remove the link")
     try:
         status = path.stat()
     except OSError:
@@ -46,7 +49,7 @@ def refuse_other(path: Path) -> None:
             if not _was_store(path):
                 raise StoreTooNew(
                     f"{path} is not a SQLite database: name another file with --db or MEMORY_DB_PATH. "
-                    "If it was a store, `memento restore BACKUP` puts a backup in its place"
+                    "If it was a store, move it aside: then `memento restore BACKUP` can take its place"
                 )
         elif _is_blank(head) and _has_log(path) and not _was_store(path):
             with closing(guarded.connect(path)) as connection:  # its tables are still in the log
@@ -80,4 +83,5 @@ def _has_log(path: Path) -> bool:
 
 
 def _was_store(path: Path) -> bool:
-    return any(path.with_name(path.name + trace).exists() for trace in _TRACES)
+    names = (path, swap.place_of(path))
+    return any(name.with_name(name.name + trace).exists() for name in names for trace in _TRACES)

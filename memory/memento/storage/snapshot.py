@@ -17,7 +17,7 @@ import apsw
 
 from memento.durable import private
 from memento.storage import guarded, journaled, schema
-from memento.storage.migrations import refuse_foreign
+from memento.storage.migrations import migrate, refuse_foreign
 from memento.storage.rows import HASHED
 
 _COVERED: Final = frozenset((*HASHED[1:], "embedding"))
@@ -119,6 +119,16 @@ def closing(connection: apsw.Connection) -> Iterator[apsw.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def upgrade_copy(path: Path) -> None:
+    """Bring a copy, whose schema `open_copy` found to be that of its version, to the newest one.
+
+    Raises StoreCorrupt when it is not that of a new store then.
+    """
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        migrate(connection)
+        schema.check(connection)
 
 
 def _tables(version: int) -> Iterator[tuple[str, list[str], list[str]]]:

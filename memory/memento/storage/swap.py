@@ -27,6 +27,11 @@ class Identity(NamedTuple):
     inode: int
 
 
+def place_of(database: Path) -> Path:
+    """Return where the file itself lies: a link to it stays a link, and SQLite keeps its log beside the file."""
+    return database.resolve()
+
+
 def identity(path: Path) -> Identity | None:
     """Return which file stands there; None if there is none."""
     try:
@@ -38,12 +43,14 @@ def identity(path: Path) -> Identity | None:
 
 def incoming(database: Path) -> Path:
     """Return the name under which the file waits that is to take the database's place."""
-    return database.with_name(database.name + ".incoming")
+    place = place_of(database)
+    return place.with_name(place.name + ".incoming")
 
 
 @contextmanager
 def settled(database: Path) -> Iterator[None]:
     """Keep files from changing places meanwhile; what a crash left half done is finished first. Raises OSError."""
+    database = place_of(database)
     if _marker(database).exists():
         with locked(_lock(database)):
             _finish(database)
@@ -51,11 +58,17 @@ def settled(database: Path) -> Iterator[None]:
         yield
 
 
+def is_swapping(database: Path) -> bool:
+    """Tell whether files are changing places right now, or a crash left that half done."""
+    return _marker(place_of(database)).exists()
+
+
 def put_in_place(database: Path, aside: Path) -> None:
     """Move the database and its log to `aside`, and what waits as `incoming` to its place. Raises OSError.
 
     A kill anywhere leaves either the files as they were, or a marker from which the next process goes on.
     """
+    database = place_of(database)
     sync(incoming(database))
     with locked(_lock(database)):
         _finish(database)

@@ -1,0 +1,56 @@
+"""A backup from elsewhere: only its rows are restored, through the gate, into a store that is new.
+
+Nothing else of such a file is taken over: not how far it read which sources, not which files it watches, not its
+vectors, its settings of the full-text index or its notes. All of that is made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import apsw
+
+from memento.admission import Admission, Refused
+from memento.errors import BackupDamaged
+from memento.memory import Memory, NewMemory
+from memento.storage import ignored, rows, sources, transferring
+from memento.storage.database import Database
+from memento.storage.sources import SessionTitle
+
+_BATCH = 1_000
+
+
+def admit(copy: apsw.Connection, database: Database, admission: Admission) -> None:
+    """Write the rows of a copy into an empty store. Raises BackupDamaged for one that cannot be read."""
+    with database.write() as connection:
+        rows.bury(connection, list(transferring.forgotten(copy)))
+        for session in ignored.load(copy).sessions:
+            ignored.add(connection, "session", session)
+        titles = (admission.title(*row[:3]) for row in transferring.titles(copy))
+        sources.entitle(connection, [SessionTitle(*title, 0) for title in titles if title])
+    admitted = _admitted(copy, admission)
+    while batch := list(islice(admitted, _BATCH)):
+        with database.write() as connection:
+            rows.put(connection, [memory for memory, _ in batch])
+            for memory, superseded_by in batch:
+                if superseded_by:
+                    transferring.supersede(connection, memory.id, superseded_by)
+
+
+def _admitted(copy: apsw.Connection, admission: Admission) -> Iterator[tuple[NewMemory, str | None]]:
+    try:
+        for memory in rows.every(copy):
+            try:
+                admitted = admission.admit(_new(memory))
+            except Refused:
+                admission.left_out["malformed"] += 1
+                continue
+            if admitted:
+                yield admitted, memory.superseded_by
+    except (ValueError, TypeError, RecursionError):
+        raise BackupDamaged("the backup holds a row that cannot be read") from None
+
+
+def _new(memory: Memory) -> NewMemory:
+    return NewMemory(**{name: getattr(memory, name) for name in NewMemory.__dataclass_fields__})
