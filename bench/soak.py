@@ -78,6 +78,7 @@ BARS: Final = (
             "MEMENTO_SOAK_SECONDS": 1_800, "MEMENTO_SOAK_BACKLOG": 40_000,
         },
     ),
+    Bar(21, f"{CARD}/test_bar_21_hostile_files.py", {"MEMENTO_HOSTILE_FILES": 1_000}),
     Bar(23, f"{CARD}/test_bar_23_output.py", {"MEMENTO_OUTPUTS": 2_000}),
 )  # fmt: skip
 

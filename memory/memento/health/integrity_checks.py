@@ -41,7 +41,7 @@ def _structure(patient: Patient) -> Iterator[Finding]:
 
 def _remedy(problem: str) -> Remedy:
     """Return what mends what SQLite's check says."""
-    if "FTS5 table" in problem:
+    if "fts5" in problem.lower():
         return Remedy.WORDS
     indexes = ("missing from index", "wrong # of entries in index", "non-unique entry in index")
     return Remedy.REINDEX if any(text in problem for text in indexes) else Remedy.RESTORE
