@@ -177,10 +177,11 @@ def test_a_backup_from_elsewhere_brings_its_rows_and_no_authority(home: Path, tm
     memento("ignore", "--session", "private")
     said = memento("restore", backup.path).err
     assert "count as imported" in said
-    assert {row["trust"] for row in memento("recent").json} == {"import"}
+    trust = {row["text"]: row["trust"] for row in memento("recent").json}
+    assert trust == {"We moor at pier five.": "import", "The lamp is green.": "user"}  # that is from the journal
     assert "lock" not in memento("recent").out
     memento("restore", backup.path, "--keep-trust")
-    assert "user" in {row["trust"] for row in memento("recent").json}
+    assert {row["trust"] for row in memento("recent").json} == {"user"}
 
 
 def test_what_a_manifest_claims_is_bounded(tmp_path: Path) -> None:
@@ -235,7 +236,9 @@ def test_every_field_of_an_import_is_redacted(store: MemoryStore, tmp_path: Path
     )  # fmt: skip
     merge(store, path, keep_trust=True)
     store.close()
-    assert SECRET.encode() not in store.path.read_bytes() + Path(f"{store.path}-wal").read_bytes()
+    assert not any(
+        SECRET.encode() in path.read_bytes() for path in store.path.parent.glob(f"{store.path.name}*") if path.is_file()
+    )
 
 
 def test_what_cannot_be_read_is_named_without_what_it_holds(store: MemoryStore, tmp_path: Path) -> None:
@@ -280,6 +283,8 @@ def test_what_is_ignored_stays_out_and_is_counted(store: MemoryStore, tmp_path: 
 
 
 POLICY = load_policy()
+NUMBERS = st.integers(-(10**25), 10**25) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text(max_size=8)
 JSON = st.recursive(
     st.none()
     | st.booleans()
