@@ -151,7 +151,7 @@ def virtual_table(connection: apsw.Connection, rng: random.Random, folder: Path)
 @plant
 def index_with_code(connection: apsw.Connection, rng: random.Random, folder: Path) -> None:
     kind = rng.choice(("memories (abs(length(text)))", "memories (id) WHERE length(text) > 3", "meta (value)"))
-    connection.execute(f"CREATE {rng.choice(('', 'UNIQUE'))} INDEX {name(rng)} ON {kind}")
+    connection.execute(f"CREATE INDEX {name(rng)} ON {kind}")
 
 
 @plant

@@ -21,7 +21,7 @@ import apsw
 from memento.errors import StoreCorrupt
 from memento.storage.migrations import MIGRATIONS
 
-KNOWN: Final[Mapping[int, str]] = MappingProxyType({8: "ec6925278013b98398ab37cc1bf3a3a4"})
+KNOWN: Final[Mapping[int, str]] = MappingProxyType({10: "2ddb4893434b17b458e37e7b98ee22d5"})
 """Hash of the schema by version, so that opening a store need not make one to compare it with. A version that is
 missing here is compared all the same, in two milliseconds instead of a tenth of one.
 """
