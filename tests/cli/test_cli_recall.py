@@ -70,7 +70,6 @@ def test_nothing_found_is_exit_code_3(ingested: Cli, memento: Cli) -> None:
         assert "holds nothing yet: `memento watch` or" in ran.err
     assert ingested("recall", "import", "--source", "no-such-source", code=3).json["results"] == []
     assert ingested("recall", "import", "--since", "2300-01-01", code=3).json["results"] == []
-    assert ingested("recall", "", code=3).json["results"] == []
 
 
 def test_a_passed_deadline_is_exit_code_4(ingested: Cli) -> None:
