@@ -9,15 +9,16 @@ in memory only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from memento_ingest.formats.dialogue import asked, read_reply
 from memento_ingest.formats.excerpt import Turn
 from memento_ingest.formats.ids import is_unique, short_id
 from memento_ingest.formats.json_prefix import first_value
-from memento_ingest.formats.statement import MAX_CALLS, OpenCall, Result, State, Statement
+from memento_ingest.formats.statement import MAX_CALLS, Call, OpenCall, Result, State, Statement
 from memento_ingest.formats.thread import chain_key, clean, file_session
 from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, pair_text
 from memento_ingest.jsonl import Record, records
@@ -76,7 +77,7 @@ class AgentParser(Generic[S]):
         self._session = session or file_session(info)
         self._state: S = _restore(dialect.state, checkpoint)
         self._offset = checkpoint.offset if checkpoint else 0
-        self._given: dict[str, tuple[str, _Mark[S]]] = {}
+        self._given: dict[str, tuple[Call, _Mark[S]]] = {}
         self._waiting: list[_Waiting] = []
         self._waits_from: _Mark[S] | None = None
         self._unfinished: Checkpoint | None = None
@@ -143,9 +144,13 @@ class AgentParser(Generic[S]):
     def _span(self, offset: int, length: int, statement: Statement, mark: _Mark[S]) -> Span:
         """Return the record's span; remember its calls and where its messages stand."""
         for call in statement.calls:
-            self._call(short_id(call.id), clean(short_id(call.name)), clean(call.given), mark)
-        messages = [message for turn in statement.turns if (message := self._message(turn))]
-        messages += [message for result in statement.results if (message := self._answer(result))]
+            self._call(short_id(call.id), call, mark)
+        turns = [
+            *statement.turns,
+            *(turn for call in statement.calls for turn in self._asked(call)),
+            *(turn for result in statement.results for turn in self._answer(result)),
+        ]
+        messages = [message for turn in turns if (message := self._message(turn))]
         if statement.place and messages:
             self._state.remember(statement.place, [message.key for message in messages])
         titles: tuple[Title, ...] = ()
@@ -170,30 +175,54 @@ class AgentParser(Generic[S]):
         spans += [waiting.span if verdict == "keep" else _dropped(waiting) for waiting in self._waiting]
         self._waiting, self._waits_from = [], None
 
-    def _call(self, call_id: str, name: str, given: str, mark: _Mark[S]) -> None:
+    def _call(self, call_id: str, call: Call, mark: _Mark[S]) -> None:
         if not call_id:
             return
-        self._state.call(call_id, OpenCall(name, self._state.line, self._offset))
-        self._given[call_id] = (given, mark)
+        self._state.call(call_id, OpenCall(clean(short_id(call.name)), self._state.line, self._offset))
+        self._given[call_id] = (call, mark)
         if len(self._given) > MAX_CALLS:
             self._given = {key: self._given[key] for key in self._state.calls if key in self._given}
 
-    def _answer(self, result: Result) -> Message | None:
-        """Return a tool call with its result; the call's text only as far as it is near."""
+    def _asked(self, call: Call) -> Iterator[Turn]:
+        """Yield what a call says to the person."""
+        key = clean(short_id(call.id))
+        for words in asked(call.dialogue):
+            base = key if is_unique(key) else chain_key(f"{self._state.session} {key}", "asked", words.text)
+            meta = {**({"model": self._state.model} if self._state.model else {}), **call.meta, **words.meta}
+            yield Turn(words.role, words.text, key=base + words.suffix, meta=meta)
+
+    def _answer(self, result: Result) -> Iterator[Turn]:
+        """Yield what the person says in a result, and the call with what is the tool's own of it.
+
+        The call's arguments count only as far as it is near.
+        """
         call_id = short_id(result.id)
         call = self._state.answered(call_id)
-        given, _ = self._given.pop(call_id, ("", None))
+        given, _ = self._given.pop(call_id, (None, None))
         if call is None or self._is_far(call.line, call.offset):
-            given = ""
-        name = call.name if call and call.name else short_id(result.name)
-        output = clean(cut(result.output.strip(), MAX_OUTPUT))
-        text = pair_text(name, given, output)
+            given = None
+        name = call.name if call and call.name else clean(short_id(result.name))
+        output = result.output.strip()
+        reply = read_reply(
+            name,
+            given.dialogue if given else None,
+            output,
+            is_error=result.is_error,
+            details=result.details,
+            given=given.given if given else "",
+            has_arguments=given is not None,
+        )
         # What was given is no part of the key: a run that begins behind the call does not know it.
         key = call_id
         if not is_unique(call_id):
-            key = chain_key(f"{result.scope or self._state.session} {call_id}", "tool", output)
-        meta = {"tool": clean(name), **({"is_error": True} if result.is_error else {})}
-        return self._message(Turn("tool", text, key=key, kind="tool_call", meta=meta))
+            scope = result.scope or self._state.session
+            key = chain_key(f"{scope} {call_id}", "tool", clean(cut(output, MAX_OUTPUT)))
+        if reply.output or not reply.words:
+            text = pair_text(name, given.given if given else "", cut(reply.output, MAX_OUTPUT))
+            meta = {**result.meta, "tool": name, **({"is_error": True} if result.is_error else {})}
+            yield Turn("tool", text, key=key, kind="tool_call", meta=meta)
+        for words in reply.words:
+            yield Turn(words.role, words.text, key=key + words.suffix, meta={**result.meta, **words.meta})
 
     def _message(self, turn: Turn) -> Message | None:
         text = clean(turn.text).strip()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from memento_ingest.formats.agent_lines import AgentParser, sniff_records
+from memento_ingest.formats.dialogue import Dialogue, read_call
 from memento_ingest.formats.excerpt import Turn, block_text, string
 from memento_ingest.formats.ids import is_unique, short_id
 from memento_ingest.formats.statement import METADATA, Call, Result, State, Statement, unknown
@@ -16,7 +17,8 @@ from memento_ingest.span import Checkpoint, SourceInfo
 SOURCE: Final = "copilot"
 
 _FAMILIES: Final = frozenset(
-    "session user assistant tool system subagent hook skill permission external_tool command".split()
+    "session user assistant tool system subagent hook skill permission external_tool command user_input elicitation "
+    "exit_plan_mode".split()
 )
 _SKIPPED: Final = {
     **dict.fromkeys(
@@ -35,6 +37,8 @@ _SKIPPED: Final = {
     "hook.end": "hook_output",
     "session.compaction_complete": "compact_summary",
 }
+_NOTICES: Final = ("session.", "permission.", "user_input.", "elicitation.")
+"""Families of events that say nothing that another event does not say."""
 
 
 class CopilotDialect:
@@ -66,14 +70,18 @@ class CopilotDialect:
             case "assistant.message":
                 return _assistant(value, data, state)
             case "tool.execution_start":
-                call = Call(string(data.get("toolCallId")), _tool_name(data), given_text(data.get("arguments")))
+                call = _call(data)
                 # The message that asked for it comes first and is the better place to begin again.
                 return Statement(calls=() if short_id(call.id) in state.calls else (call,), skipped="tool_use")
             case "tool.execution_complete":
                 return _result(data)
+            case "exit_plan_mode.requested":
+                return _planned(data)
+            case "exit_plan_mode.completed":
+                return _decided(data)
         if kind in _SKIPPED:
             return Statement(skipped=_SKIPPED[kind])
-        return METADATA if kind.startswith(("session.", "permission.")) else unknown(kind)
+        return METADATA if kind.startswith(_NOTICES) else unknown(kind)
 
 
 def _session(data: Mapping[str, Any], state: State) -> Statement:
@@ -97,7 +105,7 @@ def _user(value: Mapping[str, Any], data: Mapping[str, Any], state: State) -> St
 def _assistant(value: Mapping[str, Any], data: Mapping[str, Any], state: State) -> Statement:
     requests = data.get("toolRequests")
     calls = tuple(
-        Call(string(request.get("toolCallId")), _tool_name(request), given_text(request.get("arguments")))
+        _call(request, _meta(data))
         for request in (requests if isinstance(requests, list) else [])
         if isinstance(request, dict)
     )
@@ -108,13 +116,36 @@ def _assistant(value: Mapping[str, Any], data: Mapping[str, Any], state: State) 
     return Statement(turns, calls, skipped=reason)
 
 
+def _call(data: Mapping[str, Any], meta: Mapping[str, Any] | None = None) -> Call:
+    name, arguments = _tool_name(data), data.get("arguments")
+    meta = _meta(data) if meta is None else meta
+    return Call(string(data.get("toolCallId")), name, given_text(arguments), read_call(name, arguments), meta)
+
+
+def _planned(data: Mapping[str, Any]) -> Statement:
+    """Remember the plan that the person is asked to approve."""
+    dialogue = Dialogue("plan", string(data.get("planContent")) or string(data.get("summary")))
+    return Statement(calls=(Call(_request(data), "exit_plan_mode", "", dialogue),))
+
+
+def _decided(data: Mapping[str, Any]) -> Statement:
+    """Read the person's verdict on a plan."""
+    verdict = "Plan approved" if data.get("approved") is True else "Plan rejected"
+    return Statement(results=(Result(_request(data), verdict, name="exit_plan_mode", details=data),))
+
+
+def _request(data: Mapping[str, Any]) -> str:
+    return string(data.get("requestId"))
+
+
 def _result(data: Mapping[str, Any]) -> Statement:
     result, error = data.get("result"), data.get("error")
     output = block_text(result.get("content")) if isinstance(result, dict) else string(result)
     if not output and isinstance(error, dict):
         output = string(error.get("message"))
     failed = data.get("success") is False
-    answer = Result(string(data.get("toolCallId")), output or string(error), failed, _tool_name(data))
+    call_id, meta = string(data.get("toolCallId")), _meta(data)
+    answer = Result(call_id, output or string(error), failed, _tool_name(data), details=result, meta=meta)
     return Statement(results=(answer,), skipped="empty_result")
 
 

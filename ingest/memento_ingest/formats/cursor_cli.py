@@ -7,12 +7,14 @@ hash of what was said before, as for all transcripts without ids.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from memento_ingest.formats.agent_lines import AgentParser, sniff_records
+from memento_ingest.formats.dialogue import read_call
 from memento_ingest.formats.excerpt import Turn, block_text, string
 from memento_ingest.formats.statement import METADATA, State, Statement, unknown
+from memento_ingest.formats.thread import chain_key
 from memento_ingest.formats.tool_text import given_text, pair_text
 from memento_ingest.span import Checkpoint, SourceInfo
 from memento_policies import Role
@@ -51,10 +53,19 @@ class CursorDialect:
         turns = [Turn(role, user_query(text) if role == "user" else text)]
         for block in content if isinstance(content, list) else []:
             if isinstance(block, dict) and block.get("type") == "tool_use":
-                name = string(block.get("name")) or "tool"
-                text = pair_text(name, given_text(block.get("input")), "")
-                turns.append(Turn("tool", text, kind="tool_call", meta={"tool": name}))
+                turns += _call(block)
         return Statement([turn for turn in turns if turn.text.strip()], skipped="no_text")
+
+
+def _call(block: Mapping[str, Any]) -> Iterator[Turn]:
+    """Yield a tool call, and what it says to the person: a question, or a plan, whose verdict is not written here."""
+    name, given = string(block.get("name")) or "tool", block.get("input")
+    dialogue = read_call(name, given)
+    # The chain of keys goes on from the call, as it did before these messages were read: theirs hang on the call's id.
+    yield Turn("tool", pair_text(name, given_text(given), ""), kind="tool_call", meta={"tool": name})
+    if dialogue and dialogue.text:
+        own = string(block.get("id")) or dialogue.text
+        yield Turn("assistant", dialogue.text, key=chain_key("cursor-cli", "asked", own) + "#asked")
 
 
 _DIALECT: Final = CursorDialect()

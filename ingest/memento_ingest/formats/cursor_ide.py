@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from memento_ingest.formats.dialogue import Words, asked, read_call, read_reply
 from memento_ingest.formats.excerpt import string
 from memento_ingest.formats.ids import short_id
 from memento_ingest.formats.row_changes import Query
@@ -99,40 +100,42 @@ def _bubble(reading: Reading, composer: str, bubble_id: str, value: object, star
         return
     text = clean(string(value.get("text"))).strip()
     tool = value.get("toolFormerData")
-    tool_text = _tool_text(tool) if isinstance(tool, dict) else ""
-    said: list[tuple[Role, str, str]] = [(role, text, ""), ("tool", tool_text, "/tool")]
+    said = [(Words(role, text, ""), {})] if text else []
+    said += _tool(tool) if isinstance(tool, dict) else []
     time = to_unix_ms(value.get("createdAt")) or _client_time(value) or started()
-    for speaker, words, suffix in said:
-        if words:
-            reading.messages.append(
-                Message(
-                    role=speaker,
-                    text=words,
-                    timestamp=time,
-                    source=SOURCE,
-                    session_id=short_id(composer),
-                    key=clean(short_id(f"{composer}/{bubble_id}{suffix}")),
-                    kind="tool_call" if speaker == "tool" else "turn",
-                    meta=_tool_meta(tool) if speaker == "tool" and isinstance(tool, dict) else {},
-                )
-            )
-    if not text and not tool_text:
+    reading.messages += [
+        Message(
+            role=words.role,
+            text=words.text,
+            timestamp=time,
+            source=SOURCE,
+            session_id=short_id(composer),
+            key=clean(short_id(f"{composer}/{bubble_id}{words.suffix}")),
+            kind="tool_call" if words.role == "tool" else "turn",
+            meta={**words.meta, **meta},
+        )
+        for words, meta in said
+    ]
+    if not said:
         reading.skip("tool_use" if isinstance(tool, dict) and tool else "reasoning" if _thinks(value) else "no_text")
 
 
-def _tool_text(tool: Mapping[str, Any]) -> str:
-    """Return a tool call with its result; nothing while it waits for one."""
-    name = string(tool.get("name"))
-    output = string(tool.get("result"))
-    if not name or (not output and tool.get("status") in ("loading", "running", "pending")):
-        return ""
-    given = given_text(tool.get("rawArgs") or tool.get("params"))
-    return clean(pair_text(name, given, cut(output.strip(), MAX_OUTPUT))).strip()
-
-
-def _tool_meta(tool: Mapping[str, Any]) -> dict[str, Any]:
-    failed = {"is_error": True} if tool.get("status") == "error" else {}
-    return {"tool": clean(string(tool.get("name"))), **failed}
+def _tool(tool: Mapping[str, Any]) -> list[tuple[Words, Mapping[str, Any]]]:
+    """Return a tool call with its result, once it has one, and what is said to the person and by them through it."""
+    name, output, status = string(tool.get("name")), string(tool.get("result")).strip(), tool.get("status")
+    if not name or (not output and status in ("loading", "running", "pending")):
+        return []
+    arguments = tool.get("rawArgs") or tool.get("params")
+    dialogue, given = read_call(name, arguments), given_text(arguments)
+    failed = status in ("error", "rejected", "cancelled")
+    reply = read_reply(name, dialogue, output, is_error=failed, given=given, details=tool.get("additionalData"))
+    said = [Words(words.role, clean(words.text), f"/tool{words.suffix}", words.meta) for words in asked(dialogue)]
+    said += [Words(words.role, clean(words.text), f"/tool{words.suffix}", words.meta) for words in reply.words]
+    if reply.output or not reply.words:
+        text = clean(pair_text(name, given, cut(reply.output, MAX_OUTPUT))).strip()
+        said.append(Words("tool", text, "/tool"))
+    meta = {"tool": clean(name), **({"is_error": True} if status == "error" else {})}
+    return [(words, meta if words.role == "tool" else {}) for words in said if words.text]
 
 
 def _client_time(value: Mapping[str, Any]) -> int | None:

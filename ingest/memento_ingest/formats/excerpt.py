@@ -14,7 +14,7 @@ from memento_policies import Kind, Role
 MAX_ARGUMENTS: Final = 2000
 """Characters of a tool call's arguments that are kept: enough to recognise the call, not the file it wrote."""
 
-_NO_META: Final[Mapping[str, Any]] = MappingProxyType({})
+NO_META: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Turn(NamedTuple):
@@ -27,7 +27,7 @@ class Turn(NamedTuple):
     key: str = ""
     """The key that follows from the record's own id; empty where it has none, so that its place gives the key."""
     kind: Kind = "turn"
-    meta: Mapping[str, Any] = _NO_META
+    meta: Mapping[str, Any] = NO_META
 
 
 @dataclass(frozen=True, slots=True)

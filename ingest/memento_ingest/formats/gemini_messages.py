@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from memento_ingest.formats.dialogue import asked, read_call, read_reply
 from memento_ingest.formats.excerpt import Turn, string
 from memento_ingest.formats.ids import short_id
 from memento_ingest.formats.thread import chain_key, clean
@@ -44,8 +45,8 @@ def read_message(value: Mapping[str, Any], session: str, *, sidechain: bool = Fa
     turns = [Turn(role, text.strip(), timestamp, key=own, meta=meta)] if text.strip() else []
     calls = value.get("toolCalls")
     for number, call in enumerate(calls if isinstance(calls, list) else []):
-        if isinstance(call, dict) and (turn := _tool(call, number, own, timestamp)):
-            turns.append(turn)
+        if isinstance(call, dict):
+            turns += _tool(call, number, own, timestamp, meta)
     if turns:
         return turns, ""
     return [], "tool_use" if calls else "thinking" if value.get("thoughts") else "no_text"
@@ -58,8 +59,31 @@ def _record_id(value: Mapping[str, Any], session: str) -> str:
     return chain_key(session or string(value.get("timestamp")), message_id, "" if message_id else str(value))
 
 
-def _tool(call: Mapping[str, Any], number: int, message_key: str, timestamp: int | None) -> Turn | None:
-    """Return a tool call with its result, or None while it has none: it comes again with it."""
+def _tool(
+    call: Mapping[str, Any], number: int, message_key: str, timestamp: int | None, facts: Mapping[str, Any]
+) -> Iterator[Turn]:
+    """Yield a tool call with its result, once it has one, and what is said to the person and by them through it."""
+    output, failed = _output(call)
+    name = clean(short_id(string(call.get("name")))) or "tool"
+    key = f"{message_key}/{short_id(str(call.get('id') or number))}"
+    time = to_unix_ms(call.get("timestamp")) or timestamp
+    dialogue, given = read_call(name, call.get("args")), given_text(call.get("args"))
+    said = asked(dialogue)
+    if output or call.get("status") in ("success", "error", "cancelled"):
+        reply = read_reply(name, dialogue, output, is_error=failed, given=given)
+        said += reply.words
+        if (reply.output or not reply.words) and (output or call.get("status") != "cancelled"):
+            text = pair_text(name, given, cut(reply.output, MAX_OUTPUT))
+            meta = {"tool": name, **({"is_error": True} if failed else {})}
+            yield Turn("tool", text, time, key=key, kind="tool_call", meta=meta)
+    sidechain = {"sidechain": True} if facts.get("sidechain") else {}
+    for words in said:
+        speaker = facts if words.role == "assistant" else sidechain
+        yield Turn(words.role, words.text, time, key=key + words.suffix, meta={**speaker, **words.meta})
+
+
+def _output(call: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return a call's result as text, and whether it failed."""
     results = call.get("result")
     output, failed = "", call.get("status") == "error"
     for part in results if isinstance(results, list) else [results]:
@@ -71,14 +95,7 @@ def _tool(call: Mapping[str, Any], number: int, message_key: str, timestamp: int
         output += _text(found)
     if not output.strip() and isinstance(shown := call.get("resultDisplay"), str):
         output = shown
-    if not output.strip() and call.get("status") not in ("success", "error"):
-        return None
-    name = clean(short_id(string(call.get("name")))) or "tool"
-    text = pair_text(name, given_text(call.get("args")), cut(output.strip(), MAX_OUTPUT))
-    call_id = short_id(str(call.get("id") or number))
-    meta = {"tool": name, **({"is_error": True} if failed else {})}
-    time = to_unix_ms(call.get("timestamp")) or timestamp
-    return Turn("tool", text, time, key=f"{message_key}/{call_id}", kind="tool_call", meta=meta)
+    return output.strip(), failed
 
 
 def _text(content: object) -> str:

@@ -7,9 +7,10 @@ Ids are opencode's own (`prt_...`, `msg_...`): the same part has the same key in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from memento_ingest.formats.dialogue import asked, read_call, read_reply
 from memento_ingest.formats.excerpt import block_text, string
 from memento_ingest.formats.ids import short_id
 from memento_ingest.formats.rows import Reading
@@ -125,13 +126,21 @@ def _tool(reading: Reading, key: str, name: str, state: object, setting: Setting
         return
     error = state.get("error")
     error = string(error) or string(_get(error, "message"))
-    output = string(state.get("output")) or block_text(state.get("content")) or error
-    text = clean(pair_text(name, given_text(state.get("input")), cut(output.strip(), MAX_OUTPUT))).strip()
+    output = (string(state.get("output")) or block_text(state.get("content")) or error).strip()
+    failed = bool(error) or state.get("status") == "error"
+    dialogue, given = read_call(name, state.get("input")), given_text(state.get("input"))
+    reply = read_reply(name, dialogue, output, is_error=failed, details=state.get("metadata"), given=given)
+    text = clean(pair_text(name, given, cut(reply.output, MAX_OUTPUT))).strip()
+    time = _get(state, "time", "start") or started
+    for words in (*asked(dialogue), *reply.words):
+        said = setting.message(words.role, clean(words.text), key, time, **words.meta)
+        reading.messages.append(replace(said, key=said.key + words.suffix))
+    if reply.words and not reply.output:
+        return
     if not text:
         reading.skip("empty_result")
         return
-    meta = {"tool": clean(name), "is_error": bool(error) or state.get("status") == "error"}
-    time = _get(state, "time", "start") or started
+    meta = {"tool": clean(name), "is_error": failed}
     reading.messages.append(setting.message("tool", text, key, time, **meta))
 
 

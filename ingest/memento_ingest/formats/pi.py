@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from memento_ingest.formats.agent_lines import AgentParser, sniff_records
 from memento_ingest.formats.branches import Link, abandoned
+from memento_ingest.formats.dialogue import read_call
 from memento_ingest.formats.excerpt import Turn, block_text, string
 from memento_ingest.formats.ids import short_id
 from memento_ingest.formats.json_prefix import first_value
@@ -112,7 +113,8 @@ def _message(entry: Mapping[str, Any], message: Mapping[str, Any], state: PiStat
         name, is_error = string(message.get("toolName")), message.get("isError") is True
         # A fork repeats its calls with the times of the original.
         scope = f"{entry.get('id')} {entry.get('timestamp')}"
-        return Statement(results=(Result(call_id, block_text(content), is_error, name, scope),), skipped="empty_result")
+        result = Result(call_id, block_text(content), is_error, name, scope, message.get("details"))
+        return Statement(results=(result,), skipped="empty_result")
     if role == "bashExecution":
         text = pair_text("bash", string(message.get("command")), cut(string(message.get("output")).strip(), MAX_OUTPUT))
         meta = {"tool": "bash", **({"is_error": True} if message.get("exitCode") not in (None, 0) else {})}
@@ -123,11 +125,7 @@ def _message(entry: Mapping[str, Any], message: Mapping[str, Any], state: PiStat
 def _assistant(entry: Mapping[str, Any], message: Mapping[str, Any], state: PiState) -> Statement:
     content = message.get("content")
     blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-    calls = tuple(
-        Call(string(block.get("id")), string(block.get("name")), given_text(block.get("arguments")))
-        for block in blocks
-        if block.get("type") == "toolCall"
-    )
+    calls = tuple(_call(string(block.get("name")), block) for block in blocks if block.get("type") == "toolCall")
     model = clean(string(message.get("model")))[:64] or state.model
     text = content if isinstance(content, str) else block_text([b for b in blocks if b.get("type") == "text"])
     reason = "thinking" if any(block.get("type") == "thinking" for block in blocks) else "no_text"
@@ -135,6 +133,11 @@ def _assistant(entry: Mapping[str, Any], message: Mapping[str, Any], state: PiSt
         reason = "api_error"
     turn = Turn("assistant", text, meta={"model": model} if model else {})
     return Statement(_turns(entry, turn), calls, skipped=reason)
+
+
+def _call(name: str, block: Mapping[str, Any]) -> Call:
+    arguments = block.get("arguments")
+    return Call(string(block.get("id")), name, given_text(arguments), read_call(name, arguments))
 
 
 def _turns(entry: Mapping[str, Any], turn: Turn) -> tuple[Turn, ...]:

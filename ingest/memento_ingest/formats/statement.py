@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Self
 
 import msgspec
 
-from memento_ingest.formats.excerpt import Turn
+from memento_ingest.formats.dialogue import Dialogue
+from memento_ingest.formats.excerpt import NO_META, Turn
 from memento_ingest.formats.ids import digest, short_id
 from memento_ingest.times import inheritable, to_unix_ms
 
@@ -26,6 +27,10 @@ class Call(NamedTuple):
     name: str
     given: str
     """The telling part of its arguments."""
+    dialogue: Dialogue | None = None
+    """What it says to the person."""
+    meta: Mapping[str, Any] = NO_META
+    """Facts about whoever calls."""
 
 
 class Result(NamedTuple):
@@ -38,6 +43,9 @@ class Result(NamedTuple):
     """The tool's name where the result repeats it; used when the call is not known."""
     scope: str = ""
     """What makes the id unique, where it is not by itself; the session by default."""
+    details: object = None
+    """The structured form of the output, where the transcript has one."""
+    meta: Mapping[str, Any] = NO_META
 
 
 @dataclass(frozen=True, slots=True)

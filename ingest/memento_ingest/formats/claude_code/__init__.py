@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from memento_ingest.formats.claude_code.parser import KNOWN_TYPES, SOURCE, ClaudeCodeParser
+from memento_ingest.formats.claude_code.items import KNOWN_TYPES
+from memento_ingest.formats.claude_code.parser import SOURCE, ClaudeCodeParser
 from memento_ingest.jsonl import records
 from memento_ingest.span import Checkpoint, Line, SourceInfo
 

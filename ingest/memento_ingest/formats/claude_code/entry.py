@@ -39,11 +39,20 @@ class Body(msgspec.Struct, gc=False):
     content: Content = None
 
 
+class Origin(msgspec.Struct, gc=False):
+    """Who made a prompt: `human`, or what Claude Code itself puts among the prompts."""
+
+    kind: str | None = None
+
+
 class Attachment(msgspec.Struct, gc=False):
     """What an attachment record attaches; only a queued prompt is text by the user."""
 
     type: str = ""
     prompt: Content = None
+    commandMode: str | None = None
+    isMeta: bool | None = None
+    origin: Origin | None = None
 
 
 class Fork(msgspec.Struct, gc=False):
@@ -71,6 +80,9 @@ class Entry(msgspec.Struct, gc=False):
     message: Body | None = None
     attachment: Attachment | None = None
     forkedFrom: Fork | None = None
+    origin: Origin | None = None
+    userFeedback: str | None = None
+    toolUseResult: msgspec.Raw = msgspec.Raw()
     summary: str | None = None
     customTitle: str | None = None
     aiTitle: str | None = None
@@ -98,10 +110,19 @@ def entry_from(value: Mapping[str, Any]) -> Entry:
     if isinstance(body := value.get("message"), Mapping):
         entry.message = Body(**_strings(body, Body), content=_content_from(body.get("content")))
     if isinstance(attached := value.get("attachment"), Mapping):
-        entry.attachment = Attachment(**_strings(attached, Attachment), prompt=_content_from(attached.get("prompt")))
+        known = {**_strings(attached, Attachment), **_flags(attached, Attachment)}
+        entry.attachment = Attachment(**known, prompt=_content_from(attached.get("prompt")))
+        entry.attachment.origin = _origin_from(attached)
     if isinstance(fork := value.get("forkedFrom"), Mapping):
         entry.forkedFrom = Fork(**_strings(fork, Fork))
+    entry.origin = _origin_from(value)
+    entry.toolUseResult = _raw(value.get("toolUseResult"))
     return entry
+
+
+def _origin_from(value: Mapping[str, Any]) -> Origin | None:
+    origin = value.get("origin")
+    return Origin(**_strings(origin, Origin)) if isinstance(origin, Mapping) else None
 
 
 def content_of(raw: msgspec.Raw) -> Content:
@@ -140,7 +161,7 @@ def _raw(value: Any) -> msgspec.Raw:
 
 def _fields_of(*types: Any) -> dict[type[msgspec.Struct], tuple[str, ...]]:
     """Return the names of the fields of these types, for each struct."""
-    structs: tuple[type[msgspec.Struct], ...] = (Entry, Body, Block, Attachment, Fork)
+    structs: tuple[type[msgspec.Struct], ...] = (Entry, Body, Block, Attachment, Fork, Origin)
     return {struct: tuple(f.name for f in msgspec.structs.fields(struct) if f.type in types) for struct in structs}
 
 

@@ -34,8 +34,22 @@ _OPENINGS: Final = {
     "This session is being continued from a previous conversation that ran out of context": "compact_summary",
 }
 _ENVELOPE: Final = re.compile(rf"\s*<({'|'.join(_REASONS)})(?:\s[^<>]*)?>(.*?)</\1>\s*", re.DOTALL)
-# A reminder may also follow the prompt or stand in the middle of it.
-_REMINDER: Final = re.compile(r"\s*<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
+# A reminder may also follow the prompt or stand in the middle of it, a notice where a line of it begins.
+_REMINDER: Final = re.compile(
+    r"\s*<system-reminder>.*?</system-reminder>\s*"
+    r"|^[ \t]*<(task-notification|local-command-stdout|local-command-stderr)>.*?</\1>\s*",
+    re.DOTALL | re.MULTILINE,
+)
+# What stands behind a notice of a background task, for the model.
+_NOTICE_TAIL: Final = re.compile(
+    r"\s*^(?:Read the output file to retrieve the (?:result|output)|Full (?:transcript|output) (?:is )?available at)"
+    r":?[^\n]*(?:\n|\Z)\s*",
+    re.MULTILINE,
+)
+_MACHINE: Final = re.compile(
+    r"\[image: [^\]\n]*\]|tool loaded\.?|\(no content\)|no response requested\.?", re.IGNORECASE
+)
+"""What Claude Code writes beside the result of a tool."""
 _TYPED_MEMORY: Final = re.compile(r"\s*<user-memory-input>(.*?)</user-memory-input>\s*", re.DOTALL)
 _ONLY_MEDIA: Final = re.compile(r"(?:\[(?:image|document)\]\s*)+")
 """The placeholders of pictures and documents without a word beside them."""
@@ -62,6 +76,12 @@ def read_prompt(text: str) -> Prompt:
     return Prompt("", "media") if _ONLY_MEDIA.fullmatch(prompt.text) else prompt
 
 
+def read_aside(text: str) -> str:
+    """Return what a person typed beside the result of a tool, where everything else is Claude Code's own."""
+    prompt = read_prompt(text)
+    return "" if _MACHINE.fullmatch(prompt.text) else prompt.text
+
+
 def _unwrap(text: str) -> Prompt:
     reason, command, arguments = "", "", ""
     position = 0
@@ -74,9 +94,12 @@ def _unwrap(text: str) -> Prompt:
         elif tag == "command-args":
             arguments = inside.strip()
     rest = text[position:]
-    if "<system-reminder>" in rest:
-        rest = _REMINDER.sub("\n\n", rest).strip()
-        reason = reason or "system_reminder"
+    if "<system-reminder>" in rest or "\n<" in rest:
+        stripped = _REMINDER.sub("\n\n", rest).strip()
+        reason = reason or ("system_reminder" if stripped != rest.strip() else "")
+        rest = stripped
+    if "<task-notification>" in text:
+        rest = _NOTICE_TAIL.sub("", rest)
     if typed := _TYPED_MEMORY.fullmatch(rest):
         rest = typed[1].strip()
     if arguments:

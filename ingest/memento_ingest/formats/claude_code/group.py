@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from memento_ingest.formats.claude_code.state import State
@@ -26,15 +26,27 @@ class Stretch(NamedTuple):
 
 
 class Group:
-    """The text blocks of consecutive records with one message id, and the span of the first of them."""
+    """The text blocks of consecutive records with one message id, and the span of the first of them.
 
-    def __init__(self, message_id: str, key: str, mark: Mark, place: Stretch, header: Mapping[str, Any]) -> None:
+    `asides` are the other messages of that first record.
+    """
+
+    def __init__(
+        self,
+        message_id: str,
+        key: str,
+        mark: Mark,
+        place: Stretch,
+        header: Mapping[str, Any],
+        asides: Sequence[Message] = (),
+    ) -> None:
         self.message_id = message_id
         self.key = key
         self.mark = mark
         self._place = place
         self.blocks: list[str] = []
         self._header = header
+        self._asides = asides
 
     def add(self, texts: list[str]) -> None:
         """Add text blocks; of two blocks of which one continues the other, the longer stays."""
@@ -49,4 +61,4 @@ class Group:
     def span(self) -> Span:
         """Return the first record's span with the message as far as it was said."""
         message = Message(role="assistant", text="\n\n".join(self.blocks), key=self.key, **self._header)
-        return Span(*self._place, messages=(message,))
+        return Span(*self._place, messages=(message, *self._asides))

@@ -12,32 +12,24 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import PurePath
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from memento_ingest.formats.claude_code.entry import Block, Body, Content, Entry, decode_entry, entry_from
-from memento_ingest.formats.claude_code.envelopes import Prompt, read_prompt
+from memento_ingest.formats.claude_code.entry import Block, Body, Content, Entry, decode_entry
+from memento_ingest.formats.claude_code.envelopes import Prompt, read_aside, read_prompt
 from memento_ingest.formats.claude_code.group import Group, Mark, Stretch
+from memento_ingest.formats.claude_code.items import SKIPPED, TITLES, Item, items_of
 from memento_ingest.formats.claude_code.state import MAX_CALLS, Call, State, restore
-from memento_ingest.formats.claude_code.tools import content_text, input_text, output_text
+from memento_ingest.formats.claude_code.tools import Input, content_text, details_of, output_text, read_input
+from memento_ingest.formats.dialogue import Words, asked, read_reply
 from memento_ingest.formats.ids import short_id
-from memento_ingest.formats.thread import chain_key, file_session
-from memento_ingest.formats.tool_text import pair_text
-from memento_ingest.jsonl import Record, records
-from memento_ingest.span import SAMPLE_BYTES, Checkpoint, Line, SourceInfo, Span, Title
+from memento_ingest.formats.thread import chain_key, clean, file_session
+from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, pair_text
+from memento_ingest.span import Checkpoint, Line, SourceInfo, Span, Title
 from memento_policies import Message
 
 SOURCE: Final = "claude-code"
 LOOKBACK_LINES: Final = 64
 LOOKBACK_BYTES: Final = 4 * 1024 * 1024
-
-_TITLES: Final = {"summary": 0, "ai-title": 1, "custom-title": 2}
-_METADATA: Final = (
-    "agent-color agent-name agent-setting attribution-snapshot content-replacement context-collapse-commit "
-    "context-collapse-snapshot file-history-delta file-history-snapshot fork-context-ref last-prompt mode "
-    "permission-mode pr-link queue-operation speculation-accept tag task-summary worktree-state"
-).split()
-_SKIPPED: Final = {"progress": "progress", "system": "system", **dict.fromkeys(_METADATA, "metadata")}
-KNOWN_TYPES: Final = frozenset({"user", "assistant", "attachment", *_TITLES, *_SKIPPED})
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_CONTENT: Final = "(no content)"
@@ -46,19 +38,9 @@ _SYNTHETIC: Final = "<synthetic>"
 """The model of a message that Claude Code wrote itself to report an API error."""
 _BLOCK_REASONS: Final = {"thinking": "thinking", "redacted_thinking": "thinking", "image": "media", "document": "media"}
 _CALLS: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
+_ORIGINS: Final = {"task-notification": "task_notification", "hook": "hook_output", "system": "system"}
+"""Who queues prompts beside the person, and the reason to skip what they queue."""
 _MAX_TYPE: Final = 64
-
-
-class _Item(NamedTuple):
-    """A stretch of a line: a record, or what became of bytes that are none."""
-
-    offset: int
-    length: int
-    entry: Entry | None
-    span: Span | None = None
-
-    def skip(self, reason: str, unknown_type: str = "") -> Span:
-        return Span(self.offset, self.length, skipped=reason, unknown_type=unknown_type)
 
 
 class ClaudeCodeParser:
@@ -72,7 +54,7 @@ class ClaudeCodeParser:
         self._state = restore(checkpoint.state) if checkpoint else State()
         self._offset = checkpoint.offset if checkpoint else 0
         self._group: Group | None = None
-        self._inputs: dict[str, tuple[str, Mark]] = {}
+        self._inputs: dict[str, tuple[Input, Mark]] = {}
         self._unfinished: Checkpoint | None = None
 
     def feed(self, line: Line) -> Iterable[Span]:
@@ -85,7 +67,7 @@ class ClaudeCodeParser:
             self._close(spans)
         entry = decode_entry(line.data)
         if entry:
-            self._read(_Item(line.offset, len(line.data), entry), entry, None, spans)
+            self._read(Item(line.offset, len(line.data), entry), entry, None, spans)
         else:
             self._salvage(line, spans)
         self._state.line += 1
@@ -128,7 +110,7 @@ class ClaudeCodeParser:
 
     def _salvage(self, line: Line, spans: list[Span]) -> None:
         """Read a line that is not one well-formed record."""
-        items = _items(line)
+        items = items_of(line)
         mark = None
         if len(items) > 1:  # they share one mark, the line's, so nothing older may stay open across it
             self._close(spans)
@@ -139,7 +121,7 @@ class ClaudeCodeParser:
             elif item.span:
                 spans.append(item.span)
 
-    def _read(self, item: _Item, entry: Entry, mark: Mark | None, spans: list[Span]) -> None:
+    def _read(self, item: Item, entry: Entry, mark: Mark | None, spans: list[Span]) -> None:
         """Read one record; `mark` is where it must be read from again, its own line if none is given."""
         if self._group and self._ends_group(entry, self._group):
             self._close(spans)
@@ -159,31 +141,35 @@ class ClaudeCodeParser:
             state.link(entry.uuid, entry.parentUuid, "")
             spans.append(self._notice(item, entry))
 
-    def _notice(self, item: _Item, entry: Entry) -> Span:
+    def _notice(self, item: Item, entry: Entry) -> Span:
         """Return the span of a record that is nobody's message."""
-        if entry.type in _TITLES:
+        if entry.type in TITLES:
             return self._title(item, entry)
         if entry.type == "attachment":
             kind = entry.attachment.type if entry.attachment else ""
             return item.skip("hook_output" if kind.startswith("hook_") else "attachment")
-        if reason := _SKIPPED.get(entry.type):
+        if reason := SKIPPED.get(entry.type):
             return item.skip(reason)
         return item.skip("unknown_type", entry.type[:_MAX_TYPE] or "(none)")
 
-    def _assistant(self, item: _Item, entry: Entry, mark: Mark) -> Span | None:
+    def _assistant(self, item: Item, entry: Entry, mark: Mark) -> Span | None:
         """Read one record of an assistant message; its text waits in the group for what may follow."""
         body = entry.message or Body()
         message_id = _message_id(body)
-        texts, reason = self._blocks(body.content, mark)
+        texts, said, reason = self._blocks(body.content, mark)
+        asides = [self._message(entry, words, key, body.model) for key, words in said]
         if entry.isApiErrorMessage or body.model == _SYNTHETIC:
             texts, reason = [], "api_error"
         if texts and message_id:
             texts, reason = [text for text in texts if not self._state.is_copy(message_id, text)], "duplicate_block"
         group = self._group
         if not texts or group:
-            self._state.link(entry.uuid, entry.parentUuid, group.key if group and texts else "")
+            spoken = group.key if group and texts else asides[0].key if asides else ""
+            self._state.link(entry.uuid, entry.parentUuid, spoken)
             if group:
                 group.add(texts)
+            if asides:
+                return Span(item.offset, item.length, messages=asides)
             return item.skip("merged_block" if texts else reason)
         if message_id:
             key = f"{message_id}#{self._state.groups(message_id)}"
@@ -191,77 +177,116 @@ class ClaudeCodeParser:
             key = self._record_key(entry, "assistant", "\n\n".join(texts))
         self._state.link(entry.uuid, entry.parentUuid, key)
         header = self._header(entry) | {"meta": self._meta(entry, body.model)}
-        group = Group(message_id, key, mark, Stretch(item.offset, item.length), header)
+        group = Group(message_id, key, mark, Stretch(item.offset, item.length), header, asides)
         group.add(texts)
         if not message_id:
             return group.span()
         self._group = group
         return None
 
-    def _blocks(self, content: Content, mark: Mark) -> tuple[list[str], str]:
-        """Return the text blocks, and the reason to skip the record if there are none; remember its tool calls."""
+    def _blocks(self, content: Content, mark: Mark) -> tuple[list[str], list[tuple[str, Words]], str]:
+        """Return the text blocks, what tool calls say, and the reason to skip the record if there is neither.
+
+        Tool calls are remembered until their result comes.
+        """
         blocks = [Block(type="text", text=content)] if isinstance(content, str) else content or ()
-        texts = []
+        texts: list[str] = []
+        said: list[tuple[str, Words]] = []
         reason = "no_text"
         for block in blocks:
             if block.type == "text":
-                text = _clean(block.text or "").strip()
+                text = clean(block.text or "").strip()
                 if text and text != _NO_CONTENT:
                     texts.append(text)
             elif block.type in _CALLS:
-                self._call(block, self._group.mark if self._group else mark)
+                said += self._call(block, self._group.mark if self._group else mark)
                 reason = "tool_use"
             elif reason == "no_text":
                 reason = _BLOCK_REASONS.get(block.type, reason)
-        return texts, reason
+        return texts, said, reason
 
-    def _call(self, block: Block, mark: Mark) -> None:
+    def _call(self, block: Block, mark: Mark) -> list[tuple[str, Words]]:
+        """Remember a tool call; return what it says to the person."""
         if not block.id:
-            return
-        call_id, name = short_id(block.id), _clean(short_id(block.name or ""))
+            return []
+        call_id, name = short_id(block.id), clean(short_id(block.name or ""))
         self._state.call(call_id, Call(name, self._state.line, self._offset))
-        self._inputs[call_id] = (_clean(input_text(name, block.input)), mark)
+        given = read_input(name, block.input)
+        self._inputs[call_id] = (given, mark)
         if len(self._inputs) > MAX_CALLS:
             self._inputs = {key: self._inputs[key] for key in self._state.calls if key in self._inputs}
+        return [(call_id, words) for words in asked(given.dialogue)]
 
-    def _user(self, item: _Item, entry: Entry) -> Span:
+    def _message(self, entry: Entry, words: Words, key: str, model: str | None = None) -> Message:
+        """Return what someone says in a tool call or its result."""
+        meta = {**self._meta(entry, model), **words.meta}
+        text = clean(words.text)
+        return Message(role=words.role, text=text, key=key + words.suffix, meta=meta, **self._header(entry))
+
+    def _user(self, item: Item, entry: Entry) -> Span:
         content = entry.message.content if entry.message else None
         if isinstance(content, list):
             results = [block for block in content if block.type == "tool_result"]
             if results:
-                return self._results(item, entry, results)
+                return self._results(item, entry, content, results)
         return self._prompt(item, entry, content)
 
-    def _results(self, item: _Item, entry: Entry, results: list[Block]) -> Span:
-        """Return tool calls with their results. Text beside a result is Claude Code's own, not a person's."""
-        messages = []
+    def _results(self, item: Item, entry: Entry, content: list[Block], results: list[Block]) -> Span:
+        """Return tool calls with their results, and what the person says in them and beside them."""
+        messages: list[Message] = []
+        is_only = len(results) == 1
         for number, block in enumerate(results):
             call_id = short_id(block.tool_use_id or "")
             name, given = self._answered(call_id)
-            text = pair_text(name, given, _clean(output_text(block.content)))
-            if not text:
+            output = clean(output_text(block.content))
+            reply = read_reply(
+                name,
+                given.dialogue if given else None,
+                output,
+                is_error=block.is_error is True,
+                details=details_of(name, entry.toolUseResult) if is_only else None,
+                given=given.text if given else "",
+                has_arguments=given is not None,
+                feedback=clean(entry.userFeedback or "") if is_only else "",
+            )
+            text = pair_text(name, given.text if given else "", cut(reply.output, MAX_OUTPUT))
+            if not text and not reply.words:
                 continue
             key = call_id or self._record_key(entry, "tool", text) + (f"#{number}" if number else "")
-            meta = {**self._meta(entry), "tool": name, **({"is_error": True} if block.is_error else {})}
-            messages.append(
-                Message(role="tool", text=text, key=key, kind="tool_call", meta=meta, **self._header(entry))
-            )
-        self._state.link(entry.uuid, entry.parentUuid, messages[0].key if messages else "")
+            if reply.output or not reply.words:
+                meta = {**self._meta(entry), "tool": name, **({"is_error": True} if block.is_error else {})}
+                messages.append(
+                    Message(role="tool", text=text, key=key, kind="tool_call", meta=meta, **self._header(entry))
+                )
+            messages += [self._message(entry, words, key) for words in reply.words]
+        messages += self._aside(entry, content)
+        self._state.link(entry.uuid, entry.parentUuid, messages[-1].key if messages else "")
         return Span(item.offset, item.length, messages=messages) if messages else item.skip("empty_result")
 
-    def _answered(self, call_id: str) -> tuple[str, str]:
+    def _aside(self, entry: Entry, content: list[Block]) -> list[Message]:
+        """Return what the person typed beside the results of tools: while one ran, or on allowing or refusing it."""
+        if entry.isMeta or entry.isCompactSummary or entry.isVisibleInTranscriptOnly:
+            return []
+        typed = [read_aside(clean(block.text or "")) for block in content if block.type == "text"]
+        text = "\n\n".join(filter(None, typed))
+        if not text:
+            return []
+        return [self._message(entry, Words("user", text, "#beside"), self._record_key(entry, "user", text))]
+
+    def _answered(self, call_id: str) -> tuple[str, Input | None]:
         """Return name and input of the call with this id, as far as they are known, and forget it."""
         call = self._state.answered(call_id)
-        given, _ = self._inputs.pop(call_id, ("", None))
+        given, _ = self._inputs.pop(call_id, (None, None))
         if call is None:
-            return "", ""
-        return call.name, "" if self._is_far(call.line, call.offset) else given
+            return "", None
+        return call.name, None if self._is_far(call.line, call.offset) else given
 
-    def _prompt(self, item: _Item, entry: Entry, content: Content) -> Span:
+    def _prompt(self, item: Item, entry: Entry, content: Content) -> Span:
         """Return what a person typed, or why the record holds nothing of that kind."""
         reason = "compact_summary" if entry.isCompactSummary else ""
         reason = reason or ("meta" if entry.isMeta or entry.isVisibleInTranscriptOnly else "")
-        prompt = Prompt("", reason) if reason else read_prompt(_clean(content_text(content, "\n\n")))
+        reason = reason or _not_typed(entry)
+        prompt = Prompt("", reason) if reason else read_prompt(clean(content_text(content, "\n\n")))
         if not prompt.text:
             self._state.link(entry.uuid, entry.parentUuid, "")
             return item.skip(prompt.skipped)
@@ -277,10 +302,10 @@ class ClaudeCodeParser:
         message = Message(role="user", text=prompt.text, key=key, meta=meta, **self._header(entry))
         return Span(item.offset, item.length, messages=(message,), inactive=inactive)
 
-    def _title(self, item: _Item, entry: Entry) -> Span:
-        text = _clean(entry.customTitle or entry.aiTitle or entry.summary or entry.title or "").strip()
+    def _title(self, item: Item, entry: Entry) -> Span:
+        text = clean(entry.customTitle or entry.aiTitle or entry.summary or entry.title or "").strip()
         session = self._file_session or self._state.session
-        titles = (Title(session, text, _TITLES[entry.type]),) if text and session else ()
+        titles = (Title(session, text, TITLES[entry.type]),) if text and session else ()
         return Span(item.offset, item.length, skipped="title", titles=titles)
 
     def _record_key(self, entry: Entry, role: str, text: str) -> str:
@@ -316,31 +341,15 @@ def _message_id(body: Body | None) -> str:
     return short_id(body.id) if body and body.id else ""
 
 
+def _not_typed(entry: Entry) -> str:
+    """Return why a prompt is not the person's, where the record says who made it."""
+    queued = entry.attachment if entry.type == "attachment" else None
+    if queued and queued.isMeta:
+        return "meta"
+    origin = (queued and queued.origin) or entry.origin
+    kinds = {queued.commandMode if queued else "", origin.kind if origin else ""}
+    return next((reason for kind, reason in _ORIGINS.items() if kind in kinds), "")
+
+
 def _is_queued(entry: Entry) -> bool:
     return entry.attachment is not None and entry.attachment.type == "queued_command" and entry.type == "attachment"
-
-
-def _clean(text: str) -> str:
-    """Drop NULs, which hide the text after them from SQL."""
-    return text.replace("\0", "") if "\0" in text else text
-
-
-def _items(line: Line) -> list[_Item]:
-    """Return what a line holds that is not one well-formed record."""
-    found = records(line)
-    return [_item(line, record, is_dirty=len(found) > 1) for record in found]
-
-
-def _item(line: Line, record: Record, *, is_dirty: bool) -> _Item:
-    offset, length, value, defect = record
-    if isinstance(value, dict):
-        entry = entry_from(value)
-        # In a broken line an object of no known type is a part of a record that was cut, not a record.
-        if not is_dirty or entry.type in KNOWN_TYPES:
-            return _Item(offset, length, entry)
-        defect = "broken_json"
-    if defect:
-        start = offset - line.offset
-        sample = line.data[start : start + min(length, SAMPLE_BYTES)]
-        return _Item(offset, length, None, Span(offset, length, defect=defect, sample=sample))
-    return _Item(offset, length, None, Span(offset, length, skipped="blank" if record.blank else "not_an_object"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from memento_ingest.formats.claude_code.entry import Block, Content, content_of
-from memento_ingest.formats.tool_text import MAX_INPUT, MAX_OUTPUT, cut
+from memento_ingest.formats.dialogue import Dialogue, kind_of, read_call
+from memento_ingest.formats.thread import clean
+from memento_ingest.formats.tool_text import MAX_INPUT, cut
 from memento_ingest.jsonl import decode
 
 # The inputs that say what a call is about; the rest (a file's new content, flags) is left out. Other tools: all JSON.
@@ -49,6 +51,26 @@ class _Telling(msgspec.Struct, gc=False):
 _telling: Final = msgspec.json.Decoder(_Telling).decode
 
 
+class Input(NamedTuple):
+    """What a tool call was given."""
+
+    text: str
+    """Its telling part."""
+    dialogue: Dialogue | None = None
+    """What it says to the person."""
+
+
+def read_input(name: str, raw: msgspec.Raw) -> Input:
+    """Return what a call was given."""
+    text = input_text(name, raw)
+    return Input(clean(text), read_call(name, decode(bytes(raw))[0]) if kind_of(name) else None)
+
+
+def details_of(name: str, raw: msgspec.Raw) -> object:
+    """Return the structured result of a call that talks to the person; any other's is not looked at."""
+    return decode(bytes(raw))[0] if kind_of(name) and bytes(raw) else None
+
+
 def input_text(name: str, raw: msgspec.Raw) -> str:
     """Return the telling part of a call's input, at most about `MAX_INPUT` characters."""
     if fields := _TELLING.get(name):
@@ -77,8 +99,8 @@ def _plain_json(data: bytes) -> str:
 
 
 def output_text(raw: msgspec.Raw) -> str:
-    """Return a tool result's text, at most about `MAX_OUTPUT` characters."""
-    return cut(content_text(content_of(raw), "\n").strip(), MAX_OUTPUT)
+    """Return a tool result's text."""
+    return content_text(content_of(raw), "\n").strip()
 
 
 def content_text(content: Content, joint: str) -> str:

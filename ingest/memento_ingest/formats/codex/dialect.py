@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from memento_ingest.formats.codex.others import (
+    ENDED,
+    ENDED_ITEMS,
+    meta_of,
+    output_text,
+    read_agent_message,
+    read_ended,
+)
 from memento_ingest.formats.codex.prompts import injected, parts_text, passthrough, typed
 from memento_ingest.formats.codex.turns import CodexState, Form
-from memento_ingest.formats.excerpt import Turn, block_text, string
+from memento_ingest.formats.dialogue import read_call
+from memento_ingest.formats.excerpt import Turn, string
 from memento_ingest.formats.statement import METADATA, Call, Result, Statement, unknown
 from memento_ingest.formats.thread import clean
 from memento_ingest.formats.tool_text import given_text
-from memento_ingest.jsonl import decode
 
 __all__ = ["SOURCE", "CodexDialect", "CodexState"]
 
@@ -20,9 +28,10 @@ SOURCE: Final = "codex"
 
 _SKIPPED: Final = {
     "compacted": "compact_summary",
-    **dict.fromkeys("world_state inter_agent_communication inter_agent_communication_metadata".split(), "metadata"),
+    **dict.fromkeys("world_state inter_agent_communication_metadata".split(), "metadata"),
 }
-_TYPES: Final = frozenset({"session_meta", "response_item", "event_msg", "turn_context", *_SKIPPED})
+_BETWEEN: Final = "inter_agent_communication"
+_TYPES: Final = frozenset({"session_meta", "response_item", "event_msg", "turn_context", _BETWEEN, *_SKIPPED})
 _ITEMS: Final = {
     "reasoning": "thinking",
     "web_search_call": "tool_use",
@@ -35,13 +44,14 @@ _ITEMS: Final = {
 }
 _CALLS: Final = frozenset({"function_call", "custom_tool_call", "local_shell_call", "tool_search_call"})
 _OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output", "tool_search_output"})
-_BARE: Final = frozenset({"message", *_ITEMS, *_CALLS, *_OUTPUTS})
+_BARE: Final = frozenset({"message", "agent_message", *_ITEMS, *_CALLS, *_OUTPUTS})
 # Events that repeat what an item says, and those that say nothing about the conversation.
 _EVENTS: Final = {
     **dict.fromkeys(
-        "exec_command_begin exec_command_end patch_apply_begin patch_apply_end mcp_tool_call_begin mcp_tool_call_end "
-        "web_search_begin web_search_end view_image_tool_call dynamic_tool_call_request dynamic_tool_call_response "
-        "image_generation_begin image_generation_end".split(),
+        "exec_command_begin patch_apply_begin patch_apply_end mcp_tool_call_begin web_search_begin web_search_end "
+        "view_image_tool_call dynamic_tool_call_request image_generation_begin image_generation_end "
+        "request_user_input elicitation_request request_permissions exec_approval_request "
+        "apply_patch_approval_request".split(),
         "mirrored",
     ),
     **dict.fromkeys(
@@ -60,8 +70,8 @@ _COMPLETED: Final = {
     "HookPrompt": "hook_output",
     "ContextCompaction": "metadata",
     **dict.fromkeys(
-        "CommandExecution FileChange McpToolCall DynamicToolCall CollabAgentToolCall SubAgentActivity WebSearch "
-        "ImageView ImageGeneration Plan TodoList Sleep".split(),
+        "FileChange CollabAgentToolCall SubAgentActivity WebSearch ImageView ImageGeneration Plan TodoList "
+        "Sleep".split(),
         "mirrored",
     ),
 }
@@ -96,6 +106,8 @@ class CodexDialect:
             state.works_in(payload.get("cwd"))
             state.model = clean(string(payload.get("model"))) or state.model
             return METADATA
+        if kind == _BETWEEN:
+            return read_agent_message(payload, state)
         return Statement(skipped=_SKIPPED[kind]) if kind in _SKIPPED else unknown(kind)
 
 
@@ -131,9 +143,11 @@ def _item(payload: Mapping[str, Any], state: CodexState) -> Statement:
         return _message(payload, state)
     if kind in _CALLS:
         state.replied = True
-        return replace(_call(kind, payload), verdict="keep")
+        return replace(_call(kind, payload, state), verdict="keep", place=state.place)
     if kind in _OUTPUTS:
         return replace(_output(payload, state), verdict="keep", place=state.place)
+    if kind == "agent_message":
+        return read_agent_message(payload, state)
     if kind in _ITEMS:
         state.replied = state.replied or kind == "reasoning"
         return Statement(skipped=_ITEMS[kind], verdict="keep" if kind in ("reasoning", "web_search_call") else "")
@@ -184,6 +198,8 @@ def _event(payload: Mapping[str, Any], state: CodexState) -> Statement:
         return Statement(inactive=state.rolled_back(payload.get("num_turns")))
     if kind == "thread_name_updated":
         return Statement(skipped="title", title=string(payload.get("thread_name")))
+    if kind in ENDED:
+        return read_ended(payload, string(payload.get("call_id")), state)
     return Statement(skipped=_EVENTS[kind]) if kind in _EVENTS else unknown(f"event_msg/{kind}")
 
 
@@ -199,12 +215,14 @@ def _completed(payload: Mapping[str, Any], state: CodexState) -> Statement:
         return replace(_prompt("completed", text, state), verdict="drop")
     if kind == "AgentMessage":
         return _answer("completed", text, string(item.get("id")), state)
+    if kind in ENDED_ITEMS:
+        return read_ended(item, string(item.get("call_id")) or string(item.get("id")), state)
     return Statement(skipped=_COMPLETED[kind]) if kind in _COMPLETED else unknown(f"item/{kind}")
 
 
 def _prompt(form: Form, text: str, state: CodexState) -> Statement:
     key = state.asked(form, text)
-    return Statement((Turn("user", text, key=key, meta=_meta(state)),), place=state.place)
+    return Statement((Turn("user", text, key=key, meta=meta_of(state)),), place=state.place)
 
 
 def _answer(form: Form, text: str, item_id: str, state: CodexState) -> Statement:
@@ -214,35 +232,22 @@ def _answer(form: Form, text: str, item_id: str, state: CodexState) -> Statement
     key = state.said(form, text, item_id)
     if not key:
         return Statement(skipped="mirrored", verdict="keep")
-    meta = {**({"model": state.model} if state.model else {}), **_meta(state)}
+    meta = {**({"model": state.model} if state.model else {}), **meta_of(state)}
     return Statement((Turn("assistant", text, key=key, meta=meta),), place=state.place, verdict="keep")
 
 
-def _meta(state: CodexState) -> dict[str, Any]:
-    meta = {"git_branch": state.branch, "sidechain": state.sidechain}
-    return {name: value for name, value in meta.items() if value}
-
-
-def _call(kind: str, payload: Mapping[str, Any]) -> Statement:
+def _call(kind: str, payload: Mapping[str, Any], state: CodexState) -> Statement:
     name = string(payload.get("name")) or {"local_shell_call": "shell", "tool_search_call": "tool_search"}.get(kind, "")
     arguments = payload.get("arguments", payload.get("input", payload.get("action")))
     call_id = string(payload.get("call_id")) or string(payload.get("id"))
-    return Statement(calls=(Call(call_id, name, given_text(arguments)),), skipped="tool_use")
+    state.called(call_id)
+    call = Call(call_id, name, given_text(arguments), read_call(name, arguments), meta_of(state))
+    return Statement(calls=(call,), skipped="tool_use")
 
 
 def _output(payload: Mapping[str, Any], state: CodexState) -> Statement:
-    output, is_error = _output_text(payload.get("output", payload.get("tools")))
+    output, is_error = output_text(payload.get("output", payload.get("tools")))
     call_id = string(payload.get("call_id"))
-    return Statement(results=(Result(call_id, output, is_error, scope=state.scope),), skipped="empty_result")
-
-
-def _output_text(output: object) -> tuple[str, bool]:
-    """Return a result's text and whether it is a failure; shells write `{"output", "metadata": {"exit_code"}}`."""
-    if isinstance(output, str) and output.startswith('{"'):
-        value, _ = decode(output.encode("utf-8", "replace"))
-        if isinstance(value, dict) and isinstance(value.get("output"), str):
-            noted = value.get("metadata")
-            return value["output"], isinstance(noted, dict) and noted.get("exit_code") not in (None, 0)
-    if isinstance(output, dict):
-        return block_text(output.get("content", output.get("output"))), output.get("success") is False
-    return block_text(output), False
+    state.called(call_id)
+    result = Result(call_id, output, is_error, scope=state.scope, meta=meta_of(state))
+    return Statement(results=(result,), skipped="empty_result")

@@ -40,6 +40,17 @@ class CodexState(State):
     """Whether the version that wrote the file writes prompts as events."""
     branch: str = ""
     sidechain: bool = False
+    known_calls: tuple[str, ...] = ()
+    """Ids of the latest tool calls that are items."""
+
+    def called(self, call_id: str) -> None:
+        """Remember a tool call that is an item."""
+        if call_id and not self.knows(call_id):
+            self.known_calls = (*self.known_calls, short_id(call_id))[-_MAX_COUNTED:]
+
+    def knows(self, call_id: str) -> bool:
+        """Tell whether a tool call is an item; what came long ago is forgotten."""
+        return short_id(call_id) in self.known_calls
 
     def enter(self, turn: object) -> None:
         """Go to the turn of this id."""

@@ -1,0 +1,60 @@
+"""Machine text around what a person says in a tool's result: nobody's words."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_REMINDER: Final = re.compile(r"\s*<(system-reminder|system_reminder)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
+# What agents add for the model behind the person's words.
+_TAIL: Final = re.compile(
+    r"(?:\A|\s+)(?:Note: The user['’]s next message may contain a correction or preference\b"
+    r"|You can now continue with the user['’]s answers?\b|Read the answers? carefully\b"
+    r"|You can now (?:proceed|start coding)\b|The plan is stored at: |Revise the plan based on\b"
+    r"|Follow this feedback: |\[Request interrupted by user).*\Z",
+    re.DOTALL,
+)
+_TAGGED: Final = re.compile(r"\s*<(feedback|answer|user_message)\b[^<>]*>(.*)</\1>\s*", re.DOTALL)
+_NO_WORDS: Final = re.compile(
+    r"\(?(?:no answer provided|no option selected|notes only|unanswered|no feedback provided)\)?\.?", re.IGNORECASE
+)
+_ATTACHED: Final = re.compile(r"\s*\(images? attached\)\s*\Z", re.IGNORECASE)
+_REFUSED: Final = re.compile(
+    r"\s*(?:<tool_use_error>\s*)?(?:Error: \s*)?(?:"
+    r"The user (?:does(?:n['’]t| not) want|rejected|denied|declined|refused|cancell?ed|blocked|disapproved)\b"
+    r"|Permission for this tool use was denied\b|Plan rejected\b|Tool (?:use|call) (?:was )?rejected\b"
+    r")[^\n]{0,600}?\b(?:said|feedback|reason|comments?|message|instructions?)\s*:\s*(?P<words>.+)",
+    re.DOTALL | re.IGNORECASE,
+)
+_GAVE_NONE: Final = (
+    r"(?:cancell?ed|dismissed|declined|skipped|aborted|rejected|interrupted|closed|ignored|unavailable|not available"
+    r"|not supported|timed? ?out|waiting|did(?: not|n['’]t)|has not|gave no|provided no|submitted without|may be away"
+    r"|wants to clarify|has indicated|sent|posted|asked)\b"
+)
+_UNANSWERED: Final = re.compile(
+    r"\A\W*(?:error:|cancell?ed\W*\Z|no (?:response|answer|input|operator)(?: (?:after|from|received|provided|given"
+    r"|available|was)\b|\W*\Z)|(?:the )?(?:user|questions?|dialog|request|request_user_input|ask_user)"
+    rf"(?: (?:is|was|were|has|have|been|are))* {_GAVE_NONE})",
+    re.IGNORECASE,
+)
+
+
+def words_of(text: str) -> str:
+    """Return a person's words without the machine text around them; empty where nothing else is there."""
+    text = _REMINDER.sub("\n", text) if "<system" in text else text
+    text = _TAIL.sub("", text).strip().removesuffix("</tool_use_error>")
+    if tagged := _TAGGED.fullmatch(text):
+        text = tagged[2]
+    text = _ATTACHED.sub("", text).strip()
+    return "" if _NO_WORDS.fullmatch(text) else text
+
+
+def refusal(output: str) -> str | None:
+    """Return what follows the notice that a tool call was refused with words; None for any other result."""
+    found = _REFUSED.match(output)
+    return found["words"] if found else None
+
+
+def is_unanswered(output: str) -> bool:
+    """Tell whether a result only says that the person gave no answer."""
+    return _UNANSWERED.match(output) is not None
