@@ -9,17 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
-from memento_ingest.formats.cline_text import answer_text, is_tool_output, prompt_text, tool_output
+from memento_ingest.formats.cline_text import (
+    called,
+    folder_of,
+    is_tool_output,
+    keyed_output,
+    prompt_text,
+    spoken_text,
+    tool_output,
+    without_progress,
+)
+from memento_ingest.formats.dialogue import Dialogue, Question, about, answer_text, kind_of, read_call, read_reply
 from memento_ingest.formats.documents import read_document
-from memento_ingest.formats.excerpt import Excerpt, Turn, block_text, string
+from memento_ingest.formats.excerpt import NO_META, Excerpt, Turn, block_text, string
 from memento_ingest.formats.json_prefix import first_value
 from memento_ingest.formats.thread import chain_key
 from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text
 from memento_ingest.span import SourceInfo, Span
 from memento_ingest.times import to_unix_ms
-from memento_policies import Role
+from memento_policies import Kind, Role
 
 _HISTORY: Final = "api_conversation_history.json"
 _MESSAGES: Final = ".messages.json"
@@ -88,7 +98,10 @@ class _Conversation:
         self._source = source
         # A task's folder bears its id.
         self._session = PurePath(info.path).parent.name if info.name == _HISTORY else ""
-        self._calls: dict[str, tuple[str, str]] = {}
+        self._calls: dict[str, _Call] = {}
+        self._asked: Dialogue | None = None
+        """The question that was asked last."""
+        self._project = ""
 
     def read(self, value: object) -> Excerpt | None:
         """Read a session's object or one message of a history."""
@@ -110,13 +123,14 @@ class _Conversation:
             found, reasons = self._turns(message, role, session)
             turns += found
             skipped += reasons if reasons or found else ["empty"]
-        return Excerpt(turns, skipped, whole=whole, session_id=session, source=self._source)
+        return Excerpt(turns, skipped, whole=whole, session_id=session, source=self._source, project=self._project)
 
     def _turns(self, message: Mapping[str, Any], role: Role, session: str) -> tuple[list[Turn], list[str]]:
         """Return the turns of a message, and a reason for each part of it that gives none."""
         content = message.get("content")
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        said: list[tuple[Role, str, Mapping[str, Any]]] = []
+        said: list[_Said] = []
+        asides: list[_Said] = []
         texts: list[str] = []
         skipped: list[str] = []
         for block in blocks if isinstance(blocks, list) else []:
@@ -124,60 +138,116 @@ class _Conversation:
             if kind == "text":
                 texts.append(string(block.get("text")))
             elif kind == "tool_use":
-                self._call(block)
-                skipped.append("tool_use")
+                found = self._call(block)
+                asides += found
+                skipped += [] if found else ["tool_use"]
             elif kind == "tool_result":
                 said += self._result(block)
+                asides += self._replied(block)
             else:
                 skipped.append(_SKIPPED.get(kind, "unknown_type"))
-        read = _read_user if role == "user" else _read_assistant
-        parts, reason = read(texts)
-        said = [*((speaker, text, {}) for speaker, text in parts), *said]
+        parts, reason = self._read_user(texts) if role == "user" else _read_assistant(texts)
+        said = [*parts, *said]
         if message.get("isSummary") is True:
-            said, reason = [], "compact_summary"
+            said, asides, reason = [], [], "compact_summary"
         if reason:
             skipped.append(reason)
-        return [
-            Turn(
-                speaker,
-                text,
-                to_unix_ms(message.get("ts")),
-                key=_key(message, session, speaker, text, number),
-                kind="tool_call" if speaker == "tool" else "turn",
-                meta=meta,
-            )
-            for number, (speaker, text, meta) in enumerate(said)
-        ], skipped
+        time = to_unix_ms(message.get("ts"))
+        turns = [
+            one.turn(time, _key(message, session, one.role, one.keyed or one.text, number))
+            for number, one in enumerate(said)
+        ]
+        for number, one in enumerate(asides):
+            key = _key(message, session, one.role, one.text, 0)
+            turns.append(one.turn(time, f"{key}#aside{number or ''}" if key else "", is_aside=True))
+        return turns, skipped
 
-    def _call(self, block: Mapping[str, Any]) -> None:
-        self._calls[string(block.get("id"))] = (string(block.get("name")), given_text(block.get("input")))
+    def _call(self, block: Mapping[str, Any]) -> list[_Said]:
+        """Remember a tool call; return what it says to the person, a plan included: its result may never come."""
+        name, given = string(block.get("name")), block.get("input")
+        dialogue = read_call(name, given)
+        self._calls[string(block.get("id"))] = _Call(name, given_text(given), dialogue)
         if len(self._calls) > _MAX_CALLS:
             del self._calls[next(iter(self._calls))]
+        if dialogue is None or not dialogue.text:
+            return []
+        self._asked = dialogue if dialogue.kind == "question" else self._asked
+        return [_Said("assistant", dialogue.text)]
 
-    def _result(self, block: Mapping[str, Any]) -> list[tuple[Role, str, Mapping[str, Any]]]:
-        """Return a call with its result, and what the person answered to it, if they did."""
-        name, given = self._calls.pop(string(block.get("tool_use_id")), ("", ""))
-        output, answers = tool_output([block_text(block.get("content"))])
-        meta = {"tool": name, **({"is_error": True} if block.get("is_error") is True else {})}
-        text = pair_text(name, given, cut(output, MAX_OUTPUT))
-        called: list[tuple[Role, str, Mapping[str, Any]]] = [("tool", text, meta)] if text else []
-        return called + [("user", answer, {}) for answer in answers]
+    def _result(self, block: Mapping[str, Any]) -> list[_Said]:
+        """Return a call with its result, and what the person answered to it in tags, if they did."""
+        call = self._calls.get(string(block.get("tool_use_id")), _NO_CALL)
+        texts = [block_text(block.get("content"))]
+        output, answers = tool_output(texts, call.name)
+        meta = {"tool": call.name, **({"is_error": True} if block.get("is_error") is True else {})}
+        text = pair_text(call.name, call.given, cut(output, MAX_OUTPUT))
+        keyed = pair_text(call.name, call.given, cut(keyed_output(texts), MAX_OUTPUT))
+        said = [_Said("tool", text, meta, keyed)] if text else []
+        return said + [self._answered(answer, call.name, call.dialogue) for answer in answers]
+
+    def _replied(self, block: Mapping[str, Any]) -> list[_Said]:
+        """Return what the person answered to a call, where the result has no tags; the call is settled then."""
+        call = self._calls.pop(string(block.get("tool_use_id")), _NO_CALL)
+        output, answers = tool_output([block_text(block.get("content"))], call.name)
+        if answers or call.dialogue is None:
+            return []
+        reply = read_reply(call.name, call.dialogue, output, is_error=block.get("is_error") is True)
+        return [_Said(words.role, words.text, words.meta) for words in reply.words]
+
+    def _read_user(self, texts: list[str]) -> tuple[list[_Said], str]:
+        """Return what the person said and what tools gave, or the reason why it is neither."""
+        self._project = folder_of(texts) or self._project
+        if is_tool_output(texts):
+            tool, topic = called(texts)
+            output, answers = tool_output(texts, tool)
+            keyed = cut(keyed_output(texts), MAX_OUTPUT)
+            given = [_Said("tool", cut(output, MAX_OUTPUT), keyed=keyed)] if output else []
+            asked = self._asked if kind_of(tool) == "question" else None
+            dialogue = asked or Dialogue("question", topic, (Question(topic),) if topic else ())
+            return given + [self._answered(answer, tool, dialogue) for answer in answers], ""
+        text, reason = prompt_text(without_progress(texts))
+        before, _ = prompt_text(texts)
+        return ([_Said("user", text, keyed=before)] if text else []), reason
+
+    def _answered(self, text: str, tool: str, dialogue: Dialogue | None) -> _Said:
+        """Return what the person said in a result; an answer that says nothing alone has its question above it."""
+        kind = kind_of(tool)
+        if kind == "question":
+            question = dialogue.questions[0] if dialogue and dialogue.questions else Question("")
+            return _Said("user", answer_text(question, text), about(question), keyed=text)
+        return _Said("user", text, {} if kind else {"refused": tool or True}, keyed=text)
 
 
-def _read_user(texts: list[str]) -> tuple[list[tuple[Role, str]], str]:
-    """Return what the person said and what tools gave, or the reason why it is neither."""
-    if is_tool_output(texts):
-        output, answers = tool_output(texts)
-        called: list[tuple[Role, str]] = [("tool", cut(output, MAX_OUTPUT))] if output else []
-        return called + [("user", answer) for answer in answers], ""
-    text, reason = prompt_text(texts)
-    return ([("user", text)] if text else []), reason
+class _Call(NamedTuple):
+    """A tool call that waits for its result."""
+
+    name: str
+    given: str
+    dialogue: Dialogue | None
 
 
-def _read_assistant(texts: list[str]) -> tuple[list[tuple[Role, str]], str]:
-    text = answer_text(texts)
+_NO_CALL: Final = _Call("", "", None)
+
+
+class _Said(NamedTuple):
+    """What someone says in a message."""
+
+    role: Role
+    text: str
+    meta: Mapping[str, Any] = NO_META
+    keyed: str = ""
+    """The text that its key is made of, where that is not its own."""
+
+    def turn(self, time: int | None, key: str, *, is_aside: bool = False) -> Turn:
+        """Return it as a turn."""
+        kind: Kind = "tool_call" if self.role == "tool" else "turn"
+        return Turn(self.role, self.text, time, key, kind, self.meta, self.keyed, is_aside)
+
+
+def _read_assistant(texts: list[str]) -> tuple[list[_Said], str]:
+    text = spoken_text(texts)
     if text:
-        return [("assistant", text)], ""
+        return [_Said("assistant", text)], ""
     return [], "tool_use" if any(each.strip() for each in texts) else ""
 
 

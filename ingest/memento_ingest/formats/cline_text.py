@@ -7,8 +7,12 @@ what the person says to them is in `<feedback>`, `<answer>` or `<user_message>` 
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Final
+from typing import Any, Final
+
+from memento_ingest.formats.dialogue import kind_of
+from memento_ingest.formats.excerpt import string
 
 _ENVIRONMENT: Final = re.compile(r"\s*<environment_details>.*?(?:</environment_details>\s*|\Z)", re.DOTALL)
 # What the editor adds to a prompt: files and folders that it mentions, its own instructions and reminders.
@@ -19,7 +23,19 @@ _ADDED: Final = re.compile(
 )
 _PROMPT: Final = re.compile(r"<(task|user_input|user_message|feedback|answer|new_task)\b[^<>]*>(.*?)</\1>", re.DOTALL)
 _SAID: Final = re.compile(r"<(feedback|answer|user_message)\b[^<>]*>(.*?)</\1>", re.DOTALL)
-_RESULT: Final = re.compile(r"\s*\[[a-z][\w.-]*(?: for [^\n]{0,4000}?)?\] Result:", re.IGNORECASE)
+_RESULT: Final = re.compile(r"\s*\[(?P<tool>[a-z][\w.-]*)(?: for (?P<about>[^\n]{0,4000}?))?\] Result:", re.IGNORECASE)
+# Words beside a result of any tool stand behind a sentence of the editor's, at the beginning or the end of the text:
+# a file that was read may hold the same tags.
+_TOLD: Final = re.compile(
+    r"(?P<before>\A\s*|\n)[^\n]*\buser\b[^\n]*:?[ \t]*\n\s*<(?P<tag>feedback|user_message)\b[^<>]*>"
+    r"(?P<words>.*?)</(?P=tag)>(?P<after>\s*\Z)?",
+    re.DOTALL | re.IGNORECASE,
+)
+_VERDICT: Final = re.compile(r'\s*\{\s*"status"\s*:\s*"(?:approved|denied|guidance)"')
+_PROGRESS: Final = re.compile(
+    r"(?:\A|\n)[ \t]*#+ (?:TODO LIST (?:UPDATE|CREAT\w+)|task_progress)\b.*\Z", re.DOTALL | re.IGNORECASE
+)
+_FOLDER: Final = re.compile(r"^# Current (?:Working|Workspace) Directory \((?P<folder>[^\n]+)\) Files", re.MULTILINE)
 _NOTICES: Final = {
     "[ERROR]": "notice",
     "[TASK RESUMPTION]": "notice",
@@ -27,6 +43,7 @@ _NOTICES: Final = {
     "Continue assisting the user": "notice",
 }
 _THOUGHTS: Final = re.compile(r"\s*<(thinking|think|thought)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
+_DECODER: Final = json.JSONDecoder(strict=False)
 _ANSWERS: Final = re.compile(
     r"<(attempt_completion|ask_followup_question|plan_mode_respond|new_task|condense|summarize_task)>"
     r"(.*?)(?:</\1>|\Z)",
@@ -63,14 +80,73 @@ def is_tool_output(texts: list[str]) -> bool:
     return any(_RESULT.match(text) for text in texts)
 
 
-def tool_output(texts: list[str]) -> tuple[str, list[str]]:
-    """Return what tools gave, and what the person said to it."""
-    cleaned = [_ENVIRONMENT.sub("\n", text).strip() for text in texts]
+def called(texts: list[str]) -> tuple[str, str]:
+    """Return the name of the tool whose result was sent as text, and what it says the call was about."""
+    found = next((match for text in texts if (match := _RESULT.match(text))), None)
+    return (found["tool"], (found["about"] or "").strip().strip("'\"")) if found else ("", "")
+
+
+def tool_output(texts: list[str], tool: str) -> tuple[str, list[str]]:
+    """Return what a tool gave, and what the person said to it."""
+    cleaned = [_ENVIRONMENT.sub("\n", text).strip() for text in without_progress(texts)]
+    # Of a call that is not known only a result that is nothing but a person's words.
+    talks = kind_of(tool) or (not tool and all(_SAID.fullmatch(text) for text in cleaned))
+    if not talks:
+        return _other_output(cleaned)
     answers = [words for text in cleaned for match in _SAID.finditer(text) if (words := match[2].strip())]
     return "\n".join(filter(None, (_SAID.sub("", text).strip() for text in cleaned))), answers
 
 
-def answer_text(texts: list[str]) -> str:
+def keyed_output(texts: list[str]) -> str:
+    """Return the output that keys are made of: with the editor's reminders, as it once was kept."""
+    cleaned = (_SAID.sub("", _ENVIRONMENT.sub("\n", text).strip()).strip() for text in texts)
+    return "\n".join(filter(None, cleaned))
+
+
+def _other_output(cleaned: list[str]) -> tuple[str, list[str]]:
+    rest, answers = [], []
+    for text in cleaned:
+        header = _RESULT.match(text)
+        begins = header.end() if header else 0
+        told, body = _told(text[begins:])
+        answers += told
+        rest.append(f"{text[:begins]}{body}".strip())
+    return "\n".join(filter(None, rest)), answers
+
+
+def _told(text: str) -> tuple[list[str], str]:
+    """Return the person's words in the result of a tool that does not talk to them, and the rest."""
+    if _VERDICT.match(text):
+        verdict, end = _first_object(text)
+        words = string(verdict.get("feedback")).strip()
+        return ([words] if words else []), text[end:] if words else text
+    for match in _TOLD.finditer(text):
+        if match.start() == 0 or match["after"] is not None:
+            words = match["words"].strip()
+            return ([words] if words else []), text[: match.start("tag") - 1] + text[match.end() :]
+    return [], text
+
+
+def _first_object(text: str) -> tuple[dict[str, Any], int]:
+    try:
+        value, end = _DECODER.raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        return {}, 0
+    return (value if isinstance(value, dict) else {}), end + len(text) - len(text.lstrip())
+
+
+def without_progress(texts: list[str]) -> list[str]:
+    """Return a user's texts without the editor's reminders to keep a list of what is to be done."""
+    return [_PROGRESS.sub("", text) for text in texts]
+
+
+def folder_of(texts: list[str]) -> str:
+    """Return the folder that the editor says it works in, or an empty string."""
+    found = next((match for text in texts if (match := _FOLDER.search(text))), None)
+    return found["folder"].strip() if found else ""
+
+
+def spoken_text(texts: list[str]) -> str:
     """Return what the assistant said to the person, without its thoughts and its calls of tools."""
     said = []
     for text in texts:

@@ -53,19 +53,18 @@ class CursorDialect:
         turns = [Turn(role, user_query(text) if role == "user" else text)]
         for block in content if isinstance(content, list) else []:
             if isinstance(block, dict) and block.get("type") == "tool_use":
-                turns += _call(block)
+                turns += _call(block, state)
         return Statement([turn for turn in turns if turn.text.strip()], skipped="no_text")
 
 
-def _call(block: Mapping[str, Any]) -> Iterator[Turn]:
+def _call(block: Mapping[str, Any], state: State) -> Iterator[Turn]:
     """Yield a tool call, and what it says to the person: a question, or a plan, whose verdict is not written here."""
     name, given = string(block.get("name")) or "tool", block.get("input")
     dialogue = read_call(name, given)
-    # The chain of keys goes on from the call, as it did before these messages were read: theirs hang on the call's id.
     yield Turn("tool", pair_text(name, given_text(given), ""), kind="tool_call", meta={"tool": name})
     if dialogue and dialogue.text:
-        own = string(block.get("id")) or dialogue.text
-        yield Turn("assistant", dialogue.text, key=chain_key("cursor-cli", "asked", own) + "#asked")
+        # Beside the chain: the keys of what follows are as they were before such messages were read.
+        yield Turn("assistant", dialogue.text, key=chain_key(state.chain, "asked", dialogue.text))
 
 
 _DIALECT: Final = CursorDialect()

@@ -100,7 +100,7 @@ def _bubble(reading: Reading, composer: str, bubble_id: str, value: object, star
         return
     text = clean(string(value.get("text"))).strip()
     tool = value.get("toolFormerData")
-    said = [(Words(role, text, ""), {})] if text else []
+    said: list[tuple[Words, Mapping[str, Any]]] = [(Words(role, text, ""), {})] if text else []
     said += _tool(tool) if isinstance(tool, dict) else []
     time = to_unix_ms(value.get("createdAt")) or _client_time(value) or started()
     reading.messages += [

@@ -28,6 +28,10 @@ class Turn(NamedTuple):
     """The key that follows from the record's own id; empty where it has none, so that its place gives the key."""
     kind: Kind = "turn"
     meta: Mapping[str, Any] = NO_META
+    keyed: str = ""
+    """The text that its key is made of, where that is not its own."""
+    is_aside: bool = False
+    """Said through a tool: the chain of keys goes on as without it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
+from memento_ingest.formats.dialogue import Words, asked, read_call, read_reply
 from memento_ingest.formats.ids import is_unique, short_id
 from memento_ingest.formats.sniffing import object_lines
 from memento_ingest.formats.thread import clean
@@ -112,24 +113,29 @@ class SpoolParser:
         if names_transcript(facts) and abs(time.time_ns() // 1_000_000 - value["received"]) < WAIT_MS:
             self._held = self._held or Checkpoint(line.offset, {LOOK_AGAIN: value["received"] + WAIT_MS})
             return Span(offset, length, skipped="waits_for_transcript")
-        messages = [message for role, field in said if (message := self._message(facts, value, role, field))]
+        messages = [message for role, field in said for message in self._messages(facts, value, role, field)]
         return Span(offset, length, messages=messages) if messages else Span(offset, length, skipped="no_text")
 
-    def _message(self, facts: Mapping[str, str], value: Mapping[str, Any], role: Role, field: str) -> Message | None:
-        text = (_tool_text(facts) if role == "tool" else facts.get(field, "")).strip()
-        if not text:
-            return None
-        return Message(
-            role=role,
-            text=text,
-            timestamp=to_unix_ms(facts.get("timestamp")) or to_unix_ms(value["received"]) or self._info.modified,
-            source=facts["agent"],
-            session_id=short_id(facts.get("session_id", "")) or "unknown",
-            key=_key(facts, role, text),
-            project=facts.get("cwd", ""),
-            kind="tool_call" if role == "tool" else "turn",
-            meta=_meta(facts, role),
-        )
+    def _messages(
+        self, facts: Mapping[str, str], value: Mapping[str, Any], role: Role, field: str
+    ) -> Iterator[Message]:
+        words = [*_through_tool(facts)] if role == "tool" else [Words(role, facts.get(field, ""), "")]
+        key = _key(facts, role, _tool_text(facts).strip() if role == "tool" else facts.get(field, "").strip())
+        for speaker, said, suffix, meta in words:
+            if text := said.strip():
+                yield Message(
+                    role=speaker,
+                    text=text,
+                    timestamp=to_unix_ms(facts.get("timestamp"))
+                    or to_unix_ms(value["received"])
+                    or self._info.modified,
+                    source=facts["agent"],
+                    session_id=short_id(facts.get("session_id", "")) or "unknown",
+                    key=key + suffix,
+                    project=facts.get("cwd", ""),
+                    kind="tool_call" if speaker == "tool" else "turn",
+                    meta={**_meta(facts, speaker), **meta},
+                )
 
 
 def _is_record(value: object) -> bool:
@@ -154,6 +160,20 @@ def _key(facts: Mapping[str, str], role: Role, text: str) -> str:
         (facts["agent"], facts.get("session_id", ""), facts["event"], facts.get("turn_id", ""), role, text)
     )
     return "hook/" + blake2b(said.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _through_tool(facts: Mapping[str, str]) -> Iterator[Words]:
+    """Yield a tool call with its result, and what is said to the person and by them through it."""
+    tool, output = short_id(facts.get("tool", "")), facts.get("tool_output", "").strip()
+    dialogue, is_error = read_call(tool, facts.get("tool_input", "")), bool(facts.get("is_error"))
+    # A tool that asks for leave to carry out a plan has run only where it was given.
+    details = {"approved": True} if dialogue and dialogue.kind == "plan" and not is_error else None
+    given = given_text(facts.get("tool_input", ""))
+    reply = read_reply(tool, dialogue, output, is_error=is_error, details=details, given=given)
+    if reply.output or not reply.words:
+        yield Words("tool", _tool_text(facts), "")
+    yield from asked(dialogue)
+    yield from reply.words
 
 
 def _tool_text(facts: Mapping[str, str]) -> str:

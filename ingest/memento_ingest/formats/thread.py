@@ -88,10 +88,12 @@ class Thread:
 
     def _chain(self, excerpt: Excerpt, turns: list[Turn], place: _Place) -> tuple[list[Message], _Place]:
         session = clean(excerpt.session_id) or self._file_session
-        key, time = place
+        chain, time = place
         messages = []
         for turn in turns:
-            key = clean(turn.key) or chain_key(key, turn.role, turn.text)
+            kind = f"aside {turn.role}" if turn.is_aside else turn.role
+            key = clean(turn.key) or chain_key(chain, kind, clean(turn.keyed) or turn.text)
+            chain = chain if turn.is_aside else key
             stated = turn.timestamp or time
             time = inheritable(turn.timestamp, time)
             messages.append(
@@ -107,7 +109,7 @@ class Thread:
                     meta=dict(turn.meta),
                 )
             )
-        return messages, (key, time)
+        return messages, (chain, time)
 
 
 def _share(offset: int, length: int, excerpt: Excerpt, messages: list[Message]) -> Iterator[Span]:

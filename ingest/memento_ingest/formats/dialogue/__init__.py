@@ -7,6 +7,17 @@ them are nobody's. `calls` reads what a call says, `replies` what its result say
 from __future__ import annotations
 
 from memento_ingest.formats.dialogue.calls import Dialogue, Question, kind_of, read_call
-from memento_ingest.formats.dialogue.replies import Reply, Words, asked, read_reply
+from memento_ingest.formats.dialogue.replies import Reply, Words, about, answer_text, asked, read_reply
 
-__all__ = ["Dialogue", "Question", "Reply", "Words", "asked", "kind_of", "read_call", "read_reply"]
+__all__ = [
+    "Dialogue",
+    "Question",
+    "Reply",
+    "Words",
+    "about",
+    "answer_text",
+    "asked",
+    "kind_of",
+    "read_call",
+    "read_reply",
+]

@@ -95,7 +95,7 @@ def _answered(answers: Sequence[Answer]) -> Iterator[Words]:
     is_one = len(answers) == 1
     for number, (question, text) in enumerate(answers):
         suffix = f"#answer{number}" if number else "#answer"
-        yield Words("user", answer_text(question, text, is_one=is_one), suffix, _about(question))
+        yield Words("user", answer_text(question, text, is_one=is_one), suffix, about(question))
 
 
 def answer_text(question: Question, text: str, *, is_one: bool = True) -> str:
@@ -107,7 +107,8 @@ def answer_text(question: Question, text: str, *, is_one: bool = True) -> str:
     return f"{quoted}\n\n{text}"
 
 
-def _about(question: Question) -> Mapping[str, Any]:
+def about(question: Question) -> Mapping[str, Any]:
+    """Return what is noted beside an answer: its question."""
     return {"question": cut(question.text, MAX_CONTEXT) or True}
 
 
