@@ -20,7 +20,8 @@ from memento.store import MemoryStore
 from memento_ingest.batching import NOTHING, Judge, OnJudged
 from memento_ingest.discovery import File, discover, open_regular, readable
 from memento_ingest.formats.base import Format, source_of
-from memento_ingest.formats.registry import broken_plugins, detect, get, names
+from memento_ingest.formats.recognition import HEAD_BYTES, Peek, recognise
+from memento_ingest.formats.registry import broken_plugins, get, names
 from memento_ingest.group import Group
 from memento_ingest.pipeline import OnBytes, Source, read
 from memento_ingest.redacting import stored_path
@@ -29,7 +30,6 @@ from memento_ingest.source import STDIN, SourceFile, StandardInput
 from memento_ingest.span import SourceInfo
 from memento_policies import Policy
 
-HEAD_BYTES: Final = 64 * 1024
 AUTO: Final = "auto"
 
 
@@ -147,8 +147,10 @@ class Ingestion:
                 return
             modified = status.st_mtime_ns // 1_000_000
             info = SourceInfo(readable(found.path.name), where, modified, live=self._options.live)
+            format_ = self._forced or _known_format(file)
             head = os.pread(stream.fileno(), HEAD_BYTES, 0)
-            format_ = self._forced or _known_format(file) or detect(head, info)
+            if head and not format_:
+                format_ = recognise(lambda size: os.pread(stream.fileno(), size, 0), info).format
             if head and format_:
                 yield from self._source(stream, format_, info, file)
             elif found.named:
@@ -166,11 +168,12 @@ class Ingestion:
         if sys.stdin is None:
             raise OSError(0, "standard input is closed")
         stream = sys.stdin.buffer
-        head = stream.read(HEAD_BYTES)
+        peek = Peek(stream)
+        head = peek(HEAD_BYTES)
         info = SourceInfo(STDIN, modified=time.time_ns() // 1_000_000)
-        format_ = self._forced or detect(head, info)
+        format_ = self._forced or (recognise(peek, info).format if head else None)
         if head and format_:
-            yield from self._source(io.BufferedReader(_Rejoined(head, stream)), format_, info, StandardInput())
+            yield from self._source(io.BufferedReader(_Rejoined(peek.head, stream)), format_, info, StandardInput())
         else:
             self._unread(STDIN, head)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,10 +17,11 @@ from memento.memory import Memory
 from memento.storage import curating
 from memento.storage.database import is_part_of
 from memento.store import MemoryStore
-from memento_ingest.batch_ingest import AUTO, HEAD_BYTES
+from memento_ingest.batch_ingest import AUTO
 from memento_ingest.discovery import open_regular
 from memento_ingest.formats.base import LineFormat
-from memento_ingest.formats.registry import detect, get
+from memento_ingest.formats.recognition import recognise
+from memento_ingest.formats.registry import get
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.span import SourceInfo, Span
 
@@ -100,10 +102,11 @@ def explain_line(store: MemoryStore, place: str, format_name: str = AUTO) -> lis
 
 def _spans_on(path: Path, number: int, format_name: str) -> Iterator[Span]:
     with open_regular(path) as stream:
-        head = stream.read(HEAD_BYTES) or b""
-        stream.seek(0)
         info = SourceInfo(path.name, str(path), int(path.stat().st_mtime * 1000))
-        format_ = detect(head, info) if format_name == AUTO else get(format_name)
+        if format_name == AUTO:
+            format_ = recognise(lambda size: os.pread(stream.fileno(), size, 0), info).format
+        else:
+            format_ = get(format_name)
         if format_ is None:
             raise UsageError(f"no transcript format recognises {path}: name one with --format")
         if not isinstance(format_, LineFormat):

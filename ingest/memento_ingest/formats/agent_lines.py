@@ -9,7 +9,7 @@ in memory only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -244,8 +244,10 @@ class AgentParser(Generic[S]):
         )
 
 
-def sniff_records(dialect: Dialect[Any], head: bytes) -> bool:
-    """Tell whether one of the head's first lines is a record of the dialect."""
+def sniff_records(
+    dialect: Dialect[Any], head: bytes, is_other: Callable[[Mapping[str, Any]], bool] = lambda _: False
+) -> bool:
+    """Tell whether one of the head's first lines is a record of the dialect, and none is another agent's."""
     if head.startswith(_SQLITE):  # a database may hold whole records in its pages
         return False
     lines = head.split(b"\n")
@@ -253,7 +255,8 @@ def sniff_records(dialect: Dialect[Any], head: bytes) -> bool:
         values = [first_value(head)]
     else:
         values = [record.value for data in lines[:_SNIFFED_LINES] for record in records(Line(0, data))]
-    return any(isinstance(value, dict) and dialect.is_record(value) for value in values)
+    found = [value for value in values if isinstance(value, dict)]
+    return any(map(dialect.is_record, found)) and not any(map(is_other, found))
 
 
 def _restore(state: type[S], checkpoint: Checkpoint | None) -> S:

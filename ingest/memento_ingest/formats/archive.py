@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final, NamedTuple, cast
 
-from memento_ingest.formats import registry
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, LineFormat
 from memento_ingest.formats.documents import HEAD
+from memento_ingest.formats.recognition import Peek, recognise
 from memento_ingest.formats.whole import LineBudget, TooManyLines, read_whole
 from memento_ingest.span import SourceInfo, Span
 
@@ -106,7 +106,7 @@ def _member(archive: zipfile.ZipFile, region: _Region, info: SourceInfo, budget:
     scale = _Scale(region)
     try:
         with archive.open(region.member) as stream:
-            found = registry.detect(stream.read(HEAD), member_info)
+            found = recognise(Peek(cast(BinaryIO, stream)), member_info).format
         if found is None or isinstance(found, Archive | DatabaseFormat):
             yield Span(offset, length, skipped="not_a_transcript")
             return

@@ -48,8 +48,12 @@ def is_chatgpt(value: object) -> bool:
     mapping = value.get("mapping") if isinstance(value, dict) else None
     if not isinstance(mapping, dict) or not mapping:
         return False
-    node = next(iter(mapping.values()))
-    return isinstance(node, dict) and ("message" in node or "children" in node or "parent" in node)
+    nodes = [node for node in mapping.values() if isinstance(node, dict)]
+    if not any("message" in node or "children" in node or "parent" in node for node in nodes):
+        return False
+    # Others export the same tree with messages of their own (DeepSeek): a message here has an author.
+    messages = [message for node in nodes if isinstance(message := node.get("message"), dict)]
+    return any("author" in message or "content" in message for message in messages) or not messages
 
 
 def read_chatgpt(value: object) -> Excerpt | None:

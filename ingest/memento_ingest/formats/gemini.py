@@ -69,6 +69,11 @@ def _is_message(value: Mapping[str, Any]) -> bool:
     return is_typed and "content" in value and isinstance(value.get("id"), str) and "timestamp" in value
 
 
+def _is_imitation(value: Mapping[str, Any]) -> bool:
+    """Tell the messages of a fork of Gemini CLI, whose model has another name there (Qwen Code)."""
+    return value.get("type") in ("qwen", "assistant", "model")
+
+
 def _rewound(message_id: str, state: GeminiState) -> tuple[str, ...]:
     """Return the keys of the message and of all after it, and forget them."""
     places = [place for place, _ in state.recent]
@@ -100,7 +105,7 @@ class Gemini:
 
     def sniff(self, head: bytes, info: SourceInfo) -> bool:
         """Tell whether one of the first lines is a record of a chat."""
-        return not is_json_document(head, info) and sniff_records(_DIALECT, head)
+        return not is_json_document(head, info) and sniff_records(_DIALECT, head, _is_imitation)
 
     def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> AgentParser[GeminiState]:
         """Return a parser that begins at the checkpoint, or at offset 0."""
@@ -137,6 +142,8 @@ def _is_chat(value: Mapping[str, Any]) -> bool:
     if not isinstance(messages, list):
         return "sessionId" in value and "projectHash" in value
     first = messages[0] if messages else {}
+    if any(isinstance(message, dict) and _is_imitation(message) for message in messages):
+        return False
     return ("sessionId" in value or "projectHash" in value or "lastUpdated" in value) and (
         isinstance(first, dict) and (not first or _is_message(first))
     )

@@ -150,6 +150,14 @@ def _turns(entry: Mapping[str, Any], turn: Turn) -> tuple[Turn, ...]:
     return (turn._replace(text=text, key=key),)
 
 
+def _is_imitation(value: Mapping[str, Any]) -> bool:
+    """Tell the records of agents with the same envelope and Anthropic's blocks in it (Factory Droid)."""
+    message = value.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    kinds = {block.get("type") for block in content if isinstance(block, dict)} if isinstance(content, list) else set()
+    return value.get("type") == "session_start" or not kinds.isdisjoint(("tool_use", "tool_result"))
+
+
 class Pi:
     """The line format of Pi."""
 
@@ -158,7 +166,7 @@ class Pi:
     def sniff(self, head: bytes, info: SourceInfo) -> bool:
         """Tell whether one of the first lines is an entry of a session, and the file is not one of OpenClaw's."""
         is_read = not _CHECKPOINT.search(info.name) and not is_openclaw(head, info)
-        return is_read and sniff_records(PiDialect(self.name), head)
+        return is_read and sniff_records(PiDialect(self.name), head, _is_imitation)
 
     def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> AgentParser[PiState]:
         """Return a parser that begins at the checkpoint, or at offset 0."""
@@ -174,7 +182,7 @@ class OpenClaw:
     def sniff(self, head: bytes, info: SourceInfo) -> bool:
         """Tell whether one of the first lines is an entry of a session, and the file is OpenClaw's."""
         is_read = not _CHECKPOINT.search(info.name) and is_openclaw(head, info)
-        return is_read and sniff_records(PiDialect(self.name), head)
+        return is_read and sniff_records(PiDialect(self.name), head, _is_imitation)
 
     def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> AgentParser[PiState]:
         """Return a parser that begins at the checkpoint, or at offset 0."""

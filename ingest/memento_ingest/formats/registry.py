@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Final
 
 from memento.errors import UsageError
-from memento_ingest.formats.base import Format
+from memento_ingest.formats.base import Format, LineFormat
 from memento_ingest.span import SourceInfo
 
 # Databases come first: they begin with SQLite's mark, and hold text that passes for other formats. Then formats with
@@ -71,11 +71,19 @@ def get(name: str) -> Format:
     return made
 
 
-def detect(head: bytes, info: SourceInfo) -> Format | None:
-    """Return the first format that recognises a source beginning with `head` (up to 64 KiB), or None."""
+def detect(head: bytes, info: SourceInfo, *, of_lines: bool | None = None) -> Format | None:
+    """Return the first format that recognises a source beginning with `head`, or None.
+
+    `of_lines` asks only the formats that are read line by line, or only the others.
+    """
     broken = broken_plugins()
-    wanted = (get(name) for name in _table() if name not in broken)
-    return next((found for found in wanted if found.sniff(head, info)), None)
+    wanted = (name for name in _table() if name not in broken and of_lines in (None, _is_of_lines(name)))
+    return next((found for found in map(get, wanted) if found.sniff(head, info)), None)
+
+
+@cache
+def _is_of_lines(name: str) -> bool:
+    return isinstance(get(name), LineFormat)
 
 
 @cache

@@ -49,9 +49,15 @@ def object_lines(head: bytes) -> list[Any]:
 
 
 def is_json_document(head: bytes, info: SourceInfo) -> bool:
-    """Tell whether the head looks like that of one JSON value rather than of JSON lines."""
-    begins = mend(head[:64]).lstrip(_JSON_SPACE)[:1] in (b"{", b"[")
-    return begins and not is_foreign(info) and not names_lines(info) and len(object_lines(head)) < 2
+    """Tell whether the head looks like that of one JSON value rather than of JSON lines.
+
+    A file named as lines is a document where its first line does not end the value that it begins.
+    """
+    if mend(head[:64]).lstrip(_JSON_SPACE)[:1] not in (b"{", b"[") or is_foreign(info):
+        return False
+    if names_lines(info):
+        return b"\n" in head.strip() and not object_lines(head) and isinstance(first_value(head), dict | list)
+    return len(object_lines(head)) < 2
 
 
 def first_object(head: bytes) -> object:

@@ -45,6 +45,8 @@ class Question(NamedTuple):
     """The id and the header by which a result may refer to it."""
     options: Mapping[str, str] = {}
     """The label of each option that is offered, by its id or by itself."""
+    offered: tuple[str, ...] = ()
+    """The options as the person is shown them."""
     is_secret: bool = False
     """The person is told that the answer is not shown, so it is not kept either."""
 
@@ -105,20 +107,23 @@ def _questions(given: Mapping[str, Any]) -> Iterator[Question]:
         elif isinstance(one, Mapping) and (text := _first(one, _WORDS["question"])):
             names = tuple(filter(None, (string(one.get(name)).strip() for name in ("id", "name", "header", "label"))))
             is_secret = one.get("isSecret") is True or one.get("is_secret") is True
-            yield Question(text, names, dict(_options(one)), is_secret)
+            options = [*_options(one)]
+            offered = tuple(f"{label}: {meant}" if meant else label for _, label, meant in options)
+            yield Question(text, names, {own_id: label for own_id, label, _ in options}, offered, is_secret)
 
 
-def _options(question: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _options(question: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the id, the label and the description of each option."""
     found = next((value for name in _CHOICES if isinstance(value := _decoded(question.get(name)), list)), [])
     for option in found:
         if isinstance(option, str) and option.strip():
-            yield option.strip(), option.strip()
+            yield option.strip(), option.strip(), ""
         elif isinstance(option, Mapping) and (label := _first(option, _LABELS)):
-            yield string(option.get("id")).strip() or label, label
+            yield string(option.get("id")).strip() or label, label, string(option.get("description")).strip()
 
 
 def _asked(question: Question) -> str:
-    return "\n".join([question.text, *(f"- {label}" for label in question.options.values())])
+    return "\n".join([question.text, *(f"- {option}" for option in question.offered)])
 
 
 def _first(given: Mapping[str, Any], names: tuple[str, ...]) -> str:
