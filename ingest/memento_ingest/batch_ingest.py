@@ -8,14 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from memento.memory import Counts, NewMemory
 from memento.storage.capture import Batch
 from memento.storage.database import is_part_of
-from memento.storage.sources import SourceState
+from memento.storage.sources import UNRECOGNISED, SourceState
 from memento.store import MemoryStore
 from memento_ingest.batching import NOTHING, Judge, OnJudged
 from memento_ingest.discovery import File, discover, open_regular, readable
@@ -143,6 +143,8 @@ class Ingestion:
             file = SourceFile(stream, where, name, status, self._known(name, status))
             if self._options.since is None and self._is_unchanged(file):
                 self.report.unchanged += 1
+                if file.known and file.known.lacks_messages:
+                    self.report.without_messages.append((where, file.known.format))
                 self._on_bytes(status.st_size)
                 return
             modified = status.st_mtime_ns // 1_000_000
@@ -157,10 +159,15 @@ class Ingestion:
                 self._unread(where, head)
             else:
                 self.report.unrecognised.append(where)
+                state = file.unrecognised()
+                if head and (file.known is None or replace(file.known, state={}) != state):
+                    yield Batch(state)
 
     def _is_unchanged(self, file: SourceFile) -> bool:
         known = file.known
         if known is None or not file.unchanged or known.path != file.name:  # a new name is written down
+            return False
+        if known.format == UNRECOGNISED:  # a newer version may know it
             return False
         return self._forced is None or self._forced.name == known.format
 
@@ -187,7 +194,9 @@ class Ingestion:
         self.report.sources += 1
         since = self._options.since
         judge = Judge(self._policy, self.report, source_of(format_), since, self._ignored, self._on_judged)
-        return read(Source(stream, info, judge, self._on_bytes, file, remembered=since is None), format_)
+        yield from read(Source(stream, info, judge, self._on_bytes, file, remembered=since is None), format_)
+        if judge.lacks_messages:
+            self.report.without_messages.append((info.path or info.name, format_.name))
 
     def _known(self, path: str, status: os.stat_result) -> SourceState | None:
         return self._store.source(path, status.st_dev, status.st_ino) if self._store else None

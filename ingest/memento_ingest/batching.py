@@ -11,7 +11,7 @@ from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.ignored import Ignored
-from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally, unknown_type
+from memento.storage.sources import MANY_RECORDS, Defect, LedgerKey, SessionTitle, SourceState, Tally, unknown_type
 from memento.times import now_ms
 from memento.writing import memory_of
 from memento_ingest.redacting import redacted_sample
@@ -26,6 +26,9 @@ BATCH_SPANS: Final = 20_000
 MAX_TYPES: Final = 32
 """Unknown types that are named in one reading of a source; further ones are only counted."""
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./:-]{0,39}")
+
+_EMPTY: Final = frozenset("unknown_type no_text empty not_an_object empty_result structure".split())
+"""Why a record that should hold a message gave none; other records are known to hold none."""
 
 NOTHING: Final = Ignored()
 
@@ -117,6 +120,8 @@ class Judge:
         self._on_judged = on_judged
         self._report, self._source, self._since, self._ignored = report, source, since, ignored
         self._type_names: dict[str, str] = {}
+        self.messages = self.empty_records = 0
+        """Messages that the source's format found, and records in which it should have found some."""
 
     def take(self, spans: Iterable[Span], into: Gathered) -> None:
         """Judge spans and gather what they lead to."""
@@ -142,6 +147,7 @@ class Judge:
 
     def _messages(self, span: Span, into: Gathered) -> list[tuple[LedgerKey, Tally]]:
         outcomes: list[LedgerKey] = []
+        self.messages += len(span.messages)
         for message in span.messages:
             self._report.seen += 1
             if self.last_event < message.timestamp <= now_ms():
@@ -183,7 +189,13 @@ class Judge:
         self._report.bytes_quarantined += span.length
         return [(LedgerKey("quarantined", span.defect), Tally(1, span.length))]
 
+    @property
+    def lacks_messages(self) -> bool:
+        """Whether many records of the source gave no message, and none of the others did."""
+        return self.messages == 0 and self.empty_records >= MANY_RECORDS
+
     def _skipped(self, span: Span) -> list[tuple[LedgerKey, Tally]]:
+        self.empty_records += span.skipped in _EMPTY
         self._report.skipped[span.skipped] += 1
         self._report.bytes_skipped += span.length
         reason = span.skipped

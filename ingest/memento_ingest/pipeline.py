@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, BinaryIO
 
 from memento.storage.capture import Batch
-from memento.storage.sources import INCOMPLETE_LINE, LAST_EVENT
+from memento.storage.sources import INCOMPLETE_LINE, LAST_EVENT, YIELD
 from memento_ingest.batching import Gathered, Judge
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat, LineParser
 from memento_ingest.formats.registry import get
@@ -118,6 +118,7 @@ def _resume(source: Source, format_name: str) -> Checkpoint | None:
     if not known.offset or known.format != format_name or not file.resumable:
         return None
     source.judge.last_event = known.state.get(LAST_EVENT, 0)
+    source.judge.messages, source.judge.empty_records = known.state.get(YIELD, (1, 0))
     return Checkpoint(known.offset, parser_state(known.state))
 
 
@@ -145,6 +146,7 @@ def _batch(
     file = source.file
     if not source.remembered:
         return gathered.flush(file.state(format_name, Checkpoint(0, {})), remembered=False)
-    plain = Checkpoint(checkpoint.offset, without_secrets(checkpoint.state, source.judge.policy))
-    state = file.state(format_name, plain, source.judge.last_event, complete_at)
+    judge = source.judge
+    found = {**without_secrets(checkpoint.state, judge.policy), YIELD: [judge.messages, judge.empty_records]}
+    state = file.state(format_name, Checkpoint(checkpoint.offset, found), judge.last_event, complete_at)
     return gathered.flush(state, renamed_from=file.renamed_from, restart=restart)

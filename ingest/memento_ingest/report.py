@@ -45,6 +45,8 @@ class Report:
     """How many of the problems are paths that could not even be opened."""
     unrecognised: list[str] = field(default_factory=list)
     """Files in the named folders that no format recognises, or that are empty."""
+    without_messages: list[tuple[str, str]] = field(default_factory=list)
+    """Sources with many records and no message, and the format they were read as."""
     ignored: int = 0
     """Files in the named folders that no format could read by their name."""
     notes: list[str] = field(default_factory=list)
@@ -70,9 +72,10 @@ class Report:
         """Return the JSON-serialisable form."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         problems = [{"path": path, "problem": problem} for path, problem in self.problems]
+        silent = [{"path": path, "format": name} for path, name in self.without_messages]
         rounded = {
             "seconds": round(self.seconds, 3),
             "seconds_embedding": round(self.seconds_embedding, 3),
             "megabytes_per_second": round(self.megabytes_per_second, 2),
         }
-        return {**fields, **rounded, "bytes_read": self.bytes_read, "problems": problems}
+        return {**fields, **rounded, "bytes_read": self.bytes_read, "problems": problems, "without_messages": silent}

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from memento.storage.sources import LAST_EVENT, SourceState
+from memento.storage.sources import LAST_EVENT, UNRECOGNISED, YIELD, SourceState
 from memento.times import now_ms
 from memento_ingest.formats.sqlite import wal_stamp
 from memento_ingest.span import LOOK_AGAIN, Checkpoint
@@ -107,6 +107,13 @@ class SourceFile:
             state={**reached.state, **own},
         )
 
+    def unrecognised(self) -> SourceState:
+        """Return what is to be known of a file that no format recognises."""
+        status = self.status
+        return SourceState(
+            self.name, UNRECOGNISED, status.st_dev, status.st_ino, size=status.st_size, modified=status.st_mtime_ns
+        )
+
     def _at(self, offset: int, length: int) -> bytes:
         return os.pread(self.stream.fileno(), length, offset)
 
@@ -132,7 +139,7 @@ class StandardInput:
 
 def parser_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return a source's state as its parser left it."""
-    return {name: value for name, value in state.items() if name not in (_LOG, LAST_EVENT)}
+    return {name: value for name, value in state.items() if name not in (_LOG, LAST_EVENT, YIELD)}
 
 
 def is_as_read(known: SourceState) -> bool:

@@ -102,6 +102,16 @@ class CaptureAccount(ABC):
         with self._database.read() as connection:
             return accounts.totals(connection)
 
+    def unrecognised(self) -> list[str]:
+        """Return the files in watched or ingested folders that no format recognised."""
+        with self._database.read() as connection:
+            return accounts.unrecognised(connection)
+
+    def without_messages(self) -> list[str]:
+        """Return the sources in whose many records no message was found: most likely they are another agent's."""
+        with self._database.read() as connection:
+            return accounts.without_messages(connection)
+
     def followed(self) -> list[str]:
         """Return the transcripts that hooks named: they are watched wherever they lie."""
         with self._database.read() as connection:

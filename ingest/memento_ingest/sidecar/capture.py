@@ -143,6 +143,7 @@ class CaptureWorker:
         self.sweep.read(job.file, waits)
         self.ingestion.report.problems.clear()
         self.ingestion.report.unrecognised.clear()
+        self.ingestion.report.without_messages.clear()
 
     def _drop(self, path: Path, problem: str) -> None:
         """Read no further of a file that could not be written: its offset must not pass what is missing."""

@@ -20,6 +20,7 @@ from memento.errors import MementoError, StoreError
 from memento.home import expand_user
 from memento.jobs.worker import JobsWorker
 from memento.link_key import link_key
+from memento.memory import NewMemory
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.hooks.spool import folders
@@ -31,7 +32,7 @@ from memento_ingest.sidecar.serving import Serving
 from memento_ingest.sidecar.spooled import Spool
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.sidecar.wake import Wake
-from memento_policies import load_policy
+from memento_policies import Policy, load_policy
 
 if TYPE_CHECKING:
     from memento_ingest.server.health import Watching
@@ -62,13 +63,16 @@ class Sidecar:
         self._wake = Wake()
         self._store_failed = ""
         self._next_sweep = 0.0
+        self._projects: set[str] = set()
+        self._places_are_old = False
+        """A project was met for the first time: some agents keep their history there."""
 
     def run(self) -> None:
         """Watch until SIGTERM or SIGINT. Raises AlreadyRunning, StoreError, PolicyError."""
         with MemoryStore(config=self._config) as store, sole_instance(store.path):
             self._catch_signals()
             sweep = Sweep(*self._watched(store))
-            capture = CaptureWorker(Ingestion(store.policy, Options(live=True), store), sweep, self._say)
+            capture = CaptureWorker(self._ingestion(store.policy, store), sweep, self._say)
             budget = self._config.settings.sidecar
             embed = EmbedWorker(store, budget.embed_cpu_share, budget.memory_mb, self._say)
             self._say(f"watching {counted(len(sweep.roots), 'place')} for {store.path}")
@@ -86,6 +90,16 @@ class Sidecar:
                 jobs.stop(JOB_SECONDS)
                 embed.stop(until - time.monotonic())
         self._say("stopped")
+
+    def _ingestion(self, policy: Policy, store: MemoryStore) -> Ingestion:
+        return Ingestion(policy, Options(live=True), store, on_kept=self._look_where_it_works)
+
+    def _look_where_it_works(self, memory: NewMemory) -> None:
+        """Take note of the project of what was just stored."""
+        if memory.project and memory.project not in self._projects:
+            self._projects.add(memory.project)
+            self._places_are_old = True
+            self._next_sweep = 0.0
 
     def _watching(self, sweep: Sweep, capture: CaptureWorker) -> Watching:
         from memento_ingest.server.health import Watching
@@ -133,7 +147,8 @@ class Sidecar:
         if named is None or time.monotonic() >= self._next_sweep:
             started = time.monotonic()
             spool.tend()
-            if spool.names_new_transcripts():
+            if spool.names_new_transcripts() or self._places_are_old:
+                self._places_are_old = False
                 sweep.roots, sweep.accepts = self._watched(store)
             self._wake.watch(sweep.roots)
             capture.add(sweep.changed())
@@ -172,7 +187,7 @@ class Sidecar:
         self._config = config
         sweep.roots, sweep.accepts = self._watched(store)
         capture.forget_queue()
-        capture.ingestion = Ingestion(policy, Options(live=True), store)
+        capture.ingestion = self._ingestion(policy, store)
         store.take_up(config)
         embed.wake()
         serving.apply(config.settings.server)

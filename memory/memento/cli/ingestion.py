@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memento.cli.ending import FAILED, NOTHING_FOUND, USAGE
+from memento.cli.ending import FAILED, NOTHING_FOUND, PARTIAL, USAGE
 from memento.cli.output import (
     AsJson,
     Db,
@@ -62,7 +62,8 @@ def ingest(
 
     What was read before is not stored again; what grew is read from where it ended.
 
-    Exit code 1: some could not be read (they are named); 2: no PATH could be opened; 3: there is no transcript in it.
+    Exit code 1: some could not be read (they are named); 2: no PATH could be opened; 3: there is no transcript in it;
+    4: of one many records were read, and no message was found in them.
     """
     from memento.store import MemoryStore
     from memento.times import parse_when
@@ -101,7 +102,7 @@ def _ingested(config: Config, store: MemoryStore | None, paths: list[str], optio
 def exit_code(report: Report, paths: list[str]) -> int:
     """Return the code for what came of these paths; says so where there is no transcript in them."""
     if report.sources or report.unchanged:
-        return FAILED if report.problems else 0
+        return FAILED if report.problems else PARTIAL if report.without_messages else 0
     if not report.problems:
         note(f"there is no transcript in {', '.join(paths)}")
     return USAGE if 0 < report.unopened == len(report.problems) else NOTHING_FOUND
@@ -166,6 +167,11 @@ def _print_report(report: Report, dry_run: bool, verbose: bool) -> None:
         console().print(table)
     for path, problem in report.problems:
         note(f"{path}: {problem}")
+    for path, name in report.without_messages:
+        note(
+            f"{path}: read as {name}, and no message was found in its records; name another format with --format, "
+            "or report that this version of the agent is not understood"
+        )
     if verbose:
         for path in report.unrecognised:
             note(f"{path}: no transcript format recognises it")

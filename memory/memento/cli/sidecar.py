@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from memento.storage.ignored import Kind
     from memento_ingest.unread import Unread
 
+_MOST_NAMED = 10
+"""Files that a line of text names."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
@@ -66,6 +69,7 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
 
     found: list[dict[str, Any]] = []
     with MemoryStore(config=configured(db)) as store:
+        silent, unknown = set(store.without_messages()), set(store.unrecognised())
         for place in agents_places(store.projects()):
             if not Path(place.root).exists():
                 continue
@@ -73,12 +77,17 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
             read = [read_of(one, files[one.path]) for one in store.progress() if one.path in files]
             counts = {"files": len(files), "bytes": sum(files.values())}
             counts |= {"files_read": len(read), "bytes_read": sum(read)}
+            counts |= {"without_messages": len(silent & files.keys()), "unrecognised": len(unknown & files.keys())}
             found.append({"agent": place.agent, "place": str(place.root), **counts})
     if wants_json(json_):
         print_json(found)
     for one in () if wants_json(json_) else found:
         progress = f"{one['files_read']:,} of {counted(one['files'], 'file')}, {one['bytes_read'] / 1e6:,.1f} of "
         say(f"{one['agent']:<12} {progress}{one['bytes'] / 1e6:,.1f} MB read  {one['place']}")
+        if one["without_messages"]:
+            note(f"{one['place']}: {counted(one['without_messages'], 'file')} without a message (`memento status`)")
+        if one["unrecognised"]:
+            note(f"{one['place']}: {counted(one['unrecognised'], 'file')} that no format recognises (`memento status`)")
     if not found:
         note("no agent's transcripts were found in their usual places; name a folder: `memento watch PATH`")
         raise typer.Exit(NOTHING_FOUND)
@@ -116,6 +125,8 @@ def status(
             "sidecar": process,
             "waiting_for_embedding": store.pending(),
             "restored": healing.text if healing else None,
+            "unrecognised": [path for path in store.unrecognised() if Path(path).exists()],
+            "without_messages": store.without_messages(),
             **asdict(totals),
             "unread": waiting.size,
             "unread_rows": waiting.rows,
@@ -196,6 +207,7 @@ def _described(account: SourceAccount, unread: Unread) -> dict[str, Any]:
         "skipped": dict(account.skipped),
         "unknown_types": dict(account.unknown_types),
         "quarantined": account.quarantined,
+        "without_messages": account.lacks_messages,
         "bytes": account.offset + account.open_bytes,
         "unread": unread.size,
         "unit": unread.unit,
@@ -219,6 +231,13 @@ def _print_status(found: dict[str, Any]) -> None:
     if found["unknown_types"]:
         counts = ", ".join(f"{name} {count:,}" for name, count in found["unknown_types"].items())
         say(f"records of types that this version does not know: {counts}")
+    for paths, problem in (
+        (found["unrecognised"], "no format recognises"),
+        (found["without_messages"], "no message was found in the records of"),
+    ):
+        if paths:
+            more = f", and {len(paths) - _MOST_NAMED:,} more (--json lists them)" if len(paths) > _MOST_NAMED else ""
+            say(f"{problem} {counted(len(paths), 'file')}: {', '.join(paths[:_MOST_NAMED])}{more}")
 
 
 def _print_sources(described: list[dict[str, Any]]) -> None:

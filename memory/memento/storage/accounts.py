@@ -9,13 +9,24 @@ from typing import Any, Final
 import apsw
 
 from memento.storage.rows import count
-from memento.storage.sources import JOURNAL, LAST_EVENT, UNKNOWN_TYPE, Outcome
+from memento.storage.sources import (
+    JOURNAL,
+    LAST_EVENT,
+    MANY_RECORDS,
+    UNKNOWN_TYPE,
+    UNRECOGNISED,
+    YIELD,
+    Outcome,
+)
 
 _PAGE: Final = 1_000
-_READ: Final = "(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ?"
+_READ: Final = f"(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? AND format <> '{UNRECOGNISED}'"
+_SILENT: Final = (
+    f"json_valid(state) AND (state -> '{YIELD}' ->> 0) = 0 AND (state -> '{YIELD}' ->> 1) >= {MANY_RECORDS}"
+)
 _COLUMNS: Final = (
     "num, path, format, size, modified / 1000000, offset, open_bytes, last_read, "
-    f"CASE WHEN json_valid(state) THEN state ->> '{LAST_EVENT}' END"
+    f"CASE WHEN json_valid(state) THEN state ->> '{LAST_EVENT}' END, {_SILENT}"
 )
 
 
@@ -35,6 +46,8 @@ class SourceProgress:
     """Unix milliseconds."""
     last_event: int
     """The time of its latest message, Unix milliseconds; 0 where none was read."""
+    lacks_messages: bool
+    """Whether many records gave no message: most likely it is another agent's file, or a newer version's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +130,25 @@ def totals(connection: apsw.Connection) -> CaptureTotals:
     return CaptureTotals(count(connection), int(total), ledger.skipped, ledger.unknown_types, ledger.quarantined)
 
 
+def unrecognised(connection: apsw.Connection) -> list[str]:
+    """Return the files that no format recognised when they were looked at last, in order."""
+    found = connection.execute("SELECT path FROM sources WHERE format = ? ORDER BY path", (UNRECOGNISED,))
+    return [str(path) for (path,) in found]
+
+
+def without_messages(connection: apsw.Connection) -> list[str]:
+    """Return the sources in whose many records no message was found, in order."""
+    sql = f"SELECT path FROM sources WHERE {_READ} AND {_SILENT} ORDER BY path"
+    return [str(path) for (path,) in connection.execute(sql, (JOURNAL,))]
+
+
 def _progress(row: tuple[Any, ...]) -> SourceProgress:
-    _, path, format_, size, modified, offset, open_bytes, last_read, last_event = row
-    return SourceProgress(path, format_, size, modified, offset, open_bytes, last_read, _time(last_event))
+    _, path, format_, size, modified, offset, open_bytes, last_read, last_event, silent = row
+    return SourceProgress(path, format_, size, modified, offset, open_bytes, last_read, _time(last_event), bool(silent))
 
 
 def _account(row: tuple[Any, ...], connection: apsw.Connection) -> SourceAccount:
-    number, path, format_, size, modified, offset, open_bytes, last_read, last_event = row
+    number, path, format_, size, modified, offset, open_bytes, last_read, last_event, silent = row
     ledger = _Ledger()
     found: tuple[Any, ...] = connection.execute(
         "SELECT attributed, (SELECT count(*) FROM memory_sources WHERE source = num) FROM sources WHERE num = ?",
@@ -141,6 +166,7 @@ def _account(row: tuple[Any, ...], connection: apsw.Connection) -> SourceAccount
         open_bytes,
         last_read,
         _time(last_event),
+        bool(silent),
         read=ledger.read,
         stored=stored if attributed else max(stored, ledger.stored),
         skipped=ledger.skipped,

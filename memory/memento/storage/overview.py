@@ -73,7 +73,7 @@ def stats(connection: apsw.Connection, path: str, model: str, caches: Mapping[st
         sessions=number("SELECT count(DISTINCT session_id) FROM memories WHERE session_id <> ''"),
         first=number("SELECT min(timestamp) FROM memories WHERE timestamp > 0"),
         last=number(f"SELECT timestamp FROM memories WHERE NOT {AHEAD} ORDER BY timestamp DESC LIMIT 1"),
-        sources=number("SELECT count(*) FROM sources"),
+        sources=number("SELECT count(*) FROM sources WHERE format <> 'unrecognised'"),
         skipped=number("SELECT sum(messages) FROM ledger WHERE outcome = 'skipped'"),
         quarantined=number("SELECT count(*) FROM quarantine"),
         cached_queries=caches["queries_stored"].entries,

@@ -18,6 +18,11 @@ from memento.times import now_ms
 INCOMPLETE_LINE: Final = "incomplete_line"
 UNKNOWN_TYPE: Final = "unknown_type"
 
+YIELD: Final = "-yield"
+"""Key of a source's state: how many messages its format found, and how many records it found nothing in."""
+MANY_RECORDS: Final = 3
+"""Records without a message from which on a source that has no message at all is not of the format it passes for."""
+
 Outcome = Literal["stored", "skipped", "quarantined"]
 
 
@@ -44,6 +49,12 @@ class SourceState:
     """Its time of modification then, nanoseconds."""
     state: Mapping[str, Any] = field(default_factory=dict)
     """What the format's parser needs to go on."""
+
+    @property
+    def lacks_messages(self) -> bool:
+        """Whether its format found no message in many records."""
+        messages, empty = self.state.get(YIELD, (1, 0))
+        return bool(messages == 0 and empty >= MANY_RECORDS)
 
 
 class LedgerKey(NamedTuple):
@@ -227,6 +238,8 @@ def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None
     )
 
 
+UNRECOGNISED: Final = "unrecognised"
+"""The format of a file that no format recognises: it is named, and looked at again."""
 JOURNAL: Final = "journal"
 """The format of the store's own journal: what was replayed is accounted for as of a source, and nothing waits in it."""
 LAST_EVENT: Final = "-last_event"
