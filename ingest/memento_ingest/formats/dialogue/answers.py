@@ -211,6 +211,8 @@ def _pairs(questions: Sequence[Question], output: str) -> list[Answer]:
         if not _ANSWERED.match(output):
             return []
         starts = [(mark.start(), mark.end(), Question(mark[1].strip())) for mark in _QUOTED.finditer(output)]
+    if not starts:
+        return []
     starts.sort(key=lambda start: start[0])
     ends = [start for start, _, _ in starts[1:]] + [len(output)]
     return [

@@ -100,8 +100,10 @@ def _answered(answers: Sequence[Answer]) -> Iterator[Words]:
 
 def answer_text(question: Question, text: str, *, is_one: bool = True) -> str:
     """Return an answer as it is kept: with its question quoted above it where it says nothing without."""
-    is_choice = text in question.options.values() or len(text.split()) <= _SHORT or not is_one
-    if not (question.text and is_choice):
+    labels = set(question.options.values())
+    chosen = text.partition("\n")[0]
+    is_choice = chosen in labels or labels.issuperset(chosen.split(", "))
+    if not question.text or not (is_choice or len(text.split()) <= _SHORT or not is_one):
         return text
     quoted = "\n".join(f"> {line}".rstrip() for line in cut(question.text, MAX_CONTEXT).split("\n"))
     return f"{quoted}\n\n{text}"
