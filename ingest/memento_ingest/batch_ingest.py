@@ -31,6 +31,7 @@ from memento_ingest.span import SourceInfo
 from memento_policies import Policy
 
 AUTO: Final = "auto"
+_ARCHIVE: Final = "archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Ingestion:
             file = SourceFile(stream, where, name, status, self._known(name, status))
             if self._options.since is None and self._is_unchanged(file):
                 self.report.unchanged += 1
-                if file.known and file.known.lacks_messages:
+                if file.known and file.known.lacks_messages and (found.named or file.known.format != _ARCHIVE):
                     self.report.without_messages.append((where, file.known.format))
                 self._on_bytes(status.st_size)
                 return
@@ -154,7 +155,7 @@ class Ingestion:
             if head and not format_:
                 format_ = recognise(lambda size: os.pread(stream.fileno(), size, 0), info).format
             if head and format_:
-                yield from self._source(stream, format_, info, file)
+                yield from self._source(stream, format_, info, file, named=found.named)
             elif found.named:
                 self._unread(where, head)
             else:
@@ -180,7 +181,8 @@ class Ingestion:
         info = SourceInfo(STDIN, modified=time.time_ns() // 1_000_000)
         format_ = self._forced or (recognise(peek, info).format if head else None)
         if head and format_:
-            yield from self._source(io.BufferedReader(_Rejoined(peek.head, stream)), format_, info, StandardInput())
+            whole = io.BufferedReader(_Rejoined(peek.head, stream))
+            yield from self._source(whole, format_, info, StandardInput(), named=True)
         else:
             self._unread(STDIN, head)
 
@@ -189,14 +191,18 @@ class Ingestion:
         self.report.problems.append((where, problem))
 
     def _source(
-        self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | StandardInput
+        self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | StandardInput, *, named: bool
     ) -> Iterator[Batch]:
         self.report.sources += 1
         since = self._options.since
         judge = Judge(self._policy, self.report, source_of(format_), since, self._ignored, self._on_judged)
         yield from read(Source(stream, info, judge, self._on_bytes, file, remembered=since is None), format_)
         if judge.lacks_messages:
-            self.report.without_messages.append((info.path or info.name, format_.name))
+            where = info.path or info.name
+            if named or format_.name != _ARCHIVE:
+                self.report.without_messages.append((where, format_.name))
+            else:  # any archive in a folder is looked into
+                self.report.unrecognised.append(where)
 
     def _known(self, path: str, status: os.stat_result) -> SourceState | None:
         return self._store.source(path, status.st_dev, status.st_ino) if self._store else None

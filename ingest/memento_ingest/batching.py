@@ -196,6 +196,8 @@ class Judge:
 
     def _skipped(self, span: Span) -> list[tuple[LedgerKey, Tally]]:
         self.empty_records += span.skipped in _EMPTY
+        # A whole file in an archive: it may hold any number of records.
+        self.empty_records += MANY_RECORDS if span.skipped == "unrecognised" else 0
         self._report.skipped[span.skipped] += 1
         self._report.bytes_skipped += span.length
         reason = span.skipped

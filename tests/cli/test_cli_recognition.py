@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,17 @@ def test_a_session_of_metadata_alone_is_not_flagged(memento: Cli, tmp_path: Path
     said = [prompt("/clear"), prompt("<command-name>/clear</command-name>")]
     source = write(tmp_path / "s.jsonl", *notes, said[1])
     assert memento("ingest", source, "--no-embed").json["without_messages"] == []
+
+
+def test_an_export_of_another_service_in_an_archive(memento: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "t" / "export.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("conversations.json", json.dumps([{"novel": "words"}]))
+    assert memento("ingest", path, "--no-embed", code=4).json["without_messages"] == [
+        {"path": str(path), "format": "archive"}
+    ]
+    assert [one["without_messages"] for one in memento("status").json["sources"]] == [True]
 
 
 def test_standard_input_without_a_message(memento: Cli) -> None:

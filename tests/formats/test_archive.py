@@ -105,7 +105,7 @@ def test_members_that_are_no_transcripts_are_counted(reading: Reading) -> None:
         ("empty.json", ""),
         ("../../etc/conversations.json", CHATGPT),
     )
-    expected = ["directory", "not_a_transcript", "not_a_transcript", "nested_archive", "not_a_transcript"]
+    expected = ["directory", "unrecognised", "not_a_transcript", "nested_archive", "unrecognised"]
     assert outcome(reading.spans(FORMAT, data, "x.zip")) == [*expected, "not_a_transcript", "from chatgpt"]
 
 

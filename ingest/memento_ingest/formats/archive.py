@@ -108,7 +108,8 @@ def _member(archive: zipfile.ZipFile, region: _Region, info: SourceInfo, budget:
         with archive.open(region.member) as stream:
             found = recognise(Peek(cast(BinaryIO, stream)), member_info).format
         if found is None or isinstance(found, Archive | DatabaseFormat):
-            yield Span(offset, length, skipped="not_a_transcript")
+            unknown = found is None and region.member.file_size
+            yield Span(offset, length, skipped="unrecognised" if unknown else "not_a_transcript")
             return
         with archive.open(region.member) as stream:
             for span in _read(found, cast(BinaryIO, stream), member_info, budget):

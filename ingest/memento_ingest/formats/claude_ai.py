@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
+from memento_ingest.formats.dialogue import asked, read_call
 from memento_ingest.formats.documents import read_document
 from memento_ingest.formats.excerpt import Excerpt, Turn, active_path, block_text, string, tool_call
 from memento_ingest.formats.sniffing import first_object, is_json_document
@@ -84,11 +85,13 @@ def _turns(message: Mapping[str, Any]) -> list[Turn]:
     """Return a message's turns: its text, then tool calls and results, then attachments."""
     uuid = string(message.get("uuid"))
     time = to_unix_ms(message.get("created_at"))
-    said, tool_texts = _read_blocks(message.get("content"))
+    said, tool_texts, questions = _read_blocks(message.get("content"))
     text = "\n".join(said) or string(message.get("text"))
     turns = [Turn(_ROLES[message["sender"]], text, time, key=uuid)]
     for number, tool_text in enumerate(tool_texts):
         turns.append(Turn("tool", tool_text, time, key=_part_key(uuid, "tool", number), kind="tool_call"))
+    for number, question in enumerate(questions):
+        turns.append(Turn("assistant", question, time, key=_part_key(uuid, "asked", number), is_aside=True))
     attachments = message.get("attachments")
     for number, attachment in enumerate(attachments if isinstance(attachments, list) else []):
         if isinstance(attachment, dict):
@@ -102,16 +105,21 @@ def _part_key(uuid: str, part: str, number: int) -> str:
     return f"{uuid}/{part}/{number}" if uuid else ""
 
 
-def _read_blocks(blocks: object) -> tuple[list[str], list[str]]:
-    """Return the texts said and the texts of tool calls and results; thinking and unknown blocks are left out."""
+def _read_blocks(blocks: object) -> tuple[list[str], list[str], list[str]]:
+    """Return the texts said, the texts of tool calls and results, and what is asked through tools.
+
+    Thinking and unknown blocks are left out.
+    """
     said: list[str] = []
     tool_texts: list[str] = []
+    questions: list[str] = []
     for block in blocks if isinstance(blocks, list) else []:
         kind = string(block.get("type")) if isinstance(block, dict) else ""
         if kind == "text":
             said.append(string(block.get("text")))
         elif kind == "tool_use":
             tool_texts.append(tool_call(block.get("name"), block.get("input")))
+            questions += [words.text for words in asked(read_call(string(block.get("name")), block.get("input")))]
         elif kind == "tool_result":
             tool_texts.append(block_text(block.get("content")))
-    return [text for text in said if text], tool_texts
+    return [text for text in said if text], tool_texts, questions

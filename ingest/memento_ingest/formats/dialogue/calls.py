@@ -13,7 +13,8 @@ Kind = Literal["question", "plan", "answer"]
 # Names without case and punctuation: `AskUserQuestion` and `ask_user_question` are one tool of several agents.
 _QUESTIONS: Final = frozenset(
     "askuserquestion askuserquestions askuser askusers askfollowupquestion askquestion askquestions ask question "
-    "questions questionnaire requestuserinput requestuserinputasync userinput getuserinput vscodeaskquestions".split()
+    "questions questionnaire requestuserinput requestuserinputasync userinput getuserinput askuserinput "
+    "askuserinputv0 vscodeaskquestions".split()
 )
 _PLANS: Final = frozenset("exitplanmode exitplanmodev2 planexit exitspecmode createplan submitplan approveplan".split())
 _ANSWERS: Final = frozenset(
