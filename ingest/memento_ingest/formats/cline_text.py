@@ -14,10 +14,10 @@ from typing import Any, Final
 from memento_ingest.formats.dialogue import kind_of
 from memento_ingest.formats.excerpt import string
 
-_ENVIRONMENT: Final = re.compile(r"\s*<environment_details>.*?(?:</environment_details>\s*|\Z)", re.DOTALL)
+_ENVIRONMENT: Final = re.compile(r"(?<!\s)\s*+<environment_details>.*?(?:</environment_details>\s*|\Z)", re.DOTALL)
 # What the editor adds to a prompt: files and folders that it mentions, its own instructions and reminders.
 _ADDED: Final = re.compile(
-    r"\s*<(file_content|folder_content|url_content|workspace_diagnostics|git_commit|terminal_output|explicit_instructions"
+    r"(?<!\s)\s*+<(file_content|folder_content|url_content|workspace_diagnostics|git_commit|terminal_output|explicit_instructions"
     r"|user_instructions|feature_tip|user_reminder|custom_mode_instructions|slash_command|command)\b[^<>]*>.*?</\1>\s*",
     re.DOTALL,
 )
@@ -26,11 +26,8 @@ _SAID: Final = re.compile(r"<(feedback|answer|user_message)\b[^<>]*>(.*?)</\1>",
 _RESULT: Final = re.compile(r"\s*\[(?P<tool>[a-z][\w.-]*)(?: for (?P<about>[^\n]{0,4000}?))?\] Result:", re.IGNORECASE)
 # Words beside a result of any tool stand behind a sentence of the editor's, at the beginning or the end of the text:
 # a file that was read may hold the same tags.
-_TOLD: Final = re.compile(
-    r"(?P<before>\A\s*|\n)[^\n]*\buser\b[^\n]*:?[ \t]*\n\s*<(?P<tag>feedback|user_message)\b[^<>]*>"
-    r"(?P<words>.*?)</(?P=tag)>(?P<after>\s*\Z)?",
-    re.DOTALL | re.IGNORECASE,
-)
+_TOLD: Final = re.compile(r"<(feedback|user_message)\b[^<>]{0,200}>", re.IGNORECASE)
+_USER: Final = re.compile(r"\buser\b", re.IGNORECASE)
 _VERDICT: Final = re.compile(r'\s*\{\s*"status"\s*:\s*"(?:approved|denied|guidance)"')
 _PROGRESS: Final = re.compile(
     r"(?:\A|\n)[ \t]*#+ (?:TODO LIST (?:UPDATE|CREAT\w+)|task_progress)\b.*\Z", re.DOTALL | re.IGNORECASE
@@ -42,7 +39,7 @@ _NOTICES: Final = {
     "[NEW TASK]": "notice",
     "Continue assisting the user": "notice",
 }
-_THOUGHTS: Final = re.compile(r"\s*<(thinking|think|thought)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
+_THOUGHTS: Final = re.compile(r"(?<!\s)\s*+<(thinking|think|thought)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
 _DECODER: Final = json.JSONDecoder(strict=False)
 _ANSWERS: Final = re.compile(
     r"<(attempt_completion|ask_followup_question|plan_mode_respond|new_task|condense|summarize_task)>"
@@ -51,7 +48,7 @@ _ANSWERS: Final = re.compile(
 )
 _WORDS: Final = re.compile(r"<(result|question|response|context)>(.*?)(?:</\1>|\Z)", re.DOTALL)
 _CALLS: Final = re.compile(
-    r"\s*<(execute_command|read_file|write_to_file|replace_in_file|apply_diff|apply_patch|insert_content"
+    r"(?<!\s)\s*+<(execute_command|read_file|write_to_file|replace_in_file|apply_diff|apply_patch|insert_content"
     r"|search_and_replace|search_files|codebase_search|list_files|list_code_definition_names|browser_action"
     r"|use_mcp_tool|access_mcp_resource|load_mcp_documentation|fetch_instructions|switch_mode|update_todo_list"
     r"|new_rule|web_fetch|web_search|run_slash_command|generate_image|edit_file)>.*?(?:</\1>|\Z)\s*",
@@ -120,11 +117,28 @@ def _told(text: str) -> tuple[list[str], str]:
         verdict, end = _first_object(text)
         words = string(verdict.get("feedback")).strip()
         return ([words] if words else []), text[end:] if words else text
-    for match in _TOLD.finditer(text):
-        if match.start() == 0 or match["after"] is not None:
-            words = match["words"].strip()
-            return ([words] if words else []), text[: match.start("tag") - 1] + text[match.end() :]
+    for begins in (_first_tag(text), _last_tag(text)):
+        if begins is None:
+            continue
+        opened, ends = text.rfind("\n", 0, begins.start()), text.find(f"</{begins[1]}>", begins.end())
+        sentence = text[:opened].rstrip().rpartition("\n")[2] if opened >= 0 else ""
+        if ends >= 0 and _USER.search(sentence[-400:]) and not text[opened + 1 : begins.start()].strip():
+            words = text[begins.end() : ends].strip()
+            return ([words] if words else []), text[: begins.start()] + text[ends + len(begins[1]) + 3 :]
     return [], text
+
+
+def _first_tag(text: str) -> re.Match[str] | None:
+    """Return the tag on the line after the first one."""
+    sentence, _, rest = text.lstrip().partition("\n")
+    found = _TOLD.match(rest.lstrip()[:250]) if sentence else None
+    return _TOLD.match(text, text.index(found[0])) if found else None
+
+
+def _last_tag(text: str) -> re.Match[str] | None:
+    """Return the tag whose end is that of the text."""
+    name = next((name for name in ("feedback", "user_message") if text.rstrip().endswith(f"</{name}>")), "")
+    return _TOLD.match(text, text.rfind(f"<{name}")) if name else None
 
 
 def _first_object(text: str) -> tuple[dict[str, Any], int]:

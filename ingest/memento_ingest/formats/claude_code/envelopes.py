@@ -36,14 +36,14 @@ _OPENINGS: Final = {
 _ENVELOPE: Final = re.compile(rf"\s*<({'|'.join(_REASONS)})(?:\s[^<>]*)?>(.*?)</\1>\s*", re.DOTALL)
 # A reminder may also follow the prompt or stand in the middle of it, a notice where a line of it begins.
 _REMINDER: Final = re.compile(
-    r"\s*<system-reminder>.*?</system-reminder>\s*"
+    r"(?<!\s)\s*+<system-reminder>.*?</system-reminder>\s*"
     r"|^[ \t]*<(task-notification|local-command-stdout|local-command-stderr)>.*?</\1>\s*",
     re.DOTALL | re.MULTILINE,
 )
 # What stands behind a notice of a background task, for the model.
 _NOTICE_TAIL: Final = re.compile(
-    r"\s*^(?:Read the output file to retrieve the (?:result|output)|Full (?:transcript|output) (?:is )?available at)"
-    r":?[^\n]*(?:\n|\Z)\s*",
+    r"(?<!\s)\s*+^(?:Read the output file to retrieve the (?:result|output)"
+    r"|Full (?:transcript|output) (?:is )?available at):?[^\n]*(?:\n|\Z)\s*",
     re.MULTILINE,
 )
 _MACHINE: Final = re.compile(

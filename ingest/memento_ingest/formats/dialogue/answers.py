@@ -52,12 +52,7 @@ _ANSWERED: Final = re.compile(
 _MARKED: Final = re.compile(
     r'"(?P<answer>.*)"(?=\s*(?:selected preview:|user notes:|notes:|\Z))|\((?P<none>[^()]*)\)', re.DOTALL
 )
-_NOTES: Final = re.compile(r"\b(?:user )?notes: (?P<notes>.*?)\s*\Z", re.DOTALL)
-_ASKED: Final = re.compile(
-    r'^- "(?P<question>.*?)"\n(?:[ \t]*\(No answer provided\)|[ \t]*Answer: (?P<answer>.*?))?'
-    r'(?:\n[ \t]*User notes: (?P<notes>.*?))?(?=\n- "|\s*\Z)',
-    re.DOTALL | re.MULTILINE,
-)
+_NOTES: Final = re.compile(r"\b(?:user )?notes: (?P<notes>.*)\Z", re.DOTALL)
 _CLARIFY: Final = re.compile(
     r"\A\W*(?:the user wants to clarify these questions|the user has indicated they have provided enough answers)",
     re.IGNORECASE,
@@ -232,7 +227,7 @@ def _marked(text: str) -> str:
         return text.strip('"')
     said = words_of((found["answer"] or "").partition('" selected preview:')[0].partition('" user notes:')[0])
     notes = _NOTES.search(text, found.end())
-    return "\n".join(filter(None, (said, notes["notes"] if notes else "")))
+    return "\n".join(filter(None, (said, notes["notes"].strip() if notes else "")))
 
 
 _TAIL: Final = re.compile(
@@ -245,13 +240,17 @@ def _cut_tail(text: str) -> str:
 
 
 def _clarified(questions: Sequence[Question], output: str) -> list[Answer]:
-    return [_clarification(questions, found) for found in _ASKED.finditer(output)]
+    """Read the list of questions, each with what was answered so far, that follows a wish to talk about them."""
+    listed = output.split('\n- "')[1:]
+    return [_clarification(questions, *one.partition('"\n')) for one in listed]
 
 
-def _clarification(questions: Sequence[Question], found: re.Match[str]) -> Answer:
-    question = _find(questions, found["question"])
-    said = "\n".join(filter(None, ((found["answer"] or "").strip(), (found["notes"] or "").strip())))
-    return Answer(question if question.text else Question(found["question"]), said)
+def _clarification(questions: Sequence[Question], asked: str, _: str, rest: str) -> Answer:
+    question = _find(questions, asked)
+    answer, _, notes = rest.partition("User notes: ")
+    said = answer.strip().removeprefix("Answer: ").strip()
+    said = "" if said.startswith("(No answer provided)") else said
+    return Answer(question if question.text else Question(asked), "\n".join(filter(None, (said, notes.strip()))))
 
 
 def _decoded(output: str) -> Any:

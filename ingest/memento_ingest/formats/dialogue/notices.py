@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_REMINDER: Final = re.compile(r"\s*<(system-reminder|system_reminder)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
+_REMINDER: Final = re.compile(r"(?<!\s)\s*+<(system-reminder|system_reminder)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
 # What agents add for the model behind the person's words.
 _TAIL: Final = re.compile(
-    r"(?:\A|\s+)(?:Note: The user['’]s next message may contain a correction or preference\b"
+    r"(?:\A|(?<!\s)\s++)(?:Note: The user['’]s next message may contain a correction or preference\b"
     r"|You can now continue with the user['’]s answers?\b|Read the answers? carefully\b"
     r"|You can now (?:proceed|start coding)\b|The plan is stored at: |Revise the plan based on\b"
     r"|Follow this feedback: |\[Request interrupted by user).*\Z",
@@ -18,7 +18,7 @@ _TAGGED: Final = re.compile(r"\s*<(feedback|answer|user_message)\b[^<>]*>(.*)</\
 _NO_WORDS: Final = re.compile(
     r"\(?(?:no answer provided|no option selected|notes only|unanswered|no feedback provided)\)?\.?", re.IGNORECASE
 )
-_ATTACHED: Final = re.compile(r"\s*\(images? attached\)\s*\Z", re.IGNORECASE)
+_ATTACHED: Final = re.compile(r"(?<!\s)\s*+\(images? attached\)\s*\Z", re.IGNORECASE)
 _REFUSED: Final = re.compile(
     r"\s*(?:<tool_use_error>\s*)?(?:Error: \s*)?(?:"
     r"The user (?:does(?:n['’]t| not) want|rejected|denied|declined|refused|cancell?ed|blocked|disapproved)\b"
