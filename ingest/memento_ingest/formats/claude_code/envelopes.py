@@ -42,7 +42,7 @@ _REMINDER: Final = re.compile(
 )
 # What stands behind a notice of a background task, for the model.
 _NOTICE_TAIL: Final = re.compile(
-    r"(?<!\s)\s*+^(?:Read the output file to retrieve the (?:result|output)"
+    r"^(?:Read the output file to retrieve the (?:result|output)"
     r"|Full (?:transcript|output) (?:is )?available at):?[^\n]*(?:\n|\Z)\s*",
     re.MULTILINE,
 )
@@ -99,7 +99,7 @@ def _unwrap(text: str) -> Prompt:
         reason = reason or ("system_reminder" if stripped != rest.strip() else "")
         rest = stripped
     if "<task-notification>" in text:
-        rest = _NOTICE_TAIL.sub("", rest)
+        rest = _NOTICE_TAIL.sub("", rest).strip()
     if typed := _TYPED_MEMORY.fullmatch(rest):
         rest = typed[1].strip()
     if arguments:
