@@ -61,9 +61,10 @@ def test_a_source_without_a_message_is_flagged(memento: Cli, tmp_path: Path) -> 
     assert "no message was found" in memento("ingest", source, "--no-embed", "--table", code=4).err
     assert memento("ingest", source, "--dry-run", code=4).json["without_messages"] == flagged
     assert memento("ingest", source, "--no-embed", code=4).json["unchanged"] == 1
-    ran = memento("status")
-    assert [one["without_messages"] for one in ran.json["sources"]] == [True]
-    assert "no message was found" in ran.err
+    status = memento("status").json
+    assert [one["without_messages"] for one in status["sources"]] == [True]
+    assert status["without_messages"] == [str(source)]
+    assert "no message was found in the records of 1 file" in memento("status", "--table").out
     with source.open("a") as file:
         file.write(
             json.dumps({"type": "event_msg", "timestamp": AT, "payload": {"type": "user_message", "message": "hi"}})
