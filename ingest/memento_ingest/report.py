@@ -67,6 +67,9 @@ class Report:
         self.extended += len(counts.extended)
         self.duplicates += counts.duplicates
         self.forgotten += counts.forgotten
+        if counts.ignored:
+            self.kept -= counts.ignored
+            self.skipped["ignored"] += counts.ignored
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""

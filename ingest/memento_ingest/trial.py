@@ -10,7 +10,7 @@ from typing import Any
 
 from memento.identity import memory_id
 from memento.memory import Memory
-from memento.storage import rows
+from memento.storage import rows, tombstones
 from memento.store import MemoryStore
 from memento.writing import message_of
 from memento_ingest.batch_ingest import Ingestion, Options
@@ -111,7 +111,7 @@ class _LeftOut:
         if self._ignored.covers(message.session_id, self._policy.redact(message.project).text):
             return True
         with self._store.database.read() as connection:
-            return rows.is_forgotten(connection, memory, decision.text)
+            return tombstones.is_forgotten(connection, memory, decision.text)
 
 
 def _judged(policy: Policy, message: Message, decision: Decision) -> Judged:

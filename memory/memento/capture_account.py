@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 from memento import journal
 from memento.config import Config
 from memento.escaping import escape_line
-from memento.memory import Counts, NewMemory
+from memento.memory import Counts, Memory, NewMemory
 from memento.storage import accounts, capture, ignored, rows, sources
 from memento.storage.accounts import CaptureTotals, SourceAccount, SourceProgress
 from memento.storage.capture import Batch
+from memento.storage.filters import AMONG
 from memento.storage.ignored import Ignored, Kind
 from memento.storage.sources import Quarantined, SourceState
 
@@ -59,7 +61,8 @@ class CaptureAccount(ABC):
     def ignore(self, kind: Kind, value: str, *, forget: bool = False) -> int:
         """Leave a session or a project (and its subfolders) out from now on; `forget` deletes what is stored of it.
 
-        Returns the number of memories forgotten.
+        Returns the number of memories forgotten. Journal, spool and backups still hold them: `memento ignore --forget`
+        removes them from those too.
         """
         value = self.policy.redact(value).text  # as the store knows it
 
@@ -68,6 +71,18 @@ class CaptureAccount(ABC):
             return [journal.Ignore(kind, value), *([journal.Forget(stored)] if stored else [])]
 
         return sum(journal.write(self._database, entries)[1:])
+
+    def stored_of(self, kind: Kind, value: str) -> list[Memory]:
+        """Return what is stored of a session or of a project and its subfolders."""
+        value = self.policy.redact(value).text
+        with self._database.read() as connection:
+            ids = ignored.stored(connection, kind, value)
+            return rows.select(connection, f"id {AMONG}", (json.dumps(ids),), "num", len(ids))
+
+    def has_title(self, session: str) -> bool:
+        """Tell whether a session has a title."""
+        with self._database.read() as connection:
+            return sources.has_title(connection, session)
 
     def unignore(self, kind: Kind, value: str) -> bool:
         """Capture a session or a project again; False when it was not ignored."""

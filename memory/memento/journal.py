@@ -26,7 +26,7 @@ from memento import killpoints
 from memento.durable import private, private_folder, publish, sync
 from memento.errors import StoreError
 from memento.memory import Counts, NewMemory
-from memento.storage import capture, counters, ignored, journaled, rows, sources
+from memento.storage import capture, counters, ignored, journaled, rows, sources, tombstones
 from memento.storage.capture import Batch
 from memento.storage.database import Database
 from memento.storage.journaled import Position
@@ -51,10 +51,11 @@ class Forget(msgspec.Struct, frozen=True, tag="forget", tag_field="op"):
     """Memories were forgotten: their ids stay out from then on."""
 
     ids: list[str]
+    """Ids, and the other tombstones of these memories."""
 
     def apply(self, connection: apsw.Connection) -> int:
         """Do it inside the caller's transaction; return how many there were. What is not there may come yet."""
-        rows.bury(connection, self.ids)
+        tombstones.bury(connection, self.ids)
         return rows.delete(connection, self.ids)
 
 
@@ -155,13 +156,16 @@ def trim(path: Path, held: Sequence[Position]) -> None:
         _replace(path, log.read())
 
 
-def scrub(path: Path, ids: frozenset[str]) -> int:
-    """Take the texts of forgotten memories out; return how many. Raises OSError."""
+def scrub(path: Path, ids: frozenset[str], are_in: Callable[[bytes], bool] = lambda _: False) -> int:
+    """Take the texts of forgotten memories out; return how many. Raises OSError.
+
+    `are_in` tells of a line that cannot be read whether they are in it.
+    """
     if not path.exists():
         return 0
     with _locked(path) as log:
         lines = log.readlines()[1:]
-        kept = [line for line in lines if _written(line) not in ids]
+        kept = [line for line in lines if not _is_of(line, ids, are_in)]
         if len(kept) < len(lines):
             _replace(path, b"".join(kept))
     return len(lines) - len(kept)
@@ -194,12 +198,12 @@ def _without_secrets(line: bytes, redacted: Callable[[str], str]) -> bytes:
         return line
 
 
-def _written(line: bytes) -> str:
+def _is_of(line: bytes, ids: frozenset[str], are_in: Callable[[bytes], bool]) -> bool:
     try:
         entry = msgspec.json.decode(line, type=Entry)
     except (ValueError, RecursionError):
-        return ""
-    return entry.memory.id if isinstance(entry, Write) else ""
+        return are_in(line)
+    return isinstance(entry, Write) and entry.memory.id in ids
 
 
 def _replace(path: Path, lines: bytes) -> None:

@@ -212,3 +212,5 @@ class Counts(NamedTuple):
     """Known already, as they are."""
     forgotten: int = 0
     """Left out because the user deleted them earlier."""
+    ignored: int = 0
+    """Left out because the user ignores their session or project, since they were read."""

@@ -29,7 +29,7 @@ from memento.search.index_status import IndexStatus
 from memento.search.recall import CATCH_UP_SECONDS, Options, recall as search
 from memento.search.semantic import Semantic
 from memento.search.working import WorkingTier
-from memento.storage import overview, rows, turns
+from memento.storage import overview, rows, tombstones, turns
 from memento.storage.filters import Filter
 from memento.storage.overview import Stats
 from memento.times import now_ms, to_ms, zone_of
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _MOST_KEPT: Final = 500
 """Memories of an answer that the working tier keeps: it holds a thousand answers."""
+_NEAREST: Final = 64
+"""Neighbours that are looked at first where all are wanted that are near enough."""
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
@@ -191,6 +193,21 @@ class MemoryStore(CaptureAccount):
             self._working.keep(state, memory_id, found[0])
         return found[0] if found else None
 
+    def nearest(self, text: str, at_least: float, within: Filter) -> dict[int, float]:
+        """Return {row number: cosine} of every memory that passes the filter and is at least so near to the text.
+
+        What waits for its embedding is embedded first. Raises ModelError where there is no model.
+        """
+        self._semantic.embed_pending(swap=False)
+        (query,) = self._semantic.query_vectors([text])
+        wanted = _NEAREST
+        while True:
+            found = self._semantic.search(query, wanted, within, None)
+            near = {num: cosine for num, cosine in found.items() if cosine >= at_least}
+            if len(found) < wanted or len(near) < len(found):
+                return near
+            wanted *= 4
+
     def get_recent(self, limit: int = 10, **filters: Unpack[Filters]) -> list[Memory]:
         """Return the latest memories by the time of their event, latest first.
 
@@ -212,7 +229,8 @@ class MemoryStore(CaptureAccount):
         memory = self.get(memory_id)
         if memory is None:
             return False
-        return journal.write(self._database, lambda _: [journal.Forget(rows.tombstones(memory.id, memory.text))]) == [1]
+        forgotten = journal.Forget(tombstones.keys(memory.id, memory.text, memory.session_id))
+        return journal.write(self._database, lambda _: [forgotten]) == [1]
 
     def stats(self) -> Stats:
         """Return figures over the whole store, and over what this process keeps of it."""

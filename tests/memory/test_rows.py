@@ -17,6 +17,7 @@ from memento.identity import memory_id, row_hash
 from memento.memory import NewMemory
 from memento.storage import rows
 from memento.storage.database import Database
+from memento.storage.tombstones import TELLING
 
 FULL = "we deploy on Thursdays — “never” on Fridays 🚀\nand the key is C++"
 VERSIONS = ["w", "we deploy", "we deplox…", "we deplox🚀", FULL[:30], FULL]
@@ -61,7 +62,7 @@ def test_new_grown_and_repeated(database: Database) -> None:
     with database.write() as connection:
         assert rows.put(connection, [first, first]).stored == (first.id,)
         assert rows.put(connection, [first]).duplicates == 1
-        assert rows.put(connection, [grown, first]) == ((), (grown.id,), 1, 0)
+        assert rows.put(connection, [grown, first])[:4] == ((), (grown.id,), 1, 0)
         assert [memory.text for memory in rows.by_prefix(connection, first.id)] == [grown.text]
         check_consistent(connection)
 
@@ -82,7 +83,7 @@ def test_what_was_deleted_stays_out_until_it_is_revived(database: Database) -> N
     with database.write() as connection:
         rows.put(connection, [memory])
         assert rows.delete(connection, [memory.id, "unknown"]) == 1
-        assert rows.put(connection, [memory, version(1, 4), version(2, 1)]) == ((version(2, 1).id,), (), 0, 2)
+        assert rows.put(connection, [memory, version(1, 4), version(2, 1)])[:4] == ((version(2, 1).id,), (), 0, 2)
         assert rows.put(connection, [memory], revive=True).stored == (memory.id,)
         assert rows.put(connection, [version(1, 4)]).extended == (memory.id,)
         check_consistent(connection)
@@ -145,6 +146,12 @@ class StoredRows(RuleBasedStateMachine):
         self.database = Database(Path(self.folder.name, "store.db"))
         self.model: dict[int, int] = {}
         self.forgotten: set[int] = set()
+        self.texts: set[tuple[int, int]] = set()
+        """Session and version of the forgotten texts that are long enough to be told from others."""
+
+    def _is_refused(self, record: int, grown: int) -> bool:
+        begins = any(session == record % 2 and VERSIONS[grown].startswith(VERSIONS[v]) for session, v in self.texts)
+        return record in self.forgotten or begins or grown in {version for _, version in self.texts}
 
     @rule(record=st.integers(0, 3), grown=st.integers(0, len(VERSIONS) - 1), revive=st.booleans())
     def put(self, record: int, grown: int, revive: bool) -> None:
@@ -153,24 +160,27 @@ class StoredRows(RuleBasedStateMachine):
             counts = rows.put(connection, [memory], revive=revive)
         if revive:
             self.forgotten.discard(record)
+            self.texts -= {(0, grown), (1, grown)}
         known = self.model.get(record)
-        if record in self.forgotten:
-            assert counts == ((), (), 0, 1)
+        if not revive and self._is_refused(record, grown):
+            assert counts[:4] == ((), (), 0, 1)
         elif known is None:
-            assert counts == ((memory.id,), (), 0, 0)
+            assert counts[:4] == ((memory.id,), (), 0, 0)
             self.model[record] = grown
         elif known < grown:
-            assert counts == ((), (memory.id,), 0, 0)
+            assert counts[:4] == ((), (memory.id,), 0, 0)
             self.model[record] = grown
         else:
-            assert counts == ((), (), 1, 0)
+            assert counts[:4] == ((), (), 1, 0)
 
     @rule(record=st.integers(0, 3))
     def delete(self, record: int) -> None:
         with self.database.write() as connection:
             assert rows.delete(connection, [version(record, 0).id]) == (record in self.model)
-        if self.model.pop(record, None) is not None:
+        if (known := self.model.pop(record, None)) is not None:
             self.forgotten.add(record)
+            if len(VERSIONS[known]) >= TELLING:
+                self.texts.add((record % 2, known))
 
     @rule(record=st.integers(0, 3))
     def deactivate(self, record: int) -> None:

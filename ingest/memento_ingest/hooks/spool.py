@@ -72,9 +72,12 @@ def discard(path: Path, size: int) -> bool:
     return True
 
 
-def scrub(path: Path, patterns: Sequence[bytes]) -> int:
-    """Take the lines that hold one of these out of a file, which is read anew then; return how many. Raises OSError."""
-    return rewrite(path, lambda line: b"" if any(pattern in line for pattern in patterns) else line)
+def scrub(path: Path, holds: Callable[[bytes], bool]) -> int:
+    """Take the lines for which `holds` is true out of a file, which is read anew then; return how many.
+
+    Raises OSError.
+    """
+    return rewrite(path, lambda line: b"" if holds(line) else line)
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> int:

@@ -1,35 +1,58 @@
-"""Backups after something was forgotten: written anew without it, or replaced."""
+"""Backups after something was forgotten: written anew without it, or replaced.
+
+Invariant: no failure removes a backup. One is replaced only by a file that was checked and read back; one that cannot
+be rewritten stays as it is, and is named.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
+import apsw
 import msgspec
 
-from memento.backup.archive import file_hash, pack
+from memento import killpoints
+from memento.backup.archive import expand, file_hash, pack
 from memento.backup.proof import defects, unpack
 from memento.backup.shelf import Backup, Shelf
 from memento.backup.taking import take
 from memento.durable import publish
-from memento.errors import BackupDamaged
+from memento.errors import BackupDamaged, MementoError
 from memento.link_key import link_key
 from memento.storage import erasure, snapshot
 from memento.storage.database import Database
 
 
-def scrub_all(shelf: Shelf, tombstones: Sequence[str], needles: Sequence[str]) -> int:
-    """Forget in every backup; return how many held something. One that is damaged is removed: it restores nothing.
+@dataclass(slots=True)
+class Scrubbed:
+    """What became of the backups."""
+
+    clean: int = 0
+    """Those that held nothing of it."""
+    rewritten: int = 0
+    kept: dict[Path, str] = field(default_factory=dict)
+    """Those that could not be rewritten, and why: they may hold it still."""
+
+
+def scrub_all(shelf: Shelf, keys: Sequence[str], texts: Sequence[str] = ()) -> Scrubbed:
+    """Forget in every backup what these tombstones stand for; `texts` are looked for in quarantined samples.
 
     The caller holds the shelf's lock.
     """
-    changed = 0
+    done = Scrubbed()
     for backup in shelf.all():
         try:
-            changed += _scrub(shelf, backup, tombstones, needles)
-        except BackupDamaged:
-            backup.path.unlink(missing_ok=True)
-            changed += 1
-    return changed
+            if _scrub(shelf, backup, keys, texts):
+                done.rewritten += 1
+            else:
+                done.clean += 1
+        except (MementoError, OSError, apsw.Error, ValueError) as error:
+            done.kept[backup.path] = str(getattr(error, "strerror", None) or error)
+    for path in shelf.unreadable():
+        done.kept[path] = "it cannot be read as a backup"
+    return done
 
 
 def replace_all(database: Database, shelf: Shelf) -> Backup:
@@ -41,16 +64,16 @@ def replace_all(database: Database, shelf: Shelf) -> Backup:
     return fresh
 
 
-def _scrub(shelf: Shelf, backup: Backup, tombstones: Sequence[str], needles: Sequence[str]) -> bool:
+def _scrub(shelf: Shelf, backup: Backup, keys: Sequence[str], texts: Sequence[str]) -> bool:
     scratch, partial = shelf.partial(backup.path, "copy"), shelf.partial(backup.path, "packed")
     try:
         unpack(backup, scratch)
         with snapshot.closing(snapshot.open_copy(scratch)) as connection:
-            if not erasure.erase_from_copy(connection, tombstones, needles):
+            if not erasure.erase_from_copy(connection, keys, texts):
                 return False
             held = snapshot.contents(connection)
         if problems := defects(scratch, held.hash):
-            raise BackupDamaged(f"the backup {backup.path} is damaged: {problems[0]}")
+            raise BackupDamaged(f"its copy is not sound without it: {problems[0]}")
         manifest = msgspec.structs.replace(
             backup.manifest,
             content=held.hash,
@@ -58,9 +81,12 @@ def _scrub(shelf: Shelf, backup: Backup, tombstones: Sequence[str], needles: Seq
             bytes=scratch.stat().st_size,
             hash=file_hash(scratch),
         ).signed(link_key(shelf.database.parent))
+        killpoints.reach("scrub.checked")
         pack(scratch, manifest, partial)
+        expand(partial, None)  # what is read back is, bit for bit, the copy that was checked
+        killpoints.reach("scrub.packed")
         publish(partial, backup.path)
     finally:
-        scratch.unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
+        for path in (scratch, partial, Path(f"{scratch}-journal")):
+            path.unlink(missing_ok=True)
     return True

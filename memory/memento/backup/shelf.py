@@ -83,6 +83,16 @@ class Shelf:
         """Return the sequence number of the next backup."""
         return 1 + max((backup.manifest.sequence for backup in self.all()), default=0)
 
+    def unreadable(self) -> list[Path]:
+        """Return the files that are named like backups of this database and have no manifest that can be read."""
+        found = []
+        for path in sorted(self.folder.glob(f"{self.database.stem}-*{SUFFIX}")):
+            try:
+                read_manifest(path)
+            except BackupDamaged:
+                found.append(path)
+        return found
+
     def find(self, name: str) -> Backup:
         """Return the backup of this name, file name or path. Raises UsageError, BackupDamaged."""
         for backup in self.all():

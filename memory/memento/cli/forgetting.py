@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
@@ -15,12 +15,10 @@ from memento.counted import counted
 from memento.errors import UsageError
 
 if TYPE_CHECKING:
-    from memento.forgetting.erasing import Receipt
-    from memento.forgetting.probes import Probe
-    from memento.memory import Memory
+    from memento.forgetting.receipt import Receipt
+    from memento.forgetting.selection import Match
+    from memento.forgetting.spool import Spool
     from memento.store import MemoryStore
-
-_SHOWN = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +31,17 @@ def forget(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID...]", help="Ids, or beginnings that fit one memory each.")
     ] = None,
-    query: Annotated[str, typer.Option("--query", metavar="TEXT", help="What recall finds for it.")] = "",
+    query: Annotated[
+        str, typer.Option("--query", metavar="TEXT", help="What holds all of its words, or clearly says the same.")
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    all_matching: Annotated[
+        bool, typer.Option("--all-matching", help="With --yes: all that the query matches, unseen.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be forgotten.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Do what an earlier forgetting could not: overwrite files, backups.")
+    ] = False,
     db: Db = None,
     json_: AsJson = None,
     **within: Unpack[Narrowing],
@@ -43,32 +49,41 @@ def forget(
     """Forget memories everywhere, and prove it.
 
     Those that are named, and all that the other options fit together, leave rows, indexes, caches, journal, spool and
-    backups; then every byte is searched for them. Ingestion does not bring them back.
+    backups, with the titles of their sessions; then every byte is searched for them. Ingestion does not bring them
+    back.
 
     Exit code 3: nothing fits; 4: a file still holds a piece.
     """
-    from memento.forgetting.selection import select
+    from memento.forgetting import erasing
+    from memento.forgetting.selection import matches
     from memento.store import MemoryStore
 
+    named = filters(within)
+    if finish and (ids or query or named):
+        raise UsageError("--finish goes alone: it is about everything that was forgotten before")
+    if yes and query and not (named or all_matching or dry_run):
+        raise UsageError("look at what the query matches first (--dry-run), then say --yes --all-matching")
     with MemoryStore(config=configured(db)) as store:
-        chosen = select(store, ids or (), query, **filters(within))
+        if finish:
+            _end(erasing.finish(store, spool_of(store)), json_)
+            return
+        chosen = matches(store, ids or (), query, **named)
+        sessions = _sessions(store, query, dict(named))
         if dry_run:
-            _list(chosen, wants_json(json_))
-        if not chosen:
+            _list(chosen, bool(query), wants_json(json_))
+        if not (chosen or sessions):
             note("nothing is stored that fits")
+            if erasing.is_unfinished(store):
+                note("an earlier forgetting is not finished: `memento forget --finish` finishes it")
             raise typer.Exit(NOTHING_FOUND)
         if dry_run:
             return
         if not (yes or _confirmed(chosen)):
             note("nothing was forgotten")
             return
-        receipt = _forget(store, chosen)
-    if wants_json(json_):
-        print_json(receipt.as_dict())
-    else:
-        _print(receipt)
-    if receipt.left:
-        raise typer.Exit(PARTIAL)
+        memories = [match.memory for match in chosen]
+        receipt = erasing.forget(store, memories, spool_of(store), sessions=sessions)
+    _end(receipt, json_)
 
 
 def delete(
@@ -77,16 +92,18 @@ def delete(
 ) -> None:
     """Forget memories by id, without asking (see `forget`).
 
-    Exit code 3: there is none of some id.
+    Exit code 3: there is none of some id; 4: a file still holds a piece.
     """
+    from memento.forgetting import erasing
     from memento.store import MemoryStore
 
-    missing = 0
+    missing, left = 0, False
     with MemoryStore(config=configured(db)) as store:
         for one in memory:
             if found := store.get(one):
-                receipt = _forget(store, [found])
+                receipt = erasing.forget(store, [found], spool_of(store))
                 say(f"forgot {one}")
+                left |= bool(receipt.left)
                 for place in receipt.left:
                     note(f"still in {place}")
             else:
@@ -94,35 +111,47 @@ def delete(
                 note(f"there is no memory {one}")
     if missing:
         raise typer.Exit(NOTHING_FOUND)
+    if left:
+        raise typer.Exit(PARTIAL)
 
 
-def _forget(store: MemoryStore, chosen: Sequence[Memory]) -> Receipt:
-    from memento.forgetting.erasing import forget as erase
+def spool_of(store: MemoryStore) -> Spool:
+    """Return the hooks' spool as forgetting knows it."""
+    from memento.forgetting.spool import Spool
     from memento_ingest.hooks.spool import files, scrub
 
-    def scrub_spool(probes: Sequence[Probe]) -> int:
-        patterns = [pattern for probe in probes for pattern in probe.patterns]
-        return sum(scrub(path, patterns) for path in files(store.config.home))
-
-    return erase(store, chosen, scrub_spool)
+    return Spool(lambda: files(store.config.home), scrub)
 
 
-def _list(chosen: Sequence[Memory], as_json: bool) -> None:
+def _sessions(store: MemoryStore, query: str, named: dict[str, Any]) -> list[str]:
+    """Return the session whose title is to go even where no memory is left: one that alone was named."""
+    session = named.get("session")
+    if query or not session or named.keys() != {"session"}:
+        return []
+    return [session] if store.has_title(session) else []
+
+
+def _list(chosen: Sequence[Match], scored: bool, as_json: bool) -> None:
     if as_json:
-        print_json([memory.as_dict() for memory in chosen])
+        print_json(
+            [
+                {**match.memory.as_dict(), **({"by": match.by, "score": match.score} if scored else {})}
+                for match in chosen
+            ]
+        )
         return
     for line in _lines(chosen):
         say(line)
 
 
-def _lines(chosen: Sequence[Memory]) -> Iterator[str]:
-    for memory in chosen[:_SHOWN]:
-        yield f"{memory.id[:8]}  {memory.time[:10] or '-':<10}  {one_line(memory.text)[:90]}"
-    if len(chosen) > _SHOWN:
-        yield f"... and {len(chosen) - _SHOWN:,} more"
+def _lines(chosen: Sequence[Match]) -> Iterator[str]:
+    """Yield a line for each: what somebody is asked about must be seen whole."""
+    for memory, by, score in chosen:
+        why = f"  {score:.2f} by {by:<7}" if by in ("words", "meaning") else ""
+        yield f"{memory.id[:8]}  {memory.time[:10] or '-':<10}{why}  {one_line(memory.text)[:90]}"
 
 
-def _confirmed(chosen: Sequence[Memory]) -> bool:
+def _confirmed(chosen: Sequence[Match]) -> bool:
     """Show what it is about, and ask on a terminal. Raises UsageError elsewhere."""
     for line in _lines(chosen):
         note(line)
@@ -131,9 +160,25 @@ def _confirmed(chosen: Sequence[Memory]) -> bool:
     return typer.confirm(f"Forget {counted(len(chosen), 'memory')} for good?")
 
 
-def _print(receipt: Receipt) -> None:
+def _end(receipt: Receipt, json_: bool | None) -> None:
+    """Print the receipt; raises typer.Exit where something is left."""
+    if wants_json(json_):
+        print_json(receipt.as_dict())
+    else:
+        show(receipt)
+    if receipt.left:
+        raise typer.Exit(PARTIAL)
+
+
+def show(receipt: Receipt) -> None:
+    """Print a receipt for a person."""
     say(f"forgot {counted(len(receipt.ids), 'memory')}")
-    places = {"journal": receipt.journal, "quarantine": receipt.quarantine, "spool": receipt.spool}
+    places = {
+        "titles": receipt.titles,
+        "journal": receipt.journal,
+        "quarantine": receipt.quarantine,
+        "spool": receipt.spool,
+    }
     say("also taken out: " + (", ".join(f"{name} {n:,}" for name, n in places.items() if n) or "nothing"))
     say(f"backups: {receipt.backups}")
     say(f"searched every byte of the files ({len(receipt.searched):,}) for pieces of the texts ({receipt.probes:,})")

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memento.cli.ending import FAILED, NOTHING_FOUND
+from memento.cli.ending import FAILED, NOTHING_FOUND, PARTIAL
 from memento.cli.output import AsJson, Db, configured, console, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
 from memento.home import expand_user
 
 if TYPE_CHECKING:
+    from memento.forgetting.receipt import Receipt
     from memento.storage.accounts import SourceAccount
     from memento.storage.ignored import Kind
+    from memento.store import MemoryStore
     from memento_ingest.unread import Unread
 
 _MOST_NAMED = 10
@@ -163,9 +165,12 @@ def ignore(
 
     Without an option it lists what is kept out.
     A single message stays out when it holds #nomemory.
+
+    Exit code 4: a file still holds a piece of what was forgotten.
     """
     from memento.store import MemoryStore
 
+    left: list[str] = []
     wanted: list[tuple[Kind, str]] = [("session", session)] if session else []
     if project:
         wanted.append(("project", str(expand_user(project).absolute())))
@@ -174,8 +179,11 @@ def ignore(
     with MemoryStore(config=configured(db)) as store:
         for kind, value in wanted:
             if not remove:
-                forgotten = store.ignore(kind, value, forget=forget)
-                note(f"{kind} {value} is left out from now on" + (f", {forgotten} forgotten" if forget else ""))
+                store.ignore(kind, value)
+                forgotten = _forget_all(store, kind, value) if forget else None
+                count = f", {len(forgotten.ids)} forgotten" if forgotten else ""
+                left += forgotten.left if forgotten else []
+                note(f"{kind} {value} is left out from now on{count}")
             elif store.unignore(kind, value):
                 note(f"{kind} {value} is captured again; its files are read anew by the next `memento ingest`")
             else:
@@ -189,6 +197,19 @@ def ignore(
             say(value)
         if not (kept_out.sessions or kept_out.projects):
             note("nothing is kept out")
+    for place in left:
+        note(f"still in {place}")
+    if left:
+        raise typer.Exit(PARTIAL)
+
+
+def _forget_all(store: MemoryStore, kind: Kind, value: str) -> Receipt:
+    """Forget what is stored of an ignored session or project; nothing more of it comes in meanwhile."""
+    from memento.cli.forgetting import spool_of
+    from memento.forgetting import erasing
+
+    sessions = [value] if kind == "session" else []
+    return erasing.forget(store, store.stored_of(kind, value), spool_of(store), sessions=sessions)
 
 
 def _size(path: Path) -> int:

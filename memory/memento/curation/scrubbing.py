@@ -18,9 +18,10 @@ from memento import journal
 from memento.backup import Shelf
 from memento.backup.scrubbing import replace_all
 from memento.counted import counted
+from memento.errors import StoreError
 from memento.memory import Memory
 from memento.search.store_index import folder_of
-from memento.storage import counters, curating, erasure, mending, rows, upkeep
+from memento.storage import compaction, counters, curating, erasure, mending, rows
 from memento.store import MemoryStore
 from memento_policies import Policy
 
@@ -84,11 +85,13 @@ def scrub(
 
     receipt.journal = journal.redact(journal.journal_path(store.path), redact)
     receipt.spool = scrub_spool(redact)
-    if changed or beside:
-        with store.database.read() as connection:
-            erasure.compact(connection)  # free pages may hold what a row held before
-            upkeep.checkpoint(connection)
+    problem = compaction.compact(store.database) if changed or beside else ""  # free pages hold what rows held before
     receipt.backups = _renew_backups(store, receipt, keep_backups)
+    if problem:
+        raise StoreError(
+            f"the secrets are out of the rows, but free pages of {store.path} may hold them still ({problem}): "
+            "`memento forget --finish` writes the file anew"
+        )
     return receipt
 
 
@@ -96,7 +99,7 @@ def _rewrite(
     store: MemoryStore, changed: Mapping[str, Mapping[str, str]], beside: Sequence[tuple[curating.Place, str]]
 ) -> None:
     """Put the texts without their secrets in the place of those with them, in one transaction."""
-    with erasure.overwriting(store.database.connection), store.database.write(durable=True) as connection:
+    with store.database.write(durable=True) as connection, erasure.overwriting(connection, words=False):
         for memory, columns in changed.items():
             curating.rewrite(connection, memory, columns)
         for place, text in beside:

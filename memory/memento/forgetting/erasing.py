@@ -1,146 +1,178 @@
 """Forgetting memories everywhere at once, and the receipt that says where they were and that they are gone.
 
-Order: first the rows, their tombstones and the journal's line, in one transaction, so that a kill afterwards leaves
-something that is forgotten already and only not yet overwritten; running it again finishes it.
+Order: first the rows, what was derived from them, their tombstones and the journal's line, in one transaction. A kill
+or a failure afterwards leaves something that is forgotten already and only not yet overwritten: a note in the store
+says so, and `finish` (`memento forget --finish`) does what is left, as often as it takes.
 """
 
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+
+import apsw
 
 from memento import journal
 from memento.backup import Shelf
-from memento.backup.archive import unpacked
 from memento.backup.scrubbing import replace_all, scrub_all
 from memento.counted import counted
-from memento.errors import BackupDamaged
-from memento.forgetting.probes import Probe, blocks_of, found_in, probes
+from memento.errors import StoreError
+from memento.forgetting.probes import Probe, probes, values
+from memento.forgetting.receipt import FINISH, Receipt
+from memento.forgetting.spool import NO_SPOOL, Spool
+from memento.forgetting.verification import verify
 from memento.memory import Memory
 from memento.search.store_index import folder_of
-from memento.storage import erasure, mending, rows, upkeep
+from memento.storage import compaction, erasure, mending, notes, tombstones, transferring
+from memento.storage.erasure import Erased
 from memento.store import MemoryStore
 
-CHECKPOINT_SECONDS: Final = 5.0
-"""How long readers of the log are waited for."""
 
-Scrub = Callable[[Sequence[Probe]], int]
-"""Takes what holds one of the probes out of a place the store does not know (the hooks' spool); returns how much."""
+def forget(
+    store: MemoryStore, memories: Sequence[Memory], spool: Spool = NO_SPOOL, *, sessions: Sequence[str] = ()
+) -> Receipt:
+    """Forget memories, and the titles of these sessions and of those the memories are of.
 
-
-@dataclass(slots=True)
-class Receipt:
-    """What was forgotten, and where."""
-
-    ids: list[str]
-    journal: int = 0
-    """Lines taken out of the journal."""
-    quarantine: int = 0
-    spool: int = 0
-    """Records taken out of the hooks' spool."""
-    backups: str = ""
-    """What was done about the backups."""
-    searched: list[str] = field(default_factory=list)
-    """Files whose every byte was searched for pieces of the forgotten texts."""
-    probes: int = 0
-    """How many pieces."""
-    left: list[str] = field(default_factory=list)
-    """Files that still hold one, and why."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON-serialisable form."""
-        return asdict(self)
-
-
-def forget(store: MemoryStore, memories: Sequence[Memory], scrub_spool: Scrub = lambda _: 0) -> Receipt:
-    """Forget memories; raises StoreError when the store cannot be written: then nothing was."""
-    receipt = Receipt([memory.id for memory in memories])
-    wanted = probes(memories)
-    receipt.probes = len(wanted)
-    tombstones = [key for memory in memories for key in rows.tombstones(memory.id, memory.text)]
-    connection = store.database.connection
-    with erasure.overwriting(connection):
-        journal.write(store.database, lambda _: [journal.Forget(tombstones)])
-        with store.database.write() as connection:
-            receipt.quarantine = erasure.empty_quarantine(connection, [probe.text for probe in wanted])
-            mending.empty_cache(connection)
-    receipt.journal = journal.scrub(journal.journal_path(store.path), frozenset(receipt.ids))
-    receipt.spool = scrub_spool(wanted)
-    shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows that are left
-    _empty_log(store)
-    receipt.backups = _forget_in_backups(store, tombstones, wanted)
-    _verify(store, receipt, wanted)
+    Raises StoreError when the store cannot be written: then nothing was forgotten.
+    """
+    keys = [key for memory in memories for key in tombstones.keys(memory.id, memory.text, memory.session_id)]
+    keys = list(dict.fromkeys((*keys, *map(tombstones.title, sessions))))
+    erased = _erase(store, keys)
+    receipt = Receipt([memory.id for memory in memories], titles=len(erased.titles), quarantine=erased.quarantine)
+    wanted = [*probes(memories, erased.titles), *_unique(store, values(memories))]
+    _overwrite(store, receipt, spool, wanted, _Texts(memories, erased, sessions))
     return receipt
 
 
-def _empty_log(store: MemoryStore) -> None:
-    """Write the log back and truncate it, as soon as no reader needs it."""
-    give_up = time.monotonic() + CHECKPOINT_SECONDS
-    while True:
-        with store.database.read() as connection:
-            if not upkeep.checkpoint(connection) or time.monotonic() > give_up:
-                return
-        time.sleep(0.05)
+def finish(store: MemoryStore, spool: Spool = NO_SPOOL) -> Receipt:
+    """Do again what comes after the rows are gone, for everything that was ever forgotten."""
+    receipt = Receipt([])
+    _overwrite(store, receipt, spool, [], _Texts([], Erased(), ()))
+    return receipt
 
 
-def _forget_in_backups(store: MemoryStore, tombstones: Sequence[str], wanted: Sequence[Probe]) -> str:
-    shelf, policy = Shelf(store.path), store.config.settings.storage.forget_backups
-    backups = shelf.all()
-    if not backups:
-        return "there are none"
-    if policy == "scrub":
-        with shelf.held():
-            changed = scrub_all(shelf, tombstones, [probe.text for probe in wanted])
-            return f"{changed} of {len(backups)} held something, and written anew without it"
-    if policy == "expire":
-        replace_all(store.database, shelf)
-        return f"{counted(len(backups), 'was', 'were')} removed and a new one taken"
-    days = store.config.settings.storage.backup_retention_days
-    return f"{counted(len(backups), 'is', 'are')} kept, for {counted(days, 'day')} at most (storage.forget_backups)"
+def is_unfinished(store: MemoryStore) -> bool:
+    """Tell whether an earlier forgetting was interrupted, or could not reach every file."""
+    with store.database.read() as connection:
+        return bool(notes.read(connection, notes.FORGETTING))
 
 
-def _verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe]) -> None:
-    """Search every byte of every file of the store."""
-    hits = _hits(store, receipt, wanted)
-    if any(path == store.path for path, _ in hits):
-        with store.database.read() as connection:
-            erasure.compact(connection)  # free pages may hold earlier versions of a text
-        _empty_log(store)
-        receipt.searched = []
-        hits = _hits(store, receipt, wanted)
-    for path, probe in hits:
-        with store.database.read() as connection:
-            others = erasure.holders(connection, probe.text)
-        reason = f"{others} other memories hold that piece" if others else "delete the file, or it goes with time"
-        receipt.left.append(f"{path}: {reason}")
+class _Texts:
+    """What was forgotten, as lines of the journal and of the spool are compared with it."""
+
+    def __init__(self, memories: Sequence[Memory], erased: Erased, sessions: Sequence[str]) -> None:
+        self.ids = frozenset((*(memory.id for memory in memories), *erased.memories))
+        self.texts = [memory.text for memory in memories]
+        self._pieces = {piece for text in self.texts for piece in tombstones.pieces(text)}
+        short = [text for text in self.texts if tombstones.TELLING <= len(text) < tombstones.PIECE]
+        self._whole = [pattern for text in (*short, *sessions) if len(text) >= 8 for pattern in Probe(text).patterns]
+
+    def are_in(self, line: bytes) -> bool:
+        """Tell whether a line holds a part of them."""
+        if any(pattern in line for pattern in self._whole):
+            return True
+        return bool(self._pieces) and tombstones.holding(line.decode("utf-8", "replace"), self._pieces)
 
 
-def _hits(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe]) -> list[tuple[Path, Probe]]:
-    hits: list[tuple[Path, Probe]] = []
-    for path, blocks in _contents(store):
-        try:
-            hits += [(path, probe) for probe in found_in(blocks, wanted)]
-        except (OSError, BackupDamaged):
-            continue  # gone meanwhile
-        receipt.searched.append(str(path))
-    return hits
-
-
-def _contents(store: MemoryStore) -> Iterable[tuple[Path, Iterable[bytes]]]:
-    """Yield every file that belongs to the store, a backup as what it holds. SQLite's own files are read by it too:
-    opening them here would drop its locks when they are closed, so they are read by another process.
+def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:
+    """Take the rows out. Postings of words are left to `compaction`: overwriting each by itself would keep others
+    from writing for minutes.
     """
-    from memento.forgetting.elsewhere import read_elsewhere
+    erased = Erased()
 
-    own = [path for path in sorted(store.path.parent.glob(f"{store.path.name}*")) if path.is_file()]
-    for path in own:
-        yield path, read_elsewhere(path)
-    spool = store.config.home / "spool"
-    for path in sorted(spool.glob("*")) if spool.is_dir() else ():
-        yield path, blocks_of(path)
-    for backup in Shelf(store.path).all():
-        yield backup.path, unpacked(backup.path)
+    def entries(connection: apsw.Connection) -> list[journal.Entry]:
+        nonlocal erased
+        notes.put(connection, notes.FORGETTING, "unfinished")
+        with erasure.overwriting(connection, words=False):
+            erased = erasure.erase(connection, keys)
+            mending.empty_cache(connection)
+        return [journal.Forget(list(keys))]
+
+    journal.write(store.database, entries)
+    return erased
+
+
+def _unique(store: MemoryStore, found: Sequence[Probe]) -> list[Probe]:
+    """Return the values that occur nowhere else in the store."""
+    with store.database.read() as connection:
+        return [probe for probe in found if not erasure.holders(connection, probe.text, anywhere=True)]
+
+
+def _leave_transcripts(store: MemoryStore, receipt: Receipt) -> None:
+    """Drop what is known of transcripts in forgotten projects that are gone; name those that are there: their paths
+    stay, so that they are not read again.
+    """
+    with store.database.read() as connection:
+        paths = erasure.sources_in_forgotten(connection)
+    if gone := [path for path in paths if not Path(path).exists()]:
+        with store.database.write() as connection, erasure.overwriting(connection, words=False):
+            for path in gone:
+                erasure.drop_source(connection, path)
+    receipt.left += [
+        f"{path}: a transcript in a project that was forgotten; it holds what it held, and the store keeps its path so "
+        f"as not to read it again. Delete it, {FINISH}"
+        for path in paths
+        if path not in gone
+    ]
+
+
+def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Sequence[Probe], texts: _Texts) -> None:
+    """Take what was forgotten out of every other file, and search them all for it."""
+    _leave_transcripts(store, receipt)
+    try:
+        receipt.journal = journal.scrub(journal.journal_path(store.path), texts.ids, texts.are_in)
+    except OSError as error:
+        receipt.fails(journal.journal_path(store.path), error)
+    for path in spool.files():
+        try:
+            receipt.spool += spool.scrub(path, texts.are_in)
+        except OSError as error:
+            receipt.fails(path, error)
+    shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows that are left
+    if problem := compaction.compact(store.database):
+        receipt.left.append(f"{store.path}: its free pages may hold deleted text ({problem}); {FINISH}")
+    _forget_in_backups(store, receipt, texts.texts)
+    verify(store, receipt, wanted, spool)
+    if not receipt.left:
+        with store.database.write(derived=True) as connection:
+            notes.drop(connection, notes.FORGETTING)
+
+
+def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: Sequence[str]) -> None:
+    shelf, settings = Shelf(store.path), store.config.settings.storage
+    backups = [*(backup.path for backup in shelf.all()), *shelf.unreadable()]
+    if not backups:
+        receipt.backups = "there are none"
+        return
+    if settings.forget_backups == "keep":
+        days = counted(settings.backup_retention_days, "day")
+        receipt.backups = f"{counted(len(backups), 'is', 'are')} kept, for {days} at most (storage.forget_backups)"
+        return
+    try:
+        if settings.forget_backups == "expire":
+            replace_all(store.database, shelf)
+            receipt.backups = f"{counted(len(backups), 'was', 'were')} removed and a new one taken"
+            _keep(receipt, dict.fromkeys(shelf.unreadable(), "it cannot be read as a backup"))
+            return
+        with store.database.read() as connection:
+            keys = list(transferring.forgotten(connection))
+        with shelf.held():
+            done = scrub_all(shelf, keys, texts)
+    except (OSError, StoreError) as error:
+        reason = str(getattr(error, "strerror", None) or error)
+        receipt.backups = f"none of {len(backups)} could be rewritten ({reason}); all are kept"
+        _keep(receipt, dict.fromkeys(backups, reason))
+        return
+    receipt.backups = f"{done.rewritten} of {len(backups)} held something and were rewritten without it"
+    if done.kept:
+        receipt.backups += f"; {counted(len(done.kept), 'is', 'are')} kept as they were"
+    _keep(receipt, done.kept)
+
+
+def _keep(receipt: Receipt, kept: dict[Path, str]) -> None:
+    for path, reason in kept.items():
+        receipt.left.append(
+            f"{path}: kept as it is, since it could not be rewritten ({reason}); it may hold what was forgotten. "
+            f"Delete it if you can do without it, or remove the cause: {FINISH}"
+        )

@@ -3,40 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Unpack
+from contextlib import suppress
+from typing import Final, Literal, NamedTuple, Unpack
 
-from memento.errors import UnknownMemory, UsageError
+from memento.errors import ModelError, UnknownMemory, UsageError
 from memento.memory import Memory
 from memento.narrowing import Filters, to_filter
-from memento.storage import rows
+from memento.search.query import parse
+from memento.search.terms import terms
+from memento.storage import fulltext, rows
 from memento.storage.filters import where
 from memento.store import MemoryStore
 
-MOST_FOUND = 50
-"""Results of a query that are offered: what lies further down has little to do with it."""
-EVERY = 1 << 40
+CLEAR: Final = 0.6
+"""Cosine from which a text clearly says what the query says: texts of the same subject lie below it."""
+EVERY: Final = 1 << 40
+
+
+class Match(NamedTuple):
+    """A memory that is to be forgotten, and why."""
+
+    memory: Memory
+    by: Literal["id", "filter", "words", "meaning"]
+    score: float = 1.0
+    """In [0, 1]: the cosine for `meaning`; 1 where it is exactly what was named, or holds every word."""
 
 
 def select(store: MemoryStore, ids: Sequence[str] = (), query: str = "", **filters: Unpack[Filters]) -> list[Memory]:
+    """Return the memories of `matches`."""
+    return [match.memory for match in matches(store, ids, query, **filters)]
+
+
+def matches(store: MemoryStore, ids: Sequence[str] = (), query: str = "", **filters: Unpack[Filters]) -> list[Match]:
     """Return the memories that these name, each once, latest first.
 
-    Ids (or their beginnings) stand for themselves; beside them, what fits all of the filters, or of that a query's
-    results. Raises UsageError when nothing is named or an id fits several memories, UnknownMemory when it fits none.
+    Ids (or their beginnings) stand for themselves; beside them, what fits all of the filters, or of that what the
+    query matches: every word of it occurs, or it is clearly said in other words. Raises UsageError when nothing is
+    named or an id fits several memories, UnknownMemory when it fits none.
     """
     within = to_filter(filters)
     if not (ids or query) and within.empty:
         raise UsageError("name what to forget: an ID, --query, --session, --project, --before, ...")
-    found: dict[str, Memory] = {}
+    found: dict[str, Match] = {}
     for one in ids:
         memory = store.get(one)
         if memory is None:
             raise UnknownMemory(one)
-        found[memory.id] = memory
+        found[memory.id] = Match(memory, "id")
     if query:
-        found.update({one.id: one.memory for one in store.recall(query, MOST_FOUND, **filters)})
+        found = {**{match.memory.id: match for match in _asked_for(store, query, filters)}, **found}
     elif not within.empty:
         condition, parameters = where(within)
         with store.database.read() as connection:
             selected = rows.select(connection, condition, parameters, "timestamp DESC", EVERY)
-        found.update({memory.id: memory for memory in selected})
-    return sorted(found.values(), key=lambda memory: -memory.timestamp)
+        found = {**{memory.id: Match(memory, "filter") for memory in selected}, **found}
+    return sorted(found.values(), key=lambda match: -match.memory.timestamp)
+
+
+def _asked_for(store: MemoryStore, query: str, filters: Filters) -> list[Match]:
+    """Return everything that a query matches, copies too, however many there are."""
+    asked = parse(query, to_filter(filters))
+    with store.database.read() as connection:
+        words = fulltext.indexed(connection, terms(asked.text))
+        by_words = fulltext.with_all(connection, words, asked.filter)
+    by_meaning: dict[int, float] = {}
+    if asked.text.strip():
+        with suppress(ModelError):  # without a model, by words alone
+            by_meaning = store.nearest(asked.text, CLEAR, asked.filter)
+    elif not asked.filter.empty:
+        condition, parameters = where(asked.filter)
+        with store.database.read() as connection:
+            selected = rows.select(connection, condition, parameters, "timestamp DESC", EVERY)
+        return [Match(memory, "filter") for memory in selected]
+    with store.database.read() as connection:
+        memories = rows.by_nums(connection, [*{**by_words, **by_meaning}])
+    return [
+        Match(memory, "words") if num in by_words else Match(memory, "meaning", round(by_meaning[num], 2))
+        for num, memory in memories.items()
+    ]

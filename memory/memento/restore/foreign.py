@@ -14,7 +14,7 @@ import apsw
 from memento.admission import Admission, Refused
 from memento.errors import BackupDamaged
 from memento.memory import Memory, NewMemory
-from memento.storage import ignored, rows, sources, transferring
+from memento.storage import ignored, rows, sources, tombstones, transferring
 from memento.storage.database import Database
 from memento.storage.sources import SessionTitle
 
@@ -24,7 +24,7 @@ _BATCH = 1_000
 def admit(copy: apsw.Connection, database: Database, admission: Admission) -> None:
     """Write the rows of a copy into an empty store. Raises BackupDamaged for one that cannot be read."""
     with database.write() as connection:
-        rows.bury(connection, list(transferring.forgotten(copy)))
+        tombstones.bury(connection, list(transferring.forgotten(copy)))
         for session in ignored.load(copy).sessions:
             ignored.add(connection, "session", session)
         titles = (admission.title(*row[:3]) for row in transferring.titles(copy))

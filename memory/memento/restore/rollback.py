@@ -20,7 +20,7 @@ from memento.backup import Backup, Shelf, unpack
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError
 from memento.restore import foreign, record
 from memento.restore.record import Healing
-from memento.storage import mending, rows, salvage, snapshot, swap
+from memento.storage import compaction, ignored, mending, rows, salvage, snapshot, swap, tombstones
 from memento.storage.database import Database
 from memento.times import now_ms
 
@@ -30,11 +30,11 @@ def roll_back(
 ) -> Healing:
     """Put the first of these backups that is sound in the place of the store; without any, an empty store.
 
-    `take_over` also takes the rows that can still be read from the file that is replaced. The caller holds the lock of
-    healing. Of a backup from elsewhere, only rows are restored, as `admission` lets them in; without it, the backups
-    are the store's own. `why` says what is damaged, and is empty where the store is sound. Raises BackupDamaged or,
-    for a store that is damaged too, StoreCorrupt when none of the backups is sound; StoreError when files cannot be
-    written.
+    `take_over` also takes the rows that can still be read from the file that is replaced. What that file forgot and
+    ignores is forgotten and ignored in any case. The caller holds the lock of healing. Of a backup from elsewhere, only
+    rows are restored, as `admission` lets them in; without it, the backups are the store's own. `why` says what is
+    damaged, and is empty where the store is sound. Raises BackupDamaged or, for a store that is damaged too,
+    StoreCorrupt when none of the backups is sound; StoreError when files cannot be written.
     """
     now = now_ms()
     aside = _free_name(swap.place_of(path), now, "damaged" if why else "replaced")
@@ -54,7 +54,7 @@ def roll_back(
         backup_at=chosen.manifest.at if chosen else 0,
         aside=str(aside) if aside.exists() else "",
     )
-    return _catch_up(path, healing, aside if take_over else None)
+    return _catch_up(path, healing, aside, take_over=take_over)
 
 
 def candidates(path: Path) -> list[Backup]:
@@ -119,14 +119,15 @@ def _remove_locks(target: Path) -> None:
         lock.unlink()
 
 
-def _catch_up(path: Path, healing: Healing, aside: Path | None) -> Healing:
+def _catch_up(path: Path, healing: Healing, aside: Path, *, take_over: bool) -> Healing:
     """Bring in what came after the backup; all of it is harmless to repeat."""
     database = Database(path)
     try:
-        replayed = 0
-        with suppress(OSError):
-            replayed = journal.replay(database)
-        taken, unreadable = _salvage(database, aside) if aside and aside.exists() else (0, 0)
+        with compaction.after_deletions(database):
+            replayed = 0
+            with suppress(OSError):
+                replayed = journal.replay(database)
+            taken, unreadable = _salvage(database, aside, take_over=take_over) if aside.exists() else (0, 0)
         done = msgspec.structs.replace(healing, replayed=replayed, salvaged=taken, unreadable=unreadable)
         with database.write(durable=True) as connection:
             record.write(connection, done)
@@ -135,8 +136,11 @@ def _catch_up(path: Path, healing: Healing, aside: Path | None) -> Healing:
     return done
 
 
-def _salvage(database: Database, aside: Path) -> tuple[int, int]:
-    """Take what the damaged file holds beyond the backup; return how many rows, and how many cannot be read."""
+def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, int]:
+    """Take what the damaged file holds beyond the backup; return how many rows, and how many cannot be read.
+
+    Without `take_over` only what is to stay out.
+    """
     taken = 0
     try:
         wreck = salvage.Wreck(aside)
@@ -144,8 +148,12 @@ def _salvage(database: Database, aside: Path) -> tuple[int, int]:
         return 0, 0
     try:
         with database.write() as connection:
-            rows.bury(connection, wreck.forgotten())
-            for memory in wreck.memories():
+            forgotten = wreck.forgotten()
+            tombstones.bury(connection, forgotten)
+            rows.delete(connection, forgotten)
+            for kind, value in wreck.ignored():
+                ignored.add(connection, kind, value)
+            for memory in wreck.memories() if take_over else ():
                 counts = rows.put(connection, [memory])
                 taken += len(counts.stored) + len(counts.extended)
     finally:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import apsw
 
 from memento.errors import StoreRestored
 from memento.memory import Counts, NewMemory
-from memento.storage import rows, sources
+from memento.storage import ignored, rows, sources
 from memento.storage.database import Database
+from memento.storage.ignored import Ignored
 from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally
+
+IGNORED: Final = LedgerKey("skipped", "ignored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,15 @@ def commit(database: Database, *batches: Batch, generation: int = 0) -> Counts:
 
 
 def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
-    """Write batches inside the caller's transaction."""
-    counts = rows.put(connection, [memory for batch in batches for memory in batch.memories])
+    """Write batches inside the caller's transaction.
+
+    What the user ignores is left out here: it may have been ignored since the batch was read.
+    """
+    read = sum(len(batch.memories) for batch in batches)
+    if out := ignored.load(connection):
+        batches = [_without_ignored(batch, out) for batch in batches]
+    memories = [memory for batch in batches for memory in batch.memories]
+    counts = rows.put(connection, memories)._replace(ignored=read - len(memories))
     for batch in batches:
         rows.deactivate(connection, batch.inactive)
         sources.entitle(connection, batch.titles)
@@ -58,6 +70,31 @@ def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
         if batch.source is not None:
             _account(connection, batch, batch.source)
     return counts
+
+
+def _without_ignored(batch: Batch, out: Ignored) -> Batch:
+    """Return a batch without the memories that are ignored, and a ledger that counts them so."""
+    kept = [memory for memory in batch.memories if not out.covers(memory.session_id, memory.project)]
+    left_out = Counter(_stored_as(one) for one in batch.memories)
+    left_out.subtract(Counter(_stored_as(one) for one in kept))
+    if not kept and (IGNORED in batch.ledger or batch.memories):  # what cannot be read beside it is of the same session
+        batch = replace(batch, defects=[defect._replace(sample="") for defect in batch.defects])
+    if len(kept) == len(batch.memories):
+        return batch
+    ledger = dict(batch.ledger)
+    moved = ledger.get(IGNORED, Tally(0, 0))
+    for key, count in left_out.items():
+        stored = ledger.get(key, Tally(0, 0))
+        messages = min(count, stored.messages)
+        size = stored.bytes if messages == stored.messages else 0  # of several messages nobody knows each one's bytes
+        ledger[key] = Tally(stored.messages - messages, stored.bytes - size)
+        moved = Tally(moved.messages + messages, moved.bytes + size)
+    used = {key: tally for key, tally in ledger.items() if tally != (0, 0)}
+    return replace(batch, memories=kept, ledger={**used, IGNORED: moved})
+
+
+def _stored_as(memory: NewMemory) -> LedgerKey:
+    return LedgerKey("stored", str(memory.why.get("reason", "")))
 
 
 def _account(connection: apsw.Connection, batch: Batch, source: SourceState) -> None:

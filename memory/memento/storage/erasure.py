@@ -2,59 +2,181 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import apsw
 
-from memento.storage import counters, rows
+from memento.storage import counters, notes, tombstones
 
 _WORDS: Final = "INSERT INTO memories_fts (memories_fts, rank) VALUES ('secure-delete', ?)"
 """Without it FTS5 only marks what is deleted, until its segments are merged some day."""
+_THESE: Final = "IN (SELECT value FROM json_each(?))"
+_NAMING: Final = 8
+"""Characters from which a session's id is taken to name it alone, wherever it occurs."""
+_FOUND: Final = f"SELECT num, id, text, session_id, project, speaker FROM memories WHERE id {_THESE}"
+_PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("memories", ("text", "tags", "speaker", "project", "session_id", "source", "meta", "why", "collection")),
+    ("sessions", ("title", "session_id")),
+    ("ignored", ("value",)),
+)
+"""Where a text may be that somebody wants to keep."""
+_BESIDE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("memories", ("role", "trust", "kind", "coalesce(model, '')")),
+    ("sources", ("path", "format", "state", "coalesce(error, '')")),
+    ("followed", ("path",)),
+    ("ledger", ("reason",)),
+    ("quarantine", ("reason", "sample")),
+    ("jobs", ("name", "coalesce(last_error, '')")),
+    ("meta", ("key", "value")),
+    ("sqlite_schema", ("coalesce(sql, '')",)),
+)
+
+
+@dataclass(slots=True)
+class Erased:
+    """What was taken out of a database."""
+
+    memories: list[str] = field(default_factory=list)
+    """Ids of the rows that were there."""
+    titles: list[str] = field(default_factory=list)
+    quarantine: int = 0
+    """Samples that were emptied."""
+    states: int = 0
+    """Parsers' states that named a project or a speaker."""
+
+    def __bool__(self) -> bool:
+        return bool(self.memories or self.titles or self.quarantine or self.states)
 
 
 @contextmanager
-def overwriting(connection: apsw.Connection) -> Iterator[None]:
-    """Overwrite what is deleted meanwhile, whatever it costs, in the full-text index too; not inside a transaction."""
+def overwriting(connection: apsw.Connection, *, words: bool = True) -> Iterator[None]:
+    """Overwrite what is deleted meanwhile, whatever it costs; in the full-text index with `words`.
+
+    Inside the caller's transaction: what is set for the full-text index is written there.
+    """
     connection.pragma("secure_delete", "on")
-    connection.execute(_WORDS, (1,))
     try:
+        if words:
+            connection.execute(_WORDS, (1,))
         yield
+        if words:
+            connection.execute(_WORDS, (0,))
     finally:
-        connection.execute(_WORDS, (0,))
         connection.pragma("secure_delete", "fast")
 
 
-def empty_quarantine(connection: apsw.Connection, needles: Iterable[str]) -> int:
-    """Remove quarantined samples that hold one of these texts, inside the caller's transaction; return how many."""
-    removed = 0
-    for needle in needles:
-        connection.execute("DELETE FROM quarantine WHERE instr(sample, ?) > 0", (needle,))
-        removed += connection.changes()
-    return removed
+def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str] = ()) -> Erased:
+    """Take memories and all that was derived from them out, inside the caller's transaction; leave their tombstones.
+
+    `keys` are tombstones; `texts` are those of memories that may have been taken out before. For use in `overwriting`.
+    """
+    given = json.dumps(list(keys))
+    rows: list[tuple[Any, ...]] = connection.execute(_FOUND, (given,)).fetchall()
+    own = {key for _, memory, text, session, *_ in rows for key in tombstones.keys(memory, text, session)}
+    tombstones.bury(connection, own)
+    nums = json.dumps([row[0] for row in rows])
+    connection.execute(f"DELETE FROM memory_tags WHERE num {_THESE}", (nums,))
+    connection.execute(f"DELETE FROM memories WHERE num {_THESE}", (nums,))
+    erased = Erased([row[1] for row in rows])
+    sessions = {str(row[3]) for row in rows} - {""}
+    erased.titles = _erase_titles(connection, sessions, {key for key in keys if key.startswith("title:")})
+    wanted = {piece for text in (*(row[2] for row in rows), *texts) for piece in tombstones.pieces(text)}
+    tombstones.bury_pieces(connection, wanted)
+    erased.quarantine = _empty_samples(connection, wanted, _gone(connection, sessions, "session_id"))
+    values = {*_gone(connection, {str(row[4]) for row in rows}, "project")}
+    values |= _gone(connection, {str(row[5]) for row in rows}, "speaker")
+    tombstones.bury_values(connection, values)
+    erased.states = _blank_states(connection, values)
+    if rows:
+        counters.add(connection, counters.DELETIONS, 1)
+    return erased
 
 
-def holders(connection: apsw.Connection, needle: str) -> int:
-    """Count the memories that hold a text: it may be part of others, which stay."""
-    return int(connection.execute("SELECT count(*) FROM memories WHERE instr(text, ?) > 0", (needle,)).get or 0)
+def erase_from_copy(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]) -> Erased:
+    """Forget in a copy that nobody else uses, and write it anew without the bytes; return what it held."""
+    connection.execute("BEGIN IMMEDIATE")
+    erased = erase(connection, keys, texts)
+    if erased:
+        tombstones.bury(connection, keys)
+        notes.drop(connection, notes.FORGETTING)
+    connection.execute("COMMIT" if erased else "ROLLBACK")
+    if erased:  # old pages and segments are left behind, so that nothing needs to be overwritten
+        connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('optimize')")
+        connection.execute("VACUUM")
+    return erased
 
 
-def compact(connection: apsw.Connection) -> None:
-    """Write the file anew without its free pages."""
-    connection.execute("VACUUM")
+def holders(connection: apsw.Connection, needle: str, *, anywhere: bool = False) -> int:
+    """Count the memories, titles and ignored names that hold a text: it may be part of others, which stay.
+
+    `anywhere` looks into everything else that the file holds too, and takes capitals for small letters.
+    """
+    total = 0
+    for table, columns in (*_PLACES, *(_BESIDE if anywhere else ())):
+        joined = " || char(0) || ".join(columns)
+        held = "instr(lower({}), lower(?))" if anywhere else "instr({}, ?)"
+        found = connection.execute(f"SELECT count(*) FROM {table} WHERE {held.format(joined)} > 0", (needle,)).get
+        total += int(found or 0)
+    return total
 
 
-def erase_from_copy(connection: apsw.Connection, tombstones: Sequence[str], needles: Iterable[str]) -> int:
-    """Forget in a copy that nobody else uses, and write it anew without the bytes; return how many there were."""
-    with overwriting(connection):
-        connection.execute("BEGIN IMMEDIATE")
-        gone = rows.delete(connection, tombstones)
-        gone += empty_quarantine(connection, needles)
-        if gone:
-            rows.bury(connection, tombstones)
-            counters.add(connection, counters.DELETIONS, 1)
-        connection.execute("COMMIT")
-        if gone:
-            compact(connection)
-    return gone
+def sources_in_forgotten(connection: apsw.Connection) -> list[str]:
+    """Return the paths of known transcripts that lie in a project that was forgotten."""
+    gate = tombstones.Gate(connection)
+    known = connection.execute("SELECT path FROM sources UNION SELECT path FROM followed").fetchall()
+    return [str(path) for (path,) in known if gate.refuses_path(str(path))]
+
+
+def drop_source(connection: apsw.Connection, path: str) -> None:
+    """Forget how far a transcript that is gone was read, inside the caller's transaction."""
+    connection.execute("DELETE FROM quarantine WHERE source IN (SELECT num FROM sources WHERE path = ?)", (path,))
+    connection.execute("DELETE FROM ledger WHERE source IN (SELECT num FROM sources WHERE path = ?)", (path,))
+    connection.execute("DELETE FROM sources WHERE path = ?", (path,))
+    connection.execute("DELETE FROM followed WHERE path = ?", (path,))
+
+
+def _erase_titles(connection: apsw.Connection, sessions: set[str], keys: set[str]) -> list[str]:
+    if keys:  # only hashes: the sessions themselves tell which they are
+        known = connection.execute("SELECT DISTINCT session_id FROM sessions")
+        sessions = sessions | {str(session) for (session,) in known if tombstones.title(str(session)) in keys}
+    given = json.dumps(sorted(sessions))
+    gone = connection.execute(f"DELETE FROM sessions WHERE session_id {_THESE} RETURNING title", (given,)).fetchall()
+    return [str(title) for (title,) in gone]
+
+
+def _gone(connection: apsw.Connection, values: set[str], column: str) -> set[str]:
+    """Return those of a column's values that no memory has any more."""
+    there = f"SELECT {column} FROM memories WHERE {column} {_THESE}"
+    return values - {""} - {str(one) for (one,) in connection.execute(there, (json.dumps(sorted(values)),))}
+
+
+def _empty_samples(connection: apsw.Connection, wanted: set[str], sessions: set[str]) -> int:
+    """Empty the samples that hold a piece, and those of transcripts that are of one of these sessions alone."""
+    samples = connection.execute("SELECT num, sample FROM quarantine WHERE sample <> ''")
+    emptied = {num: sample for num, sample in samples if tombstones.holding(sample, wanted)} if wanted else {}
+    for session in sessions:
+        if len(session) >= _NAMING:
+            emptied |= dict(
+                connection.execute(
+                    "SELECT q.num, q.sample FROM quarantine AS q JOIN sources AS s ON s.num = q.source WHERE "
+                    "q.sample <> '' AND (instr(q.sample, ?1) > 0 OR instr(s.path, ?1) > 0 OR instr(s.state, ?1) > 0)",
+                    (session,),
+                )
+            )
+    connection.executemany("UPDATE quarantine SET sample = '' WHERE num = ?", [(num,) for num in emptied])
+    tombstones.bury_samples(connection, emptied.values())
+    return len(emptied)
+
+
+def _blank_states(connection: apsw.Connection, values: set[str]) -> int:
+    changed = {}
+    for num, state in connection.execute("SELECT num, state FROM sources WHERE state <> '{}'") if values else ():
+        known = json.loads(state)
+        if (without := tombstones.blanked(known, values)) != known:
+            changed[num] = json.dumps(without)
+    connection.executemany("UPDATE sources SET state = ? WHERE num = ?", [(new, num) for num, new in changed.items()])
+    return len(changed)

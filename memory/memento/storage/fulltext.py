@@ -84,6 +84,18 @@ def bm25(connection: apsw.Connection, words: Sequence[str], filter_: Filter, lim
     return dict(connection.execute(sql, bound))
 
 
+def with_all(connection: apsw.Connection, words: Sequence[str], filter_: Filter) -> dict[int, float]:
+    """Return {row number: BM25} of every memory that holds all of these words, in text, tags or speaker."""
+    if not words:
+        return {}
+    condition, parameters = where(filter_)
+    sql = (
+        f"SELECT memories_fts.rowid, {_SCORE} FROM memories_fts JOIN memories ON memories.num = memories_fts.rowid "
+        f"AND {condition} WHERE memories_fts MATCH ? ORDER BY score DESC"
+    )
+    return dict(connection.execute(sql, (*parameters, " AND ".join(map(quote, words)))))
+
+
 def selective(holding: Holding, postings: int) -> list[str]:
     """Return the words to search for, the rarest first, as many as `postings` occurrences allow; at least one.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import apsw
 
 from memento.times import now_ms
 
 Kind = Literal["session", "project"]
+KINDS: Final[tuple[Kind, ...]] = ("session", "project")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Ignored:
             return True
         return any(project == known or project.startswith(f"{known}/") for known in self.projects)
 
+    def __bool__(self) -> bool:
+        return bool(self.sessions or self.projects)
+
 
 def load(connection: apsw.Connection) -> Ignored:
     """Return everything that is ignored."""
@@ -36,8 +40,16 @@ def load(connection: apsw.Connection) -> Ignored:
 
 
 def add(connection: apsw.Connection, kind: Kind, value: str) -> None:
-    """Ignore a session or a project from now on, inside the caller's transaction."""
+    """Ignore a session or a project from now on, inside the caller's transaction.
+
+    Titles that may be of what is ignored go: those of sessions without a memory, which would tell the project.
+    """
     connection.execute("INSERT OR IGNORE INTO ignored (kind, value, at) VALUES (?, ?, ?)", (kind, value, now_ms()))
+    connection.execute(
+        "DELETE FROM sessions WHERE (?1 = 'project' OR session_id = ?2) "
+        "AND NOT EXISTS (SELECT 1 FROM memories WHERE memories.session_id = sessions.session_id)",
+        (kind, value),
+    )
 
 
 def remove(connection: apsw.Connection, kind: Kind, value: str) -> bool:

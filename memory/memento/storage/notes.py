@@ -8,6 +8,8 @@ import apsw
 
 HEALTH_CURSOR: Final = "health_cursor"
 """The row number up to which the hourly examination has come."""
+FORGETTING: Final = "forgetting"
+"""Set from the moment something is forgotten until it has left the file's free pages, the journal and the backups."""
 HEALED: Final = "healed"
 """JSON: what was last mended or restored (restore.record.Healing)."""
 
@@ -23,3 +25,8 @@ def put(connection: apsw.Connection, name: str, value: str) -> None:
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (name, value),
     )
+
+
+def drop(connection: apsw.Connection, name: str) -> None:
+    """Remove a note inside the caller's transaction."""
+    connection.execute("DELETE FROM meta WHERE key = ?", (name,))

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import apsw
 
-from memento.identity import row_hash, text_hash
+from memento.identity import row_hash
 from memento.memory import Counts, Memory, NewMemory
-from memento.storage import counters
+from memento.storage import erasure, notes
 from memento.storage.filters import AMONG, REPLACED_BY, listed
+from memento.storage.tombstones import Gate
 from memento.times import now_ms
 
 HASHED: Final = (
@@ -40,8 +41,9 @@ UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash)
     model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL
 WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text < ?))
 """
-_TELLING: Final = 20
-"""Characters from which a text is taken to be said once."""
+_OVERWRITTEN: Final = 500
+"""Memories whose words are overwritten in the full-text index one by one: more would keep others from writing for too
+long, and their words stay in its old segments until these are merged (storage.compaction)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,19 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
 
     What the user deleted stays out, unless `revive`: an explicit `remember` of the same thing lifts the tombstone.
     """
-    forgets = connection.execute("SELECT EXISTS (SELECT 1 FROM tombstones)").get
+    gate = Gate(connection)
     now = now_ms()
     stored: list[str] = []
     extended: list[str] = []
     duplicates = forgotten = 0
     for given in memories:
         memory = given.clamped(now)
-        if forgets and _tombstoned(connection, memory, revive):
+        if revive:
+            gate.lift(memory)
+        elif gate.refuses(memory):
             forgotten += 1
             continue
+        gate.took(memory)
         columns = _columns(memory)
         rest = (int(memory.active), now, row_hash(columns))
         connection.execute(_INSERT, (*columns, *rest))
@@ -130,50 +135,23 @@ def after(connection: apsw.Connection, num: int, limit: int) -> list[Row]:
 
 
 def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
-    """Delete memories inside the caller's transaction, leaving tombstones; return how many there were."""
-    deleted = 0
-    for memory in ids:
-        connection.execute("DELETE FROM memories WHERE id = ?", (memory,))
-        if connection.changes():
-            deleted += 1
-            bury(connection, [memory])
-    if deleted:
-        counters.add(connection, counters.DELETIONS, 1)
-    return deleted
+    """Delete memories with all that was derived from them inside the caller's transaction, so that the bytes go too.
 
-
-def bury(connection: apsw.Connection, ids: Sequence[str]) -> None:
-    """Leave tombstones inside the caller's transaction: memories of these ids are not taken in again."""
-    now = now_ms()
-    connection.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(memory, now) for memory in ids])
+    They leave tombstones. `ids` may hold other tombstones; that of a session takes its titles. Returns how many
+    memories there were.
+    """
+    here = f"SELECT count(*) FROM memories WHERE id {AMONG}"
+    is_quick = int(connection.execute(here, (_list(list(ids)),)).get or 0) <= _OVERWRITTEN
+    if not is_quick:
+        notes.put(connection, notes.FORGETTING, "unfinished")
+    with erasure.overwriting(connection, words=is_quick):
+        return len(erasure.erase(connection, ids).memories)
 
 
 def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
     """Mark memories as lying on an abandoned branch."""
     for memory in ids:
         connection.execute("UPDATE memories SET active = 0 WHERE id = ?", (memory,))
-
-
-def tombstones(memory_id: str, text: str) -> list[str]:
-    """Return what stands in the table of tombstones for a forgotten memory: its id and, unless it is so short that
-    others say it too, its text. A transcript without ids of its own gives a record another id when it is edited.
-    """
-    return [memory_id, *([f"text:{text_hash(text).hex()}"] if len(text) >= _TELLING else [])]
-
-
-def is_forgotten(connection: apsw.Connection, memory_id: str, text: str) -> bool:
-    """Tell whether the user forgot a memory with this id or text."""
-    keys = tombstones(memory_id, text)
-    found = f"SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN ({', '.join('?' * len(keys))}))"
-    return bool(connection.execute(found, keys).get)
-
-
-def _tombstoned(connection: apsw.Connection, memory: NewMemory, revive: bool) -> bool:
-    if revive:
-        keys = tombstones(memory.id, memory.text)
-        connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in keys])
-        return False
-    return is_forgotten(connection, memory.id, memory.text)
 
 
 def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +12,10 @@ import apsw
 
 from memento.identity import row_hash
 from memento.memory import NewMemory
-from memento.storage import guarded, schema
+from memento.storage import guarded, schema, tombstones
+from memento.storage.ignored import KINDS, Kind
 from memento.storage.rows import HASHED
 
-_ID: Final = re.compile(r"(text:)?[0-9a-f]{32}")
 _UNREADABLE: Final = (apsw.Error, UnicodeDecodeError)
 _CHUNK: Final = 200
 _SEARCHED: Final = 100_000
@@ -34,12 +33,21 @@ class Wreck:
         """Rows found damaged so far."""
 
     def forgotten(self) -> list[str]:
-        """Return the ids of tombstones."""
+        """Return the tombstones."""
         with suppress(*_UNREADABLE):
             if not schema.is_own(self._connection, "tombstones"):
                 return []
             ids = self._connection.execute("SELECT id FROM tombstones").fetchall()
-            return [id_ for (id_,) in ids if isinstance(id_, str) and _ID.fullmatch(id_)]
+            return [id_ for (id_,) in ids if isinstance(id_, str) and tombstones.KEY.fullmatch(id_)]
+        return []
+
+    def ignored(self) -> list[tuple[Kind, str]]:
+        """Return what the user wants kept out."""
+        with suppress(*_UNREADABLE):
+            found = self._connection.execute("SELECT kind, value FROM ignored").fetchall()
+            return [
+                (kind, value) for known in KINDS for kind, value in found if kind == known and isinstance(value, str)
+            ]
         return []
 
     def memories(self) -> Iterator[NewMemory]:

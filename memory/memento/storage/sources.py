@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import apsw
 
+from memento.storage import ignored
+from memento.storage.tombstones import Gate
 from memento.times import now_ms
 
 INCOMPLETE_LINE: Final = "incomplete_line"
@@ -152,7 +154,7 @@ def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "
     if renamed_from not in ("", source.path):
         connection.execute("DELETE FROM sources WHERE path = ?", (source.path,))
         connection.execute("UPDATE sources SET path = ? WHERE path = ?", (source.path, renamed_from))
-    values = _values(source)
+    values = _values(connection, source)
     connection.execute(_ADD, values)
     if connection.changes():
         return Saved(connection.last_insert_rowid(), is_new=True)
@@ -161,16 +163,16 @@ def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "
 
 def number(connection: apsw.Connection, source: SourceState) -> int:
     """Return a source's row number inside the caller's transaction; one that is new gets a row, any other keeps its."""
-    connection.execute(_ADD, _values(source))
+    connection.execute(_ADD, _values(connection, source))
     found: int = connection.execute("SELECT num FROM sources WHERE path = ?", (source.path,)).get
     return found
 
 
-def _values(source: SourceState) -> tuple[Any, ...]:
+def _values(connection: apsw.Connection, source: SourceState) -> tuple[Any, ...]:
     return (
         source.path, source.format, source.device, source.inode, source.head_length, source.head_hash,
         source.marker_hash, source.offset, source.open_bytes, source.size, source.modified,
-        json.dumps(dict(source.state)), now_ms(),
+        json.dumps(dict(Gate(connection).state(source.state))), now_ms(),
     )  # fmt: skip
 
 
@@ -206,13 +208,13 @@ def settle(connection: apsw.Connection, source: int) -> None:
 
 
 def quarantine(connection: apsw.Connection, source: int, defects: Sequence[Defect]) -> None:
-    """Keep unreadable bytes inside the caller's transaction, once each."""
+    """Keep unreadable bytes inside the caller's transaction, once each; what was forgotten leaves an empty sample."""
     if not defects:
         return
-    now = now_ms()
+    now, gate = now_ms(), Gate(connection)
     connection.executemany(
         "INSERT OR IGNORE INTO quarantine (source, offset, length, reason, sample, at) VALUES (?, ?, ?, ?, ?, ?)",
-        [(source, *defect, now) for defect in defects],
+        [(source, *defect._replace(sample=gate.sample(defect.sample)), now) for defect in defects],
     )
 
 
@@ -227,15 +229,28 @@ def quarantined(connection: apsw.Connection, limit: int) -> list[Quarantined]:
 
 
 def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
-    """Keep each session's best title inside the caller's transaction."""
+    """Keep each session's best title inside the caller's transaction.
+
+    A session that is ignored has none, nor one of which something was forgotten: a title tells what was said.
+    """
     if not titles:
         return
+    gate, out = Gate(connection), ignored.load(connection)
+    wanted = [one for one in titles if not gate.refuses_title(one.session_id) and not out.covers(one.session_id, "")]
+    if out.projects:  # only a memory tells which project a session is of
+        there = "SELECT EXISTS (SELECT 1 FROM memories WHERE session_id = ?)"
+        wanted = [one for one in wanted if connection.execute(there, (one.session_id,)).get]
     connection.executemany(
         "INSERT INTO sessions (source, session_id, title, title_rank) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (source, session_id) DO UPDATE SET title = excluded.title, title_rank = excluded.title_rank "
         "WHERE excluded.title_rank >= title_rank",
-        titles,
+        wanted,
     )
+
+
+def has_title(connection: apsw.Connection, session: str) -> bool:
+    """Tell whether a session has a title."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM sessions WHERE session_id = ?)", (session,)).get)
 
 
 UNRECOGNISED: Final = "unrecognised"

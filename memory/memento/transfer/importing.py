@@ -23,7 +23,7 @@ from memento.admission import Admission, Refused
 from memento.errors import UsageError
 from memento.link_key import link_key
 from memento.memory import NewMemory
-from memento.storage import capture, ignored, rows, sources, transferring
+from memento.storage import capture, compaction, ignored, rows, sources, tombstones, transferring
 from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
@@ -31,7 +31,7 @@ from memento.transfer import lines
 from memento.transfer.reading import Line, opened
 
 BATCH: Final = 1_000
-_KEY: Final = re.compile(r"(text:)?[0-9a-f]{32}", re.ASCII)
+_KEY: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 """A tombstone, and an id."""
 _LONGEST_NAME: Final = 4096
 _HIGHEST_RANK: Final = 1_000
@@ -105,7 +105,7 @@ def merge(store: MemoryStore, path: Path | str, *, keep_trust: bool = False) -> 
     another kind of file and for one beyond its budgets, StoreError.
     """
     done = Imported()
-    with opened(str(path)) as export:
+    with opened(str(path)) as export, compaction.after_deletions(store.database):
         done.trusted = keep_trust or export.is_proven(link_key(store.path.parent))
         records = export.records()
         _require_head(next(records, None), path)
@@ -147,7 +147,7 @@ def _read(line: Line, admission: Admission, done: Imported) -> _Read | None:
 
 
 def _require_names(line: _Line) -> None:
-    if line.forgotten is not None and not _KEY.fullmatch(line.forgotten):
+    if line.forgotten is not None and not tombstones.KEY.fullmatch(line.forgotten):
         raise Refused("`forgotten` is not an id")
     if line.ignored is not None and not 0 < len(line.ignored.value) <= _LONGEST_NAME:
         raise Refused("`ignored` names nothing, or too much")
@@ -196,7 +196,7 @@ class _Merge:
         connection, done = self._connection, self._done
         forgotten = [one.line.forgotten for one in read if one.line.forgotten]
         done.forgotten += rows.delete(connection, forgotten)
-        rows.bury(connection, forgotten)
+        tombstones.bury(connection, forgotten)
         new = self._put_memories([one.memory for one in read if one.memory])
         for one in read:
             if one.memory and _KEY.fullmatch(one.superseded_by) and (done.trusted or one.memory.id in new):

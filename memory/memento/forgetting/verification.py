@@ -1,0 +1,86 @@
+"""The proof: every byte of every file of the store, and of what its backups hold, is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from memento.backup import Shelf
+from memento.backup.archive import unpacked
+from memento.backup.shelf import SUFFIX
+from memento.errors import BackupDamaged
+from memento.forgetting.elsewhere import read_elsewhere
+from memento.forgetting.probes import Probe, blocks_of, found_in
+from memento.forgetting.receipt import FINISH, Receipt
+from memento.forgetting.spool import Spool
+from memento.storage import erasure
+from memento.store import MemoryStore
+
+_OWN: Final = ("", "-wal", "-shm", "-journal")
+"""What SQLite makes of the database's name. These files are never to be deleted by hand."""
+_HOME: Final = ("hook-errors.log", "cache", "run")
+"""In Memento's folder, beside the store, the spool, the models and what the user wrote."""
+
+
+def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool: Spool) -> None:
+    """Search the files for the probes, and name those that hold one with what to do about it."""
+    receipt.probes = len(wanted)
+    named = {entry.partition(": ")[0] for entry in receipt.left}
+    for path, blocks in _contents(store, spool):
+        try:
+            found = found_in(blocks, wanted)
+        except FileNotFoundError:
+            continue  # gone meanwhile
+        except (OSError, BackupDamaged) as error:
+            if path.exists() and str(path) not in named:
+                receipt.left.append(f"{path}: it cannot be read ({error}) and may hold it; delete it, or {FINISH}")
+            continue
+        receipt.searched.append(str(path))
+        if found and str(path) not in named:
+            receipt.left.append(f"{path}: {_advice(store, path, found)}")
+
+
+def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
+    with store.database.read() as connection:
+        others = max(erasure.holders(connection, probe.text) for probe in found)
+    if others:
+        return f"{others} other memories hold that piece: forget them too, or let it be"
+    if path.name in {store.path.name + suffix for suffix in _OWN}:
+        return f"the {found[0].what} is still in it: let other processes end that use the store, {FINISH}"
+    if path.name.startswith(f"{store.path.name}.journal"):
+        return f"the {found[0].what} is still in it: its lines go when two backups hold them, or {FINISH}"
+    if path.name.startswith(f"{store.path.name}.damaged"):
+        return "a file that a backup replaced; delete it when nothing in it is missed"
+    if path.parent == Shelf(store.path).folder:
+        kept = store.config.settings.storage.forget_backups == "keep"
+        setting = "storage.forget_backups is `keep`: set it to `scrub`" if kept else "it was not rewritten"
+        return f"{setting}; delete it if you can do without it, or {FINISH}"
+    return f"the {found[0].what} is still in it: delete the file, {FINISH}"
+
+
+def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable[bytes]]]:
+    """Yield every file that belongs to the store, a backup as what it holds. SQLite's own files are read by another
+    process: opening them here would drop its locks when they are closed.
+    """
+    for path in _files(sorted(store.path.parent.glob(f"{store.path.name}*"))):
+        yield path, read_elsewhere(path)
+    for path in _files([store.config.home / name for name in _HOME]):
+        yield path, blocks_of(path)
+    for path in spool.files():
+        yield path, blocks_of(path)
+    backups = {backup.path for backup in Shelf(store.path).all()}
+    for path in _files([Shelf(store.path).folder]):
+        if path in backups:
+            yield path, unpacked(path)
+        elif not path.name.endswith(SUFFIX):  # another store's backup is not ours to look into
+            yield path, blocks_of(path)
+
+
+def _files(places: Iterable[Path]) -> Iterator[Path]:
+    """Yield regular files, and those in folders."""
+    for place in places:
+        if place.is_dir() and not place.is_symlink():
+            yield from _files(sorted(place.iterdir()))
+        elif place.is_file():
+            yield place

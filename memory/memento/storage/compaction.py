@@ -1,0 +1,119 @@
+"""Writing the store's file anew, so that no page and no log holds what was deleted or replaced.
+
+Deleted rows are overwritten when they are deleted, but earlier versions of a text may lie in free pages, in the gaps of
+pages that were split, in old segments of the full-text index, and in the log. Each step waits its turn beside other
+processes, for a time that is bounded, and says so when it did not get it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import apsw
+
+from memento.errors import StoreError
+from memento.storage import counters, notes
+from memento.storage.database import BUSY_SECONDS, Database, translated
+
+LOG_SECONDS: Final = 20.0
+"""How long readers of the log are waited for."""
+_PAGES: Final = 500
+"""Pages of the full-text index that are merged in one transaction: other writers get their turn after it."""
+_IN_MEMORY: Final = 64 * 1024 * 1024
+"""Bytes up to which the new file is made in memory and not in the folder for temporary files."""
+
+
+def compact(database: Database, within: float = BUSY_SECONDS) -> str:
+    """Write the file anew; return why that was not possible, or an empty text.
+
+    It can be repeated at any time: what was done stays done.
+    """
+    try:
+        _merge_words(database, within)
+        _vacuum(database, within)
+    except StoreError as error:
+        return str(error)
+    return empty_log(database)
+
+
+@contextmanager
+def after_deletions(database: Database) -> Iterator[None]:
+    """Write the file anew if memories are deleted inside; where that is not possible, a note says that it is to do."""
+    with database.read() as connection:
+        before = counters.read(connection, counters.DELETIONS)
+    yield
+    with database.read() as connection:
+        after = counters.read(connection, counters.DELETIONS)
+    if after != before and compact(database):
+        with suppress(StoreError), database.write(derived=True) as connection:
+            notes.put(connection, notes.FORGETTING, "unfinished")
+
+
+def empty_log(database: Database, within: float = LOG_SECONDS) -> str:
+    """Write the log back and truncate it; return why that was not possible, or an empty text."""
+    give_up = time.monotonic() + within
+    with database.read() as connection, _waiting(connection, min(within, 1.0)):
+        while True:
+            try:
+                pages, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except (apsw.BusyError, apsw.LockedError):
+                pages = 1
+            if pages <= 0:  # -1 without a log
+                return ""
+            if time.monotonic() > give_up:
+                return f"other processes read {database.path} all the time, and keep its log from being emptied"
+            time.sleep(0.02)
+
+
+def _merge_words(database: Database, within: float) -> None:
+    """Merge the full-text index into one segment, in transactions that let others write in between."""
+    wanted = -_PAGES  # a negative number begins a merge of all segments, a positive one goes on with it
+    while True:
+        with database.write(within=within, derived=True) as connection:
+            connection.pragma("secure_delete", "on")
+            try:
+                before = connection.total_changes()
+                connection.execute("INSERT INTO memories_fts (memories_fts, rank) VALUES ('merge', ?)", (wanted,))
+                done = connection.total_changes() - before < 2
+            finally:
+                connection.pragma("secure_delete", "fast")
+        if done:
+            return
+        wanted = _PAGES
+
+
+def _vacuum(database: Database, within: float) -> None:
+    with database.read() as connection:
+        size = int(connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").get)
+        connection.pragma("temp_store", "memory" if size <= _IN_MEMORY else "file")
+        try:
+            _retried(database, connection, within)
+        finally:
+            connection.pragma("temp_store", "memory")
+
+
+def _retried(database: Database, connection: apsw.Connection, within: float) -> None:
+    """Run VACUUM. It is refused at once, and not after the timeout, when another process writes while it begins."""
+    give_up = time.monotonic() + within
+    with translated(database.path), _waiting(connection, within):
+        while True:
+            try:
+                connection.execute("VACUUM")
+            except (apsw.BusyError, apsw.LockedError):
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+
+@contextmanager
+def _waiting(connection: apsw.Connection, seconds: float) -> Iterator[None]:
+    connection.set_busy_timeout(int(seconds * 1000))
+    try:
+        yield
+    finally:
+        connection.set_busy_timeout(int(BUSY_SECONDS * 1000))

@@ -1,0 +1,232 @@
+"""Tombstones: hashes of what was forgotten, which keep it out whatever is read, imported or restored later.
+
+The keys of the table, each of which holds a BLAKE2b-128 in hexadecimal digits and none a text:
+
+    ID                          a memory
+    text:HASH                   a whole text: of a memory, or the sample of a quarantined record
+    start:SESSION:LENGTH:HASH   what a text of that session began with: a longer version of it has another id in formats
+                                whose ids contain the text
+    piece:HASH                  PIECE characters of a text: a quarantined sample that holds them is stored empty
+    title:SESSION               a session that has no title any more: a title tells what was said
+    value:HASH                  a project or a speaker that no memory has any more: a parser's state goes without it
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from memento.identity import HASH_BYTES
+from memento.memory import NewMemory
+from memento.times import now_ms
+
+KEY: Final = re.compile(r"(?:(?:text|piece|title|value):)?[0-9a-f]{32}|start:[0-9a-f]{32}:[0-9]{1,9}:[0-9a-f]{32}")
+"""What a key looks like: anything else in a damaged file is not one."""
+TELLING: Final = 20
+"""Characters from which a text is taken to be said once."""
+PIECE: Final = 32
+_ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+_ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def keys(memory_id: str, text: str, session: str) -> list[str]:
+    """Return the tombstones of a memory; a text so short that others say it too has none of its own."""
+    found = [memory_id]
+    if len(text) >= TELLING:
+        found.append(_text(text))
+        if session:
+            found.append(f"start:{_hash(session)}:{len(text)}:{_hash(text)}")
+    if session:
+        found.append(title(session))
+    return found
+
+
+def title(session: str) -> str:
+    """Return the key that keeps a session's titles out."""
+    return f"title:{_hash(session)}"
+
+
+def is_forgotten(connection: apsw.Connection, memory_id: str, text: str) -> bool:
+    """Tell whether the user forgot a memory with this id or text."""
+    found = json.dumps([memory_id, *([_text(text)] if len(text) >= TELLING else [])])
+    sql = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN (SELECT value FROM json_each(?)))"
+    return bool(connection.execute(sql, (found,)).get)
+
+
+def pieces(text: str) -> set[str]:
+    """Return the beginning, the middle and the end of a text, as far as it is long enough for them."""
+    last = len(text) - PIECE
+    return {text[start : start + PIECE] for start in (0, last // 2, last)} if last >= 0 else set()
+
+
+def bury(connection: apsw.Connection, found: Iterable[str]) -> None:
+    """Leave tombstones inside the caller's transaction."""
+    now = now_ms()
+    connection.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(key, now) for key in found])
+
+
+def bury_pieces(connection: apsw.Connection, found: Iterable[str]) -> None:
+    """Keep pieces of texts out of the quarantine, inside the caller's transaction."""
+    bury(connection, (f"piece:{_hash(piece)}" for piece in found))
+
+
+def bury_samples(connection: apsw.Connection, samples: Iterable[str]) -> None:
+    """Keep these samples out of the quarantine, inside the caller's transaction."""
+    bury(connection, map(_text, samples))
+
+
+def bury_values(connection: apsw.Connection, values: Iterable[str]) -> None:
+    """Keep projects and speakers out of parsers' states, inside the caller's transaction."""
+    bury(connection, (f"value:{_hash(value)}" for value in values))
+
+
+def holding(sample: str, wanted: set[str]) -> bool:
+    """Tell whether a quarantined sample, which may be escaped as JSON is, holds one of these pieces."""
+    return any(text[at : at + PIECE] in wanted for text in _readings(sample) for at in range(len(text) - PIECE + 1))
+
+
+class Gate:
+    """What the tombstones keep out, for the length of one transaction."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._is_open = not connection.execute("SELECT EXISTS (SELECT 1 FROM tombstones)").get
+        self._starts: dict[str, dict[int, set[str]]] = {}
+        self._has_values: bool | None = None
+
+    def refuses(self, memory: NewMemory) -> bool:
+        """Tell whether a memory was forgotten; the titles of its session stay out from then on."""
+        if self._is_open:
+            return False
+        found = [memory.id, *([_text(memory.text)] if len(memory.text) >= TELLING else [])]
+        if not self._any(found) and not self._is_longer_version(memory):
+            return False
+        if memory.session_id:
+            bury(self._connection, [title(memory.session_id)])
+        return True
+
+    def lift(self, memory: NewMemory) -> None:
+        """Let a memory in again that is explicitly remembered."""
+        if self._is_open:
+            return
+        own = {memory.id, _text(memory.text), *(f"piece:{_hash(piece)}" for piece in pieces(memory.text))}
+        self._connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in own])
+        self._connection.execute(
+            "DELETE FROM tombstones WHERE id >= 'start:' AND id < 'start;' AND substr(id, ?) = ?",
+            (len(f"start:{_hash('')}:") + 1, f"{len(memory.text)}:{_hash(memory.text)}"),
+        )
+
+    def took(self, memory: NewMemory) -> None:
+        """Let the project and the speaker of a memory that was stored into parsers' states again."""
+        if self._holds_values():
+            lifted = [(f"value:{_hash(value)}",) for value in (memory.project, memory.speaker) if value]
+            self._connection.executemany("DELETE FROM tombstones WHERE id = ?", lifted)
+
+    def refuses_title(self, session: str) -> bool:
+        """Tell whether a session goes without a title."""
+        return not self._is_open and self._any([title(session)])
+
+    def refuses_path(self, path: str) -> bool:
+        """Tell whether a file lies in a project that was forgotten."""
+        above = [f"value:{_hash(str(folder))}" for folder in PurePath(path).parents]
+        return self._holds_values() and self._any(above)
+
+    def sample(self, sample: str) -> str:
+        """Return what may be stored of a quarantined sample: nothing, where it holds what was forgotten."""
+        if self._is_open or not sample:
+            return sample
+        windows = (text[at : at + PIECE] for text in _readings(sample) for at in range(len(text) - PIECE + 1))
+        return "" if self._any([_text(sample), *{f"piece:{_hash(window)}" for window in windows}]) else sample
+
+    def state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a parser's state without the projects and speakers that were forgotten."""
+        if not self._holds_values():
+            return state
+        texts = {value: f"value:{_hash(value)}" for value in _strings(state)}
+        without: Mapping[str, Any] = blanked(state, {value for value, key in texts.items() if self._any([key])})
+        return without
+
+    def _holds_values(self) -> bool:
+        if self._has_values is None:
+            found = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE id >= 'value:' AND id < 'value;')"
+            self._has_values = not self._is_open and bool(self._connection.execute(found).get)
+        return self._has_values
+
+    def _is_longer_version(self, memory: NewMemory) -> bool:
+        """Tell whether a text begins with one of its session that was forgotten."""
+        starts = self._starts_of(memory.session_id) if memory.session_id else {}
+        begun, end = blake2b(digest_size=HASH_BYTES), 0
+        for length in sorted(starts):
+            if length > len(memory.text):
+                return False
+            begun.update(memory.text[end:length].encode())
+            end = length
+            if begun.hexdigest() in starts[length]:
+                return True
+        return False
+
+    def _starts_of(self, session: str) -> dict[int, set[str]]:
+        if session not in self._starts:
+            name = f"start:{_hash(session)}"
+            found: defaultdict[int, set[str]] = defaultdict(set)
+            keys = self._connection.execute(
+                "SELECT id FROM tombstones WHERE id >= ? AND id < ?", (f"{name}:", f"{name};")
+            )
+            for (key,) in keys:
+                _, _, length, content = str(key).split(":")
+                found[int(length)].add(content)
+            self._starts[session] = dict(found)
+        return self._starts[session]
+
+    def _any(self, found: list[str]) -> bool:
+        sql = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN (SELECT value FROM json_each(?)))"
+        return bool(self._connection.execute(sql, (msgspec.json.encode(found).decode(),)).get)
+
+
+def blanked(value: Any, unwanted: set[str]) -> Any:
+    """Return a JSON value with empty texts in the place of those that are unwanted."""
+    if not unwanted:
+        return value
+    if isinstance(value, str):
+        return "" if value in unwanted else value
+    if isinstance(value, Mapping):
+        return {key: blanked(one, unwanted) for key, one in value.items()}
+    return [blanked(one, unwanted) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _strings(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _strings(one)
+
+
+def _readings(sample: str) -> list[str]:
+    """Return a sample as it is, and as JSON would read the texts in it."""
+    plain = _ESCAPE.sub(_unescaped, sample)
+    return [sample] if plain == sample else [sample, plain]
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code, name = match.groups()
+    return chr(int(code, 16)) if code else _ESCAPED.get(name, name)
+
+
+def _text(text: str) -> str:
+    return f"text:{_hash(text)}"
+
+
+def _hash(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).hexdigest()
