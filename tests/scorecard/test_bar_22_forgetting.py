@@ -66,7 +66,7 @@ class World:
 
     def plant(self) -> None:
         """Fill the store, its journal, its spool, its backups, and an export beside it."""
-        self.other.write_text("".join(self.record(n, f"We decided on rule {n} of the harbour.", "x") for n in range(40)))
+        self.other.write_text("".join(self.record(n, f"We decided on rule {n} of the pier.", "x") for n in range(40)))
         with self.open() as store:
             self.read(store, self.other)
             self.transcript.write_text(self.lines(3))
@@ -90,9 +90,10 @@ class World:
     def lines(self, count: int) -> str:
         """Return the transcript: messages that repeat the words, a title, a tool call, and a line that is broken."""
         words = self.words
+        title = {"type": "custom-title", "customTitle": f"The {words['title']}", "sessionId": self.session}
         said = [
             self.record(100, f"We decided that the {words['text']} goes ahead, whatever it costs us.", self.session),
-            json.dumps({"type": "custom-title", "customTitle": f"The {words['title']}", "sessionId": self.session}) + "\n",
+            json.dumps(title) + "\n",
             self.record(101, f"I want you to remember the {words['text']} plan; never mention it.", self.session),
         ]
         said += [f'{{"type":"user","uuid":"x","message":{{"role":"user","content":"the {words["broken"]} \n']
@@ -160,7 +161,7 @@ def ways_back(world: World) -> Iterator[tuple[str, Callable[[], None]]]:
     """Yield every way in by which what was forgotten could come back."""
     config = world.config
 
-    def in_store(do: Callable[[MemoryStore], None]) -> Callable[[], None]:
+    def in_store(do: Callable[[MemoryStore], object]) -> Callable[[], None]:
         def run() -> None:
             with world.open() as store:
                 do(store)
@@ -201,11 +202,11 @@ def ways_back(world: World) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "re-read", in_store(touched)
     yield "a copy", in_store(copied)
     yield "the title once more", in_store(titled)
-    yield "an import", in_store(lambda store: [merge(store, world.home / "before.jsonl.zst")] and None)
+    yield "an import", in_store(lambda store: merge(store, world.home / "before.jsonl.zst"))
     yield "an older backup", restored(Shelf(config.db_path).all()[-1])
     elsewhere = world.home / "elsewhere.db.zst"
     yield "a backup from elsewhere", restored(Backup(elsewhere, read_manifest(elsewhere)))
-    yield "the journal", in_store(lambda store: [journal.replay(store.database)] and None)
+    yield "the journal", in_store(lambda store: journal.replay(store.database))
     yield "the hook's spool", in_store(hooked)
 
 

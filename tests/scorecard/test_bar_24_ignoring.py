@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.scorecard.conftest import MEMENTO, eventually
 
 if TYPE_CHECKING:

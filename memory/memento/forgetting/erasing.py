@@ -18,7 +18,7 @@ from memento.backup import Shelf
 from memento.backup.scrubbing import replace_all, scrub_all
 from memento.counted import counted
 from memento.errors import StoreError
-from memento.forgetting.probes import Probe, probes, values
+from memento.forgetting.probes import SHORTEST, Probe, probes, values
 from memento.forgetting.receipt import FINISH, Receipt
 from memento.forgetting.spool import NO_SPOOL, Spool
 from memento.forgetting.verification import verify
@@ -41,14 +41,14 @@ def forget(
     erased = _erase(store, keys)
     receipt = Receipt([memory.id for memory in memories], titles=len(erased.titles), quarantine=erased.quarantine)
     wanted = [*probes(memories, erased.titles), *_unique(store, values(memories))]
-    _overwrite(store, receipt, spool, wanted, _Texts(memories, erased, sessions))
+    _overwrite(store, receipt, spool, wanted, _Texts(store, memories, sessions))
     return receipt
 
 
 def finish(store: MemoryStore, spool: Spool = NO_SPOOL) -> Receipt:
     """Do again what comes after the rows are gone, for everything that was ever forgotten."""
     receipt = Receipt([])
-    _overwrite(store, receipt, spool, [], _Texts([], Erased(), ()))
+    _overwrite(store, receipt, spool, [], _Texts(store))
     return receipt
 
 
@@ -59,20 +59,32 @@ def is_unfinished(store: MemoryStore) -> bool:
 
 
 class _Texts:
-    """What was forgotten, as lines of the journal and of the spool are compared with it."""
+    """What was forgotten, as lines of the journal and of the spool are compared with it.
 
-    def __init__(self, memories: Sequence[Memory], erased: Erased, sessions: Sequence[str]) -> None:
-        self.ids = frozenset((*(memory.id for memory in memories), *erased.memories))
+    `memories` and `sessions` are those of this time. What was forgotten earlier is known by its tombstones.
+    """
+
+    def __init__(self, store: MemoryStore, memories: Sequence[Memory] = (), sessions: Sequence[str] = ()) -> None:
+        self._store = store
+        with store.database.read() as connection:
+            self.keys = list(transferring.forgotten(connection))
+        self.ids = frozenset(key for key in self.keys if ":" not in key)
         self.texts = [memory.text for memory in memories]
+        self._is_earlier = not memories
         self._pieces = {piece for text in self.texts for piece in tombstones.pieces(text)}
         short = [text for text in self.texts if tombstones.TELLING <= len(text) < tombstones.PIECE]
-        self._whole = [pattern for text in (*short, *sessions) if len(text) >= 8 for pattern in Probe(text).patterns]
+        named = [session for session in sessions if len(session) >= SHORTEST]
+        self._whole = [pattern for text in (*short, *named) for pattern in Probe(text).patterns]
 
     def are_in(self, line: bytes) -> bool:
         """Tell whether a line holds a part of them."""
         if any(pattern in line for pattern in self._whole):
             return True
-        return bool(self._pieces) and tombstones.holding(line.decode("utf-8", "replace"), self._pieces)
+        text = line.decode("utf-8", "replace")
+        if self._is_earlier:
+            with self._store.database.read() as connection:
+                return bool(text) and not tombstones.Gate(connection).sample(text)
+        return tombstones.holding(text, self._pieces)
 
 
 def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:
@@ -89,8 +101,17 @@ def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:
             mending.empty_cache(connection)
         return [journal.Forget(list(keys))]
 
-    journal.write(store.database, entries)
+    try:
+        journal.write(store.database, entries)
+    except StoreError:  # of the journal, or of the wait for the disk, where the rows are gone all the same
+        if not _is_erased(store, keys):
+            raise
     return erased
+
+
+def _is_erased(store: MemoryStore, keys: Sequence[str]) -> bool:
+    with store.database.read() as connection:
+        return erasure.is_buried(connection, keys)
 
 
 def _unique(store: MemoryStore, found: Sequence[Probe]) -> list[Probe]:
@@ -119,7 +140,10 @@ def _leave_transcripts(store: MemoryStore, receipt: Receipt) -> None:
 
 def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Sequence[Probe], texts: _Texts) -> None:
     """Take what was forgotten out of every other file, and search them all for it."""
-    _leave_transcripts(store, receipt)
+    try:
+        _leave_transcripts(store, receipt)
+    except StoreError as error:
+        receipt.left.append(f"{store.path}: paths of transcripts could not be looked at ({error}); {FINISH}")
     try:
         receipt.journal = journal.scrub(journal.journal_path(store.path), texts.ids, texts.are_in)
     except OSError as error:
@@ -132,14 +156,17 @@ def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Seque
     shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows that are left
     if problem := compaction.compact(store.database):
         receipt.left.append(f"{store.path}: its free pages may hold deleted text ({problem}); {FINISH}")
-    _forget_in_backups(store, receipt, texts.texts)
+    _forget_in_backups(store, receipt, texts)
     verify(store, receipt, wanted, spool)
     if not receipt.left:
-        with store.database.write(derived=True) as connection:
-            notes.drop(connection, notes.FORGETTING)
+        try:
+            with store.database.write(derived=True) as connection:
+                notes.drop(connection, notes.FORGETTING)
+        except StoreError as error:
+            receipt.left.append(f"{store.path}: that all is done could not be noted ({error}); {FINISH}")
 
 
-def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: Sequence[str]) -> None:
+def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: _Texts) -> None:
     shelf, settings = Shelf(store.path), store.config.settings.storage
     backups = [*(backup.path for backup in shelf.all()), *shelf.unreadable()]
     if not backups:
@@ -155,10 +182,8 @@ def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: Sequence[str
             receipt.backups = f"{counted(len(backups), 'was', 'were')} removed and a new one taken"
             _keep(receipt, dict.fromkeys(shelf.unreadable(), "it cannot be read as a backup"))
             return
-        with store.database.read() as connection:
-            keys = list(transferring.forgotten(connection))
         with shelf.held():
-            done = scrub_all(shelf, keys, texts)
+            done = scrub_all(shelf, texts.keys, texts.texts)
     except (OSError, StoreError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         receipt.backups = f"none of {len(backups)} could be rewritten ({reason}); all are kept"
@@ -174,5 +199,5 @@ def _keep(receipt: Receipt, kept: dict[Path, str]) -> None:
     for path, reason in kept.items():
         receipt.left.append(
             f"{path}: kept as it is, since it could not be rewritten ({reason}); it may hold what was forgotten. "
-            f"Delete it if you can do without it, or remove the cause: {FINISH}"
+            f"Remove the cause or, if you can do without this backup, the file, {FINISH}"
         )

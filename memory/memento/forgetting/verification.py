@@ -34,7 +34,9 @@ def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool:
             continue  # gone meanwhile
         except (OSError, BackupDamaged) as error:
             if path.exists() and str(path) not in named:
-                receipt.left.append(f"{path}: it cannot be read ({error}) and may hold it; delete it, or {FINISH}")
+                receipt.left.append(
+                    f"{path}: it cannot be read ({error}) and may hold it: remove the cause or the file, {FINISH}"
+                )
             continue
         receipt.searched.append(str(path))
         if found and str(path) not in named:
@@ -49,13 +51,13 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
     if path.name in {store.path.name + suffix for suffix in _OWN}:
         return f"the {found[0].what} is still in it: let other processes end that use the store, {FINISH}"
     if path.name.startswith(f"{store.path.name}.journal"):
-        return f"the {found[0].what} is still in it: its lines go when two backups hold them, or {FINISH}"
+        return f"the {found[0].what} is still in one of its lines, which goes when two backups hold it"
     if path.name.startswith(f"{store.path.name}.damaged"):
         return "a file that a backup replaced; delete it when nothing in it is missed"
     if path.parent == Shelf(store.path).folder:
         kept = store.config.settings.storage.forget_backups == "keep"
         setting = "storage.forget_backups is `keep`: set it to `scrub`" if kept else "it was not rewritten"
-        return f"{setting}; delete it if you can do without it, or {FINISH}"
+        return f"{setting}, or delete the file if you can do without it, {FINISH}"
     return f"the {found[0].what} is still in it: delete the file, {FINISH}"
 
 

@@ -76,6 +76,7 @@ def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]
     """
     given = json.dumps(list(keys))
     rows: list[tuple[Any, ...]] = connection.execute(_FOUND, (given,)).fetchall()
+    tombstones.bury(connection, keys)
     own = {key for _, memory, text, session, *_ in rows for key in tombstones.keys(memory, text, session)}
     tombstones.bury(connection, own)
     nums = json.dumps([row[0] for row in rows])
@@ -101,7 +102,6 @@ def erase_from_copy(connection: apsw.Connection, keys: Sequence[str], texts: Ite
     connection.execute("BEGIN IMMEDIATE")
     erased = erase(connection, keys, texts)
     if erased:
-        tombstones.bury(connection, keys)
         notes.drop(connection, notes.FORGETTING)
     connection.execute("COMMIT" if erased else "ROLLBACK")
     if erased:  # old pages and segments are left behind, so that nothing needs to be overwritten
@@ -122,6 +122,12 @@ def holders(connection: apsw.Connection, needle: str, *, anywhere: bool = False)
         found = connection.execute(f"SELECT count(*) FROM {table} WHERE {held.format(joined)} > 0", (needle,)).get
         total += int(found or 0)
     return total
+
+
+def is_buried(connection: apsw.Connection, keys: Sequence[str]) -> bool:
+    """Tell whether these tombstones are there."""
+    there = f"SELECT count(*) FROM tombstones WHERE id {_THESE}"
+    return int(connection.execute(there, (json.dumps(list(keys)),)).get or 0) == len({*keys})
 
 
 def sources_in_forgotten(connection: apsw.Connection) -> list[str]:
