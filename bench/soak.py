@@ -79,7 +79,9 @@ BARS: Final = (
         },
     ),
     Bar(21, f"{CARD}/test_bar_21_hostile_files.py", {"MEMENTO_HOSTILE_FILES": 1_000}),
+    Bar(22, f"{CARD}/test_bar_22_forgetting.py", {"MEMENTO_FORGET_ROUNDS": 100}),
     Bar(23, f"{CARD}/test_bar_23_output.py", {"MEMENTO_OUTPUTS": 2_000}),
+    Bar(24, f"{CARD}/test_bar_24_ignoring.py", {"MEMENTO_IGNORED_LINES": 34_000}),
 )  # fmt: skip
 
 

@@ -61,8 +61,8 @@ class CaptureAccount(ABC):
     def ignore(self, kind: Kind, value: str, *, forget: bool = False) -> int:
         """Leave a session or a project (and its subfolders) out from now on; `forget` deletes what is stored of it.
 
-        Returns the number of memories forgotten. Journal, spool and backups still hold them: `memento ignore --forget`
-        removes them from those too.
+        Returns the number of memories forgotten. Journal and backups still hold them: `memento forget --finish` removes
+        them from those too.
         """
         value = self.policy.redact(value).text  # as the store knows it
 

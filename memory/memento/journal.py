@@ -26,7 +26,7 @@ from memento import killpoints
 from memento.durable import private, private_folder, publish, sync
 from memento.errors import StoreError
 from memento.memory import Counts, NewMemory
-from memento.storage import capture, counters, ignored, journaled, notes, rows, sources, tombstones
+from memento.storage import capture, counters, ignored, journaled, rows, sources, tombstones
 from memento.storage.capture import Batch
 from memento.storage.database import Database
 from memento.storage.journaled import Position
@@ -256,9 +256,7 @@ def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) 
     applied = bytes_applied = 0
     for line in content.splitlines(keepends=True):
         try:
-            entry = _entry(line)
-            if entry.apply(connection) and isinstance(entry, Forget):  # files beside the database may hold it still
-                notes.put(connection, notes.FORGETTING, "unfinished")
+            _entry(line).apply(connection)
             applied, bytes_applied = applied + 1, bytes_applied + len(line)
         except (ValueError, OverflowError, RecursionError):
             sample = line[:_SAMPLE].decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -223,14 +223,17 @@ class MemoryStore(CaptureAccount):
     def delete(self, memory_id: str) -> bool:
         """Forget one memory, by its id or an unambiguous beginning; ingestion will not bring it back.
 
-        Returns False when there is no such memory. Raises UsageError when several ids begin with it. Backups
-        still hold it: `memento forget` removes it from those too, and proves it.
+        Returns False when there is no such memory. Raises UsageError when several ids begin with it. The
+        title of its session goes with it. Backups still hold both: `memento forget --finish` removes them from those.
         """
         memory = self.get(memory_id)
         if memory is None:
             return False
         forgotten = journal.Forget(tombstones.keys(memory.id, memory.text, memory.session_id))
-        return journal.write(self._database, lambda _: [forgotten]) == [1]
+        deleted = journal.write(self._database, lambda _: [forgotten]) == [1]
+        with suppress(OSError):  # a full disk: the line goes when two backups hold it
+            journal.scrub(journal.journal_path(self.path), frozenset([memory.id]))
+        return deleted
 
     def stats(self) -> Stats:
         """Return figures over the whole store, and over what this process keeps of it."""

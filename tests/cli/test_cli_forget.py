@@ -18,7 +18,7 @@ def test_forget_asks_lists_and_gives_a_receipt(memento: Cli) -> None:
     memento("remember", "The lamp is green.")
     refused = memento("forget", "--query", "master key barrel", code=2)
     assert "blue barrel" in refused.err
-    assert "say --yes" in refused.err
+    assert "say --yes" in refused.err, "and nothing is forgotten"
     assert [one["id"] for one in memento("forget", kept, "--dry-run").json] == [kept]
     assert "blue barrel" in memento("forget", kept, "--dry-run", "--table").out
     assert len(memento("recent").json) == 2
@@ -58,3 +58,59 @@ def test_an_edited_document_does_not_bring_it_back(memento: Cli, tmp_path: Path)
     notes.write_text("User: We decided on a new beginning.\n\n" + notes.read_text())
     memento("ingest", notes, "--no-embed")
     assert not [one for one in memento("recent").json if "barrel" in one["text"]]
+
+
+def test_a_query_takes_what_holds_its_words_and_nothing_near(memento: Cli) -> None:
+    kept = memento("remember", TEXT, "--json").json["id"]
+    twice = memento("remember", f"Once more: {TEXT}", "--json").json["id"]
+    for number in range(30):
+        memento("remember", f"The lamp at pier {number} of the harbour is green.")
+    listed = memento("forget", "--query", "the master key", "--dry-run").json
+    assert {one["id"] for one in listed} == {kept, twice}
+    assert {(one["by"], one["score"]) for one in listed} == {("words", 1.0)}
+    assert "1.00 by words" in memento("forget", "--query", "the master key", "--dry-run", "--table").out
+    memento("forget", "--query", "quarterly revenue", "--dry-run", code=3)
+    refused = memento("forget", "--query", "the master key", "--yes", code=2)
+    assert "--all-matching" in refused.err
+    assert memento("stats").json["memories"] == 32
+    assert len(memento("forget", "--query", "harbour lamp", "--dry-run", "--table").out.splitlines()) == 30
+    assert len(memento("forget", "--query", "the master key", "--yes", "--all-matching", "--json").json["ids"]) == 2
+    assert memento("stats").json["memories"] == 30
+
+
+def test_a_query_takes_what_clearly_says_the_same(memento_with_model: Cli) -> None:
+    cli = memento_with_model
+    hidden = "The lighthouse keeper hides the spare key under the third stone from the left, near the old anchor."
+    kept = cli("remember", hidden, "--json").json["id"]
+    cli("remember", "The build pipeline takes twelve minutes on the new machine.")
+    cli("remember", "We decided to paint the lighthouse in red and white.")
+    (found,) = cli("forget", "--query", "where the spare key is hidden", "--dry-run").json
+    assert (found["id"], found["by"]) == (kept, "meaning")
+    assert found["score"] >= 0.6
+    cli("forget", "--query", "database", "--dry-run", code=3)
+
+
+def test_a_title_goes_even_where_no_memory_is_left(memento: Cli, tmp_path: Path) -> None:
+    transcript = tmp_path / "s.jsonl"
+    first = {"type": "user", "uuid": "u", "sessionId": "s-1", "message": {"role": "user", "content": "ok"}}
+    title = {"type": "custom-title", "customTitle": "A quillwort affair", "sessionId": "s-1"}
+    transcript.write_text(json.dumps(first) + "\n" + json.dumps(title) + "\n")
+    memento("ingest", transcript, "--no-embed")
+    assert b"quillwort" in memento.database.read_bytes()
+    assert memento("forget", "--session", "s-1", "--yes", "--json").json["titles"] == 1
+    with transcript.open("a") as file:
+        file.write(json.dumps({**title, "customTitle": "The quillwort affair, again"}) + "\n")
+    memento("ingest", transcript, "--no-embed")
+    memento("export", memento.home / "all.jsonl")
+    assert not [file for file in memento.home.rglob("*") if file.is_file() and b"quillwort" in file.read_bytes()]
+    memento("forget", "--session", "s-1", "--yes", code=3)
+
+
+def test_what_delete_leaves_is_finished(memento: Cli) -> None:
+    kept = memento("remember", TEXT, "--tag", "keys", "--json").json["id"]
+    memento("backup")
+    memento("delete", kept)
+    memento("forget", "--session", "none of that name", "--yes", code=3)
+    assert memento("forget", "--finish", "--json").json["left"] == []
+    memento("forget", "--finish", kept, code=2)
+    assert not [file for file in memento.home.rglob("*") if file.is_file() and b"blue barrel" in file.read_bytes()]

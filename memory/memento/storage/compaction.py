@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import apsw
 
 from memento.errors import StoreError
-from memento.storage import counters, notes
+from memento.storage import counters
 from memento.storage.database import BUSY_SECONDS, Database, translated
 
 LOG_SECONDS: Final = 20.0
@@ -41,15 +41,14 @@ def compact(database: Database, within: float = BUSY_SECONDS) -> str:
 
 @contextmanager
 def after_deletions(database: Database) -> Iterator[None]:
-    """Write the file anew if memories are deleted inside; where that is not possible, a note says that it is to do."""
+    """Write the file anew if memories are deleted inside, where that is possible: a note says what is left to do."""
     with database.read() as connection:
         before = counters.read(connection, counters.DELETIONS)
     yield
     with database.read() as connection:
         after = counters.read(connection, counters.DELETIONS)
-    if after != before and compact(database):
-        with suppress(StoreError), database.write(derived=True) as connection:
-            notes.put(connection, notes.FORGETTING, "unfinished")
+    if after != before:
+        compact(database)
 
 
 def empty_log(database: Database, within: float = LOG_SECONDS) -> str:

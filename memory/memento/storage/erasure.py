@@ -72,11 +72,10 @@ def overwriting(connection: apsw.Connection, *, words: bool = True) -> Iterator[
 def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str] = ()) -> Erased:
     """Take memories and all that was derived from them out, inside the caller's transaction; leave their tombstones.
 
-    `keys` are tombstones; `texts` are those of memories that may have been taken out before. For use in `overwriting`.
+    `keys` are tombstones, of which those that fit nothing here leave no trace; `texts` are those of memories that may have been taken out before. For use in `overwriting`.
     """
     given = json.dumps(list(keys))
     rows: list[tuple[Any, ...]] = connection.execute(_FOUND, (given,)).fetchall()
-    tombstones.bury(connection, keys)
     own = {key for _, memory, text, session, *_ in rows for key in tombstones.keys(memory, text, session)}
     tombstones.bury(connection, own)
     nums = json.dumps([row[0] for row in rows])
@@ -102,6 +101,7 @@ def erase_from_copy(connection: apsw.Connection, keys: Sequence[str], texts: Ite
     connection.execute("BEGIN IMMEDIATE")
     erased = erase(connection, keys, texts)
     if erased:
+        tombstones.bury(connection, keys)
         notes.drop(connection, notes.FORGETTING)
     connection.execute("COMMIT" if erased else "ROLLBACK")
     if erased:  # old pages and segments are left behind, so that nothing needs to be overwritten

@@ -9,7 +9,7 @@ import apsw
 HEALTH_CURSOR: Final = "health_cursor"
 """The row number up to which the hourly examination has come."""
 FORGETTING: Final = "forgetting"
-"""Set from the moment something is forgotten until it has left the file's free pages, the journal and the backups."""
+"""Set from the moment something is forgotten until free pages, the journal and the backups are without it too."""
 HEALED: Final = "healed"
 """JSON: what was last mended or restored (restore.record.Healing)."""
 

@@ -138,14 +138,15 @@ def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
     """Delete memories with all that was derived from them inside the caller's transaction, so that the bytes go too.
 
     They leave tombstones. `ids` may hold other tombstones; that of a session takes its titles. Returns how many
-    memories there were.
+    memories there were; a note says then that files beside the database may hold them still.
     """
     here = f"SELECT count(*) FROM memories WHERE id {AMONG}"
-    is_quick = int(connection.execute(here, (_list(list(ids)),)).get or 0) <= _OVERWRITTEN
-    if not is_quick:
+    count = int(connection.execute(here, (_list(list(ids)),)).get or 0)
+    with erasure.overwriting(connection, words=count <= _OVERWRITTEN):
+        erasure.erase(connection, ids)
+    if count:
         notes.put(connection, notes.FORGETTING, "unfinished")
-    with erasure.overwriting(connection, words=is_quick):
-        return len(erasure.erase(connection, ids).memories)
+    return count
 
 
 def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
