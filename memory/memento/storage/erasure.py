@@ -72,7 +72,8 @@ def overwriting(connection: apsw.Connection, *, words: bool = True) -> Iterator[
 def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str] = ()) -> Erased:
     """Take memories and all that was derived from them out, inside the caller's transaction; leave their tombstones.
 
-    `keys` are tombstones, of which those that fit nothing here leave no trace; `texts` are those of memories that may have been taken out before. For use in `overwriting`.
+    `keys` are tombstones, of which those that fit nothing here leave no trace; `texts` are those of memories that may
+    have been taken out before. For use in `overwriting`.
     """
     given = json.dumps(list(keys))
     rows: list[tuple[Any, ...]] = connection.execute(_FOUND, (given,)).fetchall()
