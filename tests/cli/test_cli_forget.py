@@ -60,11 +60,12 @@ def test_an_edited_document_does_not_bring_it_back(memento: Cli, tmp_path: Path)
     assert not [one for one in memento("recent").json if "barrel" in one["text"]]
 
 
-def test_a_query_takes_what_holds_its_words_and_nothing_near(memento: Cli) -> None:
+def test_a_query_takes_what_holds_its_words_and_nothing_near(memento: Cli, tmp_path: Path) -> None:
     kept = memento("remember", TEXT, "--json").json["id"]
     twice = memento("remember", f"Once more: {TEXT}", "--json").json["id"]
-    for number in range(30):
-        memento("remember", f"The lamp at pier {number} of the harbour is green.")
+    said = [{"role": "user", "content": f"We decided on a green harbour lamp at pier {n}."} for n in range(30)]
+    (tmp_path / "lamps.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said))
+    memento("ingest", tmp_path / "lamps.jsonl", "--format", "generic-jsonl", "--no-embed")
     listed = memento("forget", "--query", "the master key", "--dry-run").json
     assert {one["id"] for one in listed} == {kept, twice}
     assert {(one["by"], one["score"]) for one in listed} == {("words", 1.0)}

@@ -14,7 +14,7 @@ from memento.backup import Shelf, take
 from memento.backup.archive import unpacked
 from memento.config import Config
 from memento.errors import UsageError
-from memento.forgetting.erasing import forget
+from memento.forgetting.erasing import finish, forget
 from memento.forgetting.selection import select
 from memento.journal import journal_path
 from memento.memory import NewMemory
@@ -145,3 +145,16 @@ def test_a_kill_after_the_rows_are_gone_loses_nothing_of_the_forgetting(store: M
     assert receipt.left == []
     assert everywhere(store) == []
     assert journal_path(Path(store.path)).exists()
+
+
+def test_a_file_that_was_set_aside_is_named_also_for_a_short_text(store: MemoryStore) -> None:
+    kept = store.remember("pin 4711")
+    aside = store.path.with_name(f"{store.path.name}.damaged-20260101T000000Z")
+    with store.database.read() as connection:
+        connection.execute("VACUUM INTO ?", (str(aside),))
+    (left,) = forget(store, select(store, [kept])).left
+    assert left.startswith(f"{aside}: ")
+    assert "delete it when nothing in it is missed" in left
+    aside.unlink()
+    assert finish(store).left == []
+    assert everywhere(store, b"pin 4711") == []

@@ -90,7 +90,7 @@ class Shelf:
             try:
                 read_manifest(path)
             except BackupDamaged:
-                found.append(path)
+                found += [path] if path.exists() else []
         return found
 
     def find(self, name: str) -> Backup:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from memento.forgetting.spool import Spool
     from memento.store import MemoryStore
 
+_SHOWN = 20
+"""Memories that are shown of those that were named exactly."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
@@ -97,21 +100,20 @@ def delete(
     from memento.forgetting import erasing
     from memento.store import MemoryStore
 
-    missing, left = 0, False
     with MemoryStore(config=configured(db)) as store:
-        for one in memory:
-            if found := store.get(one):
-                receipt = erasing.forget(store, [found], spool_of(store))
-                say(f"forgot {one}")
-                left |= bool(receipt.left)
-                for place in receipt.left:
-                    note(f"still in {place}")
-            else:
-                missing += 1
-                note(f"there is no memory {one}")
-    if missing:
+        found = {one: store.get(one) for one in memory}
+        there = list({known.id: known for known in found.values() if known}.values())
+        receipt = erasing.forget(store, there, spool_of(store)) if there else None
+    for one, known in found.items():
+        if known:
+            say(f"forgot {one}")
+        else:
+            note(f"there is no memory {one}")
+    for place in receipt.left if receipt else ():
+        note(f"still in {place}")
+    if None in found.values():
         raise typer.Exit(NOTHING_FOUND)
-    if left:
+    if receipt and receipt.left:
         raise typer.Exit(PARTIAL)
 
 
@@ -145,18 +147,21 @@ def _list(chosen: Sequence[Match], scored: bool, as_json: bool) -> None:
 
 
 def _lines(chosen: Sequence[Match]) -> Iterator[str]:
-    """Yield a line for each: what somebody is asked about must be seen whole."""
     for memory, by, score in chosen:
         why = f"  {score:.2f} by {by:<7}" if by in ("words", "meaning") else ""
         yield f"{memory.id[:8]}  {memory.time[:10] or '-':<10}{why}  {one_line(memory.text)[:90]}"
 
 
 def _confirmed(chosen: Sequence[Match]) -> bool:
-    """Show what it is about, and ask on a terminal. Raises UsageError elsewhere."""
-    for line in _lines(chosen):
+    """Show what it is about, all that a query matches, and ask on a terminal. Raises UsageError elsewhere."""
+    is_guess = any(match.by in ("words", "meaning") for match in chosen)
+    for line in _lines(chosen if is_guess else chosen[:_SHOWN]):
         note(line)
+    if not is_guess and len(chosen) > _SHOWN:
+        note(f"... and {len(chosen) - _SHOWN:,} more (--dry-run lists them)")
     if not is_terminal(sys.stdin):
-        raise UsageError(f"{counted(len(chosen), 'memory')} would be forgotten: say --yes")
+        how = "--yes --all-matching" if is_guess else "--yes"
+        raise UsageError(f"{counted(len(chosen), 'memory')} would be forgotten: say {how}")
     return typer.confirm(f"Forget {counted(len(chosen), 'memory')} for good?")
 
 

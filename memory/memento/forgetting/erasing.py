@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import apsw
 
@@ -27,6 +28,9 @@ from memento.search.store_index import folder_of
 from memento.storage import compaction, erasure, mending, notes, tombstones, transferring
 from memento.storage.erasure import Erased
 from memento.store import MemoryStore
+
+_ROWS: Final = 100
+"""Ids that files which were set aside are searched for."""
 
 
 def forget(
@@ -157,7 +161,7 @@ def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Seque
     if problem := compaction.compact(store.database):
         receipt.left.append(f"{store.path}: its free pages may hold deleted text ({problem}); {FINISH}")
     _forget_in_backups(store, receipt, texts)
-    verify(store, receipt, wanted, spool)
+    verify(store, receipt, wanted, spool, (receipt.ids or sorted(texts.ids))[:_ROWS])
     if not receipt.left:
         try:
             with store.database.write(derived=True) as connection:

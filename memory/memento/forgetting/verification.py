@@ -23,13 +23,17 @@ _HOME: Final = ("hook-errors.log", "cache", "run")
 """In Memento's folder, beside the store, the spool, the models and what the user wrote."""
 
 
-def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool: Spool) -> None:
-    """Search the files for the probes, and name those that hold one with what to do about it."""
+def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool: Spool, ids: Sequence[str]) -> None:
+    """Search the files for the probes, and name those that hold one with what to do about it.
+
+    A file that was set aside is searched for the rows of these ids too: it has no tombstones, which hold ids as well.
+    """
     receipt.probes = len(wanted)
+    rows = [Probe(one, "row") for one in ids]
     named = {entry.partition(": ")[0] for entry in receipt.left}
     for path, blocks in _contents(store, spool):
         try:
-            found = found_in(blocks, wanted)
+            found = found_in(blocks, [*wanted, *rows] if _is_aside(store, path) else wanted)
         except FileNotFoundError:
             continue  # gone meanwhile
         except (OSError, BackupDamaged) as error:
@@ -44,6 +48,8 @@ def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool:
 
 
 def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
+    if _is_aside(store, path):
+        return "a file that a backup replaced; delete it when nothing in it is missed"
     with store.database.read() as connection:
         others = max(erasure.holders(connection, probe.text) for probe in found)
     if others:
@@ -52,8 +58,6 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
         return f"the {found[0].what} is still in it: let other processes end that use the store, {FINISH}"
     if path.name.startswith(f"{store.path.name}.journal"):
         return f"the {found[0].what} is still in one of its lines, which goes when two backups hold it"
-    if path.name.startswith(f"{store.path.name}.damaged"):
-        return "a file that a backup replaced; delete it when nothing in it is missed"
     if path.parent == Shelf(store.path).folder:
         kept = store.config.settings.storage.forget_backups == "keep"
         setting = "storage.forget_backups is `keep`: set it to `scrub`" if kept else "it was not rewritten"
@@ -61,12 +65,18 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
     return f"the {found[0].what} is still in it: delete the file, {FINISH}"
 
 
+def _is_aside(store: MemoryStore, path: Path) -> bool:
+    return path.name.startswith(f"{store.path.name}.damaged")
+
+
 def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable[bytes]]]:
     """Yield every file that belongs to the store, a backup as what it holds. SQLite's own files are read by another
     process: opening them here would drop its locks when they are closed.
     """
-    for path in _files(sorted(store.path.parent.glob(f"{store.path.name}*"))):
-        yield path, read_elsewhere(path)
+    places = dict.fromkeys((store.path, store.path.resolve()))  # the log lies beside what a link leads to
+    for database in places:
+        for path in _files(sorted(database.parent.glob(f"{database.name}*"))):
+            yield path, read_elsewhere(path)
     for path in _files([store.config.home / name for name in _HOME]):
         yield path, blocks_of(path)
     for path in spool.files():

@@ -34,9 +34,9 @@ def compact(database: Database, within: float = BUSY_SECONDS) -> str:
     try:
         _merge_words(database, within)
         _vacuum(database, within)
+        return empty_log(database)
     except StoreError as error:
         return str(error)
-    return empty_log(database)
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def after_deletions(database: Database) -> Iterator[None]:
 
 
 def empty_log(database: Database, within: float = LOG_SECONDS) -> str:
-    """Write the log back and truncate it; return why that was not possible, or an empty text."""
+    """Write the log back and truncate it; return why that was not possible, or an empty text. Raises StoreError."""
     give_up = time.monotonic() + within
     with database.read() as connection, _waiting(connection, min(within, 1.0)):
         while True:
