@@ -39,7 +39,7 @@ def test_a_store_with_one_of_each(memento_with_model: Cli, tmp_path: Path) -> No
         "stats --table", "quarantine --table", "model status --table", "index status --table", "index rebuild",
         "recall harbour --table --deadline 9", "model embed", "consolidate --table", "audit --table", "scrub --table",
         "policy diff --table", "backup", "jobs run cache checkpoint hourly-backup", f"export {tmp_path}/x.jsonl",
-        "forget --query harbour --yes --table",
+        "forget --query harbour --yes --all-matching --table",
     )  # fmt: skip
     ran += [memento(*command.split()) for command in commands]
     for one in ran:

@@ -29,6 +29,8 @@ from memento.storage import compaction, erasure, mending, notes, tombstones, tra
 from memento.storage.erasure import Erased
 from memento.store import MemoryStore
 
+_NAMED: Final = 20
+"""Transcripts that a receipt names."""
 _ROWS: Final = 100
 """Ids that files which were set aside are searched for."""
 
@@ -38,7 +40,8 @@ def forget(
 ) -> Receipt:
     """Forget memories, and the titles of these sessions and of those the memories are of.
 
-    Raises StoreError when the store cannot be written: then nothing was forgotten.
+    Raises StoreError when the store cannot be written: then nothing was forgotten, unless the journal had it: the next
+    start forgets it then.
     """
     keys = [key for memory in memories for key in tombstones.keys(memory.id, memory.text, memory.session_id)]
     keys = list(dict.fromkeys((*keys, *map(tombstones.title, sessions))))
@@ -128,18 +131,21 @@ def _leave_transcripts(store: MemoryStore, receipt: Receipt) -> None:
     """Drop what is known of transcripts in forgotten projects that are gone; name those that are there: their paths
     stay, so that they are not read again.
     """
+    home = store.config.home.absolute()  # agents keep their transcripts beside it, whatever project they are of
     with store.database.read() as connection:
-        paths = erasure.sources_in_forgotten(connection)
+        paths = erasure.sources_in_forgotten(connection, home.parents)
     if gone := [path for path in paths if not Path(path).exists()]:
         with store.database.write() as connection, erasure.overwriting(connection, words=False):
             for path in gone:
                 erasure.drop_source(connection, path)
+    there = [path for path in paths if path not in gone]
     receipt.left += [
         f"{path}: a transcript in a project that was forgotten; it holds what it held, and the store keeps its path so "
         f"as not to read it again. Delete it, {FINISH}"
-        for path in paths
-        if path not in gone
+        for path in there[:_NAMED]
     ]
+    if len(there) > _NAMED:
+        receipt.left.append(f"{store.path}: paths of {len(there) - _NAMED:,} more transcripts like that")
 
 
 def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Sequence[Probe], texts: _Texts) -> None:

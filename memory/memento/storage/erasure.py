@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, Final
 
 import apsw
@@ -131,11 +132,12 @@ def is_buried(connection: apsw.Connection, keys: Sequence[str]) -> bool:
     return int(connection.execute(there, (json.dumps(list(keys)),)).get or 0) == len({*keys})
 
 
-def sources_in_forgotten(connection: apsw.Connection) -> list[str]:
-    """Return the paths of known transcripts that lie in a project that was forgotten."""
+def sources_in_forgotten(connection: apsw.Connection, but: Collection[PurePath]) -> list[str]:
+    """Return the paths of known transcripts that lie in a project that was forgotten, and is none of `but`."""
     gate = tombstones.Gate(connection)
     known = connection.execute("SELECT path FROM sources UNION SELECT path FROM followed").fetchall()
-    return [str(path) for (path,) in known if gate.refuses_path(str(path))]
+    above = {str(path): [str(one) for one in PurePath(str(path)).parents if one not in but] for (path,) in known}
+    return [path for path, folders in above.items() if gate.refuses_any(folders)]
 
 
 def drop_source(connection: apsw.Connection, path: str) -> None:

@@ -18,7 +18,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from pathlib import PurePath
 from typing import Any, Final
 
 import apsw
@@ -134,10 +133,9 @@ class Gate:
         """Tell whether a session goes without a title."""
         return not self._is_open and self._any([title(session)])
 
-    def refuses_path(self, path: str) -> bool:
-        """Tell whether a file lies in a project that was forgotten."""
-        above = [f"value:{_hash(str(folder))}" for folder in PurePath(path).parents]
-        return self._holds_values() and self._any(above)
+    def refuses_any(self, folders: Iterable[str]) -> bool:
+        """Tell whether one of these folders is a project that was forgotten."""
+        return self._holds_values() and self._any([f"value:{_hash(folder)}" for folder in folders])
 
     def sample(self, sample: str) -> str:
         """Return what may be stored of a quarantined sample: nothing, where it holds what was forgotten."""
