@@ -23,6 +23,7 @@ from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState
 from memento.store import MemoryStore
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
+from memento_ingest.batch_ingest import Ingestion, Options
 
 Rows = Callable[[int, int], list[NewMemory]]
 SECRET = "The zibberwock is kept in the mulgrave vault, said old fennimore."
@@ -123,6 +124,7 @@ def test_a_parser_goes_on_without_the_project_until_there_is_a_memory_of_it(stor
     found = store.source("/t/one.jsonl")
     assert found is not None
     assert found.state == {"cwd": "", "line": 4}
+    assert found.head_hash == b"", "it is read from its beginning, which tells the project"
     store.commit(Batch(state, [replace(rows(1, 1)[0], id="ab" * 16, project=PROJECT, text="We begin again.")]))
     found = store.source("/t/one.jsonl")
     assert found is not None
@@ -165,3 +167,34 @@ def test_tombstones_hold_no_text() -> None:
     keys = tombstones.keys("ab" * 16, SECRET, "mulgrave-1")
     assert all(tombstones.KEY.fullmatch(key) for key in keys)
     assert not any(word.decode() in key for key in keys for word in WORDS)
+
+
+def codex(*said: str) -> str:
+    """Return a rollout, which states its folder on its first line only."""
+    head = {"id": "01a05a85-f872-79d3-85c3-c1933dc86828", "cwd": PROJECT, "cli_version": "0.140.0"}
+    records = [{"timestamp": "2026-09-01T00:00:00.000Z", "type": "session_meta", "payload": head}]
+    for text in said:
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        event = {"type": "user_message", "message": text, "images": []}
+        records.append({"timestamp": "2026-09-01T00:00:01.000Z", "type": "response_item", "payload": item})
+        records.append({"timestamp": "2026-09-01T00:00:01.000Z", "type": "event_msg", "payload": event})
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_session_that_goes_on_keeps_its_project(store: MemoryStore, tmp_path: Path, ignored: bool) -> None:
+    transcript = tmp_path / "rollout.jsonl"
+
+    def read(*said: str) -> None:
+        transcript.write_text(codex(*said))
+        Ingestion(store.policy, Options(), store).run([str(transcript)])
+
+    first, second, third = (f"We decided that rule {name} holds for the harbour." for name in ("one", "two", "three"))
+    read(first)
+    if ignored:
+        store.ignore("project", PROJECT)
+    forget(store, select(store, project=PROJECT))
+    read(first, second)
+    read(first, second, third)
+    found = {memory.text: memory.project for memory in store.get_recent(300) if memory.source == "codex"}
+    assert found == ({} if ignored else {second: PROJECT, third: PROJECT})

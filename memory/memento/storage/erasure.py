@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import apsw
 
-from memento.storage import counters, notes, tombstones
+from memento.storage import counters, ignored, notes, tombstones
 
 _WORDS: Final = "INSERT INTO memories_fts (memories_fts, rank) VALUES ('secure-delete', ?)"
 """Without it FTS5 only marks what is deleted, until its segments are merged some day."""
@@ -89,8 +89,10 @@ def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]
     wanted = {piece for text in (*(row[2] for row in rows), *texts) for piece in tombstones.pieces(text)}
     tombstones.bury_pieces(connection, wanted)
     erased.quarantine = _empty_samples(connection, wanted, _gone(connection, sessions, "session_id"))
-    values = {*_gone(connection, {str(row[4]) for row in rows}, "project")}
-    values |= _gone(connection, {str(row[5]) for row in rows}, "speaker")
+    out = ignored.load(connection)  # whose parsers go on: they must know what to leave out
+    heard = [row for row in rows if not out.covers(str(row[3]), str(row[4]))]
+    values = {*_gone(connection, {str(row[4]) for row in heard}, "project")}
+    values |= _gone(connection, {str(row[5]) for row in heard}, "speaker")
     tombstones.bury_values(connection, values)
     erased.states = _blank_states(connection, values)
     if rows:
@@ -182,10 +184,13 @@ def _empty_samples(connection: apsw.Connection, wanted: set[str], sessions: set[
 
 
 def _blank_states(connection: apsw.Connection, values: set[str]) -> int:
+    """Empty these texts in parsers' states. Such a source is read from its beginning when it grows: it tells them."""
     changed = {}
     for num, state in connection.execute("SELECT num, state FROM sources WHERE state <> '{}'") if values else ():
         known = json.loads(state)
         if (without := tombstones.blanked(known, values)) != known:
             changed[num] = json.dumps(without)
-    connection.executemany("UPDATE sources SET state = ? WHERE num = ?", [(new, num) for num, new in changed.items()])
+    connection.executemany(
+        "UPDATE sources SET state = ?, head_hash = x'' WHERE num = ?", [(new, num) for num, new in changed.items()]
+    )
     return len(changed)

@@ -169,10 +169,13 @@ def number(connection: apsw.Connection, source: SourceState) -> int:
 
 
 def _values(connection: apsw.Connection, source: SourceState) -> tuple[Any, ...]:
+    """Return a row's columns. A state that names what was forgotten goes without it, and is not gone on from."""
+    state = Gate(connection).state(source.state)
+    head = source.head_hash if state == source.state else b""
     return (
-        source.path, source.format, source.device, source.inode, source.head_length, source.head_hash,
+        source.path, source.format, source.device, source.inode, source.head_length, head,
         source.marker_hash, source.offset, source.open_bytes, source.size, source.modified,
-        json.dumps(dict(Gate(connection).state(source.state))), now_ms(),
+        json.dumps(dict(state)), now_ms(),
     )  # fmt: skip
 
 
