@@ -27,6 +27,7 @@ _COUNTED = re.compile(rb"[\x80-\xff]{0,12}\d{1,4}(?:[-~]\d{1,4})?[\x80-\xff]+[^A
 _WORD_AND_NUMBER = re.compile(
     rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*"
 )
+_PIECES = re.compile(rb"[^A-Za-z0-9]+")
 _CONSONANTS = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}")
 
 
@@ -82,7 +83,7 @@ def opaque(secret: bytes) -> bool:
         return False
     if any(byte >= 128 for byte in secret):
         return _is_foreign_password(secret)
-    return _is_shuffled(secret) or any(_is_jumbled(part) for part in _JOINED.split(secret))
+    return _is_shuffled(secret) or any(_is_jumbled(part) for part in _PIECES.split(secret))
 
 
 def phrase(secret: bytes) -> bool:
@@ -93,7 +94,7 @@ def phrase(secret: bytes) -> bool:
     if any(byte >= 128 for byte in secret):
         return _is_foreign_password(secret)
     has_digit = any(48 <= byte <= 57 for byte in secret)
-    return has_digit and (_is_shuffled(secret) or any(_is_jumbled(part) for part in _JOINED.split(secret)))
+    return has_digit and (_is_shuffled(secret) or any(_is_jumbled(part) for part in _PIECES.split(secret)))
 
 
 def _is_foreign_password(secret: bytes) -> bool:

@@ -14,7 +14,7 @@ MAX_BLOCK: Final = 64 * 1024
 _MARKER: Final = re.compile(rb"(?i)-{0,5} ?\b(BEGIN|END) [A-Za-z0-9 ]{2,60}-{0,5}|END OpenVPN")
 _LINE_END: Final = re.compile(rb"\r?\n|(?:\\+[rn])+|(?:&#10;|%0[aA])+")
 _BODY: Final = re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
-_REST: Final = re.compile(rb"=?[A-Za-z0-9+/]{1,63}={0,2}(?=[\s\"'\x60,;+\\]*$)")
+_REST: Final = re.compile(rb"=?[A-Za-z0-9+/]{0,62}[A-Za-z0-9/]={0,2}(?=[\s\"'\x60,;+\\]*$)")
 _HEADER: Final = re.compile(rb"(?i)(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID|X-[\w-]+) ?:")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{16,}$")
 _DASHES: Final = re.compile(rb"-{1,5} ?\Z")
@@ -78,7 +78,8 @@ def bare_lines(data: bytes, start: int, end: int) -> Span | None:
     after = _MARKER.search(data, end, end + MAX_BLOCK)
     if after and b"PRIVATE" not in after[0].upper() and after[0].lstrip(b"- ")[:3].upper() == b"END":
         return None
-    return lines_from(data, start, end)
+    reached = _forward(data, start, min(len(data), start + MAX_BLOCK))
+    return Span(start, reached) if reached > start else None
 
 
 def _forward(data: bytes, start: int, stop: int) -> int:
