@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from memento_policies.errors import PolicyError
-from memento_policies.needs import Need, need
+from memento_policies.needs import Need
 from memento_policies.plain_rules import Placeholders, Rule, Rules
-from memento_policies.redaction import Redactor, rule_pattern
+from memento_policies.redaction import Redactor, rule_need
 
 _FILE = "redaction.yaml"
 _SHIPPED = Path(__file__).with_name("rules") / _FILE
@@ -56,7 +56,7 @@ def load_redactor(overrides: Path, cache: Path, version: str) -> Loaded:
             return Loaded(cached.redactor, str(error))
         raise
     with suppress(OSError):  # it only saves time
-        needs = [need(rule_pattern(rule)) for rule in file.rules if rule.enabled]
+        needs = [rule_need(rule) for rule in file.rules if rule.enabled]
         _write(cache, stamp, {**file.model_dump(mode="json"), "needs": needs})
     return Loaded(redactor)
 

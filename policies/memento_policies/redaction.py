@@ -108,7 +108,7 @@ class Redactor:
         self._key = key
         rules = [rule for rule in file.rules if rule.enabled]
         self._rules = [_CompiledRule(rule) for rule in rules]
-        self._set = _Scan(rules) if needs is None else Sieve([candidate_pattern(rule) for rule in rules], needs)
+        self._set = _Scan(rules) if needs is None else Sieve(lambda index: candidate_pattern(rules[index]), needs)
         self._placeholders = _PlaceholderTest(file.placeholders)
 
     def redact(self, text: str) -> Redaction:
@@ -238,10 +238,19 @@ class _PlaceholderTest:
 
     def __init__(self, placeholders: AnyPlaceholders) -> None:
         self._exact = frozenset(word.lower().encode() for word in placeholders.exact)
+        self._placeholders = placeholders
+        self._compiled: list[Any] = []
+
+    def _patterns(self) -> list[Any]:
+        """Return the patterns, compiled when the first candidate is met: a hook seldom meets one."""
+        if self._compiled:
+            return self._compiled
+        placeholders = self._placeholders
         words = "|".join(map(re2.escape, sorted(placeholders.words, key=len, reverse=True)))
         between = r"[-_. <>{}*\[\]]|\d{1,2}"
         made_up = rf"(?:[a-z0-9]{{1,14}}[-_.:/]){{0,3}}(?:{between})*(?:{words}|xx+)(?:{words}|xx+|{between})*"
-        self._patterns = [compile_pattern(f"(?i:{pattern})") for pattern in (made_up, *placeholders.patterns)]
+        self._compiled = [compile_pattern(f"(?i:{pattern})") for pattern in (made_up, *placeholders.patterns)]
+        return self._compiled
 
     def covers(self, secret: bytes) -> bool:
         if len(secret) > _MAX_PLACEHOLDER:
@@ -250,7 +259,7 @@ class _PlaceholderTest:
         return (
             len(set(lowered)) <= 2
             or lowered in self._exact
-            or any(pattern.fullmatch(secret) for pattern in self._patterns)
+            or any(pattern.fullmatch(secret) for pattern in self._patterns())
         )
 
 
@@ -287,6 +296,17 @@ def _plain_prefix(token: str) -> str:
 
 def _shortest(choice: Match[str]) -> str:
     return min((one.split("[")[0] for one in choice[1].split("|")), key=len)
+
+
+def rule_need(rule: AnyRule) -> Need:
+    """Return what a text must hold for a rule to match: what its pattern asks for, or else one of its keywords."""
+    from memento_policies.needs import Need, folded, need
+
+    asked = need(rule_pattern(rule))
+    if asked.words or not rule.keywords:
+        return asked
+    cases = (case for word in rule.keywords for case in (word.lower(), word.upper(), word.capitalize()))
+    return Need(asked.run, tuple(dict.fromkeys(folded(case.encode()).decode() for case in cases)))
 
 
 def candidate_pattern(rule: AnyRule) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from memento_policies.needs import SPACE, Need, folded
@@ -16,10 +16,12 @@ _RUNS: Final = bytes(32 if byte in SPACE else byte if byte > 32 else 33 for byte
 class Sieve:
     """Answers as a PatternSet of the same patterns would, but for those whose rule cannot match in the text."""
 
-    def __init__(self, patterns: Sequence[str], needs: Sequence[Need]) -> None:
-        self._patterns = patterns
+    def __init__(self, pattern: Callable[[int], str], needs: Sequence[Need]) -> None:
+        """Take what each rule needs, and what gives the pattern of the nth when it is asked for."""
+        self._pattern = pattern
         self._needs = [(run, [word.encode() for word in words]) for run, words in needs]
         self._chosen: list[int] = []
+        self._same: dict[str, list[int]] = {}
         self._set: PatternSet | None = None
 
     def matches(self, data: bytes) -> list[int]:
@@ -29,12 +31,16 @@ class Sieve:
             return []
         if self._set is None or not set(possible) <= set(self._chosen):
             self._chosen = sorted({*possible, *self._chosen})
-            self._set = PatternSet([self._patterns[index] for index in self._chosen])
-        return [self._chosen[index] for index in self._set.matches(data)]
+            self._same = {}
+            for index in self._chosen:  # some rules look for the same
+                self._same.setdefault(self._pattern(index), []).append(index)
+            self._set = PatternSet(list(self._same))
+        groups = list(self._same.values())
+        return sorted(index for hit in self._set.matches(data) for index in groups[hit])
 
     def _possible(self, data: bytes) -> Sequence[int]:
         if len(data) > MAX_SIFTED:
-            return range(len(self._patterns))
+            return range(len(self._needs))
         text = folded(data)
         longest = max(map(len, text.translate(_RUNS).split(b" ")))
         return [
