@@ -25,7 +25,8 @@ _PLAIN = re.compile(
 )
 _COUNTED = re.compile(rb"[\x80-\xff]{0,12}\d{1,4}(?:[-~]\d{1,4})?[\x80-\xff]+[^A-Za-z0-9]*")
 _WORD_AND_NUMBER = re.compile(
-    rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*"
+    rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}"
+    rb"|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*"
 )
 _PIECES = re.compile(rb"[^A-Za-z0-9]+")
 _CONSONANTS = re.compile(rb"(?i)[bcdfghjklmnpqrstvwxz]{5}")

@@ -110,12 +110,8 @@ def _looks_random(part: bytes, least: int) -> bool:
     if lower and upper:
         needed = 0.34 if digits else 0.42
         return breaks >= needed * (size - 1) and entropy(part) >= min(3.2, math.log2(size) - 0.9)
-    return (
-        digits >= 2
-        and lower + upper >= 4
-        and breaks >= 0.2 * (size - 1)
-        and entropy(part) >= min(3.0, math.log2(size) - 0.9)
-    )
+    mixed = digits >= 2 and lower + upper >= 4 and breaks >= 0.2 * (size - 1)
+    return mixed and entropy(part) >= min(3.0, math.log2(size) - 0.9)
 
 
 def class_breaks(part: bytes) -> int:

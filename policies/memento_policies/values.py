@@ -10,25 +10,14 @@ import re
 from typing import Final, NamedTuple
 
 MAX_VALUE: Final = 4096
-_PAIRS: Final = {
-    "“": "”",
-    "„": "“",
-    "‟": "”",
-    "«": "»",
-    "»": "«",
-    "「": "」",
-    "『": "』",
-    "《": "》",
-    "‘": "’",
-    "【": "】",
-}
-_CLOSING: Final = {opening.encode(): closing.encode() for opening, closing in _PAIRS.items()}
+_PAIRS: Final = "“”„“‟”«»»«「」『』《》‘’【】"
+_CLOSING: Final = {_PAIRS[i].encode(): _PAIRS[i + 1].encode() for i in range(0, len(_PAIRS), 2)}
+_FOREIGN: Final = b"|".join(_CLOSING)
+_ESCAPED: Final = rb"\\+u00(?:22|27)|&(?:quot|apos|#34|#39|#x22|#x27);|%2[27]"
 _QUOTE: Final = re.compile(
     rb"(?:[bruf@$]{1,2}(?=[\"']))?(\\*(?:\"\"\"|\'\'\'|[\"'\x60])|\\+x2[27]|\*\*|" + _ESCAPED + rb"|" + _FOREIGN + rb")"
 )
-_OPENED: Final = re.compile(
-    rb"(" + rb"\\*[\"'\x60]|\\+u00(?:22|27)|&(?:quot|#34|#39);|%2[27]|" + b"|".join(map(re.escape, _CLOSING)) + rb")\Z"
-)
+_OPENED: Final = re.compile(rb"(\\*[\"'\x60]|" + _ESCAPED + rb"|" + _FOREIGN + rb")\Z")
 _TEXT: Final = re.compile(
     rb"(?:[^\s\"'\x60\\<&,;\x00-\x1f\xe2\xe3\xef]"
     rb"|\xe2(?!\x80[\x98-\x9f\xa8\xa9])|\xe3(?!\x80[\x80-\x82\x8a-\x91])|\xef(?!\xbc[\x81\x88\x89\x8c\x9b\x9a\x9f])"

@@ -10,24 +10,16 @@ import random
 import re
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.policies.conftest import fill
+from tests.policies.conftest import fill, shapes, templates_of
 
 from memento_policies import Policy
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Bar, Sidecar
 
-POLICIES = Path(__file__).parent.parent / "policies"
 WORD = re.compile(r"[A-Za-z0-9+/_=.~-]{16,}")
-
-
-def lines(name: str) -> list[str]:
-    """Return the templates of a file, without its comments."""
-    text = (POLICIES / name).read_text("utf-8")
-    return [line.replace(r"\n", "\n") for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def test_bar_16_secrets_stay_out_of_every_file(
@@ -35,9 +27,9 @@ def test_bar_16_secrets_stay_out_of_every_file(
 ) -> None:
     each = bar.count("MEMENTO_SECRETS", 1)
     rng = random.Random(bar.seed)
-    templates = [line.split(maxsplit=1)[1] for line in lines("token_shapes.txt")]
+    templates = shapes().values()
     planted = [fill(template, rng) for template in templates for _ in range(each)]
-    benign = [fill(template, rng) for template in lines("benign_shapes.txt") for _ in range(max(5, 4 * each))]
+    benign = [fill(template, rng) for template in templates_of("benign_shapes.txt") for _ in range(max(5, 4 * each))]
 
     missed = [text for text in planted if not policy.redact(text).counts]
     alarms = [text for text in benign if policy.redact(text).counts]

@@ -75,7 +75,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def seam_before(text: str, place: int) -> int:
-    """Return the last place up to `place` where a text can be cut: a line end, a space, a mark; else far enough back."""
+    """Return the last place up to `place` where a text can be cut: line end, space, mark; else far enough back."""
     for mark in _SEAMS:
         found = text.rfind(mark, max(0, place - _SEAM), place)
         if found >= 0:
