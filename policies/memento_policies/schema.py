@@ -20,10 +20,10 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_+-]{0,39}$")]
 Points = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 CheckName = Literal[
-    "bare_token",
     "base58check",
     "base64_digits",
     "base64_key",
+    "bare_token",
     "jwt",
     "mixed",
     "opaque",
