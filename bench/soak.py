@@ -82,6 +82,8 @@ BARS: Final = (
     Bar(22, f"{CARD}/test_bar_22_forgetting.py", {"MEMENTO_FORGET_ROUNDS": 100}),
     Bar(23, f"{CARD}/test_bar_23_output.py", {"MEMENTO_OUTPUTS": 2_000}),
     Bar(24, f"{CARD}/test_bar_24_ignoring.py", {"MEMENTO_IGNORED_LINES": 34_000}),
+    Bar(25, f"{CARD}/test_bar_25_no_false_alarms.py", {"MEMENTO_BUSY_CHECKS": 2_000, "MEMENTO_BUSY_WRITERS": 8}),
+    Bar(26, f"{CARD}/test_bar_26_supervision.py", {"MEMENTO_SOCKETS": 3_000, "MEMENTO_THREAD_ROUNDS": 5}),
 )  # fmt: skip
 
 

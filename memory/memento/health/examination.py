@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 
 from memento.config import Config
-from memento.errors import StoreCorrupt, StoreError
+from memento.errors import StoreBusy, StoreCorrupt, StoreError
 from memento.storage import integrity, notes, rows
 from memento.storage.database import Database
 
@@ -76,6 +76,8 @@ def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
     for check in checks:
         try:
             results = [replace(finding, check=check.name) for finding in check.look(patient)]
+        except (StoreBusy, BlockingIOError) as error:  # says nothing about the store
+            results = [replace(advised(f"not examined: {error}", "examine it when less is written"), check=check.name)]
         except (StoreError, apsw.Error, OSError) as error:
             damaged = isinstance(error, apsw.CorruptError | apsw.NotADBError | StoreCorrupt)
             remedy = Remedy.RESTORE if damaged else Remedy.NONE

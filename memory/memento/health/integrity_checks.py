@@ -32,7 +32,7 @@ def _schema(patient: Patient) -> Iterator[Finding]:
 
 
 def _structure(patient: Patient) -> Iterator[Finding]:
-    with patient.database.read() as connection:
+    with patient.database.examining() as connection:
         problems = integrity.structure(connection) if patient.rows is None else integrity.pages(connection)
     for problem in problems:
         remedy = _remedy(problem)
@@ -50,7 +50,7 @@ def _remedy(problem: str) -> Remedy:
 def _rows(patient: Patient) -> Iterator[Finding]:
     scan = patient.rows
     if scan is None:
-        with patient.database.read() as connection:
+        with patient.database.examining() as connection:
             scan = integrity.rows(connection)
     if scan.damaged:
         text = f"{counted(len(scan.damaged), 'row is', 'rows are')} not what was written"
@@ -65,13 +65,13 @@ def _rows(patient: Patient) -> Iterator[Finding]:
 def _words(patient: Patient) -> Iterator[Finding]:
     if patient.rows is not None:
         return  # it looks at the whole index, and nothing is written meanwhile
-    with patient.database.write() as connection:
+    with patient.database.examining(exclusive=True) as connection:
         problems = integrity.words(connection)
     yield from (broken(problem, "", Remedy.WORDS) for problem in problems)
 
 
 def _tags(patient: Patient) -> Iterator[Finding]:
-    with patient.database.read() as connection:
+    with patient.database.examining() as connection:
         problems = integrity.tags(connection)
     yield from (broken(problem, "", Remedy.TAGS) for problem in problems)
 
@@ -79,22 +79,34 @@ def _tags(patient: Patient) -> Iterator[Finding]:
 def _tables(patient: Patient) -> Iterator[Finding]:
     """Read every table to its end: SQLite's check does not look into what overflows a page."""
     if patient.rows is None:
-        with patient.database.read() as connection:
+        with patient.database.examining() as connection:
             snapshot.contents(connection)  # raises what the examination takes for damage
             problems = integrity.states(connection)
         yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
 
 
 def _references(patient: Patient) -> Iterator[Finding]:
-    with patient.database.read() as connection:
+    with patient.database.examining() as connection:
         problems = integrity.references(connection)
     yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
 
 
 def _vectors(patient: Patient) -> Iterator[Finding]:
-    if patient.rows is None and (file := vector_file(patient.database)) and (blocks := file.damaged_blocks()):
+    from memento.search.index.vector_file import locked
+    from memento.search.store_index import REBUILD_SECONDS, folder_of
+
+    if patient.rows is not None or not _damaged_blocks(patient.database):
+        return
+    with locked(folder_of(patient.database.path), REBUILD_SECONDS):  # what was being written differs for a moment
+        blocks = _damaged_blocks(patient.database)
+    if blocks:
         text = f"{counted(blocks, 'block differs', 'blocks differ')} from the checksums in the vector file"
         yield broken(text, "", Remedy.VECTORS)
+
+
+def _damaged_blocks(database: Database) -> int:
+    file = vector_file(database)
+    return file.damaged_blocks() if file else 0
 
 
 def vector_file(database: Database) -> VectorFile | None:
