@@ -7,7 +7,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from memento_ingest.server.connection import HEADER_SECONDS, MAX_CONNECTIONS
+from memento_ingest.server.connection import HEADER_SECONDS
+from memento_ingest.server.listener import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from tests.server.conftest import Server

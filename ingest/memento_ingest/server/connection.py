@@ -1,4 +1,4 @@
-"""One connection: who it is from, how long it may take, and which one goes when there are too many.
+"""One connection: who it is from and how long it may take.
 
 A client that sends or reads slowly costs a socket and a timer, never a thread; a request that is complete is served
 whatever the others do.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -20,8 +21,6 @@ HEADER_SECONDS: Final = 5.0
 """For the whole head of a request."""
 REQUEST_SECONDS: Final = 45.0
 """From a request's head to the last byte of its answer taken."""
-MAX_CONNECTIONS: Final = 256
-"""One more, and the one that has waited longest for its request to be complete is closed."""
 UNIX: Final = "unix"
 TCP: Final = "tcp"
 
@@ -32,7 +31,10 @@ class Connection(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _reading = False
     _refused = False
-    _opened = 0.0
+    opened = 0.0
+    """When it was opened, by the event loop's clock."""
+    lost: Callable[[Connection], None] | None = None
+    """Called when it is closed."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse other users' processes before a byte is read."""
@@ -47,9 +49,8 @@ class Connection(H11Protocol):
         else:
             self.app_state = {"transport": TCP, "peer": f"{TCP}:{transport.get_extra_info('peername')[0]}"}
         super().connection_made(transport)
-        self._opened = self.loop.time()
+        self.opened = self.loop.time()
         self._limit_time()
-        self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """Take what was sent."""
@@ -61,6 +62,8 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        if self.lost is not None:
+            self.lost(self)
         if self._timer is not None:
             self._timer.cancel()
         if not self._refused:
@@ -83,6 +86,13 @@ class Connection(H11Protocol):
         """Whether no request of this connection is being served."""
         return self.cycle is None or bool(self.cycle.response_complete)
 
+    @property
+    def may_give_way(self) -> bool:
+        """Whether it is open and no request of it is complete, so that closing it takes no answer from anybody."""
+        if self.transport is None or self.transport.is_closing():
+            return False
+        return self.waits_for_request or bool(self.cycle.more_body)
+
     def _limit_time(self) -> None:
         """Set the timer when the head or the rest of a request begins; more bytes do not prolong it."""
         reading = self.waits_for_request
@@ -92,10 +102,3 @@ class Connection(H11Protocol):
             self._timer.cancel()
         self._reading = reading
         self._timer = self.loop.call_later(HEADER_SECONDS if reading else REQUEST_SECONDS, self.transport.abort)
-
-    def _make_room(self) -> None:
-        if len(self.connections) <= MAX_CONNECTIONS:
-            return
-        idle: list[Any] = [one for one in self.connections if isinstance(one, Connection) and one.waits_for_request]
-        oldest = min(idle, key=lambda one: one._opened, default=self)
-        oldest.transport.abort()

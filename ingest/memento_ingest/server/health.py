@@ -10,10 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from memento import __version__
 from memento.backup import Shelf
 from memento.filesystem import kind_of
 from memento.store import MemoryStore
+from memento.worker_thread import WorkerState
 from memento_ingest.hooks import spool
 from memento_ingest.unread import STALLED_SECONDS, waiting_in
 
@@ -29,6 +32,8 @@ class Watching(NamedTuple):
     """Files and folders that cannot be read, and why."""
     overflows: int = 0
     """Times that file events were lost and a full sweep took over."""
+    workers: tuple[WorkerState, ...] = ()
+    """Those that have failed since the sidecar was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,12 @@ class Health:
     database_bytes: int
     backup_age_seconds: float | None
     """How long ago the last backup was taken and proven; None = never."""
+    workers: tuple[dict[str, Any], ...] = ()
+    """The workers that an error has ended, with how often each was started again and what ended it last."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""
-        return {**asdict(self), "problems": list(self.problems)}
+        return {**asdict(self), "problems": list(self.problems), "workers": list(self.workers)}
 
 
 class Checkup:
@@ -80,6 +87,7 @@ class Checkup:
         unread = waiting_in(self._store.progress(), self._store.source)
         problems = [f"not read for over {STALLED_SECONDS} s: {path}" for path in unread.paths]
         problems += [f"cannot read {path}: {why}" for path, why in watching.problems.items()]
+        problems += [state.text for state in watching.workers if state.broken or not state.running]
         if not stats.model:
             problems.append("no model is installed, so nothing is found by meaning: run `memento model pull`")
         return Health(
@@ -102,6 +110,7 @@ class Checkup:
             spool_bytes=sum(_size(folder) for folder in spool.folders(self._store.config.home)),
             database_bytes=stats.bytes,
             backup_age_seconds=_backup_age(self._store.path),
+            workers=tuple(msgspec.structs.asdict(state) for state in watching.workers),
         )
 
 

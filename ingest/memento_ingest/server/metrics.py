@@ -62,6 +62,10 @@ def _counters(health: Health, requests: Requests) -> Iterator[str]:
     yield "# HELP memento_event_overflows_total Times that file events were lost and a full sweep took over."
     yield "# TYPE memento_event_overflows_total counter"
     yield f"memento_event_overflows_total {health.event_overflows}"
+    yield "# HELP memento_worker_restarts_total Times that a worker of the sidecar was started again after an error."
+    yield "# TYPE memento_worker_restarts_total counter"
+    for worker in health.workers:
+        yield f'memento_worker_restarts_total{{worker="{worker["name"]}"}} {worker["restarts"]}'
     yield "# HELP memento_hook_events_total Events taken by POST /v1/events."
     yield "# TYPE memento_hook_events_total counter"
     yield f"memento_hook_events_total {requests.events}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 
@@ -15,9 +16,11 @@ from memento.config import Server
 from memento.errors import MementoError
 from memento.home import expand_user
 from memento.store import MemoryStore
+from memento.worker_thread import Failures, WorkerThread, described
 from memento_ingest.server.connection import Connection
 from memento_ingest.server.gate import MAX_HEAD, Gate
 from memento_ingest.server.health import Checkup, Watching
+from memento_ingest.server.listener import Listener, connection_limit
 from memento_ingest.server.metrics import Requests
 from memento_ingest.server.rate import RateLimit
 from memento_ingest.server.routes import Routes
@@ -27,21 +30,44 @@ from memento_ingest.server.workers import Workers
 _KEEP_ALIVE_SECONDS: Final = 5
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server without its ten looks a second at a flag: it waits for an event."""
+class Reports(NamedTuple):
+    """Where the server's failures are counted."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    server: Failures
+    requests: Failures
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server on a listener of ours, and without its ten looks a second at a flag: it waits for an event."""
+
+    def __init__(self, config: uvicorn.Config, exhausted: Callable[[OSError], None]) -> None:
         super().__init__(config)
         self.stopping = asyncio.Event()
+        self._exhausted = exhausted
+        self.listener: Listener | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.servers = []
+        self.listener = Listener(sockets or [], self._connection, self._exhausted, connection_limit())
+        self.listener.start()
+        self.started = True
 
     async def main_loop(self) -> None:
         await self.stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.listener is not None:
+            self.listener.stop()
+        await super().shutdown(sockets)
+
+    def _connection(self) -> Connection:
+        return Connection(self.config, self.server_state, {}, asyncio.get_running_loop())
 
 
 class LocalServer:
     """Serves one store until it is stopped. The caller holds the sidecar's lock.
 
-    Making one binds the sockets and raises CannotListen.
+    Making one binds the sockets and raises CannotListen. Where an error ends the thread, `tend` binds them again.
     """
 
     def __init__(
@@ -51,41 +77,57 @@ class LocalServer:
         watching: Callable[[], Watching],
         written: Callable[[], None],
         say: Callable[[str], None],
+        reports: Reports,
     ) -> None:
         self._store, self._settings, self._watching, self._written, self._say = store, settings, watching, written, say
+        self._reports = reports
         self.deaf_to_tcp = False
         """Whether the TCP port that was asked for could not be had."""
-        self._token, self._port = "", 0
-        listening, self._path = listen_unix(store.path)
-        self._sockets = [listening]
-        self._thread = threading.Thread(target=self._run, name="memento-server", daemon=True)
-        self._loop = asyncio.new_event_loop()
+        self._token, self._port = "", settings.port
+        self._sockets: list[socket.socket] = []
+        self._path = self._open_unix()
+        self._thread = WorkerThread(self._run, reports.server)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._server: _Server | None = None
+        self._is_ending = False
 
     def start(self) -> None:
         """Begin to serve; a TCP port that cannot be had is said, and the Unix socket serves alone."""
-        self._say(f"serving on {self._path}")
-        if self._settings.tcp:
-            try:
-                self._open_tcp()
-            except MementoError as error:
-                self.deaf_to_tcp = True
-                self._say(f"{error}; only the Unix socket serves")
+        self._open_tcp()
         self._thread.start()
+
+    def tend(self) -> None:
+        """Start the thread again where it has ended."""
+        self._thread.tend()
 
     def stop(self, seconds: float) -> None:
         """Finish the requests in hand, at most this long, and remove the socket."""
-        with suppress(RuntimeError):  # the loop has ended by itself
-            self._loop.call_soon_threadsafe(self._end)
-        if self._thread.ident:
-            self._thread.join(seconds)
+        self._is_ending = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._end)
+        self._thread.stop(seconds)
         self._path.unlink(missing_ok=True)
 
+    def _open_unix(self) -> Path:
+        listening, path = listen_unix(self._store.path)
+        self._sockets.append(listening)
+        self._say(f"serving on {path}")
+        return path
+
     def _open_tcp(self) -> None:
+        """Open the TCP socket that the settings ask for; again on the port that it had."""
+        if not self._settings.tcp:
+            return
         token_file = self._settings.token_file
         path = expand_user(token_file) if token_file else self._store.config.home / "server.token"
-        self._token = read_token(path)
-        listening = listen_tcp(self._settings.port)
+        try:
+            self._token = read_token(path)
+            listening = listen_tcp(self._port)
+        except MementoError as error:
+            self.deaf_to_tcp = True
+            self._say(f"{error}; only the Unix socket serves")
+            return
         self._port = listening.getsockname()[1]
         self._sockets.append(listening)
         self._say(f"serving on http://{LOOPBACK}:{self._port}, token in {path}")
@@ -95,31 +137,43 @@ class LocalServer:
             self._server.stopping.set()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.set_exception_handler(self._failed)
+        if not self._sockets:
+            self._open_unix()
+            self._open_tcp()
         try:
-            self._loop.run_until_complete(self._serve())
-        except Exception as error:
-            self._say(f"the local server ended: {type(error).__name__}; capture goes on")
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+                self._loop = runner.get_loop()
+                self._loop.set_exception_handler(self._failed)
+                runner.run(self._serve())
         finally:
-            self._loop.close()
+            for one in self._sockets:
+                one.close()
+            self._sockets.clear()
 
     async def _serve(self) -> None:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)  # what clients send is not for our log
-        workers, requests = Workers(self._loop), Requests()
+        workers, requests = Workers(asyncio.get_running_loop(), self._reports.requests), Requests()
         routes = Routes(self._store, workers, Checkup(self._store, self._watching), requests, self._written)
         rate = RateLimit(self._settings.requests_per_second)
-        gate = Gate(routes.app(), rate, self._settings.max_body_bytes, self._say, requests, self._port, self._token)
-        self._server = _Server(_configuration(gate))
+        port = self._port if len(self._sockets) > 1 else 0
+        gate = Gate(routes.app(), rate, self._settings.max_body_bytes, self._say, requests, port, self._token)
+        self._server = _Server(_configuration(gate), self._exhausted)
+        if self._is_ending:
+            return
         try:
             await self._server.serve(sockets=self._sockets)
         finally:
             workers.stop()
+            if self._server.listener is not None:
+                self._server.listener.abort()
+
+    def _exhausted(self, error: OSError) -> None:
+        self._say(f"the local server accepts nothing for a moment: {error.strerror}; raise the limit: `ulimit -n`")
 
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if not isinstance(error, OSError):  # a client that went away is no news
-            self._say(f"the local server: {type(error).__name__ if error else context.get('message', '')}")
+            self._say(f"the local server: {described(error) if error else context.get('message', '')}")
 
 
 def _configuration(app: Any) -> uvicorn.Config:

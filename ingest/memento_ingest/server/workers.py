@@ -1,6 +1,7 @@
 """The threads that do the requests' work: few, and they never keep the process alive.
 
-`concurrent.futures` waits for its threads when the process ends; a sidecar that is told to stop cannot.
+`concurrent.futures` waits for its threads when the process ends; a sidecar that is told to stop cannot. A thread that
+an error ends is replaced, and whoever waits for its answer gets the error.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+from memento.worker_thread import Failures, described
 from memento_ingest.server.refusal import Refusal
 
 THREADS: Final = 4
@@ -21,21 +24,29 @@ Result = TypeVar("Result")
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 
 
+class WorkerDied(Exception):
+    """The thread that worked on a request was ended by an error."""
+
+
 class Workers:
     """Daemon threads that make blocking calls for one event loop, started by the first call."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop, failures: Failures) -> None:
+        self._loop, self._failures = loop, failures
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._busy = 0
+        self._threads: set[threading.Thread] = set()
+        self._busy = self._started = 0
 
     async def call(self, function: Callable[[], Result]) -> Result:
-        """Call the function in a thread. Raises Refusal (503) when too many calls wait already."""
+        """Call the function in a thread.
+
+        Raises Refusal (503) when too many calls wait already, WorkerDied when the thread ended on the way.
+        """
         if self._busy >= THREADS + MAX_WAITING:
             raise Refusal(503, "the sidecar has too much to do", "try again in a second", {"Retry-After": "1"})
-        if self._busy >= len(self._threads) < THREADS:
-            self._start()
+        self._start_for(self._busy + 1)
+        if not self._threads:
+            raise Refusal(503, "the system has no thread to give", "end other programs", {"Retry-After": "1"})
         future: asyncio.Future[Result] = self._loop.create_future()
         self._busy += 1
         self._jobs.put((function, future))
@@ -46,31 +57,60 @@ class Workers:
         for _ in self._threads:
             self._jobs.put(None)
 
-    def _start(self) -> None:
-        thread = threading.Thread(target=self._work, name=f"memento-request-{len(self._threads)}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _start_for(self, jobs: int) -> None:
+        """Start a thread where there are fewer than jobs, and than may be."""
+        self._threads = {one for one in self._threads if one.is_alive()}
+        if len(self._threads) >= min(jobs, THREADS):
+            return
+        thread = threading.Thread(target=self._work, name=f"memento-request-{self._started}", daemon=True)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError) as error:
+            self._failures.note(error)
+            return
+        self._started += 1
+        self._threads.add(thread)
+        self._failures.restarted()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            function, future = job
-            result: Any = None
-            failed: BaseException | None = None
-            if not future.cancelled():
-                try:
-                    result = function()
-                except BaseException as error:
-                    failed = error
-            try:
-                self._loop.call_soon_threadsafe(self._finished, future, result, failed)
-            except RuntimeError:  # the loop has ended: nobody waits any more
-                return
+        job: _Job | None = None
+        try:
+            while (job := self._jobs.get()) is not None:
+                self._do(*job)
+        except BaseException as error:  # not an answer's: SystemExit and the like, or no memory to go on
+            self._failures.note(error)
+            future = None if job is None else job[1]
+            self._tell(self._died, threading.current_thread(), future, described(error))
 
-    def _finished(self, future: asyncio.Future[Any], result: Any, failed: BaseException | None) -> None:
+    def _do(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+        result: Any = None
+        failed: Exception | None = None
+        if not future.cancelled():
+            try:
+                result = function()
+            except StopIteration:  # a future takes no such error
+                failed = RuntimeError("StopIteration")
+            except Exception as error:
+                failed = error
+        self._tell(self._finished, future, result, failed)
+
+    def _tell(self, callback: Callable[..., None], *given: Any) -> None:
+        """Call something in the loop's thread; once the loop has ended nobody waits any more."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *given)
+
+    def _finished(self, future: asyncio.Future[Any], result: Any, failed: Exception | None) -> None:
         self._busy -= 1
-        if future.cancelled():
+        if future.done():
             return
         if failed is None:
             future.set_result(result)
         else:
             future.set_exception(failed)
+
+    def _died(self, thread: threading.Thread, future: asyncio.Future[Any] | None, why: str) -> None:
+        self._threads.discard(thread)
+        if future is not None:
+            self._finished(future, None, WorkerDied(why))
+        if self._busy:  # calls that wait must not wait for the next one to come
+            self._start_for(self._busy)

@@ -1,8 +1,10 @@
-"""Whether capture keeps up: the sidecar, what it has not read, and the hooks. For `memento doctor`."""
+"""Whether capture keeps up: the sidecar, its workers, what it has not read, and the hooks. For `memento doctor`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import apsw
@@ -11,11 +13,14 @@ from memento.counted import counted
 from memento.errors import MementoError
 from memento.health import Finding, Patient
 from memento.health.examination import Check, advised, broken
+from memento.jobs.table import JOBS, Job
+from memento.jobs.upkeep import full_health
 from memento.storage import accounts, sources
 from memento.storage.accounts import SourceProgress
 from memento_ingest.hooks.agents import AGENTS
 from memento_ingest.hooks.install import status
 from memento_ingest.sidecar.lock import holder
+from memento_ingest.sidecar.supervision import failed_workers
 from memento_ingest.unread import waiting_in
 
 _NOTABLE: Final = 3
@@ -59,4 +64,23 @@ def _hooks(_patient: Patient) -> Iterator[Finding]:
             yield broken(f"hooks of {agent.name}: {problem.text}", problem.remedy)
 
 
-CAPTURE: Final = (Check("sidecar", _sidecar), Check("lag", _lag), Check("hooks", _hooks))
+def _workers(patient: Patient) -> Iterator[Finding]:
+    for state in failed_workers(patient.database.path):
+        if state.broken or not state.running:
+            yield broken(state.text, "see what `memento watch` says, and start it again")
+        else:
+            yield advised(state.text, "see what `memento watch` says, and report it if it happens again")
+
+
+CAPTURE: Final = (
+    Check("sidecar", _sidecar),
+    Check("workers", _workers),
+    Check("lag", _lag),
+    Check("hooks", _hooks),
+)
+
+
+def jobs_with_capture() -> dict[str, Job]:
+    """Return the jobs; here the full examination also looks at capture, as `memento doctor` does."""
+    full = JOBS["full-health"]
+    return {**JOBS, full.name: replace(full, run=partial(full_health, beyond=CAPTURE))}

@@ -16,6 +16,7 @@ from typing import Final
 
 from memento.errors import MementoError, ModelError, StoreBusy
 from memento.store import MemoryStore
+from memento.worker_thread import Failures, WorkerThread
 
 IDLE_SECONDS: Final = 120.0
 """After which the model is dropped: the sidecar is idle most of the day."""
@@ -27,16 +28,22 @@ _SLICE: Final = 0.5
 class EmbedWorker:
     """Embeds in the background; `wake` tells it that rows were committed."""
 
-    def __init__(self, store: MemoryStore, cpu_share: float, memory_mb: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: MemoryStore,
+        cpu_share: float,
+        memory_mb: int,
+        say: Callable[[str], None],
+        failures: Failures | None = None,
+    ) -> None:
         self._store, self._share, self._memory_mb, self._say = store, cpu_share, memory_mb, say
         self._event, self._stopping = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="memento-embed", daemon=True)
+        self._thread = WorkerThread(self._run, failures or Failures("embedding", say))
         self._model_missing = False
         self._rested = False
 
     def start(self) -> None:
         """Begin with what an earlier run left."""
-        self._event.set()
         self._thread.start()
 
     def wake(self) -> None:
@@ -47,9 +54,14 @@ class EmbedWorker:
         """Stop after the slice in hand, waiting at most this long; what is not embedded stays found by words."""
         self._stopping.set()
         self._event.set()
-        self._thread.join(seconds)
+        self._thread.stop(seconds)
+
+    def tend(self) -> None:
+        """Start the thread again where it has ended."""
+        self._thread.tend()
 
     def _run(self) -> None:
+        self._event.set()  # a thread that ended may have left work behind
         idle_since = time.monotonic()
         keep = self._store.config.settings.sidecar.preload_model
         if keep:

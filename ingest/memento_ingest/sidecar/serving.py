@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from memento.config import Server
 from memento.store import MemoryStore
+from memento.worker_thread import Failures
 
 if TYPE_CHECKING:
     from memento_ingest.server.health import Watching
@@ -25,23 +26,35 @@ class Serving:
         watching: Callable[[], Watching],
         written: Callable[[], None],
         say: Callable[[str], None],
+        server: Failures,
+        requests: Failures,
     ) -> None:
         self._store, self._watching, self._written, self._say = store, watching, written, say
+        self._failures, self._requests = server, requests
         self._settings = store.config.settings.server
         self._server: LocalServer | None = None
 
     def start(self) -> None:
         """Begin to serve."""
         from memento_ingest.server.sockets import CannotListen
-        from memento_ingest.server.thread import LocalServer
+        from memento_ingest.server.thread import LocalServer, Reports
 
+        reports = Reports(self._failures, self._requests)
         try:
-            self._server = LocalServer(self._store, self._settings, self._watching, self._written, self._say)
+            self._server = LocalServer(self._store, self._settings, self._watching, self._written, self._say, reports)
         except CannotListen as error:
             self._server = None
-            self._say(f"no local server: {error}")
+            self._failures.note(error, f"no local server: {error}")
         else:
+            self._failures.restarted()
             self._server.start()
+
+    def tend(self) -> None:
+        """Start the server again where it has ended, or could not listen."""
+        if self._server is not None:
+            self._server.tend()
+        elif self._failures.due:
+            self.start()
 
     def apply(self, settings: Server) -> None:
         """Begin anew if the settings are others. Those with which nobody can listen are given up for the last ones."""

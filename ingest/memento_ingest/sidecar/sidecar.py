@@ -6,10 +6,12 @@ what was in force and says so.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
@@ -25,11 +27,14 @@ from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.hooks.spool import folders
 from memento_ingest.sidecar.capture import CaptureWorker
+from memento_ingest.sidecar.checks import jobs_with_capture
+from memento_ingest.sidecar.descriptors import raise_limit
 from memento_ingest.sidecar.embedding import EmbedWorker
 from memento_ingest.sidecar.lock import sole_instance
 from memento_ingest.sidecar.places import Watched, agents_places, watched
 from memento_ingest.sidecar.serving import Serving
 from memento_ingest.sidecar.spooled import Spool
+from memento_ingest.sidecar.supervision import CAPTURE, EMBEDDING, EVENTS, JOBS, REQUESTS, SERVER, Supervision
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.sidecar.wake import Wake
 from memento_policies import Policy, load_policy
@@ -60,7 +65,8 @@ class Sidecar:
         self._config, self._flags, self._say = config, flags, say
         self._given = [expand_user(root).absolute() for root in roots]
         self._stopping = self._reload = self._is_live = False
-        self._wake = Wake()
+        self._supervision = Supervision(config.db_path, os.getpid(), say)
+        self._wake = Wake(self._supervision[EVENTS])
         self._store_failed = ""
         self._next_sweep = 0.0
         self._projects: set[str] = set()
@@ -71,16 +77,20 @@ class Sidecar:
         """Watch until SIGTERM or SIGINT. Raises AlreadyRunning, StoreError, PolicyError."""
         with MemoryStore(config=self._config) as store, sole_instance(store.path):
             self._catch_signals()
+            raise_limit()
             sweep = Sweep(*self._watched(store))
             capture = CaptureWorker(self._ingestion(store.policy, store), sweep, self._say)
             budget = self._config.settings.sidecar
-            embed = EmbedWorker(store, budget.embed_cpu_share, budget.memory_mb, self._say)
+            failures = self._supervision
+            embed = EmbedWorker(store, budget.embed_cpu_share, budget.memory_mb, self._say, failures[EMBEDDING])
             self._say(f"watching {counted(len(sweep.roots), 'place')} for {store.path}")
             embed.start()
-            serving = Serving(store, lambda: self._watching(sweep, capture), embed.wake, self._say)
+            watching = partial(self._watching, sweep, capture)
+            serving = Serving(store, watching, embed.wake, self._say, failures[SERVER], failures[REQUESTS])
             serving.start()
-            jobs = JobsWorker(store, self._say)
+            jobs = JobsWorker(store, self._say, jobs_with_capture(), failures=failures[JOBS])
             jobs.start()
+            self._supervision.begin(embed.tend, jobs.tend, serving.tend)
             try:
                 self._follow(store, sweep, capture, embed, serving)
             finally:
@@ -89,6 +99,7 @@ class Sidecar:
                 serving.stop()
                 jobs.stop(JOB_SECONDS)
                 embed.stop(until - time.monotonic())
+                self._supervision.end()
         self._say("stopped")
 
     def _ingestion(self, policy: Policy, store: MemoryStore) -> Ingestion:
@@ -105,14 +116,21 @@ class Sidecar:
         from memento_ingest.server.health import Watching
 
         unreadable = {str(path): why for path, why in capture.problems.copy().items()}
-        return Watching(capture.waiting, {**sweep.problems, **unreadable}, self._wake.overflows)
+        problems = {**sweep.problems, **unreadable}
+        return Watching(capture.waiting, problems, self._wake.overflows, self._supervision.states())
 
     def _follow(
         self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker, serving: Serving
     ) -> None:
         spool = Spool(store, sweep, folders(self._config.home))
+        failures = self._supervision[CAPTURE]
         self._next_sweep = 0.0
         while not self._stopping:
+            self._supervision.tend()
+            if failures.resting:
+                time.sleep(SIGNAL_SECONDS)
+                continue
+            failures.restarted()
             try:
                 if self._reload:
                     self._reloaded(store, sweep, capture, embed, serving)
@@ -122,6 +140,11 @@ class Sidecar:
                 worked = capture.step()
             except StoreError as error:
                 self._failed(error, capture)
+                continue
+            except BaseException as error:  # signals only set flags, so nothing else is meant to end this loop
+                failures.note(error)
+                capture.forget_queue()
+                self._next_sweep = 0.0
                 continue
             self._store_failed = ""
             if worked:

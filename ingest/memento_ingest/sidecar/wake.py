@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from memento.filesystem import SILENT, kind_of
+from memento.worker_thread import Failures
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
@@ -26,7 +27,10 @@ LIMIT: Final = 10_000
 class Wake:
     """Watches folders and wakes the worker; `take` returns what events named since the last time."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: Failures | None = None) -> None:
+        self._failures = failures or Failures("events", lambda _: None)
+        self._threads: list[threading.Thread] = []
+        """Those that watchdog started for the observer."""
         self._event = threading.Event()
         self._lock = threading.Lock()
         self._paths: set[Path] = set()
@@ -41,11 +45,13 @@ class Wake:
         """Watch the folders among the roots that exist; call it again when some may have appeared."""
         wanted = {root if root.is_dir() else root.parent for root in roots if root.exists()}
         wanted = {folder for folder in wanted if kind_of(folder) not in SILENT}  # there the sweep alone sees changes
-        if self._observer is not None and not self._observer.is_alive():
+        if self._observer is not None and not all(thread.is_alive() for thread in self._threads):
+            self._failures.note(RuntimeError("a thread of watchdog's ended"))
             self.stop()
         if wanted - self._scheduled and self._observer is not None:
             self.stop()  # a folder that was deleted and made again needs a fresh watch too
-        if self._observer is None and wanted:
+        if self._observer is None and wanted and not self._failures.resting:
+            self._failures.restarted()
             self._start(wanted)
 
     def wait(self, seconds: float) -> None:
@@ -88,8 +94,15 @@ class Wake:
                 continue  # no inotify watches left, or the folder has gone: the sweep covers it
             self._scheduled.add(folder)
         observer.daemon = True
-        observer.start()
+        before = set(threading.enumerate())
+        try:
+            observer.start()
+        except (OSError, RuntimeError, MemoryError) as error:  # no descriptor, inotify instance or thread is left
+            self._scheduled = set()
+            self._failures.note(error)
+            return
         self._observer = observer
+        self._threads = [one for one in threading.enumerate() if one not in before and _is_watchdogs(one)]
 
     def named(self, event: FileSystemEvent) -> None:
         """Take note of one event. Called from watchdog's thread."""
@@ -111,6 +124,10 @@ class Wake:
         if not self._overflowed:
             self._overflowed = True
             self.overflows += 1
+
+
+def _is_watchdogs(thread: threading.Thread) -> bool:
+    return type(thread).__module__.startswith("watchdog.")
 
 
 def _listen_for_losses(wake: Wake) -> None:

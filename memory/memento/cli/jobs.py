@@ -71,16 +71,17 @@ def run(
     Exit code 1: one failed.
     """
     from memento.jobs.running import run as run_job
-    from memento.jobs.table import JOBS
     from memento.store import MemoryStore
+    from memento_ingest.sidecar.checks import jobs_with_capture
 
+    known = jobs_with_capture()
     for name in names:
-        if name not in JOBS:
-            raise UsageError(f"there is no job {name}: it is one of {', '.join(JOBS)}")
+        if name not in known:
+            raise UsageError(f"there is no job {name}: it is one of {', '.join(known)}")
     failed = False
     with MemoryStore(config=configured(db)) as store:
         for name in names:
-            outcome = run_job(JOBS[name], store)
+            outcome = run_job(known[name], store)
             failed |= not outcome.succeeded
             note(f"{name}: {outcome.text}")
     if failed:

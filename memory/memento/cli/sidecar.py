@@ -109,14 +109,19 @@ def status(
 
     In all and of each: what was kept, skipped, quarantined and is still unread.
 
-    Exit code 1: a source is stalled, some of it has waited for over a minute.
+    Exit code 1: a source is stalled, some of it has waited for over a minute; or a
+    worker of the sidecar is broken.
     """
+    import msgspec
+
     from memento.store import MemoryStore
     from memento_ingest.sidecar.lock import holder
+    from memento_ingest.sidecar.supervision import failed_workers
     from memento_ingest.unread import unread_of, waiting_in
 
     with MemoryStore(config=configured(db)) as store:
         process, healing = holder(store.path), store.healing()
+        workers = failed_workers(store.path)
         totals = store.capture_totals()
         waiting = waiting_in(store.progress(), store.source, thorough=True)
         described = [
@@ -125,6 +130,7 @@ def status(
         ]
         found = {
             "sidecar": process,
+            "workers": [msgspec.structs.asdict(worker) for worker in workers],
             "waiting_for_embedding": store.pending(),
             "restored": healing.text if healing else None,
             "unrecognised": [path for path in store.unrecognised() if Path(path).exists()],
@@ -141,13 +147,15 @@ def status(
         print_json(found)
     else:
         _print_status(found)
+    for worker in workers:
+        note(worker.text)
     if healing:
         note(f"{healing.text}. {healing.advice}")
     for one in waiting.examples:
         note(f"stalled: {one} not read for over a minute")
     if waiting.stalled > len(waiting.examples):
         note(f"stalled: {waiting.stalled - len(waiting.examples):,} more")
-    if waiting.stalled:
+    if waiting.stalled or any(worker.broken for worker in workers):
         raise typer.Exit(FAILED)
 
 

@@ -74,7 +74,11 @@ class _SteadyJob(schedule.Job):
     def run(self) -> Any:
         """Run it; the next time is counted from now, and decided when it has ended."""
         self._began = self._scheduler.now()
-        return super().run()  # type: ignore[no-untyped-call]
+        try:
+            return super().run()  # type: ignore[no-untyped-call]
+        except BaseException:
+            self._schedule_next_run()
+            raise
 
     def _schedule_next_run(self) -> None:
         if self._began is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from memento.counted import counted
-from memento.errors import StoreCorrupt
-from memento.health import INTEGRITY, Finding, Patient, Remedy, examine, examine_slice
+from memento.errors import StoreCorrupt, StoreError
+from memento.health import INTEGRITY, STATE, Check, Finding, Patient, Remedy, examine, examine_slice
 from memento.storage import upkeep
 from memento.store import MemoryStore
 
@@ -39,19 +41,25 @@ def health(store: MemoryStore) -> str:
     return _treated(store, examine_slice(Patient(store.database, store.config), INTEGRITY))
 
 
-def full_health(store: MemoryStore) -> str:
-    """Examine everything; heal what is damaged.
+def full_health(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
+    """Examine all that `memento doctor` does, with these checks `beyond` the store's own; heal what is damaged.
 
-    The full-text index is compared in the copies that backups are made of, where nobody waits for the write lock.
+    Raises StoreError for what is broken and nothing here can heal.
     """
-    elsewhere = {"words"} if store.config.settings.storage.backup_enabled else set()
-    checks = [check for check in INTEGRITY if check.name not in elsewhere]
-    return _treated(store, examine(Patient(store.database, store.config), checks))
+    found = examine(Patient(store.database, store.config), [*INTEGRITY, *STATE, *beyond])
+    done = _treated(store, found)
+    if wrong := [one for one in found if one.level == "broken" and one.remedy is Remedy.NONE]:
+        raise StoreError("; ".join(f"{one.text}: {one.advice}" if one.advice else one.text for one in wrong))
+    return done
 
 
 def _treated(store: MemoryStore, found: list[Finding]) -> str:
-    damage = [finding for finding in found if finding.remedy is not Remedy.NONE]
+    damage = _damage(found)
     return _heal(store, damage[0].text) if damage else "sound"
+
+
+def _damage(found: list[Finding]) -> list[Finding]:
+    return [finding for finding in found if finding.remedy is not Remedy.NONE]
 
 
 def _heal(store: MemoryStore, damage: str) -> str:
@@ -60,6 +68,8 @@ def _heal(store: MemoryStore, damage: str) -> str:
 
     healing = heal(store.path, store.config) if store.config.settings.storage.auto_restore else None
     if healing is None:
+        if not _damage(examine(Patient(store.database, store.config), INTEGRITY)):
+            return "sound; another process has just healed it"
         raise StoreCorrupt(f"{store.path} is damaged ({damage}): `memento doctor` says what to do")
     return healing.text
 

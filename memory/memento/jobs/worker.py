@@ -15,6 +15,7 @@ from memento.jobs.table import JOBS, Job
 from memento.jobs.timetable import due, following
 from memento.storage import upkeep
 from memento.store import MemoryStore
+from memento.worker_thread import Failures, WorkerThread, described
 
 TICK_SECONDS: Final = 15.0
 START_DELAY: Final = timedelta(seconds=30)
@@ -30,13 +31,14 @@ class JobsWorker:
         say: Callable[[str], None],
         jobs: Mapping[str, Job] = JOBS,
         clock: Clock | None = None,
+        failures: Failures | None = None,
     ) -> None:
         self._store, self._say, self._jobs = store, say, jobs
         self._clock = clock or MachineClock()
         self._scheduler = SteadyScheduler(self._clock)
         self._stopping = threading.Event()
         self._failing: dict[str, str] = {}
-        self._thread = threading.Thread(target=self._run, name="memento-jobs", daemon=True)
+        self._thread = WorkerThread(self._run, failures or Failures("jobs", say))
 
     def start(self) -> None:
         """Begin; what is overdue runs half a minute from now."""
@@ -46,7 +48,11 @@ class JobsWorker:
     def stop(self, seconds: float) -> None:
         """Stop after the job in hand, waiting at most this long: one that is cut off leaves nothing half done."""
         self._stopping.set()
-        self._thread.join(seconds)
+        self._thread.stop(seconds)
+
+    def tend(self) -> None:
+        """Start the thread again where it has ended."""
+        self._thread.tend()
 
     def plan(self) -> None:
         """Give every job its first time."""
@@ -69,7 +75,11 @@ class JobsWorker:
             self.tick()
 
     def _once(self, job: Job) -> None:
-        outcome = run(job, self._store, round(self._clock.wall().timestamp() * 1000))
+        try:
+            outcome = run(job, self._store, round(self._clock.wall().timestamp() * 1000))
+        except BaseException as error:
+            self._failing[job.name] = described(error)  # so that it waits its turn, and other jobs come to theirs
+            raise
         if self._stopping.is_set():
             return
         if outcome.succeeded:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from memento.config import Config
 from memento.embedding import Embedder, find_model, load_embedder
-from memento.errors import MementoError, ModelMissing
+from memento.errors import ModelMissing
 from memento.storage import next_model
 from memento.storage.database import Database
 
@@ -87,7 +87,7 @@ class Models:
         """
 
         def load() -> None:
-            with suppress(MementoError):  # the query that needs it says what is wrong
+            with suppress(Exception):  # the query that needs it says what is wrong
                 self.embedder(self.standing().answering).embed_query("ready")
 
         # No daemon: ONNX Runtime aborts a process that ends while it loads.

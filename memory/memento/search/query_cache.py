@@ -127,7 +127,10 @@ class _Embedding:
         """Begin. Not with threading.Thread: its start waits until the thread runs, a fifth of a millisecond."""
         self._under_way.acquire()
         self.running.add(self)
-        start_new_thread(self._run, ())
+        try:
+            start_new_thread(self._run, ())
+        except RuntimeError:  # the system has no thread to give
+            self._run()
 
     def made(self) -> list[Embedded]:
         """Wait for the vectors. Raises what embedding raised, and DeadlineExceeded."""

@@ -148,7 +148,10 @@ def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArra
     half = len(vectors) // 2 if len(vectors) >= SHARED and _cores() > 1 else 0
     rest = threading.Thread(target=np.vecdot, args=(vectors[:half], query), kwargs={"out": found[:half]})
     if half:
-        rest.start()
+        try:
+            rest.start()
+        except RuntimeError:  # the system has no thread to give
+            half = 0
     np.vecdot(vectors[half:], query, out=found[half:])
     if half:
         rest.join()
