@@ -7,8 +7,8 @@ an error ends is replaced, and whoever waits for its answer gets the error.
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -33,7 +33,10 @@ class Workers:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, failures: Failures) -> None:
         self._loop, self._failures = loop, failures
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: deque[_Job] = deque()
+        self._ready = threading.Semaphore(0)
+        """Counts the jobs; a thread that ends while it waits for one takes none with it."""
+        self._is_ending = False
         self._threads: set[threading.Thread] = set()
         self._busy = self._started = 0
 
@@ -49,13 +52,14 @@ class Workers:
             raise Refusal(503, "the system has no thread to give", "end other programs", {"Retry-After": "1"})
         future: asyncio.Future[Result] = self._loop.create_future()
         self._busy += 1
-        self._jobs.put((function, future))
+        self._jobs.append((function, future))
+        self._ready.release()
         return await future
 
     def stop(self) -> None:
         """Let the threads end when they have finished what they are doing."""
-        for _ in self._threads:
-            self._jobs.put(None)
+        self._is_ending = True
+        self._ready.release(THREADS)
 
     def _start_for(self, jobs: int) -> None:
         """Start a thread where there are fewer than jobs, and than may be."""
@@ -75,8 +79,13 @@ class Workers:
     def _work(self) -> None:
         job: _Job | None = None
         try:
-            while (job := self._jobs.get()) is not None:
-                self._do(*job)
+            while not self._is_ending:
+                job = None
+                self._ready.acquire()
+                with suppress(IndexError):  # told to end, or told twice
+                    job = self._jobs.popleft()
+                if job is not None:
+                    self._do(*job)
         except BaseException as error:  # not an answer's: SystemExit and the like, or no memory to go on
             self._failures.note(error)
             future = None if job is None else job[1]
@@ -112,5 +121,6 @@ class Workers:
         self._threads.discard(thread)
         if future is not None:
             self._finished(future, None, WorkerDied(why))
-        if self._busy:  # calls that wait must not wait for the next one to come
+        if self._jobs:  # they must not wait for the next call to come
+            self._ready.release()
             self._start_for(self._busy)

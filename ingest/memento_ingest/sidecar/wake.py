@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,8 +46,10 @@ class Wake:
         """Watch the folders among the roots that exist; call it again when some may have appeared."""
         wanted = {root if root.is_dir() else root.parent for root in roots if root.exists()}
         wanted = {folder for folder in wanted if kind_of(folder) not in SILENT}  # there the sweep alone sees changes
-        if self._observer is not None and not all(thread.is_alive() for thread in self._threads):
+        if self._observer is not None and (dead := [one for one in self._threads if not one.is_alive()]):
             self._failures.note(RuntimeError("a thread of watchdog's ended"))
+            for thread in dead:
+                vars(thread)["_is_reading"] = False  # else watchdog leaves it to this thread to close its descriptors
             self.stop()
         if wanted - self._scheduled and self._observer is not None:
             self.stop()  # a folder that was deleted and made again needs a fresh watch too
@@ -86,20 +89,24 @@ class Wake:
             events.FileCreatedEvent, events.FileModifiedEvent, events.FileMovedEvent,
             events.DirCreatedEvent, events.DirMovedEvent,
         ]  # fmt: skip
-        observer = Observer()
-        for folder in folders:
-            try:
-                observer.schedule(Handler(), os.fspath(folder), recursive=True, event_filter=kinds)
-            except OSError:
-                continue  # no inotify watches left, or the folder has gone: the sweep covers it
-            self._scheduled.add(folder)
-        observer.daemon = True
         before = set(threading.enumerate())
+        observer: BaseObserver | None = None
         try:
+            observer = Observer()
+            for folder in folders:
+                try:
+                    observer.schedule(Handler(), os.fspath(folder), recursive=True, event_filter=kinds)
+                except OSError:
+                    continue  # no inotify watches left, or the folder has gone: the sweep covers it
+                self._scheduled.add(folder)
+            observer.daemon = True
             observer.start()
         except (OSError, RuntimeError, MemoryError) as error:  # no descriptor, inotify instance or thread is left
             self._scheduled = set()
             self._failures.note(error)
+            if observer is not None:
+                with suppress(OSError, RuntimeError):
+                    observer.stop()
             return
         self._observer = observer
         self._threads = [one for one in threading.enumerate() if one not in before and _is_watchdogs(one)]
