@@ -6,13 +6,14 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from memento import journal
 from memento.config import Config
 from memento.escaping import escape_line
 from memento.memory import Counts, Memory, NewMemory
-from memento.storage import accounts, capture, ignored, rows, sources
+from memento.storage import accounts, capture, ignored, notes, rows, sources
 from memento.storage.accounts import CaptureTotals, SourceAccount, SourceProgress
 from memento.storage.capture import Batch
 from memento.storage.filters import AMONG
@@ -51,7 +52,22 @@ class CaptureAccount(ABC):
     def take_up_restored(self) -> bool:
         """Take note that a backup was restored: offsets that were looked up before are void. False if none was."""
         before, self._known_generation = self._known_generation, self._database.generation
-        return before != self._known_generation
+        if before == self._known_generation:
+            return False
+        with suppress(OSError):  # a full disk: the journal waits for the next start
+            journal.replay(self._database)
+        return True
+
+    def unread_since_restore(self) -> str:
+        """Return what to tell of answers while sources are still to be read after a restore; empty when none are."""
+        with self._database.read() as connection:
+            return notes.restored(connection)
+
+    def sources_read(self) -> None:
+        """Take note that every source has been read to its end: after a restore nothing is missing any more."""
+        if self.unread_since_restore():
+            with self._database.write() as connection:
+                notes.put(connection, notes.RESTORED, "")
 
     def ignored(self) -> Ignored:
         """Return the sessions and projects that ingestion leaves out."""

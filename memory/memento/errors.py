@@ -11,6 +11,7 @@
         ├── StoreTooNew             1   written by a newer Memento
         ├── StoreCorrupt            1   SQLite or a hash says that the file is damaged
         ├── StoreBusy               1   another process held the write lock for too long
+        ├── StoreDeleted            1   the file was deleted while it was in use
         ├── StoreRestored           1   the file was damaged and has just been restored: try again
         ├── BackupDamaged           1   a backup does not give back what was put in
         └── RowRefused              1   one row breaks a rule of the schema; the store is sound
@@ -90,6 +91,10 @@ class StoreCorrupt(StoreError):
 
 class StoreBusy(StoreError):
     """Another process held the write lock for longer than the busy timeout."""
+
+
+class StoreDeleted(StoreError):
+    """The file was deleted or moved away while it was open; what is open of it is whole."""
 
 
 class StoreRestored(StoreError):

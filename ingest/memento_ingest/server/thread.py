@@ -100,6 +100,10 @@ class LocalServer:
         """Start the thread again where it has ended."""
         self._thread.tend()
 
+    def is_reachable(self) -> bool:
+        """Tell whether the socket's file is there."""
+        return self._path.exists()
+
     def stop(self, seconds: float) -> None:
         """Finish the requests in hand, at most this long, and remove the socket."""
         self._is_ending = True

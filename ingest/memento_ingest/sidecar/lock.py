@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from memento.errors import MementoError
+from memento.storage import swap
 
 
 class AlreadyRunning(MementoError):
@@ -20,23 +21,50 @@ def lock_path(database: Path) -> Path:
     return database.with_name(database.name + ".watch.lock")
 
 
+class SoleInstance:
+    """The lock of a store's one sidecar."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._descriptor = _locked(database)
+
+    def renew(self) -> None:
+        """Lock the file that stands there now, where the locked one has been deleted. Raises AlreadyRunning."""
+        held = os.fstat(self._descriptor)
+        if swap.identity(lock_path(self._database)) == (held.st_dev, held.st_ino):
+            return
+        before, self._descriptor = self._descriptor, _locked(self._database)
+        os.close(before)
+
+    def release(self) -> None:
+        """Let another sidecar begin. The file stays: removing it would let two processes lock two different files."""
+        os.close(self._descriptor)
+
+
 @contextmanager
-def sole_instance(database: Path) -> Iterator[None]:
+def sole_instance(database: Path) -> Iterator[SoleInstance]:
     """Hold the store's sidecar lock. Raises AlreadyRunning, naming the process that holds it."""
-    path = lock_path(database)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = SoleInstance(database)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(
-                f"a sidecar (process {holder(database) or 'unknown'}) already watches for {database}: stop it first"
-            ) from None
+        yield lock
+    finally:
+        lock.release()
+
+
+def _locked(database: Path) -> int:
+    descriptor = os.open(lock_path(database), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)  # the file stays: removing it would let two processes lock two different files
+    except BlockingIOError:
+        os.close(descriptor)
+        process = holder(database) or "unknown"
+        raise AlreadyRunning(f"a sidecar (process {process}) already watches for {database}: stop it first") from None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def holder(database: Path) -> int | None:

@@ -56,6 +56,12 @@ class Serving:
         elif self._failures.due:
             self.start()
 
+    def renew(self) -> None:
+        """Listen again where the socket's file has been deleted."""
+        if self._server is not None and not self._server.is_reachable():
+            self.stop()
+            self.start()
+
     def apply(self, settings: Server) -> None:
         """Begin anew if the settings are others. Those with which nobody can listen are given up for the last ones."""
         if settings == self._settings:

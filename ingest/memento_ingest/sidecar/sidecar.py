@@ -23,6 +23,7 @@ from memento.home import expand_user
 from memento.jobs.worker import JobsWorker
 from memento.link_key import link_key
 from memento.memory import NewMemory
+from memento.restore.deleted import DeletedFiles
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.hooks.spool import folders
@@ -30,7 +31,7 @@ from memento_ingest.sidecar.capture import CaptureWorker
 from memento_ingest.sidecar.checks import jobs_with_capture
 from memento_ingest.sidecar.descriptors import raise_limit
 from memento_ingest.sidecar.embedding import EmbedWorker
-from memento_ingest.sidecar.lock import sole_instance
+from memento_ingest.sidecar.lock import SoleInstance, sole_instance
 from memento_ingest.sidecar.places import Watched, agents_places, watched
 from memento_ingest.sidecar.serving import Serving
 from memento_ingest.sidecar.spooled import Spool
@@ -67,6 +68,7 @@ class Sidecar:
         self._stopping = self._reload = self._is_live = False
         self._supervision = Supervision(config.db_path, os.getpid(), say)
         self._wake = Wake(self._supervision[EVENTS])
+        self._has_read_all = False
         self._store_failed = ""
         self._next_sweep = 0.0
         self._projects: set[str] = set()
@@ -75,7 +77,7 @@ class Sidecar:
 
     def run(self) -> None:
         """Watch until SIGTERM or SIGINT. Raises AlreadyRunning, StoreError, PolicyError."""
-        with MemoryStore(config=self._config) as store, sole_instance(store.path):
+        with MemoryStore(config=self._config) as store, sole_instance(store.path) as lock:
             self._catch_signals()
             raise_limit()
             sweep = Sweep(*self._watched(store))
@@ -92,7 +94,7 @@ class Sidecar:
             jobs.start()
             self._supervision.begin(embed.tend, jobs.tend, serving.tend)
             try:
-                self._follow(store, sweep, capture, embed, serving)
+                self._follow(store, sweep, capture, embed, serving, lock)
             finally:
                 until = time.monotonic() + DRAIN_SECONDS
                 self._wake.stop()
@@ -120,9 +122,16 @@ class Sidecar:
         return Watching(capture.waiting, problems, self._wake.overflows, self._supervision.states())
 
     def _follow(
-        self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker, embed: EmbedWorker, serving: Serving
+        self,
+        store: MemoryStore,
+        sweep: Sweep,
+        capture: CaptureWorker,
+        embed: EmbedWorker,
+        serving: Serving,
+        lock: SoleInstance,
     ) -> None:
         spool = Spool(store, sweep, folders(self._config.home))
+        files = DeletedFiles(store.database, self._config, self._say)
         failures = self._supervision[CAPTURE]
         self._next_sweep = 0.0
         while not self._stopping:
@@ -134,8 +143,11 @@ class Sidecar:
             try:
                 if self._reload:
                     self._reloaded(store, sweep, capture, embed, serving)
+                if files.look():
+                    lock.renew()
+                    serving.renew()
                 if store.take_up_restored():
-                    self._read_again(sweep, capture)
+                    self._read_again(store, sweep, capture)
                 self._look(store, sweep, capture, spool)
                 worked = capture.step()
             except StoreError as error:
@@ -150,12 +162,15 @@ class Sidecar:
             if worked:
                 embed.wake()
             else:
-                self._caught_up(capture)
+                self._caught_up(store, capture)
                 self._wake.wait(min(SIGNAL_SECONDS, max(0.0, self._next_sweep - time.monotonic())))
                 time.sleep(COALESCE_SECONDS)
 
-    def _caught_up(self, capture: CaptureWorker) -> None:
-        """Say once that what was there has been read."""
+    def _caught_up(self, store: MemoryStore, capture: CaptureWorker) -> None:
+        """Say once that what was there has been read, and let answers go without a note after a restore."""
+        if not self._has_read_all and not capture.problems:
+            store.sources_read()
+            self._has_read_all = True
         if not self._is_live:
             self._is_live = True
             read = capture.ingestion.report
@@ -189,11 +204,15 @@ class Sidecar:
         self._next_sweep = 0.0
         time.sleep(RETRY_SECONDS)
 
-    def _read_again(self, sweep: Sweep, capture: CaptureWorker) -> None:
-        """Go on from the offsets of the backup that was restored."""
-        self._say("the store was restored from a backup: every source is read again from where that left it")
+    def _read_again(self, store: MemoryStore, sweep: Sweep, capture: CaptureWorker) -> None:
+        """Go on from the offsets of the file that took the store's place."""
+        self._say(
+            f"{store.path} is another file now, a restored backup or one that was put there: "
+            "every source is read again from where that left it"
+        )
         capture.forget_queue()
         sweep.done.clear()
+        self._has_read_all = False
         self._next_sweep = 0.0
 
     def _reloaded(

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from contextlib import suppress
+from typing import Final
 
 import apsw
 import msgspec
@@ -15,6 +16,9 @@ from memento.counted import counted
 from memento.escaping import escape_line
 from memento.storage import notes
 from memento.times import iso
+
+DELETED: Final = "it was deleted or emptied"
+"""Why a backup was restored where no file was."""
 
 
 class Healing(msgspec.Struct, frozen=True):
@@ -35,15 +39,20 @@ class Healing(msgspec.Struct, frozen=True):
     """Rows taken from the damaged file that the backup did not hold."""
     unreadable: int = 0
     """Rows of the damaged file that could not be read."""
+    deleted: bool = False
+    """Whether the file had been deleted while it was in use, and was put back as it was."""
 
     @property
     def text(self) -> str:
         """What happened, in words."""
         when = iso(self.at)[:16].replace("T", " ")
-        if not self.aside and not self.backup:
+        if self.deleted:
+            return f"{when}: the database was deleted or emptied while in use, and put back as it was; nothing was lost"
+        if not self.aside and not self.backup and self.why != DELETED:
             return f"{when}: the store had damage that could be rebuilt ({self.why}); nothing was lost"
         source = f"the backup of {iso(self.backup_at)[:16].replace('T', ' ')}" if self.backup else "an empty store"
-        cause = f"the store was damaged ({self.why}). It" if self.why else "the store"
+        state = "was gone" if self.why == DELETED else "was damaged"
+        cause = f"the store {state} ({self.why}). It" if self.why else "the store"
         return (
             f"{when}: {cause} was restored from {source}; {counted(self.salvaged, 'newer row')} "
             f"came from the file before, {counted(self.replayed, 'write')} from the journal"
@@ -53,7 +62,9 @@ class Healing(msgspec.Struct, frozen=True):
     @property
     def advice(self) -> str:
         """What the user can do."""
-        if not self.aside and not self.backup:
+        if self.deleted:
+            return "to begin afresh, stop `memento watch` before you delete the database and its backups"
+        if not self.aside and not self.backup and self.why != DELETED:
             return "check the disk if it happens again"
         advice = "`memento watch` or `memento ingest` reads the sources again from where the backup left them"
         if self.why:
@@ -72,6 +83,8 @@ def last(connection: apsw.Connection) -> Healing | None:
 def write(connection: apsw.Connection, healing: Healing) -> None:
     """Remember it inside the caller's transaction."""
     notes.put(connection, notes.HEALED, msgspec.json.encode(healing).decode())
+    if healing.backup:
+        notes.put(connection, notes.RESTORED, str(healing.backup_at))
 
 
 def show_on_desktop(healing: Healing) -> None:

@@ -7,7 +7,6 @@ opened by SQLite alone (closing any other descriptor of it would drop the proces
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
@@ -22,10 +21,11 @@ import apsw
 
 from memento import killpoints
 from memento.durable import locked, private_folder
-from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreError
-from memento.filesystem import SILENT, kind_of
-from memento.storage import header, schema, swap
+from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreDeleted, StoreError
+from memento.storage import header, presence, schema, swap
+from memento.storage.journal_mode import choose_journal
 from memento.storage.migrations import is_outdated, migrate, refuse_foreign
+from memento.storage.private_file import create_private, make_private, not_opened
 from memento.storage.swap import Identity
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
@@ -36,6 +36,9 @@ _DAMAGED: Final = (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError, JSON
 """Texts are UTF-8, and some are JSON, when they are written."""
 _PROGRESS_STEPS: Final = 2_000
 """Virtual machine steps between two looks at the clock: about 50 microseconds."""
+
+_RENEW_MS: Final = 2_000
+"""How long readers are waited for whose log was deleted."""
 
 _PRAGMAS: Final = """
 PRAGMA foreign_keys = ON;
@@ -94,18 +97,21 @@ class Database:
         self._writing = threading.RLock()
         self._closed = False
         self._process = os.getpid()
-        self._identity: Identity | None = None
+        self.identity: Identity | None = None
+        """Which file is open."""
+        self._opening = 0
+        """Grows when every thread is to open a new connection."""
         self.generation = 0
         """Grows when another file was put in the place of the one that was open: a backup was restored."""
         self.on_damage: Callable[[StoreCorrupt], None] = lambda _: None
         """Called when SQLite says that the file is damaged, before that is raised."""
         with _settled(path):
-            _create_private(path)
+            create_private(path)
         with translated(path):
             if is_outdated(self.connection):
                 self._upgrade(before_migration)
             migrate(self.connection)
-        _make_private(path)
+        make_private(path)
 
     def _upgrade(self, before_migration: Callable[[Database], None]) -> None:
         """Bring an older file to the newest schema; of processes that start together one does, the others wait."""
@@ -115,7 +121,7 @@ class Database:
                     before_migration(self)
                     migrate(self.connection)
         except OSError as error:
-            raise _not_opened(self.path, error) from None
+            raise not_opened(self.path, error) from None
 
     @property
     def connection(self) -> apsw.Connection:
@@ -124,23 +130,56 @@ class Database:
             raise StoreError(f"the store {self.path} was opened before a fork: close it first, or open it in the child")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         now = swap.identity(self.path)
-        if connection is None or self._closed or (now != self._local.identity and now is not None):
-            with self._guard, translated(self.path), _settled(self.path):
+        is_old = connection is not None and (now, self._opening) != (self._local.identity, self._local.opening)
+        if connection is None or self._closed or (is_old and not presence.is_deleted(self.path)):
+            with self._guard, translated(self.path), self._settled():
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
                 if connection is not None:
                     connection.close()  # without touching the log beside it: that is another file's by now
-                connection = self._local.connection = self._open()
-                self._local.synchronous = "NORMAL"  # as in _PRAGMAS
-                self._local.identity = swap.identity(self.path)
+                connection = self._open()
+                self._require_schema(connection)
+                self._local.connection, self._local.synchronous = connection, "NORMAL"  # as in _PRAGMAS
+                self._local.identity, self._local.opening = swap.identity(self.path), self._opening
                 self._connections.add(connection)  # weakly: a connection goes with its thread
                 self._note_identity(self._local.identity)
         return connection
 
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Hold off an exchange of the file. Raises StoreDeleted where the file that was open has gone."""
+        self._require_file()
+        with _settled(self.path):
+            yield
+
+    def _require_file(self) -> None:
+        if self.identity is not None and presence.is_deleted(self.path):
+            raise StoreDeleted(f"{self.path} {presence.WHAT}")
+
+    def _require_schema(self, connection: apsw.Connection) -> None:
+        """Refuse what took the place of the file that was open, and is no store that can be gone on with."""
+        if self.identity is None or not is_outdated(connection):
+            return
+        raise StoreError(f"{self.path} was replaced by a store of an older version: start this process again")
+
+    def renew_log(self) -> None:
+        """Move what a deleted log holds, which is still open, into the database; then let every thread begin anew.
+
+        Raises StoreBusy while another process reads.
+        """
+        connection = self.connection
+        with self._translated(), self._writing, self._guard, swap.alone(self.path):
+            connection.set_busy_timeout(_RENEW_MS)
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._opening += 1
+            for one in list(self._connections):
+                _close(one, tidy=False)
+            self._connections.clear()
+
     def _note_identity(self, found: Identity | None) -> None:
-        if self._identity not in (None, found):
+        if self.identity not in (None, found):
             self.generation += 1
-        self._identity = found
+        self.identity = found
 
     def _open(self) -> apsw.Connection:
         """Open a connection that leaves the log alone when it closes: the last to close would delete it by its name,
@@ -153,7 +192,7 @@ class Database:
             connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
             refuse_foreign(connection)  # before anything that would change the file
             schema.check(connection)  # and before anything that would run what a file from elsewhere holds
-            _choose_journal(connection, self.path)
+            choose_journal(connection, self.path, BUSY_SECONDS)
             for _ in connection.execute(_PRAGMAS):
                 pass  # some answer with a row, and apsw goes on behind it only when asked to
         except BaseException:
@@ -178,7 +217,9 @@ class Database:
         another for it: `state` stays. Raises StoreBusy when the lock is not
         free `within` so many seconds.
         """
-        connection = self.connection
+        with self._translated():
+            connection = self.connection
+        self._require_file()  # what is written to a deleted one is lost
         with self._translated(), self._turn(within):
             self._synchronous("FULL" if durable else "NORMAL")
             connection.set_busy_timeout(int(within * 1000))
@@ -220,8 +261,8 @@ class Database:
 
         Raises DeadlineExceeded.
         """
-        connection = self.connection
         with self._translated():
+            connection = self.connection
             if deadline is None:
                 yield connection
                 return
@@ -242,7 +283,7 @@ class Database:
         has written since: on a connection that was used before, it calls a sound store damaged.
         """
         with self._translated():
-            with self._guard, _settled(self.path):
+            with self._guard, self._settled():
                 connection = self._open()
             try:
                 if not exclusive:
@@ -271,8 +312,8 @@ class Database:
         with self._writing, self._guard, ExitStack() as held:
             self._closed = in_place = True
             with suppress(StoreError):
-                held.enter_context(_settled(self.path))
-                in_place = swap.identity(self.path) == self._identity
+                held.enter_context(self._settled())
+                in_place = swap.identity(self.path) == self.identity
             for connection in list(self._connections):
                 _close(connection, tidy=in_place)
             self._connections.clear()
@@ -336,7 +377,7 @@ def _settled(path: Path) -> Iterator[None]:
             private_folder(path.parent)
             held.enter_context(swap.settled(path))
         except OSError as error:
-            raise _not_opened(path, error) from None
+            raise not_opened(path, error) from None
         yield
 
 
@@ -349,49 +390,5 @@ def _close(connection: apsw.Connection, *, tidy: bool) -> None:
         except apsw.ThreadingViolationError:  # another thread is inside a query
             connection.interrupt()
             time.sleep(0.001)
-        else:
-            return
-
-
-_creating = threading.Lock()
-
-
-def _create_private(path: Path) -> None:
-    """Create folder (0700) and file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
-    try:
-        with _creating, suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise _not_opened(path, error) from None
-
-
-def _not_opened(path: Path, error: OSError) -> StoreError:
-    """Return what to raise; locks and log lie beside the file, so reading it needs a folder that can be written too."""
-    is_closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-    mend = "make it and its folder writable for you, or name" if is_closed else "name"
-    return StoreError(f"cannot open the store {path}: {error.strerror}; {mend} another with --db or MEMORY_DB_PATH")
-
-
-def _make_private(path: Path) -> None:
-    """Take a file that was there already away from others, where it is ours."""
-    for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-        with suppress(OSError):
-            name.chmod(0o600)
-
-
-def _choose_journal(connection: apsw.Connection, path: Path) -> None:
-    """Use a write-ahead log, but not where machines share the file: its index is memory that only one machine sees.
-
-    SQLite does not call the busy handler for this lock, so wait here.
-    """
-    mode = "DELETE" if kind_of(path) in SILENT else "WAL"
-    give_up = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute(f"PRAGMA journal_mode = {mode}")
-        except apsw.BusyError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)
         else:
             return

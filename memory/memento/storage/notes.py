@@ -6,12 +6,17 @@ from typing import Final
 
 import apsw
 
+from memento.times import iso
+
 HEALTH_CURSOR: Final = "health_cursor"
 """The row number up to which the hourly examination has come."""
 FORGETTING: Final = "forgetting"
 """Set from the moment something is forgotten until free pages, the journal and the backups are without it too."""
 HEALED: Final = "healed"
 """JSON: what was last mended or restored (restore.record.Healing)."""
+
+RESTORED: Final = "restored"
+"""Of when the backup is that was restored, Unix milliseconds, until every source has been read again."""
 
 
 def read(connection: apsw.Connection, name: str) -> str:
@@ -30,3 +35,15 @@ def put(connection: apsw.Connection, name: str, value: str) -> None:
 def drop(connection: apsw.Connection, name: str) -> None:
     """Remove a note inside the caller's transaction."""
     connection.execute("DELETE FROM meta WHERE key = ?", (name,))
+
+
+def restored(connection: apsw.Connection) -> str:
+    """Return what whoever reads an answer must know while sources are still to be read after a restore, or nothing."""
+    at = read(connection, RESTORED)
+    if not at.isdigit():
+        return ""
+    when = iso(int(at))[:16].replace("T", " ")
+    return (
+        f"a backup of {when} was restored, and the sources have not all been read again: newer memories may be "
+        "missing; `memento watch` or `memento ingest` reads them"
+    )

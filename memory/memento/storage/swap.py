@@ -63,6 +63,13 @@ def is_swapping(database: Path) -> bool:
     return _marker(place_of(database)).exists()
 
 
+@contextmanager
+def alone(database: Path) -> Iterator[None]:
+    """Keep other processes from opening or closing the database meanwhile. Raises OSError."""
+    with locked(_lock(place_of(database))):
+        yield
+
+
 def put_in_place(database: Path, aside: Path) -> None:
     """Move the database and its log to `aside`, and what waits as `incoming` to its place. Raises OSError.
 

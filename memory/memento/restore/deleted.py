@@ -1,0 +1,104 @@
+"""What a long-running process does when files of its store are deleted under it: nothing that is open is lost.
+
+The deleted file lives on while it is open, so the whole database is put back from there. Where that fails, the newest
+backup takes its place, or an empty store where there is none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from memento.backup.proof import defects
+from memento.config import Config
+from memento.durable import locked, private_folder
+from memento.errors import StoreCorrupt, StoreDeleted, StoreError
+from memento.restore import record
+from memento.restore.record import Healing
+from memento.restore.rollback import candidates, roll_back
+from memento.storage import snapshot, swap
+from memento.storage.database import Database
+from memento.storage.presence import DATABASE, LOG, WHAT, Presence, is_deleted
+from memento.times import now_ms
+
+GRACE_SECONDS: Final = 2.0
+"""How long a database may be away: one that is moved and moved back is left alone."""
+
+
+class DeletedFiles:
+    """Looks whether files of the open store were deleted, and puts them back."""
+
+    def __init__(self, database: Database, config: Config, say: Callable[[str], None]) -> None:
+        self._database, self._config, self._say = database, config, say
+        self._presence = Presence(database.path)
+        self._since: float | None = None
+
+    def look(self) -> bool:
+        """Put back what was deleted; return whether the database was.
+
+        Raises StoreDeleted while it is away: at first it may come back by itself, and where storage.auto_restore is
+        off nobody else puts it back.
+        """
+        path = self._database.path
+        with suppress(StoreDeleted):
+            _ = self._database.connection  # open all the time: else another process may remove the log rightly
+        gone = self._presence.gone(self._database.identity)
+        if gone == LOG:
+            self._database.renew_log()
+            self._presence.forget_logs()
+            self._say(
+                f"the write-ahead log of {path} was deleted while it was in use: a new one is there, nothing was lost"
+            )
+        if gone != DATABASE:
+            if self._since is not None:
+                self._since = None
+                self._say(f"{path} is back")
+            return False
+        self._since = time.monotonic() if self._since is None else self._since
+        if not self._config.settings.storage.auto_restore:
+            raise StoreDeleted(
+                f"{path} {WHAT}. storage.auto_restore is off: stop this process, then `memento restore --latest`, or "
+                "start it again for an empty store"
+            )
+        if time.monotonic() - self._since < GRACE_SECONDS:
+            raise StoreDeleted(f"{path} {WHAT}")
+        healing = put_back(self._database)
+        self._since = None
+        self._presence.forget_logs()
+        self._say(f"{healing.text}. {healing.advice}")
+        return True
+
+
+def put_back(database: Database) -> Healing:
+    """Put a deleted database back: from what is open of it, else from a backup. Raises StoreError, OSError."""
+    path = database.path
+    private_folder(path.parent)
+    with locked(path.with_name(path.name + ".heal.lock")):
+        try:
+            with database.read() as connection:
+                held = snapshot.copy(connection, swap.incoming(path))
+            if problems := defects(swap.incoming(path), held.hash):  # of a file that was emptied, pages are missing
+                raise StoreCorrupt(problems[0])
+        except (StoreError, apsw.Error):
+            swap.incoming(path).unlink(missing_ok=True)
+            return roll_back(path, record.DELETED, candidates(path), take_over=False)
+        if not is_deleted(path):  # another process was faster
+            swap.incoming(path).unlink(missing_ok=True)
+        else:
+            _place(path)
+        healing = Healing(at=now_ms(), why="", deleted=True)
+        with database.write(durable=True) as connection:
+            record.write(connection, healing)
+    return healing
+
+
+def _place(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.deleted")
+    swap.put_in_place(path, aside)
+    for left in (aside, Path(f"{aside}-wal")):  # an empty file, and a log of which the copy holds everything
+        left.unlink(missing_ok=True)
