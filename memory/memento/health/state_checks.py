@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from memento.counted import counted
 from memento.filesystem import SILENT, kind_of
 from memento.health.examination import Check, Finding, Patient, advised, broken
 from memento.health.time_checks import TIME
+from memento.storage.exposure import exposed_files, exposed_folders
 from memento.times import now_ms
 
 LEAST_FREE: Final = 256 * 1024 * 1024
@@ -128,13 +129,13 @@ def _model_refused(patient: Patient) -> str:
 
 
 def _private(patient: Patient) -> Iterator[Finding]:
-    found = [path for path in _files(patient.database.path) if path.stat().st_mode & 0o077]
-    for path in found:
-        yield broken(f"others can read {path}", f"chmod go= '{path}'")
-
-
-def _files(database: Path) -> list[Path]:
-    return [path for path in database.parent.glob(f"{database.name}*") if path.is_file()]
+    path = patient.database.path
+    for one in (*exposed_folders(path, patient.config.home), *exposed_files(path)):
+        yield broken(one.what, one.remedy)
+    owner = path.parent.stat().st_uid
+    if owner not in (os.geteuid(), 0) and os.geteuid():
+        text = f"the store lies in {path.parent}, which belongs to user {owner}: they can replace it"
+        yield advised(text, "set storage.db_path to a file in a folder of your own")
 
 
 def _healed(patient: Patient) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from memento.counted import counted
 from memento.errors import StoreCorrupt, StoreError
 from memento.health import INTEGRITY, STATE, Check, Finding, Patient, Remedy, examine, examine_slice
+from memento.restore.opening import close_to_others
 from memento.storage import upkeep
 from memento.store import MemoryStore
 
@@ -37,7 +38,8 @@ def _backup(store: MemoryStore, kind: str) -> str:
 
 
 def health(store: MemoryStore) -> str:
-    """Examine the next part of the rows, and all that takes little time; heal what is damaged."""
+    """Examine the next part of the rows, and all that takes little time; heal what is damaged, close what is open."""
+    close_to_others(store.path, store.config)
     return _treated(store, examine_slice(Patient(store.database, store.config), INTEGRITY))
 
 
@@ -46,6 +48,7 @@ def full_health(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
 
     Raises StoreError for what is broken and nothing here can heal.
     """
+    close_to_others(store.path, store.config)
     found = examine(Patient(store.database, store.config), [*INTEGRITY, *STATE, *beyond])
     done = _treated(store, found)
     if wrong := [one for one in found if one.level == "broken" and one.remedy is Remedy.NONE]:

@@ -9,6 +9,7 @@ from memento.config import Config
 from memento.errors import StoreCorrupt, StoreError, StoreRestored
 from memento.restore.emptied import refuse_emptied
 from memento.storage.database import Database
+from memento.storage.exposure import close_folders
 
 
 def open_database(path: Path, config: Config) -> Database:
@@ -16,6 +17,7 @@ def open_database(path: Path, config: Config) -> Database:
 
     Raises StoreCorrupt when there is no backup to restore.
     """
+    close_to_others(path, config)
     try:
         refuse_emptied(path)
         database = Database(path, _snapshot(config))
@@ -30,6 +32,15 @@ def open_database(path: Path, config: Config) -> Database:
 
     database.on_damage = on_damage
     return database
+
+
+def close_to_others(path: Path, config: Config) -> None:
+    """Take the store's folders away from others, and say so. Raises StoreError where that cannot be."""
+    if done := close_folders(path, config.home):
+        import logging
+
+        for text in done:
+            logging.getLogger("memento").warning("memento: %s", text)  # without a handler: on standard error
 
 
 def _snapshot(config: Config) -> Callable[[Database], None]:

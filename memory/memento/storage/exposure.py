@@ -1,0 +1,112 @@
+"""What others on the machine could read or replace of Memento's files, and taking it away from them.
+
+Memento's own folders are 0700. A folder that holds a store and is the user's own for other things keeps its mode, but
+for the right of others to write in it: whoever may write in a folder may replace the files in it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from memento.errors import StoreError
+
+OTHERS: Final = 0o077
+_OTHERS_WRITE: Final = 0o022
+_OWN_FOLDERS: Final = ("backups", "cache", "run", "spool")
+
+
+class Exposed(NamedTuple):
+    """A file or folder that others can reach."""
+
+    path: Path
+    mode: int
+    forbidden: int
+    """The bits of the mode that must not be there."""
+    owner: int
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we may change its mode."""
+        return self.owner == os.geteuid()
+
+    @property
+    def what(self) -> str:
+        """What others can do, in words."""
+        verb = "replace what is in" if self.forbidden == _OTHERS_WRITE else "reach"
+        return f"others can {verb} {self.path} (mode {self.mode:04o})"
+
+    @property
+    def remedy(self) -> str:
+        """The command that closes it."""
+        if not self.is_ours:
+            return f"it belongs to user {self.owner}: keep the store in a folder of your own"
+        return f"chmod {'go-w' if self.forbidden == _OTHERS_WRITE else 'go='} '{self.path}'"
+
+
+def exposed_folders(database: Path, home: Path) -> Iterator[Exposed]:
+    """Yield the folders of a store, and of Memento's home, that others can reach."""
+    parent = database.parent
+    for folder in (home, *(home / name for name in _OWN_FOLDERS), Path(f"{database}.vectors")):
+        yield from _exposed(folder, OTHERS)
+    if parent.resolve() != home.resolve():  # a folder of the user's own, as may be what has a common name in it
+        for folder in (parent, parent / "backups", parent / "run"):
+            yield from _exposed(folder, _OTHERS_WRITE)
+
+
+def exposed_files(database: Path) -> Iterator[Exposed]:
+    """Yield the files of a store, and its backups, that others can read."""
+    for folder in (database.parent, database.parent / "backups"):
+        for path in sorted(folder.glob(f"{database.stem}*")):
+            if path.is_file() and not path.is_symlink() and (folder != database.parent or _is_of(database, path)):
+                yield from _exposed(path, OTHERS)
+
+
+def close_folders(database: Path, home: Path) -> list[str]:
+    """Take the folders away from others; return what was done, in words.
+
+    Raises StoreError for a folder of another user in which everybody may write: nothing in it is safe.
+    """
+    done = []
+    for one in exposed_folders(database, home):
+        if one.is_ours:
+            mode = one.mode & ~one.forbidden
+            with suppress(OSError):
+                _change_mode(one.path, mode)
+                done.append(f"{one.what}: it is closed to them now (mode {mode:04o})")
+        elif one.mode & 0o002 and os.geteuid() != 0:
+            raise StoreError(f"{one.what}: {one.remedy}")
+    return done
+
+
+def _is_of(database: Path, path: Path) -> bool:
+    return path.name == database.name or path.name.startswith((f"{database.name}-", f"{database.name}."))
+
+
+def _exposed(path: Path, forbidden: int) -> Iterator[Exposed]:
+    """Yield a file or folder if its mode has forbidden bits.
+
+    In a folder with the sticky bit, such as /tmp, others may write and yet not replace what is ours.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & forbidden and not (forbidden == _OTHERS_WRITE and mode & stat.S_ISVTX):
+        yield Exposed(path, mode, forbidden, status.st_uid)
+
+
+def _change_mode(folder: Path, mode: int) -> None:
+    """Change a folder's mode; not that of what a link in its place leads to."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
