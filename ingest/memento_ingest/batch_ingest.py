@@ -28,6 +28,7 @@ from memento_ingest.redacting import stored_path
 from memento_ingest.report import Report
 from memento_ingest.source import STDIN, SourceFile, StandardInput
 from memento_ingest.span import SourceInfo
+from memento_ingest.unread import waiting_in
 from memento_policies import Policy
 
 AUTO: Final = "auto"
@@ -94,8 +95,16 @@ class Ingestion:
             with self._reported(STDIN):
                 group = self._gather(Path(STDIN), self._standard_input(), group)
         self._commit(group)
+        self._note_all_read()
         self.report.seconds = time.monotonic() - started
         return self.report
+
+    def _note_all_read(self) -> None:
+        """Let answers go without a note where a backup was restored and nothing is left to be read since."""
+        if self._store is None or self.report.problems or not self._store.unread_since_restore():
+            return
+        if not waiting_in(self._store.accounts()).size:
+            self._store.sources_read()
 
     @contextmanager
     def _reported(self, where: str) -> Iterator[None]:

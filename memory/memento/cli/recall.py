@@ -128,6 +128,8 @@ def recent(
 
     with MemoryStore(config=configured(db)) as store:
         memories = store.get_recent(limit, **filters(within))
+        if restored := store.unread_since_restore():
+            note(restored)
         if not memories:
             _note_emptiness(store)
     if wants_json(json_):

@@ -24,7 +24,7 @@ from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.read_back import ReadBack, read_back
 from memento.search.semantic import Semantic
-from memento.storage import fulltext, repeats, turns
+from memento.storage import fulltext, notes, repeats, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 from memento.times import now_ms
@@ -131,9 +131,11 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
         question = understand(text, lambda word: turns.has_speaker(connection, word), now, options.zone)
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
+        restored = notes.restored(connection)
     unread = "" if options.plain else asked.unread
-    notes = [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
-    return _Progress(options, deadline, question, within, now, dated=latest, notes=notes)
+    said = [restored] if restored else []
+    said += [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
+    return _Progress(options, deadline, question, within, now, dated=latest, notes=said)
 
 
 def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
