@@ -103,7 +103,8 @@ class Ingestion:
         """Let answers go without a note where a backup was restored and nothing is left to be read since."""
         if self._store is None or self.report.problems or not self._store.unread_since_restore():
             return
-        if not waiting_in(self._store.accounts()).size:
+        waiting = waiting_in(self._store.progress(), self._store.source)
+        if not waiting.size and not waiting.rows:
             self._store.sources_read()
 
     @contextmanager
