@@ -66,7 +66,7 @@ class AutoMemory:
         self.config = config or load_config()
         self.path = self.config.db_path if path is None else store_file(path)
         self._session, self._source, self._project = session_id, source, project
-        refuse_other(self.path)  # no journal beside another program's file
+        refuse_other(self.path, may_be_damaged=True)  # no journal beside another program's file
         self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
         self._store: MemoryStore | None = None
         self._before = OPENING

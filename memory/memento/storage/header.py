@@ -25,10 +25,11 @@ _TRACES: Final = (".swap.lock", ".journal.jsonl", ".vectors")
 """What lies beside a file that was a store before its header was damaged."""
 
 
-def refuse_other(path: Path) -> None:
+def refuse_other(path: Path, *, may_be_damaged: bool = False) -> None:
     """Raise StoreTooNew where a file of another program stands, StoreError for what is no file; write nothing.
 
-    An empty file, none at all, and one that was a store and is damaged are not refused.
+    An empty file, none at all, and one that was a store and is damaged are not refused. `may_be_damaged` takes any file
+    that is no database for such a one.
     """
     place = swap.place_of(path)
     if path.is_symlink() and not place.exists() and not swap.is_swapping(path):
@@ -46,7 +47,7 @@ def refuse_other(path: Path) -> None:
     with suppress(apsw.Error):  # not readable: opening it says so
         head = _head(path)
         if not head.startswith(_MAGIC):
-            if not _was_store(path):
+            if not may_be_damaged and not _was_store(path):
                 raise StoreTooNew(
                     f"{path} is not a SQLite database: name another file with --db or MEMORY_DB_PATH. "
                     "If it was a store, move it aside: then `memento restore BACKUP` can take its place"
