@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,7 @@ class Observation(NamedTuple):
     """What became of a message that was offered."""
 
     kept: bool
-    """Whether the policy kept it."""
+    """Whether the policy kept it, and its session or project is not ignored."""
     decision: Decision
     """Why, its text without secrets, tags and importance."""
     id: str
@@ -112,6 +113,8 @@ class AutoMemory:
         decision = self._policy.decide(message)
         if not decision.keep:
             return Observation(False, decision, "")
+        if self._is_ignored():
+            return Observation(False, replace(decision, keep=False, reason="ignored"), "")
         memory = memory_of(message, decision, self._policy)
         return Observation(True, decision, memory.id, deferred=not self._write(memory))
 
@@ -121,6 +124,12 @@ class AutoMemory:
         if self._store is None:
             self._store = MemoryStore(self.path, config=self.config)
         return self._store
+
+    def _is_ignored(self) -> bool:
+        """Tell whether the user wants this session or project kept out."""
+        with suppress(StoreError):
+            return self.store.ignored().covers(self._session, self._project)
+        return False  # the list cannot be read: the message waits in the journal
 
     def _listen(self, speaker: str) -> None:
         """Look up what somebody said before, when he speaks for the first time here."""

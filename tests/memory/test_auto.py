@@ -262,3 +262,13 @@ def test_what_was_forgotten_stays_so_when_older_rows_come_back(tmp_path: Path) -
         assert store.ignored().sessions == {"private"}
         store.remember("The safe opens with 1234.")
         assert store.stats().memories == 2, "saying it again lifts the tombstone"
+
+
+def test_what_is_ignored_is_not_kept(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "store.db") as store:
+        store.ignore("project", "/private")
+        store.ignore("session", "s-9")
+    for session, project, kept in (("s", "/private/deep", False), ("s-9", "/p", False), ("s", "/p", True)):
+        with AutoMemory(tmp_path / "store.db", session_id=session, project=project) as agent:
+            seen = agent.observe(FACT)
+            assert (seen.kept, bool(seen.id), seen.decision.reason == "ignored") == (kept, kept, not kept)

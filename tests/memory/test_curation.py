@@ -178,6 +178,13 @@ def test_a_newer_statement_supersedes_and_says_why(store: MemoryStore) -> None:
     assert superseded_by(store, "1") == "3"
 
 
+def test_what_was_imported_supersedes_nothing_that_the_user_said(store: MemoryStore) -> None:
+    put(store, row("1", "The port is 5432.", 9), row("2", "The port is now 5433.", 1, trust="import"))
+    assert consolidate(store, now=NOW).steps == []
+    put(store, row("3", "The port is now 5434.", 0, trust="import"))
+    assert [(step.id[0], step.by[0]) for step in consolidate(store, now=NOW).steps] == [("2", "3")]
+
+
 def test_another_voice_supersedes_nothing(store: MemoryStore) -> None:
     put(store, row("1", "The port is 5432.", 9), row("2", "The port is 5433.", 1, role="assistant"))
     assert consolidate(store, now=NOW).steps == []

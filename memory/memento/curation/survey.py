@@ -81,7 +81,9 @@ class Survey:
         self.times.append(row.timestamp)
         self._importances.append(row.importance)
         self._classes.append(self._class_of(row))
-        voice = "\0".join((row.role, row.speaker, row.kind, row.project))
+        # That a text is the user's own word is only claimed by the file it was imported from.
+        trust = row.trust if row.trust == "import" else ""
+        voice = "\0".join((row.role, row.speaker, row.kind, row.project, trust))
         self.voices.append(self._voices.setdefault(voice, len(self._voices)))
         self.signatures.add(voice, row.text)
         if row.superseded_by:

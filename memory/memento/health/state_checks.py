@@ -11,6 +11,7 @@ from memento.counted import counted
 from memento.filesystem import SILENT, kind_of
 from memento.health.examination import Check, Finding, Patient, advised, broken
 from memento.health.time_checks import TIME
+from memento.storage import notes
 from memento.storage.exposure import exposed_files, exposed_folders
 from memento.times import now_ms
 
@@ -147,6 +148,16 @@ def _healed(patient: Patient) -> Iterator[Finding]:
         yield advised(healing.text, healing.advice)
 
 
+def _forgotten(patient: Patient) -> Iterator[Finding]:
+    with patient.database.read() as connection:
+        unfinished = notes.read(connection, notes.FORGETTING)
+    if unfinished:
+        yield advised(
+            "free pages of the store, the journal or backups may still hold what was forgotten",
+            "`memento forget --finish` takes it out",
+        )
+
+
 STATE: Final = (
     Check("sqlite", _library),
     Check("filesystem", _filesystem),
@@ -154,6 +165,7 @@ STATE: Final = (
     Check("backups", _backups),
     Check("private", _private),
     Check("restored", _healed),
+    Check("forgotten", _forgotten),
     Check("model", _model),
     Check("engine", _engine),
     Check("index", _backend),

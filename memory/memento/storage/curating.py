@@ -13,7 +13,7 @@ from memento.storage.stamps import AHEAD
 
 _COLUMNS = ", ".join(HASHED)
 _SURVEYED = (
-    "num, id, text, timestamp, role, speaker, kind, importance, tags, collection, project, superseded_by, "
+    "num, id, text, timestamp, role, speaker, kind, importance, tags, collection, project, trust, superseded_by, "
     "EXISTS (SELECT 1 FROM repeats WHERE repeats.num = memories.num), "
     "EXISTS (SELECT 1 FROM faded WHERE faded.num = memories.num), "
     f"{AHEAD}"
@@ -35,6 +35,7 @@ class Surveyed(NamedTuple):
     """JSON, as it is stored."""
     collection: str
     project: str
+    trust: str
     superseded_by: str | None
     """As it is marked: the newer one may be gone."""
     repeated: int
