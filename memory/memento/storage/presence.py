@@ -28,16 +28,17 @@ class Presence:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._opened: Identity | None = None
         self._logs: tuple[Identity | None, ...] = ()
-        """Which files the log and its index are, once both were seen."""
+        """Which files the log and its index of that database are, once both were seen."""
 
     def gone(self, opened: Identity | None) -> Gone:
         """Tell which file was deleted of the database that is open as `opened`; its log's index counts as the log."""
         if is_deleted(self._path):
             return DATABASE
         logs = tuple(swap.identity(Path(f"{swap.place_of(self._path)}{suffix}")) for suffix in ("-wal", "-shm"))
-        if swap.identity(self._path) != opened:  # looked at after the logs, which change places after it
-            self._logs = ()
+        if opened != self._opened or swap.identity(self._path) != opened:  # after the logs, which change places later
+            self._opened, self._logs = opened, ()
         elif not self._logs and None not in logs:
             self._logs = logs
         return LOG if self._logs and logs != self._logs else ""
