@@ -323,3 +323,21 @@ def test_a_page_of_zeros_in_the_state_of_a_source(
             damaged.source("a transcript")
     assert damaged.source("a transcript") is None
     assert len(texts(damaged)) == 200
+
+
+def test_opening_while_another_process_restores(
+    store: MemoryStore, open_store: Callable[[], MemoryStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damage is met; by the time this process may heal, the other one has."""
+    import memento.restore.opening as opening
+
+    back_up(store)
+    known, path, config = texts(store), closed(store), store.config
+    overwrite(path, 0, b"\0" * 100)
+
+    def late(path: Path, _config: object) -> str:
+        assert heal(path, config) is not None
+        return ""  # as where another process had healed it
+
+    monkeypatch.setattr(opening, "_heal", late)
+    assert texts(open_store()) == known

@@ -30,7 +30,7 @@ def test_capture_goes_on_in_the_restored_store(watched: Watched, eventually: Cal
         file.seek(where)
         file.write(b"\0" * 100 if what == "header" else b"rule number 78 ")
     if what == "header":
-        command = [watched.command, "recent"]
+        command = [str(watched.command), "recent"]
         recent = subprocess.run(command, env=watched.environment, capture_output=True, text=True, check=False)
         assert "The lamp is green." in recent.stdout, recent.stderr
     else:

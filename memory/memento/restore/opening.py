@@ -8,6 +8,7 @@ from pathlib import Path
 from memento.config import Config
 from memento.errors import StoreCorrupt, StoreError, StoreRestored
 from memento.restore.emptied import refuse_emptied
+from memento.storage import swap
 from memento.storage.database import Database
 from memento.storage.exposure import close_folders
 
@@ -22,13 +23,19 @@ def open_database(path: Path, config: Config) -> Database:
         refuse_emptied(path)
         database = Database(path, _snapshot(config))
     except StoreCorrupt:
-        if not config.settings.storage.auto_restore or not _heal(path, config):
+        if not config.settings.storage.auto_restore:
             raise
+        _heal(path, config)  # does nothing where another process has just done it: opening tells whether all is well
+        refuse_emptied(path)
         database = Database(path, _snapshot(config))
 
     def on_damage(error: StoreCorrupt) -> None:
-        if config.settings.storage.auto_restore and (what := _heal(path, config)):
+        if not config.settings.storage.auto_restore:
+            return
+        if what := _heal(path, config):
             raise StoreRestored(f"{what}. Repeat what was interrupted") from None
+        if swap.identity(path) not in (None, database.identity):
+            raise StoreRestored(f"{path} was restored by another process. Repeat what was interrupted") from None
 
     database.on_damage = on_damage
     return database
