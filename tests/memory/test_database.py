@@ -89,9 +89,10 @@ def test_a_newer_or_foreign_file_is_refused_untouched(
 @pytest.mark.parametrize("content", [b"hello", b"# notes\n" * 500, os.urandom(8192)])
 def test_a_file_that_is_no_database_is_refused_untouched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(StoreCorrupt, match=r"store\.db is damaged or is no SQLite database .* restore a backup"):
+    with pytest.raises(StoreTooNew, match=r"store\.db is not a SQLite database: name another file .* move it aside"):
         Database(path)
     assert path.read_bytes() == content
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 def test_an_empty_file_becomes_a_store(path: Path) -> None:
