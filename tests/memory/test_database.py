@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from memento.errors import StoreBusy, StoreCorrupt, StoreError, StoreTooNew
+from memento.errors import StoreBusy, StoreError, StoreTooNew
 from memento.storage.database import Database, require_sqlite
 from memento.storage.migrations import APPLICATION_ID, MIGRATIONS
 
