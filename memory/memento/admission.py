@@ -13,10 +13,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from hashlib import blake2b
 from re import ASCII, compile as pattern
 from typing import Any, Final, get_args
+from weakref import WeakKeyDictionary
 
 from memento.memory import NewMemory, Trust
 from memento.storage.ignored import Ignored
@@ -24,6 +24,9 @@ from memento.times import storable
 from memento_policies import Kind, Policy, Role
 from memento_policies.text import encode
 
+_NAMES_KEPT: Final = 4_096
+_redacted_names: Final[WeakKeyDictionary[Policy, dict[str, str]]] = WeakKeyDictionary()
+"""Weakly: a policy is a megabyte of compiled rules, and goes with its store."""
 MAX_TEXT: Final = 128 * 1024 * 1024
 """Bytes of a text: that of the longest line that is ingested."""
 MAX_TAGS: Final = 128
@@ -154,10 +157,14 @@ def _redacted(text: str, policy: Policy) -> str:
     return _remembered(text, policy) if len(text) <= _REMEMBERED else policy.redact(encode(text)[0]).text
 
 
-@lru_cache(maxsize=4096)
 def _remembered(text: str, policy: Policy) -> str:
     """Redact a short text; the messages of a session share its names, so most were seen before."""
-    return policy.redact(encode(text)[0]).text
+    known = _redacted_names.setdefault(policy, {})
+    if (clean := known.get(text)) is None:
+        if len(known) >= _NAMES_KEPT:
+            known.clear()
+        clean = known[text] = policy.redact(encode(text)[0]).text
+    return clean
 
 
 def _cut(text: str, limit: int) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -254,3 +256,12 @@ def test_every_name_of_the_package_is_there() -> None:
 def test_the_time_of_a_memory_is_now_unless_given(store: MemoryStore) -> None:
     before = now_ms()
     assert before <= store.get(store.remember("a note")).timestamp <= now_ms()  # type: ignore[union-attr]
+
+
+def test_a_closed_store_leaves_its_policy_to_the_collector(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "m.db") as store:
+        store.remember("The harbour office closes at noon.", session_id="s", project="/p", embed=False)
+        policy = ref(store.policy)
+    del store
+    gc.collect()
+    assert policy() is None
