@@ -39,6 +39,24 @@ def test_an_empty_name_is_refused(command: str, memento: Cli) -> None:
     assert not memento.home.exists()
 
 
+OPTIONS = [
+    "recall x --project", "recall x --tag", "recall x --json --since", "recent --session", "remember x --session",
+    "ignore --project", "ignore --session", "ingest x --format",
+    *(f"forget --before 2090-01-01 --yes --{one}" for one in ("session", "project", "source", "collection", "query")),
+    "forget --role user --yes --tag", "forget --role user --dry-run --trust",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attached", [True, False])
+@pytest.mark.parametrize("command", OPTIONS)
+def test_an_empty_option_is_refused(command: str, attached: bool, memento: Cli) -> None:
+    """`forget --session "$UNSET" --before 7d --yes` would forget what other sessions hold too."""
+    *words, option = command.split()
+    given = [f"{option}="] if attached else [option, ""]
+    assert f"{option} is empty" in memento(*words, *given, code=2).err
+    assert not memento.home.exists()
+
+
 @pytest.mark.parametrize("command", ["stats", "recall x", "remember x", "forget --role user", "doctor"])
 def test_an_empty_store_is_not_the_default_one(command: str, memento: Cli) -> None:
     assert "--db is empty" in memento(*command.split(), "--db", "", code=2).err

@@ -23,7 +23,11 @@ class Command(TyperCommand):
     """A command. Its help names arguments as they were declared, without Python's types, and ranges in words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; say how one may begin with a dash. An empty name is refused: of a variable not set."""
+        """Read the arguments; say how one may begin with a dash.
+
+        An empty name or option is refused: most often it is a variable that is not set, and `forget` with a filter less
+        than was meant would take too much.
+        """
         given = list(args)
         try:
             rest = super().parse_args(ctx, args)
@@ -38,6 +42,8 @@ class Command(TyperCommand):
             value = ctx.params.get(one.name)
             if one.param_type_name == "argument" and one.name not in _TEXTS and "" in _texts(value):
                 raise typer.BadParameter(f"{str(one.metavar).strip('[].')} is empty: give one", ctx=ctx)
+            if one.param_type_name == "option" and _was_given(ctx, one.name) and "" in _texts(value):
+                raise typer.BadParameter(f"{one.opts[0]} is empty: give a value, or leave it out", ctx=ctx)
         return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -57,6 +63,10 @@ def _is_about_dashes(error: Any, arguments: list[str]) -> bool:
     """Tell whether a usage error is about an option that does not exist or has no value, or words taken for options."""
     is_missing_words = getattr(getattr(error, "param", None), "param_type_name", "") == "argument"
     return hasattr(error, "option_name") or (is_missing_words and any(one.startswith("-") for one in arguments))
+
+
+def _was_given(ctx: Any, name: str) -> bool:
+    return getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
 
 
 def _texts(value: Any) -> list[Any]:

@@ -85,7 +85,7 @@ def parse(command: Callable[..., Any], arguments: Sequence[str]) -> dict[str, An
 
 def _value(flag: _Flag, text: str, attached: bool) -> Any:
     """Return the text as the option's value; None if that takes more thought."""
-    if text.startswith("-") and not attached:
+    if not text or (text.startswith("-") and not attached):
         return None
     if flag.kind not in (int, float):
         return text
