@@ -4,7 +4,7 @@ set -eu
 memento=$1
 home=$(dirname "$0")/../.demo
 rm -rf "$home"
-mkdir -p "$home"
+mkdir -m 700 "$home"
 export MEMENTO_HOME="$home" MEMORY_DB_PATH="$home/memory.db"
 
 echo "== What is kept of samples/, and why (importance, role, reason)"

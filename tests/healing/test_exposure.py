@@ -13,6 +13,7 @@ import pytest
 
 from memento.config import load_config
 from memento.errors import StoreError
+from memento.storage.exposure import _serves_others, close_folders
 from memento.store import MemoryStore
 
 MEMENTO = Path(sys.executable).with_name("memento")
@@ -54,6 +55,25 @@ def test_an_open_home_is_named_and_closed(tmp_path: Path, bits: int) -> None:
     assert {mode(home / folder) for folder in ("backups", "spool", "run", "cache")} == {0o700}
     assert [one["level"] for one in private(home)] == ["ok"]
     assert memento(home, "recent").stderr == ""
+
+
+@pytest.mark.parametrize("place", ["user", "above", "temporary"])
+def test_a_home_that_serves_others_too_is_not_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """MEMENTO_HOME=/tmp took /tmp from every other user of the machine."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    user = {"user": folder, "above": folder / "user", "temporary": tmp_path / "user"}[place]
+    monkeypatch.setenv("HOME", str(user))
+    monkeypatch.setattr("memento.storage.exposure._TEMPORARY", (str(folder),) if place == "temporary" else ())
+    for bits, left in ((0o755, 0o755), (0o1777, 0o1777), (0o777, 0o755)):
+        folder.chmod(bits)
+        close_folders(folder / "memory.db", folder)
+        assert mode(folder) == left
+    assert _serves_others(Path("/"))
+    assert _serves_others(Path("/opt"))
+    assert not _serves_others(user / ".memento")
 
 
 def test_the_remedy_that_doctor_prints_closes_it(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What others on the machine could read or replace of Memento's files, and taking it away from them.
 
-Memento's own folders are 0700. A folder that holds a store and is the user's own for other things keeps its mode, but
-for the right of others to write in it: whoever may write in a folder may replace the files in it.
+Memento's own folders are 0700. A folder that holds a store and is there for other things too keeps its mode, but for
+the right of others to write in it: whoever may write in a folder may replace the files in it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from memento.errors import StoreError
 OTHERS: Final = 0o077
 _OTHERS_WRITE: Final = 0o022
 _OWN_FOLDERS: Final = ("backups", "cache", "run", "spool")
+_TEMPORARY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - nothing is put there
 
 
 class Exposed(NamedTuple):
@@ -51,7 +52,8 @@ class Exposed(NamedTuple):
 def exposed_folders(database: Path, home: Path) -> Iterator[Exposed]:
     """Yield the folders of a store, and of Memento's home, that others can reach."""
     parent = database.parent
-    for folder in (home, *(home / name for name in _OWN_FOLDERS), Path(f"{database}.vectors")):
+    yield from _exposed(home, _OTHERS_WRITE if _serves_others(home) else OTHERS)
+    for folder in (*(home / name for name in _OWN_FOLDERS), Path(f"{database}.vectors")):
         yield from _exposed(folder, OTHERS)
     if parent.resolve() != home.resolve():  # a folder of the user's own, as may be what has a common name in it
         for folder in (parent, parent / "backups", parent / "run"):
@@ -81,6 +83,19 @@ def close_folders(database: Path, home: Path) -> list[str]:
         elif one.mode & 0o002 and os.geteuid() != 0:
             raise StoreError(f"{one.what}: {one.remedy}")
     return done
+
+
+def _serves_others(home: Path) -> bool:
+    """Tell whether what was named as Memento's home cannot be its own: /tmp, /opt, the user's home or what holds it.
+
+    Were /tmp or /home closed to others, their programs would fail.
+    """
+    try:
+        folder, user = home.resolve(), Path.home().resolve()
+    except (OSError, RuntimeError):
+        return False
+    is_top = folder.parent.parent == folder.parent
+    return is_top or str(folder) in _TEMPORARY or user.is_relative_to(folder)
 
 
 def _is_of(database: Path, path: Path) -> bool:
