@@ -22,6 +22,7 @@ from memento_ingest.discovery import File, discover, open_regular, readable
 from memento_ingest.formats.base import Format, source_of
 from memento_ingest.formats.recognition import HEAD_BYTES, Peek, recognise
 from memento_ingest.formats.registry import broken_plugins, get, names
+from memento_ingest.formats.unreadable import reason
 from memento_ingest.group import Group
 from memento_ingest.pipeline import OnBytes, Source, read
 from memento_ingest.redacting import stored_path
@@ -197,8 +198,7 @@ class Ingestion:
             self._unread(STDIN, head)
 
     def _unread(self, where: str, head: bytes) -> None:
-        problem = "no transcript format recognises it: name one with --format" if head else "empty"
-        self.report.problems.append((where, problem))
+        self.report.problems.append((where, reason(head, where)))
 
     def _source(
         self, stream: BinaryIO, format_: Format, info: SourceInfo, file: SourceFile | StandardInput, *, named: bool

@@ -20,8 +20,9 @@ from memento.store import MemoryStore
 from memento_ingest.batch_ingest import AUTO
 from memento_ingest.discovery import open_regular
 from memento_ingest.formats.base import LineFormat
-from memento_ingest.formats.recognition import recognise
+from memento_ingest.formats.recognition import HEAD_BYTES, recognise
 from memento_ingest.formats.registry import get
+from memento_ingest.formats.unreadable import reason
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.span import SourceInfo, Span
 
@@ -108,7 +109,7 @@ def _spans_on(path: Path, number: int, format_name: str) -> Iterator[Span]:
         else:
             format_ = get(format_name)
         if format_ is None:
-            raise UsageError(f"no transcript format recognises {path}: name one with --format")
+            raise UsageError(f"{path}: {reason(os.pread(stream.fileno(), HEAD_BYTES, 0), path.name)}")
         if not isinstance(format_, LineFormat):
             raise UsageError(f"{path} is one {format_.name} document: ask by id (`memento recall` prints it)")
         parser = format_.parser(info)

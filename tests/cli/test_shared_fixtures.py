@@ -57,7 +57,7 @@ def test_every_other_file_is_counted_or_named(memento: Cli) -> None:
     report = json.loads(out)
     assert report["sources"] + len(report["problems"]) == len(files)
     reasons = {problem["problem"] for problem in report["problems"]}
-    assert reasons <= {"no transcript format recognises it: name one with --format", "empty"}
+    assert all(one == "empty" or one.startswith("no transcript format ") for one in reasons)
     assert report["kept"] <= report["seen"]
 
 
