@@ -129,6 +129,24 @@ def iso(milliseconds: int) -> str:
         return ""
 
 
+def local(milliseconds: int) -> str:
+    """Return the local day and time to the minute, for a person to read; empty for 0, which means unknown.
+
+    Local, since `since:`, `--at` and "yesterday" are read as local too.
+    """
+    if milliseconds == 0:
+        return ""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def local_day(milliseconds: int) -> str:
+    """Return the local day of an instant, for a person to read; empty for 0, which means unknown."""
+    return local(milliseconds)[:10]
+
+
 def storable(milliseconds: int) -> int:
     """Return the time. Raises OverflowError for what SQLite's 64 bits cannot hold."""
     if abs(milliseconds) >= 1 << 63:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from memento.client import recall
 from memento.escaping import escape_json, strip
 from memento.memory import Found
+from memento.times import local_day
 
 DEADLINE_SECONDS: Final = 0.25
 """With the start of the process that stays under the 300 ms an agent's user does not notice."""
@@ -76,7 +77,7 @@ def render(found: Iterable[Found], notes: Iterable[str] = ()) -> str:
     lines = [_OPENING, *(f"- [note] {_quoted(text, _QUOTED, _TEXT)}" for text in notes)]
     for one in found:
         memory = one.memory
-        names = [memory.time[:10], memory.trust, memory.project, memory.id[:8]]
+        names = [local_day(memory.timestamp), memory.trust, memory.project, memory.id[:8]]
         origin = ", ".join(one if _PLAIN.fullmatch(one) else _quoted(one, _NAME) for one in names if one)
         lines.append(f"- [{origin}] {_quoted(memory.text[:_SCANNED], _QUOTED, _TEXT)}")
     return "\n".join([*lines, _CLOSING])

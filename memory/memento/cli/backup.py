@@ -70,13 +70,16 @@ def list_(db: Db = None, json_: AsJson = None) -> None:
 
     Exit code 3: there is none.
     """
+    from memento.times import local
+
     shelf = _shelf(db)
     backups = shelf.all()
     if wants_json(json_):
         print_json([_described(one) for one in backups])
-    for one in () if wants_json(json_) else map(_described, backups):
-        size = f"{one['file_bytes'] / 1e6:8,.1f} MB"
-        say(f"{one['time'][:19].replace('T', ' ')}  {one['kind']:<9} {one['memories']:>9,} {size}  {one['name']}")
+    for one in () if wants_json(json_) else backups:
+        shown = _described(one)
+        size = f"{shown['file_bytes'] / 1e6:8,.1f} MB"
+        say(f"{local(one.manifest.at):<16}  {shown['kind']:<9} {shown['memories']:>9,} {size}  {one.name}")
     if not backups:
         note(f"there is no backup in {shelf.folder}: `memento backup` takes one")
         raise typer.Exit(NOTHING_FOUND)

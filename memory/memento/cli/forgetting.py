@@ -13,6 +13,7 @@ from memento.cli.narrowing import Narrowing, filters
 from memento.cli.output import AsJson, Db, configured, is_terminal, note, one_line, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
+from memento.times import local_day
 
 if TYPE_CHECKING:
     from memento.forgetting.receipt import Receipt
@@ -149,7 +150,7 @@ def _list(chosen: Sequence[Match], scored: bool, as_json: bool) -> None:
 def _lines(chosen: Sequence[Match]) -> Iterator[str]:
     for memory, by, score in chosen:
         why = f"  {score:.2f} by {by:<7}" if by in ("words", "meaning") else ""
-        yield f"{memory.id[:8]}  {memory.time[:10] or '-':<10}{why}  {one_line(memory.text)[:90]}"
+        yield f"{memory.id[:8]}  {local_day(memory.timestamp) or '-':<10}{why}  {one_line(memory.text)[:90]}"
 
 
 def _confirmed(chosen: Sequence[Match]) -> bool:

@@ -36,7 +36,7 @@ def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
     from memento.jobs.timetable import due
     from memento.storage.upkeep import JobState, job_states
     from memento.store import MemoryStore
-    from memento.times import iso, to_ms
+    from memento.times import iso, local, to_ms
     from memento_ingest.sidecar.lock import holder
 
     with MemoryStore(config=configured(db)) as store, store.database.read() as connection:
@@ -44,17 +44,19 @@ def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
         is_watched = holder(store.path) is not None
     now = datetime.now(UTC)
     listed: list[dict[str, Any]] = []
+    lines: list[str] = []
     for job in JOBS.values():
         state = states.get(job.name, JobState())
         upcoming = max(due(job, state, now), now)
-        last = iso(state.last_success) if state.last_success else None
-        listed.append({"name": job.name, "last": last, "next": iso(to_ms(upcoming)), "error": state.last_error})
+        last, following = state.last_success, to_ms(upcoming)
+        listed.append({"name": job.name, "last": iso(last) or None, "next": iso(following), "error": state.last_error})
+        times = f"last {local(last) or 'never':<16}  next {local(following):<16}"
+        lines.append(f"{job.name:<14} {times}" + (f"  failed: {state.last_error}" if state.last_error else ""))
     if wants_json(json_):
         print_json({"scheduled": is_watched, "jobs": listed})
         return
-    for one in listed:
-        times = f"last {_time(one['last']):<16}  next {_time(one['next']):<16}"
-        say(f"{one['name']:<14} {times}" + (f"  failed: {one['error']}" if one["error"] else ""))
+    for line in lines:
+        say(line)
     if not is_watched:
         note(
             "the sidecar does not run, so nothing runs by itself: `memento watch`, or cron with `memento jobs run NAME`"
@@ -86,7 +88,3 @@ def run(
             note(f"{name}: {outcome.text}")
     if failed:
         raise typer.Exit(FAILED)
-
-
-def _time(iso: str | None) -> str:
-    return iso[:16].replace("T", " ") if iso else "never"

@@ -12,6 +12,7 @@ from memento.cli.options import Argument, Option
 from memento.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import UsageError
+from memento.times import local_day
 
 if TYPE_CHECKING:
     import typer
@@ -227,7 +228,9 @@ def _print_table(lines: Sequence[_Line]) -> None:
         if line.features:
             snippet.append("\n" + _explained(line.features), style="dim")
         who = one_line(memory.speaker)[:20] or memory.role
-        table.add_row(*([line.score] if scored else []), memory.id[:8], memory.time[:10] or "-", who, snippet)
+        table.add_row(
+            *([line.score] if scored else []), memory.id[:8], local_day(memory.timestamp) or "-", who, snippet
+        )
     console().print(table)
 
 

@@ -272,7 +272,7 @@ def _print_status(found: dict[str, Any]) -> None:
 def _print_sources(described: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    from memento.times import iso
+    from memento.times import local
 
     if not described:
         return
@@ -287,7 +287,7 @@ def _print_sources(described: list[dict[str, Any]]) -> None:
             f"{sum(one['skipped'].values()):,}",
             f"{one['quarantined']:,}",
             unread + (" !" if one["stalled"] else ""),
-            iso(one["last_event"])[:16].replace("T", " ") if one["last_event"] else "-",
+            local(one["last_event"] or 0) or "-",
             one["path"],
         )
     console().print(table)

@@ -33,7 +33,7 @@ def stats(db: Db = None, json_: AsJson = None) -> None:
 
     from memento import client
     from memento.store import MemoryStore
-    from memento.times import iso
+    from memento.times import local_day
 
     with MemoryStore(config=configured(db)) as store:
         figures = store.stats()
@@ -51,7 +51,7 @@ def stats(db: Db = None, json_: AsJson = None) -> None:
             ("collections", _groups(figures.by_collection)),
             ("sources", _groups(figures.by_source)),
             ("roles", _groups(figures.by_role)),
-            ("from, to", f"{iso(figures.first)[:10] or '-'}, {iso(figures.last)[:10] or '-'}"),
+            ("from, to", f"{local_day(figures.first) or '-'}, {local_day(figures.last) or '-'}"),
             ("files read", f"{figures.sources:,}"),
             ("skipped", counted(figures.skipped, "record")),
             ("quarantined", counted(figures.quarantined, "record") + " (`memento quarantine` lists them)"),
@@ -71,7 +71,7 @@ def quarantine(
 ) -> None:
     """List the records that could not be read, and why."""
     from memento.store import MemoryStore
-    from memento.times import iso
+    from memento.times import local
 
     with MemoryStore(config=configured(db)) as store:
         entries = store.quarantined(limit)
@@ -80,7 +80,7 @@ def quarantine(
     elif entries:
         for entry in entries:
             where = f"{counted(entry.length, 'byte')} at offset {entry.offset:,} of {entry.path}"
-            say(f"{iso(entry.at)}  {entry.reason:<15}  {where}")
+            say(f"{local(entry.at)}  {entry.reason:<15}  {where}")
     else:
         note("the quarantine is empty")
 

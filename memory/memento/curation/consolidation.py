@@ -21,7 +21,7 @@ from memento.curation.survey import Survey
 from memento.memory import EPISODIC, KNOWLEDGE
 from memento.storage import curating, fading, repeats, stamps
 from memento.store import MemoryStore
-from memento.times import iso, now_ms
+from memento.times import local_day, now_ms
 from memento_policies.retention import Retention, Traits, load_retention
 
 FADED: Final = 1 / 20
@@ -151,7 +151,7 @@ def _same(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int,
     steps: dict[int, Step] = {}
     for group in chains(survey.signatures.pairs(retention.same_above, text_of)):
         *older, newest = sorted(group, key=age)
-        why = intern(f"said again on {iso(survey.times[newest])[:10] or 'an unknown day'}")
+        why = intern(f"said again on {local_day(survey.times[newest]) or 'an unknown day'}")
         for place in older:
             steps[place] = Step("same", survey.ids[place], why, survey.ids[newest])
     return steps

@@ -15,7 +15,7 @@ import msgspec
 from memento.counted import counted
 from memento.escaping import escape_line
 from memento.storage import notes
-from memento.times import iso
+from memento.times import local
 
 DELETED: Final = "it was deleted or emptied"
 """Why a backup was restored where no file was."""
@@ -45,12 +45,12 @@ class Healing(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """What happened, in words."""
-        when = iso(self.at)[:16].replace("T", " ")
+        when = local(self.at)
         if self.deleted:
             return f"{when}: the database was deleted or emptied while in use, and put back as it was; nothing was lost"
         if not self.aside and not self.backup and self.why != DELETED:
             return f"{when}: the store had damage that could be rebuilt ({self.why}); nothing was lost"
-        source = f"the backup of {iso(self.backup_at)[:16].replace('T', ' ')}" if self.backup else "an empty store"
+        source = f"the backup of {local(self.backup_at)}" if self.backup else "an empty store"
         state = "was gone" if self.why == DELETED else "was damaged"
         cause = f"the store {state} ({self.why}). It" if self.why else "the store"
         return (

@@ -6,7 +6,7 @@ from typing import Final
 
 import apsw
 
-from memento.times import iso
+from memento.times import local
 
 HEALTH_CURSOR: Final = "health_cursor"
 """The row number up to which the hourly examination has come."""
@@ -42,7 +42,7 @@ def restored(connection: apsw.Connection) -> str:
     at = read(connection, RESTORED)
     if not at.isdigit():
         return ""
-    when = iso(int(at))[:16].replace("T", " ")
+    when = local(int(at))
     return (
         f"a backup of {when} was restored, and the sources have not all been read again: newer memories may be "
         "missing; `memento watch` or `memento ingest` reads them"
