@@ -247,8 +247,9 @@ class _PlaceholderTest:
             return self._compiled
         placeholders = self._placeholders
         words = "|".join(map(re2.escape, sorted(placeholders.words, key=len, reverse=True)))
-        between = r"[-_. <>{}*\[\]]|\d{1,2}"
-        made_up = rf"(?:[a-z0-9]{{1,14}}[-_.:/]){{0,3}}(?:{between})*(?:{words}|xx+)(?:{words}|xx+|{between})*"
+        between, number = r"[-_. <>{}*\[\]]", r"(?:\d{1,2})?"  # a longer number is what a secret may consist of
+        prefix = rf"(?:[a-z0-9]{{1,14}}[-_.:/]){{0,3}}{number}(?:{between}{number})*"
+        made_up = rf"{prefix}(?:{words}|xx+){number}(?:(?:{words}|xx+|{between}){number})*"
         self._compiled = [compile_pattern(f"(?i:{pattern})") for pattern in (made_up, *placeholders.patterns)]
         return self._compiled
 

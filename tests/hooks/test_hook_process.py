@@ -148,7 +148,7 @@ def test_nowhere_to_write(hook: Any, tmp_path: Path) -> None:
     hook.spool.write_bytes(b"a file")
     hook(PROMPT)
     assert hook.spool.read_bytes() == b"a file"
-    assert "FileExistsError" in hook.log
+    assert "NotADirectoryError" in hook.log
     hook.environment["MEMENTO_HOME"] = "/proc/nowhere"
     hook(PROMPT)
     hook.environment["MEMENTO_HOME"] = "/dev/null/x\n"

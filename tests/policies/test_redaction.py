@@ -216,6 +216,12 @@ def test_lines_without_a_secret_are_left_alone(policy: Policy) -> None:
     assert len(wrong) <= len(lines) * 0.005, wrong
 
 
+@pytest.mark.parametrize("value", ["admin-8473629", "test20918273", "abc-77889900", "root_4829175501"])
+def test_a_word_before_a_long_number_is_no_placeholder(policy: Policy, value: str) -> None:
+    """Any number was one or two digits, again and again: `ABC-[0-9]{6}` as a user's own rule redacted nothing."""
+    assert value.split()[0] not in policy.redact(f'password = "{value}"').text
+
+
 @pytest.mark.parametrize("part", ["<", "example", "xxxx", "12345678", "changeme", "your-", "{{", "fake"])
 def test_a_placeholder_is_the_whole_value(policy: Policy, fake: Fake, part: str) -> None:
     rng = random.Random(part)
