@@ -38,3 +38,12 @@ def test_sources_of_a_machine_without_agents_is_exit_code_3(memento: Cli) -> Non
     memento.environment["HOME"] = str(memento.home / "nobody")
     for output in ("--json", "--table"):
         assert "name a folder" in memento("sources", output, code=3).err
+
+
+def test_restore_without_any_backup_says_what_helps(memento: Cli) -> None:
+    memento("remember", "The lamp is green.")
+    for asked in (["--latest"], ["--at", "2026-01-01"]):
+        assert "memento restore --salvage" in memento("restore", *asked, code=3).err
+    memento("restore", "--salvage")
+    memento("backup")
+    assert "is that old" in memento("restore", "--at", "2020-01-01", code=2).err

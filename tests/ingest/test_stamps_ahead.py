@@ -147,6 +147,21 @@ def test_a_clock_that_is_a_little_fast_is_not_ahead(store: MemoryStore) -> None:
     assert (memory.timestamp, STATED_TIME in memory.meta) == (soon, False)
 
 
+def test_what_was_stored_while_the_clock_was_fast_is_not_first(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = now_ms() + 3650 * 86_400_000
+    with monkeypatch.context() as clock:
+        clock.setattr("memento.times.time.time_ns", lambda: later * 1_000_000)
+        fast = store.remember("The lamp is blue.")
+    right = store.remember("The lamp is green.")
+    assert [memory.id for memory in store.get_recent(5)] == [right, fast]
+    assert [memory.id for memory in store.get_recent(1)] == [right]
+    with monkeypatch.context() as clock:  # a clock before 2020 judges no stamp
+        clock.setattr("memento.times.time.time_ns", lambda: 10**18)
+        assert [memory.id for memory in store.get_recent(5)] == [fast, right]
+
+
 def test_written_by_a_program(tmp_path: Path) -> None:
     path, config = tmp_path / "memory.db", load_config({}, {"MEMENTO_HOME": str(tmp_path)})
     with AutoMemory(path, session_id="s", config=config) as agent:

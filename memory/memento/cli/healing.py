@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memento.cli.ending import FAILED, PARTIAL
+from memento.cli.ending import FAILED, NOTHING_FOUND, PARTIAL
 from memento.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 from memento.counted import counted
 from memento.errors import StoreCorrupt, StoreError, UsageError
@@ -119,7 +119,7 @@ def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
 
 
 def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:
-    """Return the backups to try, best first. Raises UsageError when there is none."""
+    """Return the backups to try, best first. Raises UsageError when none fits, Exit when there is none at all."""
     from memento.backup import Shelf
     from memento.times import parse_when
 
@@ -127,9 +127,16 @@ def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:
     if name is not None:
         return [shelf.find(name)]
     until = None if at is None else parse_when(at)
-    found = [one for one in shelf.all() if until is None or one.manifest.at <= until]
+    backups = shelf.all()
+    if not backups:
+        note(
+            f"there is no backup in {shelf.folder}: name a file, or begin anew with what can be read of the store by "
+            "`memento restore --salvage`"
+        )
+        raise typer.Exit(NOTHING_FOUND)
+    found = [one for one in backups if until is None or one.manifest.at <= until]
     if not found:
-        raise UsageError(f"there is no such backup in {shelf.folder}: `memento backup list` names them")
+        raise UsageError(f"no backup in {shelf.folder} is that old: `memento backup list` names them")
     return found
 
 

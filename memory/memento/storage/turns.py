@@ -9,11 +9,15 @@ import apsw
 
 from memento.storage.filters import AMONG, REPLACED_BY, Filter, listed, quote, where
 from memento.storage.stamps import AHEAD
+from memento.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
 _REPLACED: Final = 1_000
 """So many memories are looked at that replaced others."""
+
+
+_NO_LIMIT: Final = (1 << 63) - 1
 
 
 class Turn(NamedTuple):
@@ -96,11 +100,15 @@ def around(
 def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]:
     """Return the row numbers of the latest that pass the filter, the latest first.
 
-    When a memory happened whose stamp was ahead of the clock is not known: it comes after all others.
+    When a memory happened whose stamp was ahead of the clock is not known: it comes after all others. So does one that
+    was stored while the clock was fast, until its time has come.
     """
+    now = now_ms()
+    latest_time = now + MOST_AHEAD if now >= EARLIEST_CLOCK else _NO_LIMIT
+    ahead = f"({AHEAD} OR memories.timestamp > {latest_time})"
     condition, parameters = where(within)
     found: list[int] = []
-    for stamp in (f"NOT {AHEAD}", AHEAD):
+    for stamp in (f"memories.timestamp <= {latest_time} AND NOT {AHEAD}", ahead):
         sql = f"SELECT num FROM memories WHERE {condition} AND {stamp} ORDER BY timestamp DESC, num DESC LIMIT ?"
         found += [num for (num,) in connection.execute(sql, (*parameters, limit - len(found)))]
     return found
