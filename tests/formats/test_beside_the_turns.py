@@ -74,3 +74,31 @@ def test_codex_keeps_what_nothing_mirrors(reading: Reading) -> None:
         True,
         "/root/crane",
     )
+
+
+def test_words_behind_the_notice_of_an_interruption_are_kept(reading: Reading) -> None:
+    def typed(text: str) -> dict[str, Any]:
+        content = [{"type": "text", "text": text}]
+        return {"type": "user", "uuid": text, "sessionId": "s", "message": {"role": "user", "content": content}}
+
+    records = [
+        typed("[Request interrupted by user]"),
+        typed("[Request interrupted by user for tool use]\nuse the other pier"),
+        typed("paint it\n\n<user-prompt-submit-hook>hooked</user-prompt-submit-hook>"),
+        typed("Stop hook feedback:\n- [x.sh]: run the tests"),
+        typed("Base directory for this skill: /x\n\n# Paint"),
+    ]
+    spans = reading.spans(get("claude-code"), dump(records))
+    assert reading.said(spans) == [("user", "use the other pier"), ("user", "paint it")]
+
+
+def test_what_a_review_shall_look_at_is_the_persons(reading: Reading) -> None:
+    def event(**payload: Any) -> dict[str, Any]:
+        return {"timestamp": "2026-03-01T10:00:00Z", "type": "event_msg", "payload": payload}
+
+    records = [
+        {"timestamp": "2026-03-01T10:00:00Z", "type": "session_meta", "payload": {"id": "s", "cwd": "/w"}},
+        event(type="entered_review_mode", target={"type": "custom", "instructions": "look at the locks"}),
+        event(type="entered_review_mode", target={"type": "uncommittedChanges"}),
+    ]
+    assert reading.said(reading.spans(get("codex"), dump(records))) == [("user", "look at the locks")]

@@ -234,3 +234,49 @@ def test_any_text_is_read(arguments: str, output: str, is_error: bool) -> None:
     for tool in ("AskUserQuestion", "ExitPlanMode", "Bash", "attempt_completion"):
         reply = read_reply(tool, read_call(tool, arguments), output, is_error=is_error, details=arguments)
         assert all(words.text for words in reply.words)
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "aborted",
+        "aborted by user after 3.2s",
+        "Tool call was cancelled",
+        "Execution interrupted",
+        "timed out waiting for user",
+        "(no output)",
+        "null",
+        "[Old tool result content cleared]",
+        "[Operation Cancelled] Reason: User cancelled",
+        "The user doesn't want to proceed with this tool use. STOP what you are doing.",
+        "Waiting for user response",
+        "Displayed question to user.",
+        "Failed to get user input",
+        "InputValidationError: x",
+        "MCP error -32000: Connection closed",
+        "Tool ask_user not found",
+        "Cannot ask questions in non-interactive mode",
+        "Auto-approved",
+    ],
+)
+def test_a_notice_in_the_place_of_an_answer_is_nobodys(notice: str) -> None:
+    assert users("AskUserQuestion", ASKED, notice) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Sorry, I meant pier 9",
+        "No response needed from you, just use pier 4",
+        "cancelled orders go to pier 9 first",
+        "aborted migrations must be retried before we move",
+        "Timeouts are the issue, so take pier 4",
+    ],
+)
+def test_an_answer_may_begin_as_a_notice_does(words: str) -> None:
+    assert users("AskUserQuestion", ASKED, words) == [words]
+
+
+def test_a_reason_for_a_rejection_is_the_persons() -> None:
+    notice = "The user doesn't want to proceed. The user provided the following reason for the rejection: "
+    assert users("Edit", {}, notice + SAID, is_error=True) == [SAID]

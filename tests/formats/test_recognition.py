@@ -73,7 +73,10 @@ def test_exports_of_others_are_not_taken_for_chatgpts() -> None:
     theirs = {"title": "t", "inserted_at": AT, "mapping": DEEPSEEK}
     assert format_of(json.dumps([theirs]).encode(), "conversations.json") is None
     ours = {**DEEPSEEK, "1": {"id": "1", "message": {"author": {"role": "user"}, "content": {"parts": ["x"]}}}}
-    assert format_of(json.dumps([{**theirs, "mapping": ours}]).encode(), "conversations.json") == "chatgpt"
+    assert (
+        format_of(json.dumps([{"title": "t", "create_time": 1.0, "mapping": ours}]).encode(), "conversations.json")
+        == "chatgpt"
+    )
     qwens = {
         "sessionId": "s",
         "projectHash": "h",
@@ -118,3 +121,26 @@ def test_the_stream_is_whole_after_a_look(tmp_path: Path) -> None:
     peek = Peek(io.BytesIO(b"a" * 100))
     assert (peek(10), peek(5), peek(1_000)) == (b"a" * 10, b"a" * 5, b"a" * 100)
     assert peek.head == b"a" * 100
+
+
+def test_a_chat_on_one_line_is_a_document_whatever_its_name() -> None:
+    message = {"id": "1", "timestamp": AT, "type": "user", "content": "hi"}
+    chat = {"sessionId": "s", "projectHash": "h", "startTime": AT, "messages": [message]}
+    assert format_of(lines(chat), "session-1.jsonl") == "gemini-json"
+    header = {name: value for name, value in chat.items() if name != "messages"}
+    assert format_of(lines(header, message), "session-1.jsonl") == "gemini"
+
+
+def test_an_export_is_told_by_a_conversation_in_which_nothing_was_said() -> None:
+    root = {"root": {"id": "root", "parent": None, "children": [], "message": None}}
+    theirs = {"id": "c", "title": "t", "inserted_at": AT, "mapping": root}
+    assert format_of(json.dumps([theirs]).encode(), "conversations.json") is None
+    ours = {"id": "c", "title": "t", "create_time": 1.0, "current_node": None, "mapping": {}}
+    assert format_of(json.dumps([ours]).encode(), "conversations.json") == "chatgpt"
+
+
+def test_the_oldest_rollouts_are_told_by_name_and_first_line() -> None:
+    first = {"id": "1", "timestamp": AT, "instructions": None, "git": {}}
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    assert format_of(lines(first, item), "rollout-2025-05-01T00-00-00-1.jsonl") == "codex"
+    assert format_of(lines(first, item), "other.jsonl") != "codex"

@@ -345,3 +345,8 @@ def test_a_hook_carries_the_answer() -> None:
     messages = [message for span in spans for message in span.messages]
     assert kept_by(messages, "user") == [ANSWER, f"Approved plan:\n\n{PLAN}"]
     assert kept_by(messages, "assistant") == [f"{QUESTION}\n- East"]
+
+
+def test_the_editors_sentence_before_a_persons_words_is_dropped() -> None:
+    told = f"The user provided the following feedback:\n<feedback>\n{FEEDBACK}\n</feedback>"
+    assert kept_by(cline(("user", [{"type": "text", "text": told}])), "user") == [FEEDBACK]

@@ -46,8 +46,12 @@ class ChatGPT:
 def is_chatgpt(value: object) -> bool:
     """Tell whether a decoded JSON value, perhaps cut short, is a ChatGPT conversation."""
     mapping = value.get("mapping") if isinstance(value, dict) else None
-    if not isinstance(mapping, dict) or not mapping:
+    if not isinstance(mapping, dict) or (not mapping and "current_node" not in value):
         return False
+    if "inserted_at" in value and "create_time" not in value:  # DeepSeek's, also with nothing said in it
+        return False
+    if not mapping:
+        return "create_time" in value
     nodes = [node for node in mapping.values() if isinstance(node, dict)]
     if not any("message" in node or "children" in node or "parent" in node for node in nodes):
         return False

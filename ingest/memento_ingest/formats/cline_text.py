@@ -22,6 +22,11 @@ _ADDED: Final = re.compile(
     re.DOTALL,
 )
 _PROMPT: Final = re.compile(r"<(task|user_input|user_message|feedback|answer|new_task)\b[^<>]*>(.*?)</\1>", re.DOTALL)
+# The editor's sentence on a line before the person's words.
+_TELLS: Final = re.compile(
+    r"^[ \t]*(?:the )?user\b[^\n<>]{0,300}\n(?=\s{0,8}<(?:feedback|answer|user_message)\b)",
+    re.MULTILINE | re.IGNORECASE,
+)
 _SAID: Final = re.compile(r"<(feedback|answer|user_message)\b[^<>]*>(.*?)</\1>", re.DOTALL)
 _RESULT: Final = re.compile(r"\s*\[(?P<tool>[a-z][\w.-]*)(?: for (?P<about>[^\n]{0,4000}?))?\] Result:", re.IGNORECASE)
 # Words beside a result of any tool stand behind a sentence of the editor's, at the beginning or the end of the text:
@@ -67,7 +72,7 @@ def prompt_text(texts: list[str]) -> tuple[str, str]:
             answers = [match[2].strip() for text in kept for match in _SAID.finditer(text)]
             return "\n\n".join(filter(None, answers)), "" if any(answers) else reason
     bare = [_ADDED.sub("\n", text).strip() for text in kept]
-    said = [_PROMPT.sub(lambda match: match[2].strip(), text).strip() for text in bare]
+    said = [_PROMPT.sub(lambda match: match[2].strip(), _TELLS.sub("", text)).strip() for text in bare]
     text = "\n\n".join(filter(None, said))
     return text, "" if text else "environment"
 

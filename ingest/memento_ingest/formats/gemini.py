@@ -105,7 +105,9 @@ class Gemini:
 
     def sniff(self, head: bytes, info: SourceInfo) -> bool:
         """Tell whether one of the first lines is a record of a chat."""
-        return not is_json_document(head, info) and sniff_records(_DIALECT, head, _is_imitation)
+        if is_json_document(head, info) or _is_one_document(head):
+            return False
+        return sniff_records(_DIALECT, head, _is_imitation)
 
     def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> AgentParser[GeminiState]:
         """Return a parser that begins at the checkpoint, or at offset 0."""
@@ -123,7 +125,7 @@ class GeminiJson:
 
     def sniff(self, head: bytes, info: SourceInfo) -> bool:
         """Tell whether the document is a chat; its fields come in no certain order."""
-        if not is_json_document(head, info):
+        if not is_json_document(head, info) and not _is_one_document(head):
             return False
         value = first_object(head)
         return isinstance(value, dict) and _is_chat(value)
@@ -147,6 +149,14 @@ def _is_chat(value: Mapping[str, Any]) -> bool:
     return ("sessionId" in value or "projectHash" in value or "lastUpdated" in value) and (
         isinstance(first, dict) and (not first or _is_message(first))
     )
+
+
+def _is_one_document(head: bytes) -> bool:
+    """Tell whether the only line is a chat with its messages, whatever the file is named."""
+    if b'"messages"' not in head or b"\n" in head.strip():
+        return False
+    value = first_object(head)
+    return isinstance(value, dict) and isinstance(value.get("messages"), list) and "$set" not in value
 
 
 def _read_chat(value: object, project: str) -> Excerpt | None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from memento_ingest.formats.agent_lines import AgentParser, sniff_records
 from memento_ingest.formats.codex.dialect import SOURCE, CodexDialect, CodexState
+from memento_ingest.formats.json_prefix import first_value
 from memento_ingest.span import Checkpoint, SourceInfo
 
 __all__ = ["Codex", "codex_parser"]
@@ -28,11 +29,19 @@ class Codex:
 
     def sniff(self, head: bytes, info: SourceInfo) -> bool:
         """Tell whether one of the first lines is a record of a rollout."""
-        return sniff_records(_DIALECT, head)
+        return sniff_records(_DIALECT, head) or _is_oldest(head, info)
 
     def parser(self, info: SourceInfo, checkpoint: Checkpoint | None = None) -> AgentParser[CodexState]:
         """Return a parser that begins at the checkpoint, or at offset 0."""
         return codex_parser(info, checkpoint)
+
+
+def _is_oldest(head: bytes, info: SourceInfo) -> bool:
+    """Tell whether a rollout by its name begins as the oldest ones do, whose items look like other formats' lines."""
+    if not PurePath(info.name).name.startswith("rollout-"):
+        return False
+    first = first_value(head.split(b"\n", 1)[0])
+    return isinstance(first, dict) and {"id", "timestamp", "instructions"} <= first.keys() and "type" not in first
 
 
 def codex_parser(info: SourceInfo, checkpoint: Checkpoint | None = None) -> AgentParser[CodexState]:

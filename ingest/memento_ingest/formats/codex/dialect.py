@@ -19,7 +19,7 @@ from memento_ingest.formats.codex.turns import CodexState, Form
 from memento_ingest.formats.dialogue import read_call
 from memento_ingest.formats.excerpt import Turn, string
 from memento_ingest.formats.statement import METADATA, Call, Result, Statement, unknown
-from memento_ingest.formats.thread import clean
+from memento_ingest.formats.thread import chain_key, clean
 from memento_ingest.formats.tool_text import given_text
 
 __all__ = ["SOURCE", "CodexDialect", "CodexState"]
@@ -57,7 +57,7 @@ _EVENTS: Final = {
     **dict.fromkeys(
         "task_started task_complete turn_started turn_complete token_count turn_aborted context_compacted error "
         "warning stream_error background_event plan_update turn_diff item_started undo_started undo_completed "
-        "entered_review_mode exited_review_mode sub_agent_activity thread_settings_applied thread_goal_updated "
+        "exited_review_mode sub_agent_activity thread_settings_applied thread_goal_updated "
         "model_reroute thread_rolled_back thread_name_updated collab_agent_spawn_begin collab_agent_spawn_end "
         "collab_waiting_begin collab_waiting_end collab_close_begin collab_close_end collab_agent_interaction_begin "
         "collab_agent_interaction_end guardian_assessment".split(),
@@ -198,9 +198,21 @@ def _event(payload: Mapping[str, Any], state: CodexState) -> Statement:
         return Statement(inactive=state.rolled_back(payload.get("num_turns")))
     if kind == "thread_name_updated":
         return Statement(skipped="title", title=string(payload.get("thread_name")))
+    if kind == "entered_review_mode":
+        return _review(payload, state)
     if kind in ENDED:
         return read_ended(payload, string(payload.get("call_id")), state)
     return Statement(skipped=_EVENTS[kind]) if kind in _EVENTS else unknown(f"event_msg/{kind}")
+
+
+def _review(payload: Mapping[str, Any], state: CodexState) -> Statement:
+    """Read what the person asked a review to look at; only this event has it."""
+    target = payload.get("target")
+    text = string(target.get("instructions")).strip() if isinstance(target, dict) else ""
+    if not text:
+        return METADATA
+    key = chain_key(f"{state.scope} review", "user", text)
+    return Statement((Turn("user", text, key=key, meta=meta_of(state)),), place=state.place)
 
 
 def _completed(payload: Mapping[str, Any], state: CodexState) -> Statement:

@@ -23,18 +23,43 @@ _REFUSED: Final = re.compile(
     r"\s*(?:<tool_use_error>\s*)?(?:Error: \s*)?(?:"
     r"The user (?:does(?:n['’]t| not) want|rejected|denied|declined|refused|cancell?ed|blocked|disapproved)\b"
     r"|Permission for this tool use was denied\b|Plan rejected\b|Tool (?:use|call) (?:was )?rejected\b"
-    r")[^\n]{0,600}?\b(?:said|feedback|reason|comments?|message|instructions?)\s*:\s*(?P<words>.+)",
+    r")[^\n]{0,600}?\b(?:said|feedback|reason|comments?|message|instructions?)(?: for (?:the|this) \w{1,20})?"
+    r"\s*:\s*(?P<words>.+)",
     re.DOTALL | re.IGNORECASE,
 )
 _GAVE_NONE: Final = (
     r"(?:cancell?ed|dismissed|declined|skipped|aborted|rejected|interrupted|closed|ignored|unavailable|not available"
     r"|not supported|timed? ?out|waiting|did(?: not|n['’]t)|has not|gave no|provided no|submitted without|may be away"
-    r"|wants to clarify|has indicated|sent|posted|asked)\b"
+    r"|wants to clarify|has indicated|sent|posted|asked|does(?: not|n['’]t) want to|is away)\b"
 )
 _UNANSWERED: Final = re.compile(
     r"\A\W*(?:error:|cancell?ed\W*\Z|no (?:response|answer|input|operator)(?: (?:after|from|received|provided|given"
     r"|available|was)\b|\W*\Z)|(?:the )?(?:user|questions?|dialog|request|request_user_input|ask_user)"
     rf"(?: (?:is|was|were|has|have|been|are))* {_GAVE_NONE})",
+    re.IGNORECASE,
+)
+# A program's own notice in the place of an answer: how the call ended, or that nobody could be asked.
+_ENDED: Final = re.compile(
+    r"\W*(?:"
+    r"(?:(?:the|tool|user|command|operation|execution|request|prompt|session|turn|question|task|dialog|input)\s)*"
+    r"(?:(?:use|call|execution|result|run)\s)?(?:(?:was|has|is|been|got)\s)*"
+    r"(?:aborted|interrupted|cancell?ed|timed? ?out|rejected|dismissed|skipped|missing|failed|not found)"
+    r"(?: (?:by|due to|waiting for|because of) [^\n]{1,80})?(?: after [\d.]+ ?\w{0,8})?"
+    r"|no (?:output|content|result|response requested)|null|undefined|success|no result received"
+    r"|(?:a?waiting)(?: for)? (?:the )?user\b[^\n]{0,80}"
+    r"|(?:displayed|showed|shown|sent|presented|delivered|posted)\b[^\n]{0,80}\bto (?:the )?user"
+    r"|auto-?(?:matically )?(?:approved|answered|selected|resolved|skipped)[^\n]{0,80}"
+    r")\W*",
+    re.IGNORECASE,
+)
+_FAILED: Final = re.compile(
+    r"\s*(?:<tool_use_error>|\w*(?:Error|Exception): |(?:MCP |tool |internal |API )error\b|error (?:executing|calling"
+    r"|running|invoking|while|in)\b|failed to (?:get|read|obtain|collect|receive|prompt|ask|parse|execute|run|call|show"
+    r"|display)\b|(?:no such|unknown|invalid) tool\b|tool [\w.`'\"-]{1,80} (?:is |was )?(?:not|un)\W?\w+"
+    r"|tool (?:ran|execution|result|call) [^\n]{0,200}\Z"
+    r"|\[(?:old |tool |operation |request )[^\]\n]{0,120}(?:cleared|missing|cancell?ed|aborted|interrupted)\b"
+    r"|non-?interactive\b|(?:running|cannot|can['’]t|could not|unable|not|questions?|ask\w*|user\w*|interactive)\b"
+    r"[^\n]{0,80}\b(?:non-?interactive|headless|autonomous|unattended) (?:mode|session|run|environment))",
     re.IGNORECASE,
 )
 
@@ -57,4 +82,4 @@ def refusal(output: str) -> str | None:
 
 def is_unanswered(output: str) -> bool:
     """Tell whether a result only says that the person gave no answer."""
-    return _UNANSWERED.match(output) is not None
+    return bool(_UNANSWERED.match(output) or _FAILED.match(output) or _ENDED.fullmatch(output))
