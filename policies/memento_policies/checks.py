@@ -23,7 +23,12 @@ _PLAIN = re.compile(
     rb"|[a-z_][\w-]*(?:\.[a-z_][\w-]*)+|#[0-9a-f]{3,8}|sha-?\d+|sha3-\d+|argon2\w*|bcrypt\w*|scrypt|pbkdf2\w*|md5|base64|utf-?8"
     rb"|[a-z0-9-]+(?:/[\w.-]+)+|\w+\[.*|[a-z]+=\W*|:[a-z_]\w*|&\w+;?|@[\w/-]+|%[\w()#.-]*|\|+|[a-z][a-z0-9]*\|.*"
 )
-_COUNTED = re.compile(rb"[\x80-\xff]{0,12}\d{1,4}(?:[-~]\d{1,4})?[\x80-\xff]+[^A-Za-z0-9]*")
+# In the scripts that write no space between a number and what it counts.
+_COUNTED = re.compile(
+    rb"(?:[\xe3-\xed][\x80-\xbf]{2}){0,4}\d{1,4}(?:[-~]\d{1,4})?(?:[\xe3-\xef][\x80-\xbf]{2})+[^A-Za-z0-9\x80-\xff]*"
+)
+_INSIDE = re.compile(rb"[A-Za-z][0-9$!^][a-z]{2}|[A-Za-z0-9][$!^][A-Za-z0-9]")
+"""A digit or a symbol in the middle of a word, as people write it into passwords."""
 _WORD_AND_NUMBER = re.compile(
     rb"(?:[A-Z]?[a-z]+|[A-Z]+|[a-z]+[A-Z][a-z]+)\d{1,4}[a-z]{0,2}"
     rb"|\d{1,4}[A-Za-z]?[a-z]*|\d+[a-z]{1,3}|[A-Z]\d+[a-z]*"
@@ -95,7 +100,10 @@ def phrase(secret: bytes) -> bool:
     if any(byte >= 128 for byte in secret):
         return _is_foreign_password(secret)
     has_digit = any(48 <= byte <= 57 for byte in secret)
-    return has_digit and (_is_shuffled(secret) or any(_is_jumbled(part) for part in _PIECES.split(secret)))
+    has_inside = _INSIDE.search(secret) is not None and all(class_counts(secret))
+    return has_digit and (
+        has_inside or _is_shuffled(secret) or any(_is_jumbled(part) for part in _PIECES.split(secret))
+    )
 
 
 def _is_foreign_password(secret: bytes) -> bool:

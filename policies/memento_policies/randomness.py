@@ -41,7 +41,7 @@ _PUBLIC_WORDS: Final = frozenset(
         b"order invoice payment product plan feature flag experiment variant segment campaign email list member "
         b"contact lead deal ticket issue comment post article video audio photo media asset upload download "
         b"attachment object bucket key_id kid arn vpc subnet i ami vol eni rtb igw sg acl nat eipalloc lb tg "
-        b"cluster ng"
+        b"cluster ng ocid1 dpl prj deployment did"
     ).split()
 )
 _NOT_LOWER: Final = bytes(byte for byte in range(256) if not 97 <= byte <= 122)
@@ -129,4 +129,5 @@ def class_counts(part: bytes) -> tuple[int, int, int]:
 def pair(secret: bytes) -> bool:
     """Two parts around a dot that mix letters and digits, the second random and no hash."""
     first, _, second = secret.partition(b".")
-    return sum(map(bool, class_counts(first))) >= 2 and not _HEX.match(second) and _looks_random(second, 16)
+    is_random = _looks_random(second, 16) or (min(class_counts(second)[:2]) >= 4 and class_breaks(second) >= 6)
+    return sum(map(bool, class_counts(first))) >= 2 and not _HEX.match(second) and is_random

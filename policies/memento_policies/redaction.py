@@ -42,7 +42,7 @@ _FRAGMENTS = {
     # From a name to its value: `NAME=v`, `"name": "v"`, `name := v`, `['name'] => v`, `name -> v`, `| name | v |`,
     # and a name and a value that are fields of one object.
     "to": (
-        r"(?:(?:{quote}|\*\*)?[\])>]{0,2}\s{0,8}(?:=>|->|:=|={1,3}|:{1,2}|\||→|⇒|：|＝|{quote}\s*,)\s{0,8}(?:\*\*\s)?"
+        r"(?:(?:{quote}|\*\*)?[\])>]{0,2}\s{0,8}(?:=>|->|:=|={1,3}|:{1,2}|%3[AaDd]|\||→|⇒|：|＝|{quote}\s*,)\s{0,8}(?:\*\*\s|!!str\s)?"
         r"(?:(?:-\s{0,4})?{quote}?value{quote}?\s{0,4}[:=]\s{0,4})?|\s{1,8}value{quote}?\s{0,4}[:=]\s{0,4})"
     ),
 }

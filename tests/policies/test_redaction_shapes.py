@@ -42,6 +42,12 @@ def secret_of(name: str, text: str) -> str:
     return text.encode()[slice(*found)].decode()
 
 
+def kept(name: str, text: str, policy: Policy) -> bool:
+    """Tell whether a secret that its rule finds is still there after redaction."""
+    found = next(iter(CompiledRule(RULES[name]).find(text.encode())), None)
+    return found is not None and text.encode()[slice(*found)].decode() in policy.redact(text).text
+
+
 def test_every_rule_has_an_example_and_every_example_a_rule(templates: dict[str, str]) -> None:
     assert set(templates) == set(RULES)
     assert len(RULES) >= 300
@@ -85,5 +91,5 @@ def test_what_the_scan_looks_for_occurs_wherever_the_rule_matches(name: str, fak
 def test_shapes_are_recalled_with_any_random_content(fake: Fake, policy: Policy) -> None:
     """The project's bar is a recall of 98 %; entropy limits and placeholder words may cost a rare random token."""
     tried = [(name, fake(name, seed)) for name in RULES for seed in range(10, 20)]
-    missed = [(name, text) for name, text in tried if secret_of(name, text) in policy.redact(text).text]
+    missed = [(name, text) for name, text in tried if not policy.redact(text).counts or kept(name, text, policy)]
     assert len(missed) <= len(tried) * 0.005, missed

@@ -52,9 +52,9 @@ _BOLD: Final = re.compile(
     re.IGNORECASE,
 )
 # SpecStory's: `_**User (2026-01-05 12:00Z)**_`, `_**Agent (model 2026-01-05 12:01Z)**_`.
+_DATED: Final = r"(?P<time>\d{4}-\d\d-\d\d[ T][^()]{0,20})"
 _ITALIC: Final = re.compile(
-    rf"_\*\*(?P<name>{'|'.join(SPEAKERS)}|agent)(?:[ \t]*+\([^()]{{0,80}}?(?P<time>\d{{4}}-\d\d-\d\d[ T][^()]{{0,20}})?\))?"
-    r"\*\*_[ \t]*(?P<rest>)",
+    rf"_\*\*(?P<name>{'|'.join(SPEAKERS)}|agent)(?:[ \t]*+\([^()]{{0,80}}?{_DATED}?\))?\*\*_[ \t]*(?P<rest>)",
     re.IGNORECASE,
 )
 _RULE: Final = re.compile(r"(?:\n\s*)?^---\s*\Z", re.MULTILINE)
