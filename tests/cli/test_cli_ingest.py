@@ -241,3 +241,11 @@ def test_delete_is_not_undone_by_reading_again(memento: Cli, tmp_path: Path) -> 
     copy.write_bytes(GOOD)
     assert "forgotten before 1" in memento("ingest", copy, "--no-embed", "--table").out
     assert memento.rows() == []
+
+
+def test_a_folder_of_files_that_no_format_recognises_says_so(memento: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"foo": 1}\n{"bar": 2}\n')
+    ran = memento("ingest", folder, "--table", code=3)
+    assert f"no transcript format recognises the 1 file in {folder}: name one with --format" in ran.err

@@ -132,7 +132,7 @@ def test_a_chat_on_one_line_is_a_document_whatever_its_name() -> None:
 
 
 def test_an_export_is_told_by_a_conversation_in_which_nothing_was_said() -> None:
-    root = {"root": {"id": "root", "parent": None, "children": [], "message": None}}
+    root: dict[str, Any] = {"root": {"id": "root", "parent": None, "children": [], "message": None}}
     theirs = {"id": "c", "title": "t", "inserted_at": AT, "mapping": root}
     assert format_of(json.dumps([theirs]).encode(), "conversations.json") is None
     ours = {"id": "c", "title": "t", "create_time": 1.0, "current_node": None, "mapping": {}}
@@ -140,7 +140,7 @@ def test_an_export_is_told_by_a_conversation_in_which_nothing_was_said() -> None
 
 
 def test_the_oldest_rollouts_are_told_by_name_and_first_line() -> None:
-    first = {"id": "1", "timestamp": AT, "instructions": None, "git": {}}
+    first: dict[str, Any] = {"id": "1", "timestamp": AT, "instructions": None, "git": {}}
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
     assert format_of(lines(first, item), "rollout-2025-05-01T00-00-00-1.jsonl") == "codex"
     assert format_of(lines(first, item), "other.jsonl") != "codex"

@@ -45,7 +45,9 @@ class ChatGPT:
 
 def is_chatgpt(value: object) -> bool:
     """Tell whether a decoded JSON value, perhaps cut short, is a ChatGPT conversation."""
-    mapping = value.get("mapping") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return False
+    mapping = value.get("mapping")
     if not isinstance(mapping, dict) or (not mapping and "current_node" not in value):
         return False
     if "inserted_at" in value and "create_time" not in value:  # DeepSeek's, also with nothing said in it

@@ -104,7 +104,12 @@ def exit_code(report: Report, paths: list[str]) -> int:
     if report.sources or report.unchanged:
         return FAILED if report.problems else PARTIAL if report.without_messages else 0
     if not report.problems:
-        note(f"there is no transcript in {', '.join(paths)}")
+        where = ", ".join(paths)
+        if number := len(report.unrecognised):
+            files = counted(number, "file")
+            note(f"no transcript format recognises the {files} in {where}: name one with --format")
+        else:
+            note(f"there is no transcript in {where}")
     return USAGE if 0 < report.unopened == len(report.problems) else NOTHING_FOUND
 
 
