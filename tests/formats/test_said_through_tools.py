@@ -350,3 +350,17 @@ def test_a_hook_carries_the_answer() -> None:
 def test_the_editors_sentence_before_a_persons_words_is_dropped() -> None:
     told = f"The user provided the following feedback:\n<feedback>\n{FEEDBACK}\n</feedback>"
     assert kept_by(cline(("user", [{"type": "text", "text": told}])), "user") == [FEEDBACK]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        f"The user approved this operation and provided the following context:\n<feedback>\n{FEEDBACK}\n</feedback>",
+        json.dumps({"status": "approved", "feedback": FEEDBACK}) + "\nout",
+    ],
+)
+def test_words_with_an_approval_are_no_refusal(result: str) -> None:
+    call = [{"type": "tool_use", "id": "t", "name": "execute_command", "input": {"command": "x"}}]
+    given = [{"type": "tool_result", "tool_use_id": "t", "content": result}]
+    said = [message for message in cline(("assistant", call), ("user", given)) if message.role == "user"]
+    assert [(message.text, dict(message.meta)) for message in said] == [(FEEDBACK, {})]

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from memento_ingest.formats.cline_text import (
     called,
     folder_of,
+    is_approval,
     is_tool_output,
     keyed_output,
     prompt_text,
@@ -183,7 +184,8 @@ class _Conversation:
         text = pair_text(call.name, call.given, cut(output, MAX_OUTPUT))
         keyed = pair_text(call.name, call.given, cut(keyed_output(texts), MAX_OUTPUT))
         said = [_Said("tool", text, meta, keyed)] if text else []
-        return said + [self._answered(answer, call.name, call.dialogue) for answer in answers]
+        approved = is_approval(texts)
+        return said + [self._answered(answer, call.name, call.dialogue, approved=approved) for answer in answers]
 
     def _replied(self, block: Mapping[str, Any]) -> list[_Said]:
         """Return what the person answered to a call, where the result has no tags; the call is settled then."""
@@ -204,18 +206,19 @@ class _Conversation:
             given = [_Said("tool", cut(output, MAX_OUTPUT), keyed=keyed)] if output else []
             asked = self._asked if kind_of(tool) == "question" else None
             dialogue = asked or Dialogue("question", topic, (Question(topic),) if topic else ())
-            return given + [self._answered(answer, tool, dialogue) for answer in answers], ""
+            approved = is_approval(texts)
+            return given + [self._answered(answer, tool, dialogue, approved=approved) for answer in answers], ""
         text, reason = prompt_text(without_progress(texts))
         before, _ = prompt_text(texts)
         return ([_Said("user", text, keyed=before)] if text else []), reason
 
-    def _answered(self, text: str, tool: str, dialogue: Dialogue | None) -> _Said:
+    def _answered(self, text: str, tool: str, dialogue: Dialogue | None, *, approved: bool) -> _Said:
         """Return what the person said in a result; an answer that says nothing alone has its question above it."""
         kind = kind_of(tool)
         if kind == "question":
             question = dialogue.questions[0] if dialogue and dialogue.questions else Question("")
             return _Said("user", answer_text(question, text), about(question), keyed=text)
-        return _Said("user", text, {} if kind else {"refused": tool or True}, keyed=text)
+        return _Said("user", text, {} if kind or approved else {"refused": tool or True}, keyed=text)
 
 
 class _Call(NamedTuple):

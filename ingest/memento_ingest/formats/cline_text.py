@@ -33,6 +33,9 @@ _RESULT: Final = re.compile(r"\s*\[(?P<tool>[a-z][\w.-]*)(?: for (?P<about>[^\n]
 # a file that was read may hold the same tags.
 _TOLD: Final = re.compile(r"<(feedback|user_message)\b[^<>]{0,200}>", re.IGNORECASE)
 _USER: Final = re.compile(r"\buser\b", re.IGNORECASE)
+_APPROVAL: Final = re.compile(
+    r'\A(?:\s*\[[^\n]{0,4000}\] Result:)?\s*(?:The user approved\b|\{\s*"status"\s*:\s*"approved")'
+)
 _VERDICT: Final = re.compile(r'\s*\{\s*"status"\s*:\s*"(?:approved|denied|guidance)"')
 _PROGRESS: Final = re.compile(
     r"(?:\A|\n)[ \t]*#+ (?:TODO LIST (?:UPDATE|CREAT\w+)|task_progress)\b.*\Z", re.DOTALL | re.IGNORECASE
@@ -80,6 +83,11 @@ def prompt_text(texts: list[str]) -> tuple[str, str]:
 def is_tool_output(texts: list[str]) -> bool:
     """Tell whether a user's message is the results of tools sent as text; every text beside one is a part of it."""
     return any(_RESULT.match(text) for text in texts)
+
+
+def is_approval(texts: list[str]) -> bool:
+    """Tell whether a tool's result begins with the editor's notice that the person allowed the call."""
+    return any(_APPROVAL.match(text) for text in texts)
 
 
 def called(texts: list[str]) -> tuple[str, str]:
