@@ -130,6 +130,10 @@ class Admission:
             return None
         return *names, short("title", title, self._policy)
 
+    def session(self, session_id: str) -> str:
+        """Return a session's id as rows hold it."""
+        return short("session_id", session_id, self._policy)
+
     def has_secret(self, text: str) -> bool:
         """Tell whether a text holds a secret."""
         return bool(self._policy.redact(encode(text)[0]).counts)

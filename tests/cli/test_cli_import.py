@@ -49,7 +49,11 @@ def test_two_stores_merge_and_what_either_forgot_stays_out(memento: Cli, other: 
     memento("export", tmp_path / "first.jsonl", "--force")
     other("export", tmp_path / "second.jsonl")
     other("import", tmp_path / "first.jsonl")
-    memento("import", tmp_path / "second.jsonl")
+    left = memento("import", tmp_path / "second.jsonl")
+    assert left.json["left_out"]["untrusted"] >= 1  # somebody else's file forgets nobody's own word
+    assert "forgotten memories were left out" in left.err
+    assert len(memento.rows()) == 2
+    memento("import", tmp_path / "second.jsonl", "--keep-trust")
     assert [row[1] for row in memento.rows()] == [row[1] for row in other.rows()] == ["The lamp is green."]
     assert other("ignore", "--json").json["sessions"] == ["private"]
 

@@ -64,7 +64,7 @@ def test_an_import_takes_all_of_it_out_of_the_other_store(rows: Rows, tmp_path: 
         assert len(held(theirs)) >= len(WORDS)
         assert forget(store, select(store, [kept])).left == []
         export(store, tmp_path / "after.jsonl")
-        merge(other, tmp_path / "after.jsonl")
+        merge(other, tmp_path / "after.jsonl", keep_trust=True)
     assert held(ours) == []
     assert held(theirs) == []
     with open_at(ours) as store:

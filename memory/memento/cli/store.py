@@ -168,7 +168,9 @@ def _tell_of_trust(done: Imported) -> None:
     """Say what a file was not believed, and how it would be."""
     what = [f"{counted(done.lowered, 'memory')} of it count as imported"] if done.lowered else []
     if left := done.left_out.get("untrusted", 0):
-        what.append(f"{counted(left, 'line')} about ignored projects, sources or titles were left out")
+        what.append(
+            f"{counted(left, 'line')} about ignored projects, sources, titles or forgotten memories were left out"
+        )
     if what:
         note(f"the file is not proven to be of this store: {', and '.join(what)}. If it is yours: --keep-trust")
 

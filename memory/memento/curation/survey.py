@@ -6,7 +6,6 @@ beside a busy writer.
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from memento.curation.similarity import Signatures
 from memento.memory import Memory
 from memento.storage import curating
-from memento.storage.database import Database
+from memento.storage.database import Database, translated
+from memento.storage.stored_json import texts
 from memento_policies.claims import Claim
 from memento_policies.retention import DAY_MS, Retention, Traits
 from memento_policies.statements import Said
@@ -60,8 +60,9 @@ class Survey:
         """What people stated but ordinary claims, and the places of the memories that state it."""
         self._claims, self._claim_places = array("q"), array("i")
         """The hashes of ordinary claims, and the places of the memories that make them."""
-        for row in walk(database, curating.survey):
-            self._add(row, retention)
+        with translated(database.path):
+            for row in walk(database, curating.survey):
+                self._add(row, retention)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -119,7 +120,7 @@ class Survey:
         key = row.role, row.kind, row.collection, row.tags
         if (known := self._kind_of.get(key)) is None:
             known = self._kind_of[key] = len(self._kinds)
-            self._kinds.append((row.role, row.kind, row.collection, tuple(json.loads(row.tags))))
+            self._kinds.append((row.role, row.kind, row.collection, texts(row.tags)))
         return known
 
 

@@ -24,9 +24,10 @@ _BATCH = 1_000
 def admit(copy: apsw.Connection, database: Database, admission: Admission) -> None:
     """Write the rows of a copy into an empty store. Raises BackupDamaged for one that cannot be read."""
     with database.write() as connection:
-        tombstones.bury(connection, list(transferring.forgotten(copy)))
+        tombstones.bury(connection, tombstones.of_imports(transferring.forgotten(copy)))
         for session in ignored.load(copy).sessions:
-            ignored.add(connection, "session", session)
+            if session := admission.session(session):
+                ignored.add(connection, "session", session)
         titles = (admission.title(*row[:3]) for row in transferring.titles(copy))
         sources.entitle(connection, [SessionTitle(*title, 0) for title in titles if title])
     admitted = _admitted(copy, admission)

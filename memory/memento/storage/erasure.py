@@ -18,7 +18,10 @@ _WORDS: Final = "INSERT INTO memories_fts (memories_fts, rank) VALUES ('secure-d
 _THESE: Final = "IN (SELECT value FROM json_each(?))"
 _NAMING: Final = 8
 """Characters from which a session's id is taken to name it alone, wherever it occurs."""
-_FOUND: Final = f"SELECT num, id, text, session_id, project, speaker FROM memories WHERE id {_THESE}"
+_FOUND: Final = f"""
+SELECT num, id, text, session_id, project, speaker, id NOT {_THESE} FROM memories
+WHERE id {_THESE} OR (trust = 'import' AND id {_THESE})
+"""
 _PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("memories", ("text", "tags", "speaker", "project", "session_id", "source", "meta", "why", "collection")),
     ("sessions", ("title", "session_id")),
@@ -74,17 +77,22 @@ def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]
     """Take memories and all that was derived from them out, inside the caller's transaction; leave their tombstones.
 
     `keys` are tombstones, of which those that fit nothing here leave no trace; `texts` are those of memories that may
-    have been taken out before. For use in `overwriting`.
+    have been taken out before. For use in `overwriting`. Those of imports take out what counts as imported only.
     """
     given = json.dumps(list(keys))
-    rows: list[tuple[Any, ...]] = connection.execute(_FOUND, (given,)).fetchall()
-    own = {key for _, memory, text, session, *_ in rows for key in tombstones.keys(memory, text, session)}
-    tombstones.bury(connection, own)
-    nums = json.dumps([row[0] for row in rows])
+    prefix = tombstones.IMPORTED
+    brought = json.dumps([key.removeprefix(prefix) for key in keys if key.startswith(prefix)])
+    found: list[tuple[Any, ...]] = connection.execute(_FOUND, (given, given, brought)).fetchall()
+    for _, memory, text, session, *_, is_brought in found:
+        own = tombstones.keys(memory, text, session)
+        tombstones.bury(connection, tombstones.of_imports(own) if is_brought else own)
+    rows = [row for row in found if not row[-1]]
+    nums = json.dumps([row[0] for row in found])
     connection.execute(f"DELETE FROM memory_tags WHERE num {_THESE}", (nums,))
     connection.execute(f"DELETE FROM memories WHERE num {_THESE}", (nums,))
-    erased = Erased([row[1] for row in rows])
+    erased = Erased([row[1] for row in found])
     sessions = {str(row[3]) for row in rows} - {""}
+    sessions |= _gone(connection, {str(row[3]) for row in found}, "session_id")
     erased.titles = _erase_titles(connection, sessions, {key for key in keys if key.startswith("title:")})
     wanted = {piece for text in (*(row[2] for row in rows), *texts) for piece in tombstones.pieces(text)}
     tombstones.bury_pieces(connection, wanted)
@@ -95,7 +103,7 @@ def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]
     values |= _gone(connection, {str(row[5]) for row in heard}, "speaker")
     tombstones.bury_values(connection, values)
     erased.states = _blank_states(connection, values)
-    if rows:
+    if found:
         counters.add(connection, counters.DELETIONS, 1)
     return erased
 

@@ -13,8 +13,10 @@ import apsw
 from memento.counted import counted
 from memento.identity import HASH_BYTES, row_hash
 from memento.storage.rows import HASHED
+from memento.storage.stored_json import are_readable
 
 _CHUNK: Final = 500
+_JSON: Final = tuple(HASHED.index(name) for name in ("tags", "meta", "why"))
 _SHOWN: Final = 20
 
 
@@ -65,7 +67,8 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
         if not chunk:
             return Scan(damaged, unsound, 0)
         for num, *columns, content, embedding_hash, embedding, active, model, seq in chunk:
-            if row_hash(columns) != content or active not in (0, 1):
+            readable = are_readable(*(columns[at] for at in _JSON))
+            if row_hash(columns) != content or active not in (0, 1) or not readable:
                 damaged.append(num)
             elif not _embedding_is_sound(embedding, embedding_hash, model, seq):
                 unsound.append(num)

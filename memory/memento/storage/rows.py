@@ -17,7 +17,8 @@ from memento.identity import row_hash
 from memento.memory import Counts, Memory, NewMemory
 from memento.storage import erasure, notes
 from memento.storage.filters import AMONG, REPLACED_BY, listed
-from memento.storage.tombstones import Gate
+from memento.storage.stored_json import mapping, texts
+from memento.storage.tombstones import IMPORTED, Gate
 from memento.times import now_ms
 
 HASHED: Final = (
@@ -141,9 +142,10 @@ def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
     memories there were; a note says then that files beside the database may hold them still.
     """
     here = f"SELECT count(*) FROM memories WHERE id {AMONG}"
-    count = int(connection.execute(here, (_list(list(ids)),)).get or 0)
-    with erasure.overwriting(connection, words=count <= _OVERWRITTEN):
-        erasure.erase(connection, ids)
+    named = [key.removeprefix(IMPORTED) for key in ids]
+    most = int(connection.execute(here, (_list(named),)).get or 0)
+    with erasure.overwriting(connection, words=most <= _OVERWRITTEN):
+        count = len(erasure.erase(connection, ids).memories)
     if count:
         notes.put(connection, notes.FORGETTING, "unfinished")
     return count
@@ -178,7 +180,7 @@ def _json(value: Mapping[str, Any]) -> str:
 
 def _row(row: tuple[Any, ...]) -> Row:
     num, *columns = row
-    columns[10] = tuple(json.loads(columns[10]))
+    columns[10] = texts(columns[10])
     columns[13] = bool(columns[13])
-    columns[16], columns[17] = json.loads(columns[16]), json.loads(columns[17])
+    columns[16], columns[17] = mapping(columns[16]), mapping(columns[17])
     return Row(num, Memory(*columns))

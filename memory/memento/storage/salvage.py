@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,11 @@ from memento.memory import NewMemory
 from memento.storage import guarded, schema, tombstones
 from memento.storage.ignored import KINDS, Kind
 from memento.storage.rows import HASHED
+from memento.storage.stored_json import are_readable, mapping, texts
 
 _UNREADABLE: Final = (apsw.Error, UnicodeDecodeError)
 _CHUNK: Final = 200
+_JSON: Final = tuple(HASHED.index(name) for name in ("tags", "meta", "why"))
 _SEARCHED: Final = 100_000
 """Row numbers tried behind the last one known, where the table does not tell its last."""
 _SELECT: Final = f"SELECT num, {', '.join(HASHED)}, active, content_hash FROM memories WHERE num"
@@ -66,7 +67,7 @@ class Wreck:
             else:
                 last = int(str(chunk[-1][0]))
             for _, *columns, active, content in chunk:
-                if row_hash(columns) == content:
+                if row_hash(columns) == content and are_readable(*(str(columns[at]) for at in _JSON)):
                     yield _memory(columns, active)
                 else:
                     self.unreadable += 1
@@ -98,5 +99,5 @@ class Wreck:
 
 def _memory(columns: list[Any], active: Any) -> NewMemory:
     values = dict(zip(HASHED, columns, strict=True))
-    decoded = {name: json.loads(values[name]) for name in ("tags", "meta", "why")}
-    return NewMemory(**{**values, **decoded, "tags": tuple(decoded["tags"]), "active": bool(active)})
+    decoded = {"tags": texts(values["tags"]), "meta": mapping(values["meta"]), "why": mapping(values["why"])}
+    return NewMemory(**{**values, **decoded, "active": bool(active)})

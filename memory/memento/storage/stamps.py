@@ -10,6 +10,7 @@ import apsw
 from memento.identity import row_hash
 from memento.memory import STATED_TIME
 from memento.storage.rows import HASHED
+from memento.storage.stored_json import mapping
 from memento.times import EARLIEST_CLOCK, MOST_AHEAD
 
 _STORED_AT: Final = (
@@ -55,7 +56,7 @@ def clamp(connection: apsw.Connection) -> int:
     for num in nums:
         stored_at, *values = next(connection.execute(read, (num,)))
         row = dict(zip(HASHED, values, strict=True))
-        meta = {**json.loads(row["meta"]), STATED_TIME: row["timestamp"]}
+        meta = {**mapping(row["meta"]), STATED_TIME: row["timestamp"]}
         row |= {"timestamp": stored_at, "meta": json.dumps(meta, ensure_ascii=False, separators=(",", ":"))}
         connection.execute(
             "UPDATE memories SET timestamp = ?, meta = ?, content_hash = ? WHERE num = ?",

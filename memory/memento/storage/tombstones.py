@@ -9,6 +9,8 @@ The keys of the table, each of which holds a BLAKE2b-128 in hexadecimal digits a
     piece:HASH                  PIECE characters of a text: a quarantined sample that holds them is stored empty
     title:SESSION               a session that has no title any more: a title tells what was said
     value:HASH                  a project or a speaker that no memory has any more: a parser's state goes without it
+    import:KEY                  one of the first two, from a file that is not proven to be the user's own: it keeps out
+                                and takes out what counts as imported, and nobody's own word
 """
 
 from __future__ import annotations
@@ -27,11 +29,16 @@ from memento.identity import HASH_BYTES
 from memento.memory import NewMemory
 from memento.times import now_ms
 
-KEY: Final = re.compile(r"(?:(?:text|piece|title|value):)?[0-9a-f]{32}|start:[0-9a-f]{32}:[0-9]{1,9}:[0-9a-f]{32}")
+KEY: Final = re.compile(
+    r"(?:(?:text|piece|title|value):|import:(?:text:)?)?[0-9a-f]{32}|start:[0-9a-f]{32}:[0-9]{1,9}:[0-9a-f]{32}",
+    re.ASCII,
+)
 """What a key looks like: anything else in a damaged file is not one."""
 TELLING: Final = 20
 """Characters from which a text is taken to be said once."""
 PIECE: Final = 32
+IMPORTED: Final = "import:"
+_OF_IMPORTS: Final = re.compile(r"(?:text:)?[0-9a-f]{32}", re.ASCII)
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
@@ -51,6 +58,15 @@ def keys(memory_id: str, text: str, session: str) -> list[str]:
 def title(session: str) -> str:
     """Return the key that keeps a session's titles out."""
     return f"title:{_hash(session)}"
+
+
+def of_imports(found: Iterable[str]) -> list[str]:
+    """Return what these tombstones are where a file from elsewhere brings them: nobody's own word goes for them."""
+    return [key if key.startswith(IMPORTED) else IMPORTED + key for key in found if _is_of_imports(key)]
+
+
+def _is_of_imports(key: str) -> bool:
+    return bool(_OF_IMPORTS.fullmatch(key.removeprefix(IMPORTED)))
 
 
 def is_forgotten(connection: apsw.Connection, memory_id: str, text: str) -> bool:
@@ -106,6 +122,8 @@ class Gate:
         if self._is_open:
             return False
         found = [memory.id, *([_text(memory.text)] if len(memory.text) >= TELLING else [])]
+        if memory.trust == "import" and self._any([IMPORTED + key for key in found]):
+            return True
         if not self._any(found) and not self._is_longer_version(memory):
             return False
         if memory.session_id:
@@ -117,6 +135,7 @@ class Gate:
         if self._is_open:
             return
         own = {memory.id, _text(memory.text), *(f"piece:{_hash(piece)}" for piece in pieces(memory.text))}
+        own |= {*of_imports(own)}
         self._connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in own])
         self._connection.execute(
             "DELETE FROM tombstones WHERE id >= 'start:' AND id < 'start;' AND substr(id, ?) = ?",
@@ -178,8 +197,8 @@ class Gate:
             keys = self._connection.execute(
                 "SELECT id FROM tombstones WHERE id >= ? AND id < ?", (f"{name}:", f"{name};")
             )
-            for (key,) in keys:
-                _, _, length, content = str(key).split(":")
+            for key in (str(key) for (key,) in keys if KEY.fullmatch(str(key))):
+                _, _, length, content = key.split(":")
                 found[int(length)].add(content)
             self._starts[session] = dict(found)
         return self._starts[session]

@@ -12,6 +12,7 @@ import apsw
 from memento.errors import UsageError
 from memento.link_key import link_key
 from memento.storage import ignored, transferring, vectors
+from memento.storage.stored_json import mapping, texts
 from memento.store import MemoryStore
 from memento.times import iso, now_ms
 from memento.transfer import lines
@@ -56,7 +57,7 @@ def _records(connection: apsw.Connection, sources: bool) -> Iterator[dict[str, A
     for source, session, title, rank in transferring.titles(connection):
         yield {"title": {"source": source, "session_id": session, "title": title, "rank": rank}}
     for row in transferring.memories(connection):
-        decoded = {name: json.loads(row[name]) for name in ("tags", "meta", "why")}
+        decoded = {"tags": texts(row["tags"]), "meta": mapping(row["meta"]), "why": mapping(row["why"])}
         yield {"memory": {**row, **decoded, "active": bool(row["active"])}}
     if sources:
         yield from ({"offset": {**row, "state": json.loads(row["state"])}} for row in transferring.offsets(connection))

@@ -28,7 +28,7 @@ from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
 from memento.transfer import lines
-from memento.transfer.reading import Line, opened
+from memento.transfer.reading import MOST_VALUES, Line, opened, values_in
 
 BATCH: Final = 1_000
 _KEY: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -54,7 +54,8 @@ class Imported:
     """How many there are."""
     left_out: dict[str, int] = field(default_factory=dict)
     """Records that were left out, by reason: `ignored`, `secret` (a source's path or state), and `untrusted`, what
-    only a file of one's own may bring: ignored projects, offsets of sources, titles in the place of others."""
+    only a file of one's own may bring: ignored projects, offsets of sources, titles in the place of others, and that
+    somebody's own word is forgotten."""
     lowered: int = 0
     """Memories that said to be someone's word and count as imported."""
     trusted: bool = False
@@ -106,9 +107,10 @@ def merge(store: MemoryStore, path: Path | str, *, keep_trust: bool = False) -> 
     """
     done = Imported()
     with opened(str(path)) as export, compaction.after_deletions(store.database):
+        _require_head(next(export.records(), None), path)
         done.trusted = keep_trust or export.is_proven(link_key(store.path.parent))
         records = export.records()
-        _require_head(next(records, None), path)
+        next(records, None)
         admission = Admission(store.policy, store.ignored(), keeps_trust=done.trusted)
         while batch := list(islice(records, BATCH)):
             read = [found for line in batch if (found := _read(line, admission, done))]
@@ -134,6 +136,8 @@ def _read(line: Line, admission: Admission, done: Imported) -> _Read | None:
     try:
         if line.data is None:
             raise Refused("it is too long")
+        if values_in(line.data) > MOST_VALUES:
+            raise Refused("it holds more values than a record can")
         parsed = _decoded(line.data)
         _require_names(parsed)
         memory = admission.admit(_memory(parsed.memory)) if parsed.memory is not None else None
@@ -195,6 +199,10 @@ class _Merge:
         """Write what was read, in its order: first what is to stay out."""
         connection, done = self._connection, self._done
         forgotten = [one.line.forgotten for one in read if one.line.forgotten]
+        if not done.trusted:
+            if own := transferring.attested(connection, forgotten):
+                self._admission.left_out["untrusted"] += len(own)
+            forgotten = tombstones.of_imports(forgotten)
         done.forgotten += rows.delete(connection, forgotten)
         tombstones.bury(connection, forgotten)
         new = self._put_memories([one.memory for one in read if one.memory])
@@ -227,7 +235,8 @@ class _Merge:
         if wanted.kind == "project" and not self._done.trusted:
             self._admission.left_out["untrusted"] += 1
         else:
-            ignored.add(self._connection, wanted.kind, wanted.value)
+            value = self._admission.session(wanted.value) if wanted.kind == "session" else wanted.value
+            ignored.add(self._connection, wanted.kind, value)
 
     def _title(self, wanted: _Title) -> None:
         title = self._admission.title(wanted.source, wanted.session_id, wanted.title)

@@ -30,6 +30,8 @@ from memento.escaping import escape_json
 
 VERSION: Final = 1
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+_KEPT: Final = ("spool", "run")
+"""Folders beside a store whose files have no other copy, or are in use."""
 
 Record = dict[str, Any]
 
@@ -88,10 +90,20 @@ def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
 
 def refuse_target(path: Path, store: Path, *, force: bool) -> None:
     """Raise UsageError where an export must not be written: over a file, unless `force`, and never over the store's."""
-    inside = path.resolve().parent == store.resolve().parent
-    if path.resolve() == store.resolve() or (inside and path.name.startswith(f"{store.name}")):
+    if _is_of_store(path.resolve(), store):
         raise UsageError(f"{path} is a file of the store itself: name another file for the export")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is not a file: name one for the export, or `-` for standard output")
     if (path.exists() or path.is_symlink()) and not force:
         raise UsageError(f"{path} exists already: name a new file, or replace it with --force")
+
+
+def _is_of_store(path: Path, store: Path) -> bool:
+    """Tell whether the store keeps something there: its own files lie where its name is, and where that leads to."""
+    for database in {store.absolute(), store.resolve()}:
+        folder = database.parent.resolve()
+        if path.parent == folder and path.name.startswith(database.name):
+            return True
+        if any(path.is_relative_to(folder / name) for name in _KEPT):
+            return True
+    return False

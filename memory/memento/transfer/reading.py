@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -17,7 +18,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NamedTuple, cast
 
@@ -36,6 +37,16 @@ _MAX_WINDOW: Final = 128 * 1024 * 1024
 """Bytes of memory a zstd frame may ask for."""
 _TAIL: Final = 4096
 _HEAD, _END = b'{"memento":{"version":1}}', b'{"end":{}}'
+MOST_VALUES: Final = 200_000
+"""Values in a line: `meta` and `why`, which hold most, are limited to a megabyte each."""
+_VALUES_FROM: Final = 1_000_000
+_VALUES_A_BYTE: Final = 16
+"""Values of a whole compressed file: so many do not matter, and beyond them so many to each byte."""
+_BETWEEN: Final = (b",", b"[", b"{")
+_SMALLEST: Final = 16
+"""Bytes that an element takes at least, where there are many."""
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\(?:.|\Z))*+(?:"|\Z)', re.DOTALL)
+_TOKEN: Final = re.compile(_STRING.pattern + rb"|[\[\]{},]", re.DOTALL)
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -87,13 +98,15 @@ class Export:
             content += line.data or b""
             if line.data is None or len(content) > LONGEST:
                 raise UsageError(f"{self._name} is too long for a JSON array: export to FILE.jsonl instead")
-        try:
-            elements = json.loads(content.decode())
-        except (ValueError, RecursionError):
-            raise UsageError(f"{self._name} is no export: it begins like a JSON array and is none") from None
-        for number, element in enumerate(elements, 1):
-            yield Line(number, json.dumps({"memory": element}).encode())
-        yield Line(len(elements), _END)
+        number = 0
+        for element in _cut(bytes(content)):
+            if not element.startswith(b"{"):  # and the end of one that is cut off
+                raise UsageError(f"{self._name} is no export: it begins like a JSON array and is none")
+            number += 1
+            if number > _LINES_FROM and number > min(self._file.tell(), len(content) // _SMALLEST):
+                raise UsageError(f"cannot read {self._name}: it holds more elements than an export can")
+            yield Line(number, b'{"memory":' + element + b"}")
+        yield Line(number, _END)
 
     def is_proven(self, key: bytes) -> bool:
         """Read the whole file and tell whether it was written, as it is, by the owner of this key."""
@@ -110,24 +123,69 @@ def opened(name: str) -> Iterator[Export]:
     if name == "-":
         if sys.stdin is None:
             raise UsageError("cannot read the export: standard input is closed")
-        with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-            yield Export(cast(BinaryIO, copy), "standard input")
+        with _kept(sys.stdin.buffer, "standard input") as copy:
+            yield Export(copy, "standard input")
         return
     path = Path(name).expanduser()
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISFIFO(mode):  # `memento import <(ssh other memento export -)`
-                with tempfile.TemporaryFile() as copy:
-                    shutil.copyfileobj(file, copy)
-                    yield Export(cast(BinaryIO, copy), str(path))
+                with _kept(file, str(path)) as copy:
+                    yield Export(copy, str(path))
             elif stat.S_ISREG(mode):
                 yield Export(file, str(path))
             else:
                 raise UsageError(f"{path} is not a file: name an export, or `-` for standard input")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _kept(stream: IO[bytes], name: str) -> Iterator[BinaryIO]:
+    """Keep what a pipe brings in a file for the time being; what cannot be an export is not waited for."""
+    begun = stream.read(io.DEFAULT_BUFFER_SIZE)
+    if not (begun.startswith((_GZIP, _ZSTD)) or begun.lstrip().startswith((b"{", b"["))):
+        raise UsageError(f"{name} is no export of this version: its first line must name it (memento export -)")
+    with tempfile.TemporaryFile() as copy:
+        copy.write(begun)
+        shutil.copyfileobj(stream, copy)
+        yield cast(BinaryIO, copy)
+
+
+def values_in(line: bytes) -> int:
+    """Return about how many values a line of JSON holds, `MOST_VALUES` and one where there are more.
+
+    Each takes far more memory than it has letters.
+    """
+    found = sum(map(line.count, _BETWEEN))
+    if found <= MOST_VALUES:
+        return found
+    signs = (token for token in _TOKEN.finditer(line) if line[token.start()] in b",[{")  # and not those in texts
+    return sum(1 for _ in islice(signs, MOST_VALUES + 1))
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    """Yield the elements of a JSON array, and something else than an object where it is none."""
+    depth, start, is_first = 0, -1, True
+    for token in _TOKEN.finditer(content):
+        sign = token.group()
+        if sign in b"[{":
+            depth += 1
+            start = token.end() if depth == 1 else start
+        elif sign in b"]}":
+            depth -= 1
+        if (depth == 1 and sign == b",") or depth <= 0:
+            element = content[start : token.start()].strip()
+            start = token.end()
+            if element or sign == b"," or not is_first:
+                yield element
+            is_first = False
+        if depth <= 0:
+            if sign != b"]" or content[start:].strip():
+                yield b""
+            return
+    yield b""
 
 
 def _is_element(line: bytes | None) -> bool:
@@ -157,11 +215,14 @@ def _signature(line: bytes) -> object:
 
 def _lines(raw: BinaryIO, name: str) -> Iterator[Line]:
     with _decompressed(raw, name) as (file, compressed):
-        number = 0
+        number = values = 0
         while line := file.readline(LONGEST):
             number += 1
             if compressed and number > _LINES_FROM and number > raw.tell():
                 raise UsageError(f"cannot read {name}: it holds more lines than an export can ({number:,} so far)")
+            values += values_in(line) if compressed else 0
+            if values > max(_VALUES_FROM, _VALUES_A_BYTE * raw.tell()):
+                raise UsageError(f"cannot read {name}: it holds more values than an export can")
             whole = line.endswith(b"\n") or len(line) < LONGEST
             if not whole:
                 while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
