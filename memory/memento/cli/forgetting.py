@@ -60,12 +60,14 @@ def forget(
     """
     from memento.forgetting import erasing
     from memento.forgetting.selection import matches
+    from memento.narrowing import to_filter
     from memento.store import MemoryStore
 
     named = filters(within)
     if finish and (ids or query or named):
         raise UsageError("--finish goes alone: it is about everything that was forgotten before")
-    if yes and query and not (named or all_matching or dry_run):
+    narrows = not to_filter(named).empty  # an empty value names nothing
+    if yes and query and not (narrows or all_matching or dry_run):
         raise UsageError("look at what the query matches first (--dry-run), then say --yes --all-matching")
     with MemoryStore(config=configured(db)) as store:
         if finish:
