@@ -16,12 +16,15 @@ import zstandard
 
 from memento.backup import Shelf, take
 from memento.errors import UsageError
+from memento.forgetting.erasing import forget
+from memento.forgetting.spool import Spool
 from memento.identity import row_hash
 from memento.storage import ignored, tombstones, transferring
 from memento.storage.rows import HASHED
 from memento.store import MemoryStore
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
+from memento_ingest.hooks.spool import scrub
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
 ID = "ab" * 16
@@ -175,3 +178,21 @@ def test_an_export_replaces_no_file_of_the_store_by_another_name(store: MemorySt
     with MemoryStore(linked) as again, pytest.raises(UsageError, match="of the store itself"):
         export(again, linked.parent / "memory.db.journal.jsonl", force=True)
     assert journal.read_bytes() == held
+
+
+def test_a_short_text_leaves_the_spool_with_its_session(store: MemoryStore, tmp_path: Path) -> None:
+    line = '{"event":"UserPromptSubmit","session_id":"%s","prompt":"%s"}\n'
+    path = tmp_path / "20260101-000.jsonl"
+    path.write_text(line % ("s-1", "pin 4711") + line % ("s-2", "pin 4711") + line % ("s-1", "my pin 4711"))
+    pin = store.remember("pin 4711", session_id="s-1", embed=False)
+    receipt = forget(store, [memory for memory in [store.get(pin)] if memory], Spool(lambda: [path], scrub))
+    assert receipt.spool == 1
+    assert path.read_text() == line % ("s-2", "pin 4711") + line % ("s-1", "my pin 4711")
+
+
+@pytest.mark.parametrize("at", [2**63 - 1, 1 - 2**63, -1])
+def test_a_job_that_ran_at_an_impossible_time_is_due(home: Path, memento: Any, at: int) -> None:
+    memento("remember", "We moor at pier five.")
+    with closing(apsw.Connection(str(home / "memory.db"))) as connection:
+        connection.execute("INSERT OR REPLACE INTO jobs VALUES ('hourly-backup', ?, NULL)", (at,))
+    memento("jobs")

@@ -7,6 +7,7 @@ says so, and `finish` (`memento forget --finish`) does what is left, as often as
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,17 +82,26 @@ class _Texts:
         self._pieces = {piece for text in self.texts for piece in tombstones.pieces(text)}
         short = [text for text in self.texts if tombstones.TELLING <= len(text) < tombstones.PIECE]
         named = [session for session in sessions if len(session) >= SHORTEST]
+        brief = [memory for memory in memories if memory.session_id and len(memory.text) < tombstones.TELLING]
+        self._said = {(_quoted(memory.text), _quoted(memory.session_id)) for memory in brief}
         self._whole = [pattern for text in (*short, *named) for pattern in Probe(text).patterns]
 
     def are_in(self, line: bytes) -> bool:
         """Tell whether a line holds a part of them."""
         if any(pattern in line for pattern in self._whole):
             return True
+        if any(text in line and session in line for text, session in self._said):
+            return True
         text = line.decode("utf-8", "replace")
         if self._is_earlier:
             with self._store.database.read() as connection:
                 return bool(text) and not tombstones.Gate(connection).sample(text)
         return tombstones.holding(text, self._pieces)
+
+
+def _quoted(text: str) -> bytes:
+    """Return a text too short to tell from others as the whole of one in a line."""
+    return json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:

@@ -15,10 +15,11 @@ RETRY: Final = HOUR
 
 def due(job: Job, state: JobState, now: datetime) -> datetime:
     """Return when a job is to run that last succeeded as `state` says; in the past when it is overdue."""
-    last = datetime.fromtimestamp(state.last_success / 1000, UTC)
-    if not state.last_success or last > now + EARLY:
+    if (
+        not 0 < state.last_success <= (now + EARLY).timestamp() * 1000
+    ):  # before a datetime is made: it may be any number
         return now
-    return following(job, last)
+    return following(job, datetime.fromtimestamp(state.last_success / 1000, UTC))
 
 
 def following(job: Job, began: datetime, *, succeeded: bool = True) -> datetime:
