@@ -196,3 +196,10 @@ def test_a_job_that_ran_at_an_impossible_time_is_due(home: Path, memento: Any, a
     with closing(apsw.Connection(str(home / "memory.db"))) as connection:
         connection.execute("INSERT OR REPLACE INTO jobs VALUES ('hourly-backup', ?, NULL)", (at,))
     memento("jobs")
+
+
+def test_an_empty_filter_beside_a_query_names_nothing(memento: Any) -> None:
+    memento("remember", "We moor at pier five.")
+    for empty in (["--session", ""], ["--project", ""], ["--min-importance", "0"]):
+        assert "--all-matching" in memento("forget", "--query", "pier", *empty, "--yes", code=2).err
+    assert len(memento("recent").json) == 1
