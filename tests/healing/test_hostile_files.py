@@ -201,5 +201,6 @@ def test_a_job_that_ran_at_an_impossible_time_is_due(home: Path, memento: Any, a
 def test_an_empty_filter_beside_a_query_names_nothing(memento: Any) -> None:
     memento("remember", "We moor at pier five.")
     for empty in (["--session", ""], ["--project", ""], ["--min-importance", "0"]):
-        assert "--all-matching" in memento("forget", "--query", "pier", *empty, "--yes", code=2).err
+        said = memento("forget", "--query", "pier", *empty, "--yes", code=2).err
+        assert "--all-matching" in said or "is empty" in said
     assert len(memento("recent").json) == 1
