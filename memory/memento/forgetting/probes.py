@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from memento.memory import Memory
+from memento.storage import tombstones
 
 BYTES: Final = 40
 """Length of a probe: SQLite stores a text in pieces of a page at least, so most of a text lies in one piece."""
@@ -49,7 +50,7 @@ def values(memories: Iterable[Memory]) -> list[Probe]:
     for memory in memories:
         named = [("project", memory.project), ("speaker", memory.speaker)]
         named += [("tags", tag) for tag in memory.tags]
-        named += [("meta", one) for one in _strings(memory.meta)]
+        named += [("meta", one) for one in tombstones.strings(memory.meta)]
         named += [("text", memory.text)] if len(memory.text) < BYTES // 2 else []
         found |= {Probe(text[:BYTES], what): None for what, text in named if len(text) >= SHORTEST}
         if len(found) >= 4 * MOST:
@@ -82,14 +83,3 @@ def blocks_of(path: Path) -> Iterator[bytes]:
 def _pieces(text: str) -> list[str]:
     start = max(0, (len(text) - BYTES) // 2)
     return [text[:BYTES], text[start : start + BYTES]]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _strings(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _strings(one)

@@ -167,7 +167,7 @@ class Gate:
         """Return a parser's state without the projects and speakers that were forgotten."""
         if not self._holds_values():
             return state
-        texts = {value: f"value:{_hash(value)}" for value in _strings(state)}
+        texts = {value: f"value:{_hash(value)}" for value in strings(state)}
         without: Mapping[str, Any] = blanked(state, {value for value, key in texts.items() if self._any([key])})
         return without
 
@@ -219,15 +219,16 @@ def blanked(value: Any, unwanted: set[str]) -> Any:
     return [blanked(one, unwanted) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _strings(value: Any) -> Iterator[str]:
+def strings(value: Any) -> Iterator[str]:
+    """Yield every string in a JSON value, the keys of objects left out."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for one in value.values():
-            yield from _strings(one)
+            yield from strings(one)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from _strings(one)
+            yield from strings(one)
 
 
 def _readings(sample: str) -> list[str]:
