@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LOG: Final = Path(__file__).resolve().parents[2] / "bench" / "claude_code_log.py"
 LIMIT_MB: Final = 300
+CACHES_MB: Final = 40
+"""What fills up with the first megabytes and then stays: SQLite's pages (16 MB), the states of the redaction sets."""
 
 
 MEASURE: Final = """
@@ -50,7 +52,7 @@ def test_ten_times_the_size_takes_no_more_memory(memento: Cli, piece: bytes, tmp
             file.write(piece.replace(b'"msg_', b'"msg_%d' % number).replace(b'"uuid":"', b'"uuid":"%d' % number))
     before, after = peak(memento, small), peak(memento, large)
     assert after < LIMIT_MB
-    assert after < before + 20
+    assert after < before + CACHES_MB
 
 
 def test_a_line_of_forty_megabytes(memento: Cli, tmp_path: Path) -> None:
