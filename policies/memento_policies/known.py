@@ -136,7 +136,14 @@ def _differ_in_one_place(old: Sequence[str], new: Sequence[str]) -> bool:
     last = next((place for place in range(least - first) if old[-1 - place] != new[-1 - place]), least - first)
     if len(old) == len(new) == 2:
         return first == 1
-    return first + last >= 2 and 1 <= len(old) - first - last <= 2 and 1 <= len(new) - first - last <= 2
+    was, now = old[first : len(old) - last], new[first : len(new) - last]
+    if all(len(one) == 2 and not _is_number(one[0]) and _is_number(one[1]) for one in (was, now)):
+        return False  # "uploads 10", "downloads 20": another thing with another number
+    return first + last >= 2 and 1 <= len(was) <= 2 and 1 <= len(now) <= 2
+
+
+def _is_number(word: str) -> bool:
+    return any(map(str.isdigit, word))
 
 
 def _is_undone(claim: Claim, undone: Undone) -> bool:
