@@ -233,6 +233,13 @@ class _Patterns(NamedTuple):
     unless: list[Any]
 
 
+_TO_BE_FILLED = compile_marker(
+    rb"your|my|example|sample|placeholder|dummy|change|replace|insert|enter|here|xxx|redacted|removed|fake|mock|test|demo"
+    rb"|todo|tbd|foo|bar|notareal|generated|1234|0000"
+)
+"""What a placeholder with a prefix says: `sk-proj-your-key-here`. A password may end in `-and-3` or `-prod`."""
+
+
 class _PlaceholderTest:
     """Tells an obvious placeholder from a secret: nothing but its words, whatever prefix they have."""
 
@@ -240,6 +247,7 @@ class _PlaceholderTest:
         self._exact = frozenset(word.lower().encode() for word in placeholders.exact)
         self._placeholders = placeholders
         self._compiled: list[Any] = []
+        self._prefixed: Any = None
 
     def _patterns(self) -> list[Any]:
         """Return the patterns, compiled when the first candidate is met: a hook seldom meets one."""
@@ -248,9 +256,10 @@ class _PlaceholderTest:
         placeholders = self._placeholders
         words = "|".join(map(re2.escape, sorted(placeholders.words, key=len, reverse=True)))
         between, number = r"[-_. <>{}*\[\]]", r"(?:\d{1,2})?"  # a longer number is what a secret may consist of
-        prefix = rf"(?:[a-z0-9]{{1,14}}[-_.:/]){{0,3}}{number}(?:{between}{number})*"
-        made_up = rf"{prefix}(?:{words}|xx+){number}(?:(?:{words}|xx+|{between}){number})*"
-        self._compiled = [compile_pattern(f"(?i:{pattern})") for pattern in (made_up, *placeholders.patterns)]
+        body = rf"{number}(?:{between}{number})*(?:{words}|xx+){number}(?:(?:{words}|xx+|{between}){number})*"
+        prefixed = rf"(?:[a-z]{{1,8}}\d{{0,2}}[-_.:/]){{1,3}}(?:{body})"
+        self._prefixed = compile_pattern(f"(?i:{prefixed})")
+        self._compiled = [compile_pattern(f"(?i:{pattern})") for pattern in (body, *placeholders.patterns)]
         return self._compiled
 
     def covers(self, secret: bytes) -> bool:
@@ -261,6 +270,7 @@ class _PlaceholderTest:
             len(set(lowered)) <= 2
             or lowered in self._exact
             or any(pattern.fullmatch(secret) for pattern in self._patterns())
+            or bool(_TO_BE_FILLED.search(lowered) and self._prefixed.fullmatch(secret))
         )
 
 
