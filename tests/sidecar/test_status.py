@@ -257,7 +257,8 @@ def test_a_time_ahead_is_no_last_event(store: Store) -> None:
 
 def test_kept_is_what_the_store_holds(store: Store) -> None:
     lines = [store.transcript.read_text().replace('"uuid": "1"', f'"uuid": "{n}"') for n in range(5)]
-    said = [line.replace("Thursdays", f"day {n}") for n, line in enumerate(lines)]
+    days = ("Mondays", "Fridays", "holidays", "Sundays", "Wednesdays")
+    said = [line.replace("Thursdays", day) for day, line in zip(days, lines, strict=True)]
     store.transcript.write_text("".join(said[:3]))
     store.ingest()
     assert store.status()["kept"] == 3

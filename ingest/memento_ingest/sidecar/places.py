@@ -50,7 +50,8 @@ def files_of(place: Place) -> list[Path]:
     """Return the files of a place that exist now."""
     found: list[Path] = []
     for root in _roots(place):
-        inside = root.rglob("*") if root.is_dir() else [root]
+        below = (Path(parent, name) for parent, _, names in os.walk(root) for name in names)  # agents remove folders
+        inside = below if root.is_dir() else [root]
         found += [path for path in inside if path.is_file() and not path.is_symlink() and place.covers(path)]
     return found
 

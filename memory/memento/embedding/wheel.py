@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from memento.embedding.hub import Progress
@@ -71,12 +72,12 @@ def _run(command: list[str], work: Path, progress: Progress) -> None:
 
 
 def _bytes_below(folder: Path) -> int:
+    """Return the size of all files below a folder; the client moves and removes files and folders meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size
-        except FileNotFoundError:  # The client moves its files while they are counted.
-            continue
+    for parent, _, names in os.walk(folder):  # it passes over what has gone; Path.rglob raises
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118
     return total
 
 

@@ -22,7 +22,7 @@ from memento.restore import record
 from memento.restore.record import Healing
 from memento.restore.rollback import candidates, roll_back
 from memento.storage import snapshot, swap
-from memento.storage.database import Database
+from memento.storage.database import Database, translated
 from memento.storage.presence import DATABASE, LOG, WHAT, Presence, is_deleted
 from memento.times import now_ms
 
@@ -80,8 +80,8 @@ def put_back(database: Database) -> Healing:
     private_folder(path.parent)
     with locked(path.with_name(path.name + ".heal.lock")):
         try:
-            with database.read() as connection:
-                held = snapshot.copy(connection, swap.incoming(path))
+            with translated(path):  # not database.read: what it makes of damage waits for the lock that is held here
+                held = snapshot.copy(database.connection, swap.incoming(path))
             if problems := defects(swap.incoming(path), held.hash):  # of a file that was emptied, pages are missing
                 raise StoreCorrupt(problems[0])
         except (StoreError, apsw.Error):
