@@ -46,7 +46,7 @@ def test_codex_keeps_what_nothing_mirrors(reading: Reading) -> None:
 
     ok = {"Ok": {"content": [{"type": "text", "text": "the crane is free"}]}}
     invocation = {"server": "port", "tool": "look", "arguments": {"q": "crane"}}
-    message = "Message Type: FINAL_ANSWER\nSender: /root/crane\nPayload:\nThe crane is free on Monday."
+    message = "Message Type: FINAL_ANSWER\nSender: /lead/crane\nPayload:\nThe crane is free on Monday."
     records = [
         {"timestamp": "2026-03-01T10:00:00Z", "type": "session_meta", "payload": {"id": "s", "cwd": "/w"}},
         item(type="function_call", name="port.look", arguments='{"q": "crane"}', call_id=CALL),
@@ -59,8 +59,8 @@ def test_codex_keeps_what_nothing_mirrors(reading: Reading) -> None:
         ),
         item(
             type="agent_message",
-            author="/root/crane",
-            recipient="/root",
+            author="/lead/crane",
+            recipient="/lead",
             content=[{"type": "input_text", "text": message}],
         ),
     ]
@@ -72,7 +72,7 @@ def test_codex_keeps_what_nothing_mirrors(reading: Reading) -> None:
     assert (said.text, said.meta["sidechain"], said.meta["agent_id"]) == (
         "The crane is free on Monday.",
         True,
-        "/root/crane",
+        "/lead/crane",
     )
 
 

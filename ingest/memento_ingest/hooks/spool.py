@@ -73,7 +73,7 @@ def discard(path: Path, size: int) -> bool:
 
 
 def scrub(path: Path, holds: Callable[[bytes], bool]) -> int:
-    """Take the lines for which `holds` is true out of a file, which is read anew then; return how many.
+    """Remove the lines for which `holds` is true from a file, which is then read again; return how many.
 
     Raises OSError.
     """

@@ -1,4 +1,4 @@
-"""Backups after something was forgotten: written anew without it, or replaced.
+"""Backups after something was forgotten: rewritten without it, or replaced.
 
 Invariant: no failure removes a backup. One is replaced only by a file that was checked and read back; one that cannot
 be rewritten stays as it is, and is named.

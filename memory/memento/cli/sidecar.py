@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +18,12 @@ from memento.home import expand_user
 
 if TYPE_CHECKING:
     from memento.forgetting.receipt import Receipt
+    from memento.restore.record import Healing
     from memento.storage.accounts import SourceAccount
     from memento.storage.ignored import Kind
     from memento.store import MemoryStore
-    from memento_ingest.unread import Unread
+    from memento_ingest.sidecar.supervision import WorkerState
+    from memento_ingest.unread import Unread, Waiting
 
 _MOST_NAMED = 10
 """Files that a line of text names."""
@@ -112,37 +115,14 @@ def status(
     Exit code 1: a source is stalled, some of it has waited for over a minute; or a
     worker of the sidecar is broken.
     """
-    import msgspec
-
     from memento.store import MemoryStore
-    from memento_ingest.sidecar.lock import holder
     from memento_ingest.sidecar.supervision import failed_workers
-    from memento_ingest.unread import unread_of, waiting_in
+    from memento_ingest.unread import waiting_in
 
     with MemoryStore(config=configured(db)) as store:
-        process, healing = holder(store.path), store.healing()
-        workers = failed_workers(store.path)
-        totals = store.capture_totals()
+        healing, workers = store.healing(), failed_workers(store.path)
         waiting = waiting_in(store.progress(), store.source, thorough=True)
-        described = [
-            _described(account, unread_of(account, store.source, thorough=True))
-            for account in store.accounts(limit, offset)
-        ]
-        found = {
-            "sidecar": process,
-            "workers": [msgspec.structs.asdict(worker) for worker in workers],
-            "waiting_for_embedding": store.pending(),
-            "restored": healing.text if healing else None,
-            "unrecognised": [path for path in store.unrecognised() if Path(path).exists()],
-            "without_messages": store.without_messages(),
-            **asdict(totals),
-            "unread": waiting.size,
-            "unread_rows": waiting.rows,
-            "stalled": waiting.stalled,
-            "offset": offset,
-            "next": offset + limit if offset + limit < totals.total else None,
-            "sources": described,
-        }
+        found = _status(store, workers, healing, waiting, limit, offset)
     if wants_json(json_):
         print_json(found)
     else:
@@ -157,6 +137,39 @@ def status(
         note(f"stalled: {waiting.stalled - len(waiting.examples):,} more")
     if waiting.stalled or any(worker.broken for worker in workers):
         raise typer.Exit(FAILED)
+
+
+def _status(
+    store: MemoryStore,
+    workers: Sequence[WorkerState],
+    healing: Healing | None,
+    waiting: Waiting,
+    limit: int,
+    offset: int,
+) -> dict[str, Any]:
+    """Return the JSON-serialisable form, with the sources of one page."""
+    import msgspec
+
+    from memento_ingest.sidecar.lock import holder
+    from memento_ingest.unread import unread_of
+
+    totals = store.capture_totals()
+    accounts = store.accounts(limit, offset)
+    return {
+        "sidecar": holder(store.path),
+        "workers": [msgspec.structs.asdict(worker) for worker in workers],
+        "waiting_for_embedding": store.pending(),
+        "restored": healing.text if healing else None,
+        "unrecognised": [path for path in store.unrecognised() if Path(path).exists()],
+        "without_messages": store.without_messages(),
+        **asdict(totals),
+        "unread": waiting.size,
+        "unread_rows": waiting.rows,
+        "stalled": waiting.stalled,
+        "offset": offset,
+        "next": offset + limit if offset + limit < totals.total else None,
+        "sources": [_described(one, unread_of(one, store.source, thorough=True)) for one in accounts],
+    }
 
 
 def ignore(
