@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from memento.storage.accounts import SourceAccount
     from memento.storage.ignored import Kind
     from memento.store import MemoryStore
-    from memento_ingest.sidecar.supervision import WorkerState
+    from memento.worker_thread import WorkerState
     from memento_ingest.unread import Unread, Waiting
 
 _MOST_NAMED = 10
