@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -90,3 +91,24 @@ def store(open_store: StoreMaker) -> MemoryStore:
 @pytest.fixture
 def rows() -> Callable[[int, int], list[NewMemory]]:
     return memories
+
+
+ID = "ab" * 16
+"""The id of the memory that `memory` makes."""
+
+
+@pytest.fixture
+def memento(home: Path, tmp_path: Path) -> Any:
+    from tests.cli.conftest import Cli
+
+    return Cli(home, tmp_path / "no-model")
+
+
+def written(path: Path, *records: dict[str, Any]) -> Path:
+    lines = [{"memento": {"version": 1}}, *records, {"end": {"memories": 1}}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def memory(**fields: Any) -> dict[str, Any]:
+    return {"memory": {"id": ID, "text": "We moor at pier five.", "timestamp": 1, "source": "x", **fields}}

@@ -14,6 +14,7 @@ import apsw
 import pytest
 import zstandard
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from tests.healing.conftest import ID, memory, written
 
 from memento import signing
 from memento.backup import Shelf, take
@@ -30,7 +31,6 @@ from memento.transfer.importing import Imported, merge
 from memento_policies import load_policy
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
-ID = "ab" * 16
 
 
 def listing(folder: Path) -> dict[str, bytes]:
@@ -204,23 +204,6 @@ def snapshot_of(path: Path, folder: Path) -> None:
     from memento.backup.archive import expand
 
     expand(path, folder / "expanded")
-
-
-@pytest.fixture
-def memento(home: Path, tmp_path: Path) -> Any:
-    from tests.cli.conftest import Cli
-
-    return Cli(home, tmp_path / "no-model")
-
-
-def written(path: Path, *records: dict[str, Any]) -> Path:
-    lines = [{"memento": {"version": 1}}, *records, {"end": {"memories": 1}}]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
-def memory(**fields: Any) -> dict[str, Any]:
-    return {"memory": {"id": ID, "text": "We moor at pier five.", "timestamp": 1, "source": "x", **fields}}
 
 
 def test_every_field_of_an_import_is_redacted(store: MemoryStore, tmp_path: Path) -> None:

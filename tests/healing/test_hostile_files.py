@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import pytest
 import zstandard
+from tests.healing.conftest import ID, memory, written
 
 from memento.backup import Shelf, take
 from memento.errors import UsageError
@@ -27,24 +28,6 @@ from memento.transfer.importing import merge
 from memento_ingest.hooks.spool import scrub
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
-ID = "ab" * 16
-
-
-@pytest.fixture
-def memento(home: Path, tmp_path: Path) -> Any:
-    from tests.cli.conftest import Cli
-
-    return Cli(home, tmp_path / "no-model")
-
-
-def written(path: Path, *records: dict[str, Any]) -> Path:
-    lines = [{"memento": {"version": 1}}, *records, {"end": {"memories": 1}}]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
-def memory(**fields: Any) -> dict[str, Any]:
-    return {"memory": {"id": ID, "text": "We moor at pier five.", "timestamp": 1, "source": "x", **fields}}
 
 
 def test_a_tombstone_from_elsewhere_touches_imports_only(store: MemoryStore, tmp_path: Path) -> None:
