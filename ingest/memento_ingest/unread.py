@@ -31,7 +31,7 @@ class Unread(NamedTuple):
     """What waits in one source."""
 
     size: int
-    """In `unit`. Of changed rows that no mark shows, at least so many."""
+    """In `unit`; a lower bound for changed rows that no mark shows."""
     unit: Literal["bytes", "rows"]
     seconds: float
     """Since it was written to; 0 where nothing waits."""
@@ -83,7 +83,7 @@ def unread_of(source: SourceProgress, find: Find, *, thorough: bool = False) -> 
 
 
 def read_of(source: SourceProgress, size: int) -> int:
-    """Return how many bytes of a source's file, which has so many now, were read; of a database, those it had then."""
+    """Return how many of the `size` bytes of a source's file were read; for a database, its size when it was read."""
     return min(size, source.size if _database(source.format) else source.offset + source.open_bytes)
 
 

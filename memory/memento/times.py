@@ -39,7 +39,7 @@ def is_ahead(timestamp: int, now: int) -> bool:
 def to_ms(value: datetime | date | float | str, zone: tzinfo | None = None) -> int:
     """Turn a datetime or a day, Unix seconds or milliseconds, or an ISO 8601 text into Unix milliseconds.
 
-    What names no zone is a time in `zone`, or local time without one. Raises UsageError for a text that is no date, a
+    A time without a zone is in `zone`, or local without one. Raises UsageError for a text that is not a date, a
     number no clock will ever show, and what is none of these.
     """
     if isinstance(value, str):

@@ -99,7 +99,7 @@ class Claim(NamedTuple):
     """The content words in order, without the s of plurals and of the third person."""
     denied: bool = False
     breaks: tuple[int, ...] = ()
-    """After so many words the claim is whole, and what follows only says where, when or for what."""
+    """Numbers of words after which the claim is complete; what follows only says where, when or for what."""
     corrects: bool = False
     """It is called a correction: it takes the place of the claim from which it differs in one place."""
     said: str = ""

@@ -105,7 +105,7 @@ def _forward(data: bytes, start: int, stop: int) -> int:
 
 
 def _longest(line: bytes) -> re.Match[bytes] | None:
-    """Return the last run of Base64 in a line that is no word of letters."""
+    """Return the last run of Base64 in a line that is not a word of letters."""
     runs = [run for run in _BODY.finditer(line) if not _LETTERS.match(run[0])]
     return runs[-1] if runs else None
 

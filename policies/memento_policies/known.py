@@ -12,7 +12,7 @@ from memento_policies.statements import Said, Statement
 from memento_policies.undone import Undone
 
 CORRECTABLE: Final = 2_000
-"""A correction is of something said not long ago: so many claims are looked through."""
+"""Claims that are searched for what a correction is about: it was said not long ago."""
 
 
 class Replaced(NamedTuple):
@@ -33,7 +33,7 @@ class Known:
         self._before: dict[str, list[str]] = {}
         """What was said of a thing before, the oldest first."""
         self._changed: set[str] = set()
-        """Things of which a change was told last."""
+        """Things whose latest statement is a change."""
         self._claimed: dict[int, str] = {}
         self._denied: dict[int, str] = {}
         """Who claimed and denied what last, by the hash of its words."""

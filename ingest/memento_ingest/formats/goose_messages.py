@@ -15,7 +15,7 @@ from memento_policies import Role
 _ROLES: Final[dict[str, Role]] = {"user": "user", "assistant": "assistant"}
 _REQUESTS: Final = frozenset({"toolRequest", "frontendToolRequest"})
 _ASKING: Final = "ask_user"
-"""The name under which a question of an extension is kept: it is no call of a tool."""
+"""The name under which an extension's question is kept, since no tool call names it."""
 _REASONS: Final = {"thinking": "thinking", "redactedThinking": "thinking", "image": "media"}
 
 

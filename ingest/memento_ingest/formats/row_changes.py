@@ -74,7 +74,7 @@ class TableRow(NamedTuple):
 
     @property
     def digest(self) -> int:
-        """The digest of all that is read of it; its number is no part, which VACUUM changes."""
+        """The digest of all that is read of it, without its row number, which VACUUM changes."""
         return row_digest((self.id.encode(), self.size, self.data, *self.context))
 
 

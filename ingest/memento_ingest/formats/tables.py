@@ -60,7 +60,7 @@ def require(database: Database, table: str, columns: Iterable[str]) -> None:
 
 
 def as_text(expression: str) -> str:
-    """Return the SQL of a short text as bytes: a database may hold text that is no UTF-8, and any length of it."""
+    """Return the SQL of a short text as bytes: a database may hold text of any length that is not UTF-8."""
     return f"CAST(substr({expression}, 1, {_MAX_TEXT}) AS BLOB)"
 
 

@@ -47,7 +47,7 @@ def _is_table(head: bytes, name: str) -> bool:
 
 
 def _is_separated(lines: list[str], delimiter: str, least: int) -> bool:
-    """Tell whether every line has the same number of fields, at least so many; the last line may be cut off."""
+    """Tell whether every line has the same number of fields, and enough of them; the last line may be cut off."""
     whole = lines[:-1] if len(lines) == _LOOKED_AT else lines
     try:
         fields = {len(row) for row in csv.reader(whole, delimiter=delimiter)}

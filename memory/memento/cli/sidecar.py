@@ -225,7 +225,7 @@ def ignore(
 
 
 def _forget_all(store: MemoryStore, kind: Kind, value: str) -> Receipt:
-    """Forget what is stored of an ignored session or project; nothing more of it comes in meanwhile."""
+    """Forget what is stored of an ignored session or project, while nothing more of it is let in."""
     from memento.cli.forgetting import spool_of
     from memento.forgetting import erasing
 

@@ -92,7 +92,7 @@ class _Hits:
 
 
 class _Groups:
-    """Row numbers by what they have in common, of which 8 bytes of hash are kept."""
+    """Row numbers grouped by an 8-byte hash of what they have in common."""
 
     def __init__(self) -> None:
         self._hashes, self._nums = array("q"), array("q")

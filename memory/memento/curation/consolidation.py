@@ -138,7 +138,7 @@ def _fades(traits: Traits, retention: Retention) -> str:
 
 
 def _same(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int, Step]:
-    """Return by its place a step for every text of which a newer one says the same."""
+    """Return, by place, a step for every text that a newer one repeats."""
 
     def text_of(place: int) -> str | None:
         with store.database.read() as connection:

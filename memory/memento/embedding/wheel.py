@@ -72,7 +72,7 @@ def _run(command: list[str], work: Path, progress: Progress) -> None:
 
 
 def _bytes_below(folder: Path) -> int:
-    """Return the size of all files below a folder; the client moves and removes files and folders meanwhile."""
+    """Return the size of all files below a folder, while the client moves and removes files and folders."""
     total = 0
     for parent, _, names in os.walk(folder):  # it passes over what has gone; Path.rglob raises
         for name in names:

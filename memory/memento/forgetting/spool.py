@@ -1,4 +1,4 @@
-"""The hooks' spool, of which the store itself knows nothing: the command hands it in."""
+"""The hooks' spool. The store does not know it: the command hands it in."""
 
 from __future__ import annotations
 

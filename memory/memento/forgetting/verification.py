@@ -35,7 +35,7 @@ def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool:
         try:
             found = found_in(blocks, [*wanted, *rows] if _is_aside(store, path) else wanted)
         except FileNotFoundError:
-            continue  # gone meanwhile
+            continue  # it has just gone
         except (OSError, BackupDamaged) as error:
             if path.exists() and str(path) not in named:
                 receipt.left.append(

@@ -100,5 +100,5 @@ def put_back(database: Database) -> Healing:
 def _place(path: Path) -> None:
     aside = path.with_name(f"{path.name}.deleted")
     swap.put_in_place(path, aside)
-    for left in (aside, Path(f"{aside}-wal")):  # an empty file, and a log of which the copy holds everything
+    for left in (aside, Path(f"{aside}-wal")):  # an empty file, and a log whose content the copy holds
         left.unlink(missing_ok=True)

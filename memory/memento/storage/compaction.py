@@ -1,4 +1,4 @@
-"""Writing the store's file anew, so that no page and no log holds what was deleted or replaced.
+"""Rebuilding the store's file, so that no page and no log holds what was deleted or replaced.
 
 Deleted rows are overwritten when they are deleted, but earlier versions of a text may lie in free pages, in the gaps of
 pages that were split, in old segments of the full-text index, and in the log. Each step waits its turn beside other
@@ -27,7 +27,7 @@ _IN_MEMORY: Final = 64 * 1024 * 1024
 
 
 def compact(database: Database, within: float = BUSY_SECONDS) -> str:
-    """Write the file anew; return why that was not possible, or an empty text.
+    """Rebuild the file; return why that was not possible, or an empty text.
 
     It can be repeated at any time: what was done stays done.
     """
@@ -41,7 +41,7 @@ def compact(database: Database, within: float = BUSY_SECONDS) -> str:
 
 @contextmanager
 def after_deletions(database: Database) -> Iterator[None]:
-    """Write the file anew if memories are deleted inside, where that is possible: a note says what is left to do."""
+    """Rebuild the file if memories are deleted inside, where that is possible: a note says what is left to do."""
     with database.read() as connection:
         before = counters.read(connection, counters.DELETIONS)
     yield

@@ -157,13 +157,13 @@ class Database:
             raise StoreDeleted(f"{self.path} {presence.WHAT}")
 
     def _require_schema(self, connection: apsw.Connection) -> None:
-        """Refuse what took the place of the file that was open, and is no store that can be gone on with."""
+        """Refuse a file that took the place of the open one and cannot be used as the store."""
         if self.identity is None or not is_outdated(connection):
             return
         raise StoreError(f"{self.path} was replaced by a store of an older version: start this process again")
 
     def renew_log(self) -> None:
-        """Move what a deleted log holds, which is still open, into the database; then let every thread begin anew.
+        """Move what a deleted log holds, which is still open, into the database; then have every thread reconnect.
 
         Raises StoreBusy while another process reads.
         """
@@ -277,7 +277,7 @@ class Database:
 
     @contextmanager
     def examining(self, *, exclusive: bool = False) -> Iterator[apsw.Connection]:
-        """Lend a new connection for one check; with `exclusive` nobody writes meanwhile, and nothing it does stays.
+        """Lend a new connection for one check; `exclusive` keeps others from writing and rolls back what it does.
 
         FTS5's integrity check trusts the index structure that its connection has cached, even where another connection
         has written since: on a connection that was used before, it calls a sound store damaged.

@@ -58,7 +58,7 @@ class Erased:
 
 @contextmanager
 def overwriting(connection: apsw.Connection, *, words: bool = True) -> Iterator[None]:
-    """Overwrite what is deleted meanwhile, whatever it costs; in the full-text index with `words`.
+    """Overwrite what the body deletes, whatever it costs; with `words`, in the full-text index too.
 
     Inside the caller's transaction: what is set for the full-text index is written there.
     """
@@ -109,7 +109,7 @@ def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]
 
 
 def erase_from_copy(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]) -> Erased:
-    """Forget in a copy that nobody else uses, and write it anew without the bytes; return what it held."""
+    """Forget in a copy that nobody else uses, and rebuild it without the bytes; return what it held."""
     connection.execute("BEGIN IMMEDIATE")
     erased = erase(connection, keys, texts)
     if erased:

@@ -28,8 +28,8 @@ _TRACES: Final = (".swap.lock", ".journal.jsonl", ".vectors")
 def refuse_other(path: Path, *, may_be_damaged: bool = False) -> None:
     """Raise StoreTooNew where a file of another program stands, StoreError for what is no file; write nothing.
 
-    An empty file, none at all, and one that was a store and is damaged are not refused. `may_be_damaged` takes any file
-    that is no database for such a one.
+    An empty file, none at all, and one that was a store and is damaged are not refused. With
+    `may_be_damaged`, any file that is not a database counts as a damaged store.
     """
     place = swap.place_of(path)
     if path.is_symlink() and not place.exists() and not swap.is_swapping(path):

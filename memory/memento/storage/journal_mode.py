@@ -13,7 +13,7 @@ from memento.filesystem import SILENT, kind_of
 def choose_journal(connection: apsw.Connection, path: Path, seconds: float) -> None:
     """Use a write-ahead log, but not where machines share the file: its index is memory that only one machine sees.
 
-    SQLite does not call the busy handler for this lock, so wait here, so many seconds.
+    SQLite does not call the busy handler for this lock, so wait here for that many seconds.
     """
     mode = "DELETE" if kind_of(path) in SILENT else "WAL"
     give_up = time.monotonic() + seconds

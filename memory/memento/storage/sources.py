@@ -234,7 +234,7 @@ def quarantined(connection: apsw.Connection, limit: int) -> list[Quarantined]:
 def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
     """Keep each session's best title inside the caller's transaction.
 
-    A session that is ignored has none, nor one of which something was forgotten: a title tells what was said.
+    An ignored session has none, nor has one with a forgotten memory: a title tells what was said.
     """
     if not titles:
         return

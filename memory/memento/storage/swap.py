@@ -65,7 +65,7 @@ def is_swapping(database: Path) -> bool:
 
 @contextmanager
 def alone(database: Path) -> Iterator[None]:
-    """Keep other processes from opening or closing the database meanwhile. Raises OSError."""
+    """Keep other processes from opening or closing the database inside. Raises OSError."""
     with locked(_lock(place_of(database))):
         yield
 

@@ -1,6 +1,6 @@
 """Tombstones: hashes of what was forgotten, which keep it out whatever is read, imported or restored later.
 
-The keys of the table, each of which holds a BLAKE2b-128 in hexadecimal digits and none a text:
+The keys of the table hold BLAKE2b-128 hashes in hexadecimal digits, and never a text:
 
     ID                          a memory
     text:HASH                   a whole text: of a memory, or the sample of a quarantined record
@@ -15,7 +15,6 @@ The keys of the table, each of which holds a BLAKE2b-128 in hexadecimal digits a
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,11 +44,9 @@ _ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 def keys(memory_id: str, text: str, session: str) -> list[str]:
     """Return the tombstones of a memory; a text so short that others say it too has none of its own."""
-    found = [memory_id]
-    if len(text) >= TELLING:
-        found.append(_text(text))
-        if session:
-            found.append(f"start:{_hash(session)}:{len(text)}:{_hash(text)}")
+    found = _of_memory(memory_id, text)
+    if session and len(text) >= TELLING:
+        found.append(f"start:{_hash(session)}:{len(text)}:{_hash(text)}")
     if session:
         found.append(title(session))
     return found
@@ -71,9 +68,7 @@ def _is_of_imports(key: str) -> bool:
 
 def is_forgotten(connection: apsw.Connection, memory_id: str, text: str) -> bool:
     """Tell whether the user forgot a memory with this id or text."""
-    found = json.dumps([memory_id, *([_text(text)] if len(text) >= TELLING else [])])
-    sql = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN (SELECT value FROM json_each(?)))"
-    return bool(connection.execute(sql, (found,)).get)
+    return _has_any(connection, _of_memory(memory_id, text))
 
 
 def pieces(text: str) -> set[str]:
@@ -121,7 +116,7 @@ class Gate:
         """Tell whether a memory was forgotten; the titles of its session stay out from then on."""
         if self._is_open:
             return False
-        found = [memory.id, *([_text(memory.text)] if len(memory.text) >= TELLING else [])]
+        found = _of_memory(memory.id, memory.text)
         if memory.trust == "import" and self._any([IMPORTED + key for key in found]):
             return True
         if not self._any(found) and not self._is_longer_version(memory):
@@ -204,8 +199,16 @@ class Gate:
         return self._starts[session]
 
     def _any(self, found: list[str]) -> bool:
-        sql = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN (SELECT value FROM json_each(?)))"
-        return bool(self._connection.execute(sql, (msgspec.json.encode(found).decode(),)).get)
+        return _has_any(self._connection, found)
+
+
+def _of_memory(memory_id: str, text: str) -> list[str]:
+    return [memory_id, _text(text)] if len(text) >= TELLING else [memory_id]
+
+
+def _has_any(connection: apsw.Connection, found: list[str]) -> bool:
+    sql = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN (SELECT value FROM json_each(?)))"
+    return bool(connection.execute(sql, (msgspec.json.encode(found).decode(),)).get)
 
 
 def blanked(value: Any, unwanted: set[str]) -> Any:

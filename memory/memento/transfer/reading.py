@@ -41,7 +41,7 @@ MOST_VALUES: Final = 200_000
 """Values in a line: `meta` and `why`, which hold most, are limited to a megabyte each."""
 _VALUES_FROM: Final = 1_000_000
 _VALUES_A_BYTE: Final = 16
-"""Values of a whole compressed file: so many do not matter, and beyond them so many to each byte."""
+"""Values that any compressed file may hold, and how many more it may hold for each of its bytes."""
 _BETWEEN: Final = (b",", b"[", b"{")
 _SMALLEST: Final = 16
 """Bytes that an element takes at least, where there are many."""

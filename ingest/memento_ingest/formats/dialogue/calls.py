@@ -72,7 +72,7 @@ def kind_of(tool: str) -> Kind | None:
 
 
 def read_call(tool: str, arguments: object) -> Dialogue | None:
-    """Return what a tool call says to the person; None for a call that is no part of their conversation.
+    """Return what a tool call says to the person; None for a call outside of their conversation.
 
     `arguments` is a decoded JSON value or the text of one.
     """

@@ -1,7 +1,7 @@
 """What the person says in the result of a tool call: answers, notes, approvals, and words with a refusal.
 
 Only a tool that talks to the person, or a result that begins as the agent's own notice of a refusal does, is read so:
-other output may hold the same sentences and is no person's.
+other output may hold the same sentences, which no person wrote.
 """
 
 from __future__ import annotations

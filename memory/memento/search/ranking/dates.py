@@ -98,7 +98,7 @@ class Span(NamedTuple):
         return when.month == self.month and self.day in (0, when.day)
 
     def times(self, days: int, zone: tzinfo | None = None) -> tuple[int, int] | None:
-        """Return start and end (exclusive) in Unix milliseconds; None for more than so many days, or any year.
+        """Return start and end (exclusive) in Unix milliseconds; None for a longer time than this, or any year.
 
         A day begins at midnight in `zone`, or local time.
         """
