@@ -71,6 +71,7 @@ class Ingestion:
         self._on_bytes, self._on_kept, self._on_judged = on_bytes, on_kept, on_judged
         self._forced: Format | None = None if options.format == AUTO else get(options.format)
         self._ignored = NOTHING
+        self._moved: set[Path] = set()
         self.report = Report()
         self.report.notes += [
             f"the format {name} of an installed package cannot be loaded: {why}; upgrade or uninstall the package"
@@ -88,17 +89,27 @@ class Ingestion:
         self.report.unopened = len(found.problems)
         self.report.ignored = found.ignored
         on_total(sum(_size(file.path) for file in found.files))
-        group = self.group()
-        for file in found.files:
-            with self._reported(readable(file.path)):
-                group = self._gather(file.path, self.file(file), group)
+        self._read(found.files)
         if found.standard_input:
+            group = self.group()
             with self._reported(STDIN):
                 group = self._gather(Path(STDIN), self._standard_input(), group)
-        self._commit(group)
+            self._commit(group)
         self._note_all_read()
         self.report.seconds = time.monotonic() - started
         return self.report
+
+    def _read(self, files: Sequence[File]) -> None:
+        """Read files and commit what they hold; those that another process read at the same time once more."""
+        group = self.group()
+        for file in files:
+            with self._reported(readable(file.path)):
+                group = self._gather(file.path, self.file(file), group)
+        self._commit(group)
+        if self._moved:
+            again = [file for file in files if file.path in self._moved]
+            self._moved.clear()
+            self._read(again)
 
     def _note_all_read(self) -> None:
         """Let answers go without a note where a backup was restored and nothing is left to be read since."""
@@ -131,16 +142,19 @@ class Ingestion:
         for batch in batches:
             group.add(name, batch)
             if group.full:
-                refused = self._commit(group)
+                unwritten = self._commit(group)
                 group = self.group()
-                if name in refused:  # what comes behind it must wait until it can be written
+                if name in unwritten:  # what comes after it must wait until it is written
                     break
         return group
 
-    def _commit(self, group: Group) -> dict[Path, str]:
-        refused = group.commit()
+    def _commit(self, group: Group) -> set[Path]:
+        """Commit a group; return the files of it that were not written."""
+        refused, moved = group.commit()
         self.report.problems += [(readable(path), problem) for path, problem in refused.items()]
-        return refused
+        self.report.kept -= sum(moved.values())  # they are counted when they are read again
+        self._moved.update(moved)
+        return {*refused, *moved}
 
     def file(self, found: File) -> Iterator[Batch]:
         """Read one file; yield its batches, to be committed in this order. Raises OSError."""
@@ -173,7 +187,7 @@ class Ingestion:
                 self.report.unrecognised.append(where)
                 state = file.unrecognised()
                 if head and (file.known is None or replace(file.known, state={}) != state):
-                    yield Batch(state)
+                    yield Batch(state, restart=True)  # nothing is accounted for of what stands here now
 
     def _is_unchanged(self, file: SourceFile) -> bool:
         known = file.known

@@ -63,11 +63,12 @@ class Gathered:
         return len(self.memories) >= BATCH_MESSAGES or self.bytes >= BATCH_BYTES or self.spans >= BATCH_SPANS
 
     def flush(
-        self, source: SourceState, *, renamed_from: str = "", restart: bool = False, remembered: bool = True
+        self, source: SourceState, *, renamed_from: str = "", after: int | None = None, remembered: bool = True
     ) -> Batch:
         """Return it as a batch that brings the source to this state, and begin anew.
 
-        The ledger takes what lies before the state's offset, and nothing that will be read again.
+        `after` is the offset that reading went on from, None for the source's beginning. The ledger takes what lies
+        before the state's offset, and nothing that will be read again.
         """
         batch = Batch(
             source,
@@ -77,7 +78,8 @@ class Gathered:
             self.titles,
             self.inactive,
             renamed_from,
-            restart,
+            after is None,
+            after,
             self.follows,
             remembered,
         )

@@ -9,14 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from memento.errors import MementoError, RowRefused
+from memento.errors import MementoError, RowRefused, SourceMoved
 from memento.storage.capture import Batch
 
 FULL_FILES: Final = 512
 FULL_MESSAGES: Final = 1_000
 FULL_CHARACTERS: Final = 8 * 1024 * 1024
+
+
+class Unwritten(NamedTuple):
+    """Files of a group that were not written."""
+
+    refused: dict[Path, str]
+    """Those that cannot be, and why."""
+    moved: dict[Path, int]
+    """Those that another process brought further since they were read, and how many memories that leaves unwritten."""
 
 
 @dataclass(slots=True)
@@ -46,28 +55,35 @@ class Group:
         """Tell whether it holds a file, under whatever name: the store knows of that only after the commit."""
         return (device, inode) in self._identities
 
-    def commit(self) -> dict[Path, str]:
-        """Write everything and begin anew; return the files that could not be written, and why.
+    def commit(self) -> Unwritten:
+        """Write everything and begin anew; return the files that were not written.
 
         Raises StoreError when the store cannot be written: then nothing, or the first of the files, is in it.
         """
         files, self._files, self._identities = self._files, {}, set()
         self._messages = self._characters = 0
-        if not files:
-            return {}
-        if not self._try([batch for batches in files.values() for batch in batches]):
-            return {}
-        refused = {path: self._try(batches) for path, batches in files.items()}
-        return {path: problem for path, problem in refused.items() if problem}
+        unwritten = Unwritten({}, {})
+        if files and self._try([batch for batches in files.values() for batch in batches]) is not None:
+            for path, batches in files.items():
+                problem = self._try(batches)
+                if isinstance(problem, SourceMoved):
+                    unwritten.moved[path] = sum(len(batch.memories) for batch in batches)
+                elif problem is not None:
+                    unwritten.refused[path] = _reason(problem)
+        return unwritten
 
-    def _try(self, batches: Sequence[Batch]) -> str:
-        """Write batches; return why they were refused, or an empty text."""
+    def _try(self, batches: Sequence[Batch]) -> Exception | None:
+        """Write batches; return why they were not written, None when they were."""
         try:
             self.write(batches)
-        except RowRefused as error:
-            return str(error)
+        except (RowRefused, SourceMoved) as error:
+            return error
         except (MementoError, MemoryError):
             raise
         except Exception as error:  # a value of a kind that no row holds: of this file, whatever the file
-            return f"{type(error).__name__}: {error}"
-        return ""
+            return error
+        return None
+
+
+def _reason(problem: Exception) -> str:
+    return str(problem) if isinstance(problem, RowRefused) else f"{type(problem).__name__}: {problem}"

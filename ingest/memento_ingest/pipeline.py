@@ -64,7 +64,7 @@ def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:
         source.stream.seek(start.offset)
         source.on_bytes(start.offset)
     end = start.offset if start else 0
-    gathered, restart = Gathered(), start is None
+    gathered, after = Gathered(), start.offset if start else None
     unterminated: Checkpoint | None = None
     for line in read_lines(source.stream, end):
         end = line.end
@@ -73,23 +73,24 @@ def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:
             unterminated = parser.checkpoint()
         source.judge.take(_spans(parser, line), gathered)
         if gathered.full:
-            yield _batch(source, gathered, format_.name, unterminated or parser.checkpoint(), restart)
-            restart = False
+            reached = unterminated or parser.checkpoint()
+            yield _batch(source, gathered, format_.name, reached, after)
+            after = reached.offset
     checkpoint = unterminated or parser.checkpoint()
     source.judge.take(parser.finish(), gathered)
-    yield _batch(source, gathered, format_.name, checkpoint, restart, complete_at=end)
+    yield _batch(source, gathered, format_.name, checkpoint, after, complete_at=end)
 
 
 def _document(source: Source, format_: DocumentFormat) -> Iterator[Batch]:
-    gathered, end, restart = Gathered(), 0, True
+    gathered, end, after = Gathered(), 0, None
     for span in format_.read(source.stream, source.info):
         end = span.offset + span.length
         source.on_bytes(span.length)
         source.judge.take([span], gathered)
         if gathered.full:
-            yield _batch(source, gathered, format_.name, Checkpoint(end, {}), restart)
-            restart = False
-    yield _batch(source, gathered, format_.name, Checkpoint(end, {}), restart, complete_at=end)
+            yield _batch(source, gathered, format_.name, Checkpoint(end, {}), after)
+            after = end
+    yield _batch(source, gathered, format_.name, Checkpoint(end, {}), after, complete_at=end)
 
 
 def _database(source: Source, format_: DatabaseFormat) -> Iterator[Batch]:
@@ -98,15 +99,16 @@ def _database(source: Source, format_: DatabaseFormat) -> Iterator[Batch]:
     start = _resume(source, format_.name)
     source.file.stamp_log()
     reader = format_.reader(source.info, start)
-    gathered, restart = Gathered(), start is None
+    gathered, after = Gathered(), start.offset if start else None
     for span in reader.spans():
         source.on_bytes(span.length)
         source.judge.take([span], gathered)
         if gathered.full:
-            yield _batch(source, gathered, format_.name, reader.checkpoint(), restart)
-            restart = False
+            reached = reader.checkpoint()
+            yield _batch(source, gathered, format_.name, reached, after)
+            after = reached.offset
     checkpoint = reader.checkpoint()
-    yield _batch(source, gathered, format_.name, checkpoint, restart, complete_at=checkpoint.offset)
+    yield _batch(source, gathered, format_.name, checkpoint, after, complete_at=checkpoint.offset)
 
 
 def _resume(source: Source, format_name: str) -> Checkpoint | None:
@@ -140,7 +142,7 @@ def _batch(
     gathered: Gathered,
     format_name: str,
     checkpoint: Checkpoint,
-    restart: bool,
+    after: int | None,
     complete_at: int | None = None,
 ) -> Batch:
     file = source.file
@@ -149,4 +151,4 @@ def _batch(
     judge = source.judge
     found = {**without_secrets(checkpoint.state, judge.policy), YIELD: [judge.messages, judge.empty_records]}
     state = file.state(format_name, Checkpoint(checkpoint.offset, found), judge.last_event, complete_at)
-    return gathered.flush(state, renamed_from=file.renamed_from, restart=restart)
+    return gathered.flush(state, renamed_from=file.renamed_from, after=after)

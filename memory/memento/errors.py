@@ -14,7 +14,8 @@
         ├── StoreDeleted            1   the file was deleted while it was in use
         ├── StoreRestored           1   the file was damaged and has just been restored: try again
         ├── BackupDamaged           1   a backup does not give back what was put in
-        └── RowRefused              1   one row breaks a rule of the schema; the store is sound
+        ├── RowRefused              1   one row breaks a rule of the schema; the store is sound
+        └── SourceMoved             1   another reader brought a source further: it is read again
 
 `memento_ingest` adds UnknownFormat and UnknownAgent (UsageError), SettingsError, AlreadyRunning and CannotListen (1).
 
@@ -35,6 +36,7 @@ __all__ = [
     "ModelMissing",
     "PolicyError",
     "RowRefused",
+    "SourceMoved",
     "StoreBusy",
     "StoreCorrupt",
     "StoreError",
@@ -107,3 +109,7 @@ class BackupDamaged(StoreError):
 
 class RowRefused(StoreError):
     """One row breaks a rule of the schema; the store itself is sound, and other rows can be written."""
+
+
+class SourceMoved(StoreError):
+    """A source's row is no longer as it was when reading went on from it: the source is to be read again from there."""

@@ -120,3 +120,19 @@ def test_sources_count_what_is_not_understood(memento: Cli, tmp_path: Path) -> N
     memento("ingest", tmp_path / ".codex", "--no-embed", code=4)
     [codex] = [one for one in memento("sources").json if one["agent"] == "codex"]
     assert (codex["files"], codex["without_messages"], codex["unrecognised"]) == (2, 1, 1)
+
+
+def test_an_unrecognised_file_in_the_place_of_a_transcript_has_an_account_of_its_own(
+    memento: Cli, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "t" / "a.jsonl", prompt("We decided to paint the pier blue."))
+    memento("ingest", path.parent, "--no-embed")
+    [(offset, accounted)] = memento.accounts()
+    assert offset == accounted == path.stat().st_size
+    path.unlink()
+    path.write_text('{"type": "user", "uu')
+    memento("ingest", path.parent, "--no-embed", code=3)
+    assert memento.accounts() == [(0, 0)]
+    write(path, prompt("We decided to paint the pier green."))
+    memento("ingest", path.parent, "--no-embed")
+    assert memento.accounts() == [(path.stat().st_size, path.stat().st_size)]

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from memento.storage.capture import Batch
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.formats.registry import UnknownFormat
+from memento_ingest.report import Report
 
 if TYPE_CHECKING:
     from tests.ingest.conftest import Ingest, Stores, Transcript
@@ -314,3 +316,49 @@ def test_any_order_of_changes(
     source.names[-1].write_bytes(b"".join(conversation))
     ingest.run(folder)
     assert ingest.rows() == stores.rows_of_one_run([source.names[-1]])
+
+
+def test_a_renamed_file_and_a_copy_under_its_old_name_are_two(ingest: Ingest, session: Path) -> None:
+    ingest.run(session.parent)
+    before = ingest.rows()
+    [(_, offset, _)] = ingest.accounts()
+    renamed = session.rename(session.with_name("a.jsonl"))
+    shutil.copy(renamed, session)
+    assert ingest.run(session.parent).problems == []
+    assert {(path, read) for path, read, _ in ingest.accounts()} == {(str(renamed), offset), (str(session), offset)}
+    assert ingest.rows() == before
+
+
+def test_much_is_added_to_a_renamed_file(ingest: Ingest, session: Path, transcript: Transcript) -> None:
+    ingest.run(session)
+    renamed = session.rename(session.with_name("a.jsonl"))
+    with renamed.open("ab") as file:
+        file.writelines(transcript.user(f"We decided that rule {number} holds.") for number in range(2_500))
+    assert ingest.run(renamed).stored == 2_500
+    assert [path for path, _, _ in ingest.accounts()] == [str(renamed)]
+
+
+def test_two_readers_of_one_growing_file_account_for_it_once(
+    ingest: Ingest, session: Path, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest.run(session)
+    more = [transcript.user(f"We decided that rule {number} holds.") for number in range(3)]
+    with session.open("ab") as file:
+        file.writelines(more[:2])
+    commit = ingest.store.commit
+    others: list[Report] = []
+
+    def after_another(*batches: Batch) -> Any:
+        """Let another process read the file, which has grown since, before this one commits."""
+        if not others:
+            with session.open("ab") as file:
+                file.write(more[2])
+            monkeypatch.setattr(ingest.store, "commit", commit)
+            others.append(ingest.run(session))
+            monkeypatch.setattr(ingest.store, "commit", after_another)
+        return commit(*batches)
+
+    monkeypatch.setattr(ingest.store, "commit", after_another)
+    report = ingest.run(session)
+    assert (report.problems, report.stored, others[0].stored) == ([], 0, 3)
+    assert [offset for _, offset, _ in ingest.accounts()] == [session.stat().st_size]

@@ -81,22 +81,25 @@ class CaptureWorker:
             return False
         group = self.ingestion.group()
         until = time.monotonic() + SLICE_SECONDS
-        ended: list[_Job] = []
+        taken: list[tuple[_Job, bool]] = []
         try:
             while job := self._next(group):
-                if self._read(job, group, until):
-                    ended.append(job)
+                taken.append((job, self._read(job, group, until)))
                 if group.full or time.monotonic() >= until:
                     break
-            refused = group.commit()
+            refused, moved = group.commit()
         except MementoError:
             self.forget_queue()
             raise
-        for job in ended:
-            if job.file.path not in refused:
+        for job, ended in taken:
+            if job.file.path in moved:
+                self._dequeue(job.file.path)
+                self._live.append(_Job(job.file, job.is_live))
+            elif ended and job.file.path not in refused:
                 self._finished(job)
         for path, problem in refused.items():
-            self._drop(path, problem)
+            self._dequeue(path)  # its offset must not pass what is missing
+            self._failed(path, problem)
         return True
 
     def _next(self, group: Group) -> _Job | None:
@@ -145,12 +148,11 @@ class CaptureWorker:
         self.ingestion.report.unrecognised.clear()
         self.ingestion.report.without_messages.clear()
 
-    def _drop(self, path: Path, problem: str) -> None:
-        """Read no further of a file that could not be written: its offset must not pass what is missing."""
+    def _dequeue(self, path: Path) -> None:
+        """Read no further of a file that was begun and not written."""
         for queue in (self._begun, self._backlog):
             for job in [job for job in queue if job.file.path == path]:
                 queue.remove(job)
-        self._failed(path, problem)
 
     def _failed(self, path: Path, problem: str) -> None:
         self._queued.discard(path)

@@ -35,6 +35,8 @@ class Batch:
     """The path under which the source was known before."""
     restart: bool = False
     """The source is read from its beginning again: what was accounted for it so far is void."""
+    after: int | None = None
+    """The offset at which its row must still stand, since reading went on from there; None: any will do."""
     follows: Sequence[str] = ()
     """Paths of other sources that hold what these bytes only point to."""
     remembered: bool = True
@@ -44,8 +46,8 @@ class Batch:
 def commit(database: Database, *batches: Batch, generation: int = 0) -> Counts:
     """Write batches, in their order, in one transaction and return how their memories met the store.
 
-    Raises StoreRestored when another file has taken the place of the database since `generation`: the offsets that the
-    batches go on from were not its own.
+    Raises SourceMoved when a source's row no longer stands where a batch goes on from, and StoreRestored when another
+    file has taken the place of the database since `generation`: the offsets that the batches go on from were another's.
     """
     with database.write() as connection:
         if database.generation != generation and any(batch.source for batch in batches):
@@ -102,7 +104,7 @@ def _account(connection: apsw.Connection, batch: Batch, source: SourceState) -> 
         if batch.defects:
             sources.quarantine(connection, sources.number(connection, source), batch.defects)
         return
-    number, is_new = sources.save(connection, source, batch.renamed_from)
+    number, is_new = sources.save(connection, source, batch.renamed_from, batch.after)
     sources.attribute(connection, number, [memory.id for memory in batch.memories], from_start=is_new or batch.restart)
     if not is_new:
         if batch.restart:

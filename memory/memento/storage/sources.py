@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import apsw
 
+from memento.errors import SourceMoved
 from memento.storage import ignored
 from memento.storage.tombstones import Gate
 from memento.times import now_ms
@@ -115,7 +116,10 @@ _BY_PATH: Final = f"SELECT {_COLUMNS} FROM sources WHERE path = ?"
 _BY_IDENTITY: Final = f"SELECT {_COLUMNS} FROM sources WHERE device = ? AND inode = ?"
 _MARKS: Final = ", ".join("?" * (len(_NAMES) + 1))
 _ADD: Final = f"INSERT INTO sources ({_COLUMNS}, last_read) VALUES ({_MARKS}) ON CONFLICT (path) DO NOTHING"
-_RENEW: Final = f"UPDATE sources SET ({_COLUMNS}, last_read, error) = ({_MARKS}, NULL) WHERE path = ? RETURNING num"
+_RENEW: Final = (
+    f"UPDATE sources SET ({_COLUMNS}, last_read, error) = ({_MARKS}, NULL) "
+    "WHERE path = ? AND offset = ifnull(?, offset) RETURNING num"
+)
 
 
 def follow(connection: apsw.Connection, paths: Sequence[str]) -> None:
@@ -149,16 +153,32 @@ class Saved(NamedTuple):
     is_new: bool
 
 
-def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "") -> Saved:
-    """Write a source's state inside the caller's transaction."""
+def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "", after: int | None = None) -> Saved:
+    """Write a source's state inside the caller's transaction.
+
+    Raises SourceMoved unless its row stands at the offset `after`, which reading went on from: another process may read
+    the same files, and the row of a renamed file may have become another file's. None: any offset will do.
+    """
     if renamed_from not in ("", source.path):
-        connection.execute("DELETE FROM sources WHERE path = ?", (source.path,))
-        connection.execute("UPDATE sources SET path = ? WHERE path = ?", (source.path, renamed_from))
+        _rename(connection, source, renamed_from)
     values = _values(connection, source)
-    connection.execute(_ADD, values)
-    if connection.changes():
-        return Saved(connection.last_insert_rowid(), is_new=True)
-    return Saved(connection.execute(_RENEW, (*values, source.path)).get, is_new=False)
+    if after is None:
+        connection.execute(_ADD, values)
+        if connection.changes():
+            return Saved(connection.last_insert_rowid(), is_new=True)
+    saved = connection.execute(_RENEW, (*values, source.path, after)).get
+    if saved is None:
+        raise SourceMoved(f"{source.path} was read further by another process")
+    return Saved(saved, is_new=False)
+
+
+def _rename(connection: apsw.Connection, source: SourceState, old: str) -> None:
+    """Give a file's row its new path; nothing happens once that is done, or when the row is another file's by now."""
+    which = (old, source.device, source.inode)
+    found = connection.execute("SELECT num FROM sources WHERE path = ? AND device = ? AND inode = ?", which).get
+    if found is not None:
+        connection.execute("DELETE FROM sources WHERE path = ?", (source.path,))
+        connection.execute("UPDATE sources SET path = ? WHERE num = ?", (source.path, found))
 
 
 def number(connection: apsw.Connection, source: SourceState) -> int:
