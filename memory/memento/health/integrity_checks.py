@@ -11,6 +11,7 @@ from memento.counted import counted
 from memento.health.examination import Check, Finding, Patient, Remedy, broken
 from memento.storage import integrity, schema, snapshot
 from memento.storage.database import Database
+from memento.storage.transactions import one_moment
 
 if TYPE_CHECKING:
     from memento.search.index.vector_file import VectorFile
@@ -24,7 +25,7 @@ _SHOWN: Final = 20
 
 
 def _schema(patient: Patient) -> Iterator[Finding]:
-    with patient.database.read() as connection, schema.one_moment(connection):
+    with patient.database.read() as connection, one_moment(connection):
         differing = schema.differences(connection)
     remedy = Remedy.SCHEMA if all(one.is_derived for one in differing) else Remedy.RESTORE
     for one in differing[:_SHOWN]:

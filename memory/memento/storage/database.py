@@ -27,6 +27,7 @@ from memento.storage.journal_mode import choose_journal
 from memento.storage.migrations import is_outdated, migrate, refuse_foreign
 from memento.storage.private_file import create_private, make_private, not_opened
 from memento.storage.swap import Identity
+from memento.storage.transactions import one_moment
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 60.0
@@ -190,8 +191,9 @@ class Database:
             connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-            refuse_foreign(connection)  # before anything that would change the file
-            schema.check(connection)  # and before anything that would run what a file from elsewhere holds
+            with one_moment(connection):  # before anything that changes the file, or runs what it holds
+                refuse_foreign(connection)
+                schema.check(connection)
             choose_journal(connection, self.path, BUSY_SECONDS)
             for _ in connection.execute(_PRAGMAS):
                 pass  # some answer with a row, and apsw goes on behind it only when asked to

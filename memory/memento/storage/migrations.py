@@ -12,6 +12,7 @@ import apsw
 
 from memento import killpoints
 from memento.errors import StoreTooNew
+from memento.storage.transactions import one_moment
 
 APPLICATION_ID: Final = 0x4D_6D_74_6F
 """`Mmto` in ASCII."""
@@ -310,15 +311,9 @@ def _claims(connection: apsw.Connection) -> tuple[int, int, int]:
 
     By pragmas, not by the table-valued functions of the same names: a file may hold a view called like one.
     """
-    begins = not connection.in_transaction
-    if begins:
-        connection.execute("BEGIN")
-    try:
+    with one_moment(connection):
         objects = connection.execute("SELECT count(*) FROM sqlite_master").get
         return _pragma(connection, "application_id"), _pragma(connection, "user_version"), int(objects or 0)
-    finally:
-        if begins:
-            connection.execute("ROLLBACK")
 
 
 def _pragma(connection: apsw.Connection, name: str) -> int:

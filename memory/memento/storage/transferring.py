@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 import apsw
+
+from memento.storage.filters import AMONG
 
 _ONLY_MEMORY: Final = (
     "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, meta, "
@@ -16,16 +18,6 @@ _OFFSET: Final = (
     "path", "format", "device", "inode", "head_length", "hex(head_hash)", "hex(marker_hash)", "offset", "open_bytes",
     "size", "modified", "state",
 )  # fmt: skip
-
-
-@contextmanager
-def one_moment(connection: apsw.Connection) -> Iterator[None]:
-    """Show the store as it was when this began, whatever is written meanwhile."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def forgotten(connection: apsw.Connection) -> Iterator[str]:
@@ -59,9 +51,8 @@ def supersede(connection: apsw.Connection, memory: str, by: str) -> None:
 
 def attested(connection: apsw.Connection, ids: Sequence[str]) -> frozenset[str]:
     """Return those of these memories that are stored as someone's own word: not as imported."""
-    found = connection.execute(
-        f"SELECT id FROM memories WHERE id IN ({', '.join('?' * len(ids))}) AND trust <> 'import'", tuple(ids)
-    )
+    sql = f"SELECT id FROM memories WHERE id {AMONG} AND trust <> 'import'"
+    found = connection.execute(sql, (json.dumps(list(ids)),))
     return frozenset(str(memory) for (memory,) in found)
 
 

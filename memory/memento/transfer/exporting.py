@@ -13,6 +13,7 @@ from memento.errors import UsageError
 from memento.link_key import link_key
 from memento.storage import ignored, transferring, vectors
 from memento.storage.stored_json import mapping, texts
+from memento.storage.transactions import one_moment
 from memento.store import MemoryStore
 from memento.times import iso, now_ms
 from memento.transfer import lines
@@ -39,7 +40,7 @@ def export(store: MemoryStore, path: Path | None, *, sources: bool = False, forc
             yield record
         yield {"end": {"memories": written}}
 
-    with store.database.read() as connection, transferring.one_moment(connection):
+    with store.database.read() as connection, one_moment(connection):
         if path:
             lines.write(path, counted(connection), link_key(store.path.parent))
         else:
