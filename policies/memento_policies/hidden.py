@@ -22,16 +22,23 @@ _WRITTEN: Final = (
     rb"|\\+u(?:200[b-fB-F]|202[a-eA-E]|206[0-9a-fA-F]|[fF][eE][fF][fF]|00[aA][dD]|180[eE])"
     rb"|&(?:shy|ZeroWidthSpace|zwnj|zwj|#8203|#x200[bB]);"
 )
-_INSIDE: Final = re.compile(rb"(?:" + _RAW + rb"|" + _WRITTEN + rb")+")
 _SIGNS: Final = (
     r"\x1b|[\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{ad}\x{180e}\x{34f}]"
     r"|\\(?:u001[bB]|x1[bB]|033|e\[|u20[026]|u[fF][eE]|u00[aA]|u180)|&(?:shy|Zero|zw|#8203|#x200)"
 )
 
+_ASCII_SIGNS: Final = (b"\x1b", b"\\", b"&")
+"""What each of `_SIGNS` begins with, where that is ASCII."""
+
 
 @cache
 def _signs() -> Any:
     return compile_pattern(_SIGNS)
+
+
+@cache
+def _inside() -> re.Pattern[bytes]:
+    return re.compile(rb"(?:" + _RAW + rb"|" + _WRITTEN + rb")+")
 
 
 class Bared(NamedTuple):
@@ -54,13 +61,15 @@ class Bared(NamedTuple):
 
 def bare(data: bytes) -> Bared | None:
     """Return the text without what is hidden inside its words; None when nothing is."""
+    if data.isascii() and not any(sign in data for sign in _ASCII_SIGNS):  # a hook compiles no pattern for it then
+        return None
     if not _signs().search(data):
         return None
     pieces: list[bytes] = []
     starts: list[int] = []
     origins: list[int] = []
     position = length = 0
-    for match in _INSIDE.finditer(data):
+    for match in _inside().finditer(data):
         if match.start() > position:
             pieces.append(data[position : match.start()])
             starts.append(length)

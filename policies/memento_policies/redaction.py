@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from re import Match, compile as compile_marker
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import re2
 
 from memento_policies import hidden
-from memento_policies.checks import CHECKS
 from memento_policies.patterns import PatternSet, compile_pattern
 from memento_policies.randomness import entropy
-from memento_policies.reaches import REACHES
 from memento_policies.sieve import Sieve
 from memento_policies.text import encode
 
 if TYPE_CHECKING:  # the schema needs pydantic, which the plain rules do without
     from memento_policies import plain_rules as plain, schema
     from memento_policies.needs import Need
+    from memento_policies.reaches import Reach
 
     AnyRules = schema.RedactionFile | plain.Rules
     AnyRule = schema.RedactionRule | plain.Rule
@@ -182,27 +181,25 @@ class _CompiledRule:
     def __init__(self, rule: AnyRule) -> None:
         self.kind = rule.kind
         self._rule = rule
-        self._check = CHECKS[rule.check] if rule.check else None
-        self._reach = REACHES[rule.reach] if rule.reach else None
-        self._compiled: _Patterns | None = None
+        self._compiled: _Compiled | None = None
 
     def find(self, data: bytes) -> Iterable[tuple[int, int]]:
         """Yield (start, end) of each secret that has enough entropy, passes the check and is not allowed."""
-        patterns = self._compiled or self._compile()
+        compiled = self._compiled or self._compile()
         last = 0
-        for match in patterns.whole.finditer(data):
-            found = self._span(match, data, last)
+        for match in compiled.whole.finditer(data):
+            found = self._span(match, data, last, compiled.reach)
             if not found:
                 continue
             start, end = found
-            if self._is_secret(data[start:end], data[max(0, match.start() - _NAME) : start], patterns):
+            if self._is_secret(data[start:end], data[max(0, match.start() - _NAME) : start], compiled):
                 last = end
                 yield start, end
 
-    def _span(self, match: Any, data: bytes, last: int) -> tuple[int, int] | None:
+    def _span(self, match: Any, data: bytes, last: int, reach: Reach | None) -> tuple[int, int] | None:
         """Return where the secret of a match is; None when there is none, or it lies in the one before."""
-        if self._reach:
-            found = self._reach(data, match.start(), match.end()) if match.start() >= last else None
+        if reach:
+            found = reach(data, match.start(), match.end()) if match.start() >= last else None
             return found if found and found[0] < found[1] and found[1] > last else None
         spans = [match.span(group) for group in range(1, match.re.groups + 1)]
         start, end = next((span for span in spans if span != _UNSET), match.span())
@@ -210,25 +207,34 @@ class _CompiledRule:
             end = _REST.match(data, end).end()  # type: ignore[union-attr]
         return (start, end) if start < end else None
 
-    def _compile(self) -> _Patterns:
+    def _compile(self) -> _Compiled:
+        # Imported here: their patterns take 5 ms to compile, and the text of a hook seldom makes a rule a candidate.
+        from memento_policies.checks import CHECKS
+        from memento_policies.reaches import REACHES
+
         rule = self._rule
-        whole = compile_pattern(rule_pattern(rule))
-        self._compiled = _Patterns(
-            whole, [compile_pattern(one) for one in rule.allow], [compile_pattern(one) for one in rule.unless]
+        self._compiled = _Compiled(
+            compile_pattern(rule_pattern(rule)),
+            REACHES[rule.reach] if rule.reach else None,
+            CHECKS[rule.check] if rule.check else None,
+            [compile_pattern(one) for one in rule.allow],
+            [compile_pattern(one) for one in rule.unless],
         )
         return self._compiled
 
-    def _is_secret(self, secret: bytes, before: bytes, patterns: _Patterns) -> bool:
+    def _is_secret(self, secret: bytes, before: bytes, compiled: _Compiled) -> bool:
         return (
             entropy(secret) >= self._rule.entropy
-            and (self._check is None or self._check(secret))
-            and not any(allowed.fullmatch(secret) for allowed in patterns.allow)
-            and not any(excluded.search(before) for excluded in patterns.unless)
+            and (compiled.check is None or compiled.check(secret))
+            and not any(allowed.fullmatch(secret) for allowed in compiled.allow)
+            and not any(excluded.search(before) for excluded in compiled.unless)
         )
 
 
-class _Patterns(NamedTuple):
+class _Compiled(NamedTuple):
     whole: Any
+    reach: Reach | None
+    check: Callable[[bytes], bool] | None
     allow: list[Any]
     unless: list[Any]
 

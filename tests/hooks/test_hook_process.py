@@ -21,6 +21,7 @@ SHARED_FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / 
 FIXTURES = sorted(SHARED_FIXTURES.glob("*/*.json"))
 PROMPT = {"hook_event_name": "UserPromptSubmit", "session_id": "s" * 20, "transcript_path": None, "prompt": "hello"}
 HEAVY = "typer pydantic yaml numpy onnxruntime rich msgspec dataclasses apsw click importlib.resources".split()
+HEAVY += ["memento_policies.checks", "memento_policies.reaches"]  # many patterns: only for what may be a secret
 
 
 @pytest.mark.skipif(not FIXTURES, reason="the shared sample payloads are not here")
