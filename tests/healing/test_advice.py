@@ -146,7 +146,6 @@ def test_hooks_that_were_changed(used: Home) -> None:
     assert found["level"] == "broken"
     assert used.run(commands(found["advice"])[0]).returncode == 0
     assert used.finding("hooks")["level"] == "ok"
-    used.run("memento jobs run full-health")
 
 
 def test_full_health_says_what_doctor_says(used: Home) -> None:

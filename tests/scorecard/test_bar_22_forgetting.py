@@ -171,8 +171,6 @@ def ways_back(world: World) -> Iterator[tuple[str, Callable[[], None]]]:
     def restored(backup: Backup) -> Callable[[], None]:
         def run() -> None:
             roll_back(config.db_path, "", [backup], take_over=False)
-            for aside in config.home.glob("memory.db.damaged-*"):
-                aside.unlink()
             with world.open() as store:
                 world.read(store, world.transcript, world.other)
 
