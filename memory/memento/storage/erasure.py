@@ -12,15 +12,15 @@ from typing import Any, Final
 import apsw
 
 from memento.storage import counters, ignored, notes, tombstones
+from memento.storage.filters import AMONG
 
 _WORDS: Final = "INSERT INTO memories_fts (memories_fts, rank) VALUES ('secure-delete', ?)"
 """Without it FTS5 only marks what is deleted, until its segments are merged some day."""
-_THESE: Final = "IN (SELECT value FROM json_each(?))"
 _NAMING: Final = 8
 """Characters from which a session's id is taken to name it alone, wherever it occurs."""
 _FOUND: Final = f"""
-SELECT num, id, text, session_id, project, speaker, id NOT {_THESE} FROM memories
-WHERE id {_THESE} OR (trust = 'import' AND id {_THESE})
+SELECT num, id, text, session_id, project, speaker, id NOT {AMONG} FROM memories
+WHERE id {AMONG} OR (trust = 'import' AND id {AMONG})
 """
 _PLACES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("memories", ("text", "tags", "speaker", "project", "session_id", "source", "meta", "why", "collection")),
@@ -88,8 +88,8 @@ def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str]
         tombstones.bury(connection, tombstones.of_imports(own) if is_brought else own)
     rows = [row for row in found if not row[-1]]
     nums = json.dumps([row[0] for row in found])
-    connection.execute(f"DELETE FROM memory_tags WHERE num {_THESE}", (nums,))
-    connection.execute(f"DELETE FROM memories WHERE num {_THESE}", (nums,))
+    connection.execute(f"DELETE FROM memory_tags WHERE num {AMONG}", (nums,))
+    connection.execute(f"DELETE FROM memories WHERE num {AMONG}", (nums,))
     erased = Erased([row[1] for row in found])
     sessions = {str(row[3]) for row in rows} - {""}
     sessions |= _gone(connection, {str(row[3]) for row in found}, "session_id")
@@ -138,7 +138,7 @@ def holders(connection: apsw.Connection, needle: str, *, anywhere: bool = False)
 
 def is_buried(connection: apsw.Connection, keys: Sequence[str]) -> bool:
     """Tell whether these tombstones are there."""
-    there = f"SELECT count(*) FROM tombstones WHERE id {_THESE}"
+    there = f"SELECT count(*) FROM tombstones WHERE id {AMONG}"
     return int(connection.execute(there, (json.dumps(list(keys)),)).get or 0) == len({*keys})
 
 
@@ -163,13 +163,13 @@ def _erase_titles(connection: apsw.Connection, sessions: set[str], keys: set[str
         known = connection.execute("SELECT DISTINCT session_id FROM sessions")
         sessions = sessions | {str(session) for (session,) in known if tombstones.title(str(session)) in keys}
     given = json.dumps(sorted(sessions))
-    gone = connection.execute(f"DELETE FROM sessions WHERE session_id {_THESE} RETURNING title", (given,)).fetchall()
+    gone = connection.execute(f"DELETE FROM sessions WHERE session_id {AMONG} RETURNING title", (given,)).fetchall()
     return [str(title) for (title,) in gone]
 
 
 def _gone(connection: apsw.Connection, values: set[str], column: str) -> set[str]:
     """Return those of a column's values that no memory has any more."""
-    there = f"SELECT {column} FROM memories WHERE {column} {_THESE}"
+    there = f"SELECT {column} FROM memories WHERE {column} {AMONG}"
     return values - {""} - {str(one) for (one,) in connection.execute(there, (json.dumps(sorted(values)),))}
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -85,7 +85,7 @@ def bury(connection: apsw.Connection, found: Iterable[str]) -> None:
 
 def bury_pieces(connection: apsw.Connection, found: Iterable[str]) -> None:
     """Keep pieces of texts out of the quarantine, inside the caller's transaction."""
-    bury(connection, (f"piece:{_hash(piece)}" for piece in found))
+    bury(connection, map(_piece, found))
 
 
 def bury_samples(connection: apsw.Connection, samples: Iterable[str]) -> None:
@@ -95,12 +95,17 @@ def bury_samples(connection: apsw.Connection, samples: Iterable[str]) -> None:
 
 def bury_values(connection: apsw.Connection, values: Iterable[str]) -> None:
     """Keep projects and speakers out of parsers' states, inside the caller's transaction."""
-    bury(connection, (f"value:{_hash(value)}" for value in values))
+    bury(connection, map(_value, values))
 
 
 def holding(sample: str, wanted: set[str]) -> bool:
     """Tell whether a quarantined sample, which may be escaped as JSON is, holds one of these pieces."""
-    return any(text[at : at + PIECE] in wanted for text in _readings(sample) for at in range(len(text) - PIECE + 1))
+    return any(window in wanted for window in _windows(sample))
+
+
+def are_forgotten(text: str, buried: Set[str]) -> bool:
+    """Tell whether a text, which may be escaped as JSON is, is one of these tombstones' or holds a piece of theirs."""
+    return bool(text) and (_text(text) in buried or any(_piece(window) in buried for window in _windows(text)))
 
 
 class Gate:
@@ -129,7 +134,7 @@ class Gate:
         """Let a memory in again that is explicitly remembered."""
         if self._is_open:
             return
-        own = {memory.id, _text(memory.text), *(f"piece:{_hash(piece)}" for piece in pieces(memory.text))}
+        own = {memory.id, _text(memory.text), *map(_piece, pieces(memory.text))}
         own |= {*of_imports(own)}
         self._connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in own])
         self._connection.execute(
@@ -140,7 +145,7 @@ class Gate:
     def took(self, memory: NewMemory) -> None:
         """Let the project and the speaker of a memory that was stored into parsers' states again."""
         if self._holds_values():
-            lifted = [(f"value:{_hash(value)}",) for value in (memory.project, memory.speaker) if value]
+            lifted = [(_value(value),) for value in (memory.project, memory.speaker) if value]
             self._connection.executemany("DELETE FROM tombstones WHERE id = ?", lifted)
 
     def refuses_title(self, session: str) -> bool:
@@ -149,21 +154,20 @@ class Gate:
 
     def refuses_any(self, folders: Iterable[str]) -> bool:
         """Tell whether one of these folders is a project that was forgotten."""
-        return self._holds_values() and self._any([f"value:{_hash(folder)}" for folder in folders])
+        return self._holds_values() and self._any([*map(_value, folders)])
 
     def sample(self, sample: str) -> str:
         """Return what may be stored of a quarantined sample: nothing, where it holds what was forgotten."""
         if self._is_open or not sample:
             return sample
-        windows = (text[at : at + PIECE] for text in _readings(sample) for at in range(len(text) - PIECE + 1))
-        return "" if self._any([_text(sample), *{f"piece:{_hash(window)}" for window in windows}]) else sample
+        return "" if self._any([_text(sample), *{_piece(window) for window in _windows(sample)}]) else sample
 
     def state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a parser's state without the projects and speakers that were forgotten."""
         if not self._holds_values():
             return state
-        texts = {value: f"value:{_hash(value)}" for value in strings(state)}
-        without: Mapping[str, Any] = blanked(state, {value for value, key in texts.items() if self._any([key])})
+        unwanted = {value for value in {*strings(state)} if self._any([_value(value)])}
+        without: Mapping[str, Any] = blanked(state, unwanted)
         return without
 
     def _holds_values(self) -> bool:
@@ -175,13 +179,13 @@ class Gate:
     def _is_longer_version(self, memory: NewMemory) -> bool:
         """Tell whether a text begins with one of its session that was forgotten."""
         starts = self._starts_of(memory.session_id) if memory.session_id else {}
-        begun, end = blake2b(digest_size=HASH_BYTES), 0
+        beginning, end = blake2b(digest_size=HASH_BYTES), 0
         for length in sorted(starts):
             if length > len(memory.text):
                 return False
-            begun.update(memory.text[end:length].encode())
+            beginning.update(memory.text[end:length].encode())
             end = length
-            if begun.hexdigest() in starts[length]:
+            if beginning.hexdigest() in starts[length]:
                 return True
         return False
 
@@ -234,6 +238,11 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(one)
 
 
+def _windows(sample: str) -> Iterator[str]:
+    """Yield every piece of a sample, as it is and as JSON would read the texts in it."""
+    return (text[at : at + PIECE] for text in _readings(sample) for at in range(len(text) - PIECE + 1))
+
+
 def _readings(sample: str) -> list[str]:
     """Return a sample as it is, and as JSON would read the texts in it."""
     plain = _ESCAPE.sub(_unescaped, sample)
@@ -247,6 +256,14 @@ def _unescaped(match: re.Match[str]) -> str:
 
 def _text(text: str) -> str:
     return f"text:{_hash(text)}"
+
+
+def _piece(piece: str) -> str:
+    return f"piece:{_hash(piece)}"
+
+
+def _value(value: str) -> str:
+    return f"value:{_hash(value)}"
 
 
 def _hash(text: str) -> str:
