@@ -57,6 +57,8 @@ _CLASS = compile_marker(r"\[[^\]]*\]|\\(?=\W)")
 # What can stand before a token, of the scan: the last symbol of what `start` allows.
 _SCANNED_START = r"(?:\b|[_nrtmA-Fa-f0-9])"
 _COUNT = compile_marker(r"\{(\d+)(?:,\d*)?\}")
+_RUN = compile_marker(r"(?:\[[^\]]*\](?:\{\d+\})?)+")
+"""A pattern of classes only: it counts along every word."""
 _TELLING = 3
 _SCANNED = 8
 """Characters of a token's random part that the scan looks at."""
@@ -159,20 +161,28 @@ class Redactor:
 
 
 class _Scan:
-    """Which rules can match, by two automata: words that name a secret, whatever their case, and shapes of secrets.
+    """Which rules can match, by three automata: words that name a secret, runs of characters, and shapes of secrets.
 
     In one, their states would multiply, past any memory that is given to it.
     """
 
     def __init__(self, rules: Sequence[AnyRule]) -> None:
-        named = [bool(rule.keywords or rule.near or (rule.scan or "").startswith("(?i)")) for rule in rules]
-        self._groups = [[i for i, one in enumerate(named) if one is group] for group in (True, False)]
-        self._sets = [PatternSet([candidate_pattern(rules[i]) for i in group]) for group in self._groups]
+        patterns = [candidate_pattern(rule) for rule in rules]
+        families = [_family(rule, pattern) for rule, pattern in zip(rules, patterns, strict=True)]
+        self._groups = [[i for i, one in enumerate(families) if one == family] for family in sorted(set(families))]
+        self._sets = [PatternSet([patterns[i] for i in group]) for group in self._groups]
 
     def matches(self, data: bytes) -> list[int]:
         """Return the indexes of the rules that can match in `data` (UTF-8 without NUL), ascending."""
         groups = zip(self._groups, self._sets, strict=True)
         return sorted(group[hit] for group, patterns in groups for hit in patterns.matches(data))
+
+
+def _family(rule: AnyRule, pattern: str) -> str:
+    """Return which automaton scans for a rule: that of names (in any case), of runs, or of shapes."""
+    if rule.keywords or rule.near or pattern.startswith("(?i)"):
+        return "name"
+    return "run" if _RUN.fullmatch(pattern) else "shape"
 
 
 class _CompiledRule:

@@ -21,7 +21,6 @@ class Sieve:
         self._pattern = pattern
         self._needs = [(run, [word.encode() for word in words]) for run, words in needs]
         self._chosen: list[int] = []
-        self._same: dict[str, list[int]] = {}
         self._set: PatternSet | None = None
 
     def matches(self, data: bytes) -> list[int]:
@@ -31,12 +30,8 @@ class Sieve:
             return []
         if self._set is None or not set(possible) <= set(self._chosen):
             self._chosen = sorted({*possible, *self._chosen})
-            self._same = {}
-            for index in self._chosen:  # some rules look for the same
-                self._same.setdefault(self._pattern(index), []).append(index)
-            self._set = PatternSet(list(self._same))
-        groups = list(self._same.values())
-        return sorted(index for hit in self._set.matches(data) for index in groups[hit])
+            self._set = PatternSet([self._pattern(index) for index in self._chosen])
+        return [self._chosen[index] for index in self._set.matches(data)]
 
     def _possible(self, data: bytes) -> Sequence[int]:
         if len(data) > MAX_SIFTED:
