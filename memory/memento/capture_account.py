@@ -120,13 +120,7 @@ class CaptureAccount(ABC):
 
     def progress(self) -> Iterator[SourceProgress]:
         """Yield how far every source was read, a page of them in memory at a time."""
-        after = 0
-        while True:
-            with self._database.read() as connection:
-                page, after = accounts.progress(connection, after)
-            yield from page
-            if not after:
-                return
+        return accounts.progress(self._database)
 
     def capture_totals(self) -> CaptureTotals:
         """Return how many sources were read, and what became of all that they hold."""

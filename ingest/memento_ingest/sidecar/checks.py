@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-import apsw
-
 from memento.counted import counted
 from memento.errors import MementoError
 from memento.health import Finding, Patient
@@ -16,7 +14,6 @@ from memento.health.examination import Check, advised, broken
 from memento.jobs.table import JOBS, Job
 from memento.jobs.upkeep import full_health
 from memento.storage import accounts, sources
-from memento.storage.accounts import SourceProgress
 from memento_ingest.hooks.agents import AGENTS
 from memento_ingest.hooks.install import status
 from memento_ingest.sidecar.lock import holder
@@ -35,7 +32,7 @@ def _sidecar(patient: Patient) -> Iterator[Finding]:
 
 def _lag(patient: Patient) -> Iterator[Finding]:
     with patient.database.read() as connection:
-        waiting = waiting_in(_progress(connection), lambda path: sources.find(connection, path, 0, 0))
+        waiting = waiting_in(accounts.progress(patient.database), lambda path: sources.find(connection, path, 0, 0))
     if waiting.stalled:
         listed = "; ".join(waiting.examples[:_NOTABLE])
         number = counted(waiting.stalled, "source has", "sources have")
@@ -43,13 +40,6 @@ def _lag(patient: Patient) -> Iterator[Finding]:
         yield broken(
             text, "start `memento watch`, or run `memento ingest` with these files; `memento status` shows more"
         )
-
-
-def _progress(connection: apsw.Connection) -> Iterator[SourceProgress]:
-    after = -1
-    while after:
-        page, after = accounts.progress(connection, max(0, after))
-        yield from page
 
 
 def _hooks(_patient: Patient) -> Iterator[Finding]:

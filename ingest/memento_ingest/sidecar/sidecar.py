@@ -105,7 +105,8 @@ class Sidecar:
         self._say("stopped")
 
     def _ingestion(self, policy: Policy, store: MemoryStore) -> Ingestion:
-        return Ingestion(policy, Options(live=True), store, on_kept=self._look_where_it_works)
+        on_kept = None if self._given else self._look_where_it_works  # only agents' places depend on the projects
+        return Ingestion(policy, Options(live=True), store, on_kept=on_kept)
 
     def _look_where_it_works(self, memory: NewMemory) -> None:
         """Take note of the project of what was just stored."""
@@ -240,7 +241,9 @@ class Sidecar:
         own += [*folders(self._config.home), *(Path(path) for path in store.followed())]
         if self._given:
             return watched([*self._given, *own], [])
-        return watched(own, agents_places(store.projects()))
+        projects = store.projects()
+        self._projects.update(projects)
+        return watched(own, agents_places(projects))
 
     def _catch_signals(self) -> None:
         def stop(_number: int, _frame: FrameType | None) -> None:

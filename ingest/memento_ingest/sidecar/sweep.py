@@ -7,7 +7,6 @@ comparison is not due yet) is returned again from the time that `read` was told.
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 import time
@@ -65,11 +64,12 @@ class Sweep:
         self.problems = {}
         alive: set[str] = set()
         found: list[Changed] = []
+        due = {key for key, at in self.again.items() if at <= time.monotonic()}
         for path, status in self._files():
             key = os.fspath(path)
             alive.add(key)
             signature = _signature(path, status)
-            if self.done.get(key) != signature or self.again.get(key, math.inf) <= time.monotonic():
+            if self.done.get(key) != signature or key in due:
                 found.append(Changed(path, signature))
         for gone in self.done.keys() - alive:
             del self.done[gone]  # deleting a source never deletes memory; if it comes back it is looked at again

@@ -27,4 +27,4 @@ def config(db: Db = None, json_: AsJson = None) -> None:
     for key, value, origin in effective:
         say(f"{key:<{width}}  {'-' if value in ('', None, []) else value}  ({origin})")
     say("")
-    say(f"folder {settings.home!s}")
+    say(f"folder {settings.home}")

@@ -75,11 +75,12 @@ def sources(db: Db = None, json_: AsJson = None) -> None:
     found: list[dict[str, Any]] = []
     with MemoryStore(config=configured(db)) as store:
         silent, unknown = set(store.without_messages()), set(store.unrecognised())
+        known = {one.path: one for one in store.progress()}
         for place in agents_places(store.projects()):
             if not Path(place.root).exists():
                 continue
             files = {stored_path(readable(path), store.policy): _size(path) for path in files_of(place)}
-            read = [read_of(one, files[one.path]) for one in store.progress() if one.path in files]
+            read = [read_of(known[path], size) for path, size in files.items() if path in known]
             counts = {"files": len(files), "bytes": sum(files.values())}
             counts |= {"files_read": len(read), "bytes_read": sum(read)}
             counts |= {"without_messages": len(silent & files.keys()), "unrecognised": len(unknown & files.keys())}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
@@ -18,6 +18,9 @@ from memento.storage.sources import (
     YIELD,
     Outcome,
 )
+
+if TYPE_CHECKING:
+    from memento.storage.database import Database
 
 _PAGE: Final = 1_000
 _READ: Final = f"(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? AND format <> '{UNRECOGNISED}'"
@@ -102,11 +105,14 @@ class _Ledger:
                 self.unknown_types[name] = self.unknown_types.get(name, 0) + messages
 
 
-def progress(connection: apsw.Connection, after: int = 0) -> tuple[list[SourceProgress], int]:
-    """Return the next page of the sources and the number to go on after, 0 after the last page."""
+def progress(database: Database) -> Iterator[SourceProgress]:
+    """Yield how far every source was read, a page of them in memory at a time."""
     sql = f"SELECT {_COLUMNS} FROM sources WHERE num > ? AND {_READ} ORDER BY num LIMIT ?"
-    rows: list[tuple[Any, ...]] = connection.execute(sql, (after, JOURNAL, _PAGE)).fetchall()
-    return [_progress(row) for row in rows], rows[-1][0] if len(rows) == _PAGE else 0
+    page: list[tuple[Any, ...]] = [(0,)]
+    while page:
+        with database.read() as connection:
+            page = connection.execute(sql, (page[-1][0], JOURNAL, _PAGE)).fetchall()
+        yield from map(_progress, page)
 
 
 def accounts(connection: apsw.Connection, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
