@@ -39,7 +39,8 @@ LIMITS: Final[Mapping[str, int]] = {
 """Characters of each short text. A longer one is cut, and ends in a hash of the whole."""
 TOO_LARGE: Final = {"left_out": "too_large"}
 """Stands in the place of a `meta` or `why` beyond `MAX_JSON` or `MAX_NESTING`."""
-_ID: Final = pattern(r"[0-9a-f]{32}", ASCII)
+ID: Final = pattern(r"[0-9a-f]{32}", ASCII)
+"""A memory's id."""
 _HASH_BYTES: Final = 8
 _REMEMBERED: Final = 512
 """Characters up to which a short text's redaction is remembered."""
@@ -140,7 +141,7 @@ class Admission:
 
 
 def _require_sound(memory: NewMemory) -> None:
-    if not _ID.fullmatch(memory.id):
+    if not ID.fullmatch(memory.id):
         raise Refused("`id` is not 32 hexadecimal digits")
     for name, known in (("role", Role), ("kind", Kind), ("trust", Trust)):
         if getattr(memory, name) not in get_args(known):

@@ -67,7 +67,7 @@ class CaptureAccount(ABC):
         """Take note that every source has been read to its end: after a restore nothing is missing any more."""
         if self.unread_since_restore():
             with self._database.write() as connection:
-                notes.put(connection, notes.RESTORED, "")
+                notes.drop(connection, notes.RESTORED)
 
     def ignored(self) -> Ignored:
         """Return the sessions and projects that ingestion leaves out."""

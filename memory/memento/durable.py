@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 from memento import killpoints
@@ -51,7 +52,7 @@ def private_folder(path: Path) -> None:
 
     `Path.mkdir` gives its mode to the last of them alone. Raises OSError.
     """
-    for missing in reversed([one for one in (path, *path.parents) if not one.is_dir()]):
+    for missing in reversed([*takewhile(lambda one: not one.is_dir(), (path, *path.parents))]):
         try:
             missing.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 _BYTES: Final = 32
 
 Purpose = Literal["backup", "export"]
-"""What is proven, so that the proof of one is none of another."""
+"""What is signed: a signature made for one purpose proves nothing for another."""
 
 
 class Seal:

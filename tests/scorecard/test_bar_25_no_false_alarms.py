@@ -60,7 +60,7 @@ with MemoryStore(embedder=Fake()) as store:
 
 @contextmanager
 def writers(config: Config, count: int, bar: Bar) -> Iterator[None]:
-    """Keep so many processes writing, deleting, embedding and searching in one store."""
+    """Keep `count` processes writing, deleting, embedding and searching in one store."""
     environment = {"MEMENTO_HOME": str(config.home), "HOME": str(config.home), "OMP_NUM_THREADS": "1"}
     started = [
         subprocess.Popen(

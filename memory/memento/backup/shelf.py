@@ -70,7 +70,7 @@ class Shelf:
         return self.folder / f".{target.name}{_LEFT_OVER}-{what}"
 
     def all(self) -> list[Backup]:
-        """Return the backups, the last one taken first; a file whose manifest cannot be read is none."""
+        """Return the backups, the last one taken first; files whose manifest cannot be read are left out."""
         found = []
         for path in self.folder.glob(f"{self.database.stem}-*{SUFFIX}"):
             with suppress(BackupDamaged):

@@ -12,7 +12,7 @@ from memento.narrowing import Filters, to_filter
 from memento.search.query import parse
 from memento.search.terms import terms
 from memento.storage import fulltext, rows
-from memento.storage.filters import where
+from memento.storage.filters import Filter, where
 from memento.store import MemoryStore
 
 CLEAR: Final = 0.6
@@ -53,11 +53,16 @@ def matches(store: MemoryStore, ids: Sequence[str] = (), query: str = "", **filt
     if query:
         found = {**{match.memory.id: match for match in _asked_for(store, query, filters)}, **found}
     elif not within.empty:
-        condition, parameters = where(within)
-        with store.database.read() as connection:
-            selected = rows.select(connection, condition, parameters, "timestamp DESC", EVERY)
-        found = {**{memory.id: Match(memory, "filter") for memory in selected}, **found}
+        found = {**{match.memory.id: match for match in _fitting(store, within)}, **found}
     return sorted(found.values(), key=lambda match: -match.memory.timestamp)
+
+
+def _fitting(store: MemoryStore, within: Filter) -> list[Match]:
+    """Return everything that fits a filter."""
+    condition, parameters = where(within)
+    with store.database.read() as connection:
+        selected = rows.select(connection, condition, parameters, "timestamp DESC", EVERY)
+    return [Match(memory, "filter") for memory in selected]
 
 
 def _asked_for(store: MemoryStore, query: str, filters: Filters) -> list[Match]:
@@ -71,10 +76,7 @@ def _asked_for(store: MemoryStore, query: str, filters: Filters) -> list[Match]:
         with suppress(ModelError):  # without a model, by words alone
             by_meaning = store.nearest(asked.text, CLEAR, asked.filter)
     elif not asked.filter.empty:
-        condition, parameters = where(asked.filter)
-        with store.database.read() as connection:
-            selected = rows.select(connection, condition, parameters, "timestamp DESC", EVERY)
-        return [Match(memory, "filter") for memory in selected]
+        return _fitting(store, asked.filter)
     with store.database.read() as connection:
         memories = rows.by_nums(connection, [*{**by_words, **by_meaning}])
     return [

@@ -15,9 +15,8 @@ RETRY: Final = HOUR
 
 def due(job: Job, state: JobState, now: datetime) -> datetime:
     """Return when a job is to run that last succeeded as `state` says; in the past when it is overdue."""
-    if (
-        not 0 < state.last_success <= (now + EARLY).timestamp() * 1000
-    ):  # before a datetime is made: it may be any number
+    latest = (now + EARLY).timestamp() * 1000
+    if not 0 < state.last_success <= latest:  # before a datetime is made: it may be any number
         return now
     return following(job, datetime.fromtimestamp(state.last_success / 1000, UTC))
 

@@ -141,7 +141,6 @@ def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, 
 
     Without `take_over` only what is to stay out.
     """
-    taken = 0
     try:
         wreck = salvage.Wreck(aside)
     except apsw.Error:
@@ -153,13 +152,11 @@ def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, 
             rows.delete(connection, forgotten)
             for kind, value in wreck.ignored():
                 ignored.add(connection, kind, value)
-            for memory in wreck.memories() if take_over else ():
-                counts = rows.put(connection, [memory])
-                taken += len(counts.stored) + len(counts.extended)
+            counts = rows.put(connection, wreck.memories() if take_over else ())
     finally:
         wreck.close()
         Path(f"{aside}-shm").unlink(missing_ok=True)
-    return taken, wreck.unreadable
+    return len(counts.stored) + len(counts.extended), wreck.unreadable
 
 
 def _free_name(path: Path, now: int, state: str) -> Path:

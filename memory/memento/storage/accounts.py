@@ -112,18 +112,19 @@ def progress(database: Database) -> Iterator[SourceProgress]:
     while page:
         with database.read() as connection:
             page = connection.execute(sql, (page[-1][0], JOURNAL, _PAGE)).fetchall()
-        yield from map(_progress, page)
+        yield from (SourceProgress(*_progress(row)) for row in page)
 
 
 def accounts(connection: apsw.Connection, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
     """Return the sources with their ledgers, the one read last first; the first `offset` of them are left out."""
-    sql = f"SELECT {_COLUMNS} FROM sources WHERE {_READ} ORDER BY last_read DESC, num LIMIT ? OFFSET ?"
+    held = "attributed, (SELECT count(*) FROM memory_sources WHERE source = num)"
+    sql = f"SELECT {_COLUMNS}, {held} FROM sources WHERE {_READ} ORDER BY last_read DESC, num LIMIT ? OFFSET ?"
     rows = connection.execute(sql, (JOURNAL, -1 if limit is None else limit, offset)).fetchall()
     return [_account(row, connection) for row in rows]
 
 
 def totals(connection: apsw.Connection) -> CaptureTotals:
-    """Count the memories, the sources, and what became of everything that was read; the journal is none of them."""
+    """Count the memories, the sources, and what became of everything that was read; the journal is left out."""
     rows = connection.execute(
         "SELECT outcome, reason, sum(messages) FROM ledger JOIN sources ON num = ledger.source WHERE format <> ? "
         "GROUP BY outcome, reason ORDER BY sum(messages) DESC",
@@ -148,31 +149,20 @@ def without_messages(connection: apsw.Connection) -> list[str]:
     return [str(path) for (path,) in connection.execute(sql, (JOURNAL,))]
 
 
-def _progress(row: tuple[Any, ...]) -> SourceProgress:
+def _progress(row: tuple[Any, ...]) -> tuple[str, str, int, int, int, int, int, int, bool]:
+    """Return the fields of SourceProgress from a row of `_COLUMNS`."""
     _, path, format_, size, modified, offset, open_bytes, last_read, last_event, silent = row
-    return SourceProgress(path, format_, size, modified, offset, open_bytes, last_read, _time(last_event), bool(silent))
+    return path, format_, size, modified, offset, open_bytes, last_read, _time(last_event), bool(silent)
 
 
 def _account(row: tuple[Any, ...], connection: apsw.Connection) -> SourceAccount:
-    number, path, format_, size, modified, offset, open_bytes, last_read, last_event, silent = row
+    *described, attributed, stored = row
+    number = described[0]
     ledger = _Ledger()
-    found: tuple[Any, ...] = connection.execute(
-        "SELECT attributed, (SELECT count(*) FROM memory_sources WHERE source = num) FROM sources WHERE num = ?",
-        (number,),
-    ).get
-    attributed, stored = found
     for entry in connection.execute("SELECT outcome, reason, messages FROM ledger WHERE source = ?", (number,)):
         ledger.add(*entry)
     return SourceAccount(
-        path,
-        format_,
-        size,
-        modified,
-        offset,
-        open_bytes,
-        last_read,
-        _time(last_event),
-        bool(silent),
+        *_progress(tuple(described)),
         read=ledger.read,
         stored=stored if attributed else max(stored, ledger.stored),
         skipped=ledger.skipped,

@@ -65,9 +65,9 @@ def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
         batches = [_without_ignored(batch, out) for batch in batches]
     memories = [memory for batch in batches for memory in batch.memories]
     counts = rows.put(connection, memories)._replace(ignored=read - len(memories))
+    sources.entitle(connection, [title for batch in batches for title in batch.titles])
     for batch in batches:
         rows.deactivate(connection, batch.inactive)
-        sources.entitle(connection, batch.titles)
         sources.follow(connection, batch.follows)
         if batch.source is not None:
             _account(connection, batch, batch.source)

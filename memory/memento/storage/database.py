@@ -215,9 +215,8 @@ class Database:
         """Run the body in one IMMEDIATE transaction; roll back if it raises.
 
         `durable` waits for the disk before it returns (351 us instead of 24): for what has no other copy. Tailed
-        files go without, since after a power cut their lines are read again. `derived` says that no answer can be
-        another for it: `state` stays. Raises StoreBusy when the lock is not
-        free `within` so many seconds.
+        files go without, since after a power cut their lines are read again. `derived` says that no answer changes by
+        it: `state` stays. Raises StoreBusy when the lock is not free for `within` seconds.
         """
         with self._translated():
             connection = self.connection

@@ -76,8 +76,8 @@ def overwriting(connection: apsw.Connection, *, words: bool = True) -> Iterator[
 def erase(connection: apsw.Connection, keys: Sequence[str], texts: Iterable[str] = ()) -> Erased:
     """Take memories and all that was derived from them out, inside the caller's transaction; leave their tombstones.
 
-    `keys` are tombstones, of which those that fit nothing here leave no trace; `texts` are those of memories that may
-    have been taken out before. For use in `overwriting`. Those of imports take out what counts as imported only.
+    `keys` are tombstones: those that match nothing here leave no trace, those of imports take out only what counts as
+    imported. `texts` are those of memories that may have been taken out before. To be called inside `overwriting`.
     """
     given = json.dumps(list(keys))
     prefix = tombstones.IMPORTED
@@ -116,7 +116,7 @@ def erase_from_copy(connection: apsw.Connection, keys: Sequence[str], texts: Ite
         tombstones.bury(connection, keys)
         notes.drop(connection, notes.FORGETTING)
     connection.execute("COMMIT" if erased else "ROLLBACK")
-    if erased:  # old pages and segments are left behind, so that nothing needs to be overwritten
+    if erased:  # the new file is without old pages and segments, so that nothing needs to be overwritten
         connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('optimize')")
         connection.execute("VACUUM")
     return erased
@@ -143,7 +143,7 @@ def is_buried(connection: apsw.Connection, keys: Sequence[str]) -> bool:
 
 
 def sources_in_forgotten(connection: apsw.Connection, but: Collection[PurePath]) -> list[str]:
-    """Return the paths of known transcripts that lie in a project that was forgotten, and is none of `but`."""
+    """Return the paths of known transcripts inside forgotten projects; the folders in `but` do not count as such."""
     gate = tombstones.Gate(connection)
     known = connection.execute("SELECT path FROM sources UNION SELECT path FROM followed").fetchall()
     above = {str(path): [str(one) for one in PurePath(str(path)).parents if one not in but] for (path,) in known}

@@ -26,7 +26,7 @@ _TRACES: Final = (".swap.lock", ".journal.jsonl", ".vectors")
 
 
 def refuse_other(path: Path, *, may_be_damaged: bool = False) -> None:
-    """Raise StoreTooNew where a file of another program stands, StoreError for what is no file; write nothing.
+    """Raise StoreTooNew where a file of another program stands, StoreError for what is not a file; write nothing.
 
     An empty file, none at all, and one that was a store and is damaged are not refused. With
     `may_be_damaged`, any file that is not a database counts as a damaged store.

@@ -12,11 +12,10 @@ import apsw
 
 from memento.counted import counted
 from memento.identity import HASH_BYTES, row_hash
-from memento.storage.rows import HASHED
+from memento.storage.rows import HASHED, JSON_COLUMNS
 from memento.storage.stored_json import are_readable
 
 _CHUNK: Final = 500
-_JSON: Final = tuple(HASHED.index(name) for name in ("tags", "meta", "why"))
 _SHOWN: Final = 20
 
 
@@ -67,7 +66,7 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
         if not chunk:
             return Scan(damaged, unsound, 0)
         for num, *columns, content, embedding_hash, embedding, active, model, seq in chunk:
-            readable = are_readable(*(columns[at] for at in _JSON))
+            readable = are_readable(*(columns[at] for at in JSON_COLUMNS))
             if row_hash(columns) != content or active not in (0, 1) or not readable:
                 damaged.append(num)
             elif not _embedding_is_sound(embedding, embedding_hash, model, seq):

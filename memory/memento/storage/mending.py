@@ -1,4 +1,4 @@
-"""Making anew what is derived from the rows, each inside the caller's transaction."""
+"""Rebuilding what is derived from the rows, each inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rebuild_tags(connection: apsw.Connection) -> None:
 
 
 def rebuild_indexes(connection: apsw.Connection) -> None:
-    """Make every index of the tables anew."""
+    """Rebuild every index of the tables."""
     connection.execute("REINDEX")
 
 

@@ -14,9 +14,8 @@ FORGETTING: Final = "forgetting"
 """Set from the moment something is forgotten until free pages, the journal and the backups are without it too."""
 HEALED: Final = "healed"
 """JSON: what was last mended or restored (restore.record.Healing)."""
-
 RESTORED: Final = "restored"
-"""Of when the backup is that was restored, Unix milliseconds, until every source has been read again."""
+"""Time of the backup that was restored, Unix milliseconds; it is kept until every source has been read again."""
 
 
 def read(connection: apsw.Connection, name: str) -> str:

@@ -36,7 +36,8 @@ class Presence:
         """Tell which file was deleted of the database that is open as `opened`; its log's index counts as the log."""
         if is_deleted(self._path):
             return DATABASE
-        logs = tuple(swap.identity(Path(f"{swap.place_of(self._path)}{suffix}")) for suffix in ("-wal", "-shm"))
+        place = swap.place_of(self._path)
+        logs = tuple(swap.identity(Path(f"{place}{suffix}")) for suffix in ("-wal", "-shm"))
         if opened != self._opened or swap.identity(self._path) != opened:  # after the logs, which change places later
             self._opened, self._logs = opened, ()
         elif not self._logs and None not in logs:

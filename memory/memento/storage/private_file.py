@@ -14,7 +14,7 @@ _creating = threading.Lock()
 
 
 def create_private(path: Path) -> None:
-    """Create folder (0700) and file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
+    """Create the file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
     try:
         with _creating, suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

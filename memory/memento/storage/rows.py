@@ -26,6 +26,8 @@ HASHED: Final = (
     "collection", "project", "meta", "why",
 )  # fmt: skip
 """The columns under `content_hash`: what an answer is made of and no job ever changes."""
+JSON_COLUMNS: Final = tuple(map(HASHED.index, ("tags", "meta", "why")))
+"""Which of them hold JSON."""
 
 _STORED: Final = (
     "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, "
@@ -141,6 +143,8 @@ def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
     They leave tombstones. `ids` may hold other tombstones; that of a session takes its titles. Returns how many
     memories there were; a note says then that files beside the database may hold them still.
     """
+    if not ids:
+        return 0
     here = f"SELECT count(*) FROM memories WHERE id {AMONG}"
     named = [key.removeprefix(IMPORTED) for key in ids]
     most = int(connection.execute(here, (_list(named),)).get or 0)

@@ -13,12 +13,11 @@ from memento.identity import row_hash
 from memento.memory import NewMemory
 from memento.storage import guarded, schema, tombstones
 from memento.storage.ignored import KINDS, Kind
-from memento.storage.rows import HASHED
+from memento.storage.rows import HASHED, JSON_COLUMNS
 from memento.storage.stored_json import are_readable, mapping, texts
 
 _UNREADABLE: Final = (apsw.Error, UnicodeDecodeError)
 _CHUNK: Final = 200
-_JSON: Final = tuple(HASHED.index(name) for name in ("tags", "meta", "why"))
 _SEARCHED: Final = 100_000
 """Row numbers tried behind the last one known, where the table does not tell its last."""
 _SELECT: Final = f"SELECT num, {', '.join(HASHED)}, active, content_hash FROM memories WHERE num"
@@ -67,7 +66,7 @@ class Wreck:
             else:
                 last = int(str(chunk[-1][0]))
             for _, *columns, active, content in chunk:
-                if row_hash(columns) == content and are_readable(*(str(columns[at]) for at in _JSON)):
+                if row_hash(columns) == content and are_readable(*(str(columns[at]) for at in JSON_COLUMNS)):
                     yield _memory(columns, active)
                 else:
                     self.unreadable += 1

@@ -14,9 +14,7 @@ from memento.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
 _REPLACED: Final = 1_000
-"""So many memories are looked at that replaced others."""
-
-
+"""Memories that replaced others: how many are looked at."""
 _NO_LIMIT: Final = (1 << 63) - 1
 
 

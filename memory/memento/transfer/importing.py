@@ -9,7 +9,6 @@ only where the file is the user's own, which its signature proves, or the user s
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -19,7 +18,7 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 import msgspec
 
-from memento.admission import Admission, Refused
+from memento.admission import ID, Admission, Refused
 from memento.errors import UsageError
 from memento.link_key import link_key
 from memento.memory import NewMemory
@@ -31,8 +30,6 @@ from memento.transfer import lines
 from memento.transfer.reading import MOST_VALUES, Line, opened, values_in
 
 BATCH: Final = 1_000
-_KEY: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
-"""A tombstone, and an id."""
 _LONGEST_NAME: Final = 4096
 _HIGHEST_RANK: Final = 1_000
 _PROBLEMS: Final = 20
@@ -207,7 +204,7 @@ class _Merge:
         tombstones.bury(connection, forgotten)
         new = self._put_memories([one.memory for one in read if one.memory])
         for one in read:
-            if one.memory and _KEY.fullmatch(one.superseded_by) and (done.trusted or one.memory.id in new):
+            if one.memory and ID.fullmatch(one.superseded_by) and (done.trusted or one.memory.id in new):
                 transferring.supersede(connection, one.memory.id, one.superseded_by)
             if one.line.ignored:
                 self._ignore(one.line.ignored)
