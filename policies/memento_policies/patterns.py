@@ -12,8 +12,8 @@ import re2
 
 from memento_policies.errors import PolicyError
 
-# For the states of one automaton. Over 28 MB of source code the largest set of redaction rules makes 11 MB of them; a set
-# that needs more than it may have drops and rebuilds them all the time, and is 20 times slower.
+# For the cached states of one automaton. Over 28 MB of source code the largest set of redaction rules makes 11 MB of
+# them. A set that needs more than it may have rebuilds them all the time and is 20 times slower.
 _SET_MEMORY = 32 << 20
 # No judged text holds a NUL (see `text.py`), so this pattern never fires on one: it only proves that the set works.
 _CANARY_PATTERN, _CANARY = r"\x00canary\x00", b"\x00canary\x00"

@@ -44,6 +44,14 @@ _FRAGMENTS = {
         r"(?:(?:{quote}|\*\*)?[\])>]{0,2}\s{0,8}(?:=>|->|:=|={1,3}|:{1,2}|%3[AaDd]|\||→|⇒|：|＝|{quote}\s*,)\s{0,8}(?:\*\*\s|!!str\s)?"
         r"(?:(?:-\s{0,4})?{quote}?value{quote}?\s{0,4}[:=]\s{0,4})?|\s{1,8}value{quote}?\s{0,4}[:=]\s{0,4})"
     ),
+    # What a word that names a secret begins with, for scans.
+    "word": (
+        r"(?:pass|pwd|p/?w|psk|passwort|kennwort|wachtwoord|senord|adgangskode|salasana|hasło|haslo|heslo|jelsz|"
+        r"parol|senha|contrase|clave|mdp|ifre|κωδικός|парол|密码|密碼|口令|パス|暗証番号|비밀번호|비번|패스워드|암호|المرور|السر|סיסמ|"
+        r"पासवर्ड|khẩu|sandi|รหัสผ่าน|secret|token|key|cred|salt|pepper|seed|auth|connection|clé|cle|jeton|"
+        r"llave|ficha|chave|chiave|schlüssel|schluessel|geheim|login|zugangs|токен|секрет|ключ|令牌|密钥|密鑰|秘钥|金鑰|"
+        r"トークン|シークレット|秘密鍵|キー|토큰|시크릿|비밀|키|api)"
+    ),
 }
 # What stands between a name and its value.
 _ASSIGNED = (
@@ -339,7 +347,7 @@ def rule_need(rule: AnyRule) -> Need:
 def candidate_pattern(rule: AnyRule) -> str:
     """Return what the one scan looks for: something that occurs in every text in which the rule can match."""
     if rule.scan is not None:
-        return rule.scan
+        return _with_fragments(rule.scan)
     if rule.keywords:
         return "(?i:" + "|".join(map(re2.escape, rule.keywords)) + ")"
     if rule.near is not None:
