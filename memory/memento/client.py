@@ -202,13 +202,26 @@ class _Rest(msgspec.Struct, frozen=True):
     before: tuple[Memory, ...] = ()
     after: tuple[Memory, ...] = ()
     features: dict[str, dict[str, float]] | None = None
+    request: Memory | None = None
+    unanswered: bool = False
 
 
 def _found(value: dict[str, Any]) -> Found:
     rest = msgspec.convert(value, _Rest)
     features = None if rest.features is None else {name: Feature(**one) for name, one in rest.features.items()}
     memory = msgspec.convert(value, Memory)
-    return Found(memory, rest.score, rest.dense, rest.lexical, rest.copies, rest.before, rest.after, features)
+    return Found(
+        memory,
+        rest.score,
+        rest.dense,
+        rest.lexical,
+        rest.copies,
+        rest.before,
+        rest.after,
+        features,
+        rest.request,
+        rest.unanswered,
+    )
 
 
 @contextmanager

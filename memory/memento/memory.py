@@ -130,6 +130,10 @@ class Found:
     after: tuple[Memory, ...] = ()
     features: Mapping[str, Feature] | None = None
     """Why it stands where it stands, where that was asked for."""
+    request: Memory | None = None
+    """What the user had asked for when an agent at work on a project said or did this; None for all else."""
+    unanswered: bool = False
+    """True where the user asked an agent at work on a project, and nothing that it answered is stored."""
 
     @property
     def text(self) -> str:
@@ -142,13 +146,17 @@ class Found:
         return self.memory.id
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the memory's fields with the scores beside them; context and features where there are any."""
+        """Return the memory's fields with the scores beside them; request, context, features where there are any."""
         scores: dict[str, Any] = {
             "score": self.score, "dense": self.dense, "lexical": self.lexical, "copies": self.copies
         }  # fmt: skip
         for name in ("before", "after"):
             if memories := getattr(self, name):
                 scores[name] = [memory.as_dict() for memory in memories]
+        if self.request:
+            scores["request"] = self.request.as_dict()
+        if self.unanswered:
+            scores["unanswered"] = True
         if self.features is not None:
             scores["features"] = {name: one._asdict() for name, one in self.features.items()}
         return {**self.memory.as_dict(), **scores}

@@ -25,6 +25,8 @@ _MOST = 10_000
 """Results that can be asked for."""
 _SNIPPET = 400
 """Characters of a memory that a table shows."""
+_REQUEST = 160
+"""Characters of what it answers."""
 
 
 def register(app: typer.Typer) -> None:
@@ -174,6 +176,8 @@ class _Line(NamedTuple):
     """`·` for a neighbour."""
     copies: int = 0
     features: Mapping[str, Feature] = {}
+    request: Memory | None = None
+    unanswered: bool = False
 
 
 def _print_answer(answer: Recall, as_json: bool) -> None:
@@ -204,7 +208,8 @@ def _lines(answer: Sequence[Found]) -> Iterator[_Line]:
 
     for found in answer:
         yield from once(found.before)
-        yield _Line(found.memory, f"{found.score:.2f}", found.copies, found.features or {})
+        score, features = f"{found.score:.2f}", found.features or {}
+        yield _Line(found.memory, score, found.copies, features, found.request, found.unanswered)
         yield from once(found.after)
 
 
@@ -218,13 +223,17 @@ def _print_table(lines: Sequence[_Line]) -> None:
         table.add_column(title, no_wrap=title != "what", overflow="fold", style="" if title == "what" else "dim")
     for line in lines:
         memory, text = line.memory, one_line(line.memory.text)
-        snippet = Text(text[:_SNIPPET] + ("…" if len(text) > _SNIPPET else ""), "dim" if line.score == "·" else "")
+        snippet = Text(_shortened(text, _SNIPPET), "dim" if line.score == "·" else "")
         if memory.tags:
             snippet.append("  " + one_line(" ".join(f"#{tag}" for tag in memory.tags)), style="cyan")
         if memory.superseded_by and not line.copies:
             snippet.append(f"  (newer: {memory.superseded_by[:8]})", style="dim")
         if line.copies:
             snippet.append(f"  (and {counted(line.copies, 'more that says', 'more that say')} the same)", style="dim")
+        if line.unanswered:
+            snippet.append("  (no answer is stored)", style="dim")
+        if line.request:
+            snippet.append(f"\nto: {_shortened(one_line(line.request.text), _REQUEST)}", style="dim")
         if line.features:
             snippet.append("\n" + _explained(line.features), style="dim")
         who = one_line(memory.speaker)[:20] or memory.role
@@ -232,6 +241,10 @@ def _print_table(lines: Sequence[_Line]) -> None:
             *([line.score] if scored else []), memory.id[:8], local_day(memory.timestamp) or "-", who, snippet
         )
     console().print(table)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text[:most] + ("…" if len(text) > most else "")
 
 
 def _explained(features: Mapping[str, Feature]) -> str:

@@ -1,4 +1,4 @@
-"""From row numbers back to memories: the results themselves, their copies, and what stands around them."""
+"""From row numbers back to memories: the results, their copies, what they answer, and what stands around them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import apsw
 from memento.memory import Memory
 from memento.storage import repeats, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
-from memento.storage.turns import Around
+from memento.storage.turns import Around, Exchange
 
 _AT_ONCE: Final = 200
 """Results read between two looks at the clock."""
@@ -28,6 +28,18 @@ class ReadBack:
     """The results, and their neighbours."""
     alike: dict[int, set[int]] = field(default_factory=dict)
     around: dict[int, Around] = field(default_factory=dict)
+    exchanges: dict[int, Exchange] = field(default_factory=dict)
+    """Of results that were said at work on a project."""
+
+    def request(self, num: int) -> Memory | None:
+        """Return what the user had asked for when this was said; None for what the user said."""
+        opening = self.exchanges.get(num, Exchange()).opening
+        return None if opening is None or opening == num else self.memories.get(opening)
+
+    def is_unanswered(self, num: int) -> bool:
+        """Tell whether the user said this and nothing is stored that an agent answered."""
+        exchange = self.exchanges.get(num, Exchange())
+        return exchange.opening == num and not exchange.answers
 
     def before(self, num: int) -> tuple[Memory, ...]:
         """Return a result's neighbours before it, oldest first."""
@@ -63,6 +75,10 @@ def _read(connection: apsw.Connection, nums: Sequence[int], reach: int, found: R
     found.memories = rows.by_nums(connection, nums)
     found.nums = [num for num in nums if num in found.memories]  # the others were deleted meanwhile
     found.alike = repeats.alike(connection, nums)
+    at_work = [num for num in found.nums if found.memories[num].project]
+    found.exchanges = turns.exchanges(connection, at_work)
+    openings = {one.opening for one in found.exchanges.values() if one.opening is not None}
+    found.memories |= rows.by_nums(connection, sorted(openings - found.memories.keys()))
     if reach:
         found.around = turns.around(connection, nums, reach, same_branch=True)
         near = {num for one in found.around.values() for num in (*one.before, *one.after)}

@@ -295,6 +295,8 @@ def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: 
         before=back.before(num),
         after=back.after(num),
         features=_features(placed.ranked) if placed and progress.options.explain else None,
+        request=back.request(num),
+        unanswered=back.is_unanswered(num),
     )
 
 

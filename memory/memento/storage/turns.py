@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 import apsw
@@ -13,6 +15,11 @@ from memento.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
+EXCHANGE: Final = 8
+"""Neighbours on each side that are looked at for the rest of an exchange."""
+_Said = tuple[int, str]
+"""A row number and the role of who said it."""
+_JOINED: Final = re.compile(r"(\d+)(\w+)")
 _REPLACED: Final = 1_000
 """Memories that replaced others: how many are looked at."""
 _NO_LIMIT: Final = (1 << 63) - 1
@@ -34,6 +41,17 @@ class Turn(NamedTuple):
     length: int
     """Bytes of the text."""
     faded: bool = False
+    of_project: bool = False
+    """Whether it was said at work on a project: what coding agents' transcripts hold, and no chat."""
+
+
+class Exchange(NamedTuple):
+    """The row numbers of a user's message and of what an agent answered it, as far as they lie near to a turn."""
+
+    opening: int | None = None
+    """The user's message: the turn itself, or the last one before it."""
+    answers: tuple[int, ...] = ()
+    """The assistant's messages up to the user's next one, in order."""
 
 
 class Around(NamedTuple):
@@ -45,11 +63,11 @@ class Around(NamedTuple):
 
 _TURN: Final = (
     f"num, id, session_id, timestamp, role, speaker, importance, active, {REPLACED_BY}, octet_length(text), "
-    "num IN faded"
+    "num IN faded, project <> ''"
 )
 _SIDE: Final = """
-(SELECT group_concat(num) FROM (
-    SELECT near.num FROM memories AS near
+(SELECT group_concat(found) FROM (
+    SELECT {what} AS found FROM memories AS near
     WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {sign} (turn.timestamp, turn.num)
     {{branch}} ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
 """
@@ -64,7 +82,13 @@ WITH RECURSIVE newer (num, superseded_by) AS (
 SELECT num FROM newer
 """
 _AROUND: Final = f"""
-SELECT num, {_SIDE.format(sign="<", order="DESC")}, {_SIDE.format(sign=">", order="ASC")}
+SELECT num, {_SIDE.format(sign="<", order="DESC", what="near.num")},
+    {_SIDE.format(sign=">", order="ASC", what="near.num")}
+FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
+"""
+_EXCHANGES: Final = f"""
+SELECT num, role, {_SIDE.format(sign="<", order="DESC", what="near.num || near.role")},
+    {_SIDE.format(sign=">", order="ASC", what="near.num || near.role")}
 FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
 """
 _SAME_BRANCH: Final = "AND near.active >= turn.active"
@@ -93,6 +117,25 @@ def around(
     """
     found = connection.execute(_AROUND.format(branch=_SAME_BRANCH if same_branch else ""), (reach, listed(nums)))
     return {num: Around(_nums(earlier), _nums(later)) for num, earlier, later in found}
+
+
+def exchanges(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, Exchange]:
+    """Return the exchange of each turn, as far as EXCHANGE memories on each side; without a session there is none."""
+    found = connection.execute(_EXCHANGES.format(branch=_SAME_BRANCH), (EXCHANGE, listed(nums)))
+    return {num: _exchange(num, role, _roles(earlier), _roles(later)) for num, role, earlier, later in found}
+
+
+def _exchange(num: int, role: str, earlier: Sequence[_Said], later: Sequence[_Said]) -> Exchange:
+    """Return the exchange of a turn from its neighbours, the nearest first."""
+    before = [] if role == "user" else [*takewhile(_is_not_users, earlier)]
+    rest = earlier[len(before) :]
+    opening = num if role == "user" else rest[0][0] if rest else None
+    said = [*reversed(before), (num, role), *takewhile(_is_not_users, later)]
+    return Exchange(opening, tuple(one for one, by in said if by == "assistant"))
+
+
+def _is_not_users(one: _Said) -> bool:
+    return one[1] != "user"
 
 
 def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]:
@@ -128,6 +171,11 @@ def has_speaker(connection: apsw.Connection, word: str) -> bool:
     """Tell whether anybody of that name has spoken."""
     sql = "SELECT EXISTS (SELECT 1 FROM memories_fts WHERE memories_fts MATCH ?)"
     return bool(connection.execute(sql, (f"speaker : {quote(word)}",)).get)
+
+
+def _roles(text: str | None) -> list[_Said]:
+    """Return the pairs that `_EXCHANGES` joins as `12user,13assistant`."""
+    return [(int(num), role) for num, role in _JOINED.findall(text or "")]
 
 
 def _nums(text: str | None) -> tuple[int, ...]:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from memento.search.ranking.counting import Counts, StemCounter
+from memento.search.ranking.acts import Acts, read_acts
+from memento.search.ranking.counting import Counts, StemCounter, together
 from memento.search.ranking.question import Question
 from memento.storage import fulltext, turns
 from memento.storage.database import Database
 from memento.storage.filters import Filter
-from memento.storage.turns import Around, Turn
+from memento.storage.turns import Around, Exchange, Turn
 
 REACH: Final = 2
 """Neighbours on each side that belong to a turn's window."""
@@ -74,11 +75,21 @@ class Evidence:
     counts: Mapping[int, Counts] = field(default_factory=dict)
     likeness: Mapping[int, Sequence[float]] = field(default_factory=dict)
     """How like each word of the question the likest of a memory's words is."""
+    acts: Mapping[int, Acts] = field(default_factory=dict)
+    """Of candidates between a user and an assistant."""
+    exchanges: Mapping[int, Exchange] = field(default_factory=dict)
+    """Of candidates that were said at work on a project."""
 
     def window(self, num: int) -> list[Counts]:
         """Return the counts of a turn and of its neighbours."""
         near = self.around.get(num, Around())
         return [self.counts[one] for one in (num, *near.before, *near.after) if one in self.counts]
+
+    def with_request(self, num: int) -> Counts:
+        """Return the counts of a turn and of what it answers together."""
+        opening = self.exchanges.get(num, Exchange()).opening or num
+        counts = [self.counts[one] for one in {num, opening} if one in self.counts]
+        return together(counts) if counts else {}
 
 
 def survey(
@@ -135,18 +146,22 @@ def read(
     nums = [turn.num for turn in few]
     with database.read(deadline) as connection:
         around = turns.around(connection, nums, REACH)
-        near = {num for one in around.values() for num in (*one.before, *one.after)}
-        wanted = list(near.union(nums)) if windows else nums
+        exchanges = turns.exchanges(connection, [turn.num for turn in few if turn.of_project])
+        near = {num for one in around.values() for num in (*one.before, *one.after)} if windows else set()
+        openings = {one.opening for one in exchanges.values() if one.opening is not None}
+        wanted = list(near.union(openings, nums))
         texts = turns.texts(connection, wanted)
         stemmed = fulltext.stemmer(connection)
     heard = {num for one in around.values() for num in (*one.before[:1], *one.after[:1])}
     return replace(
         surveyed,
         candidates=[turn for turn in few if turn.num in texts],  # the others were deleted meanwhile
-        similar=cosines.of(heard.union(nums)),
+        similar=cosines.of(heard.union(nums, openings, *(one.answers for one in exchanges.values()))),
         around=around,
         texts=texts,
         counts=StemCounter(surveyed.idf, stemmed).count(texts),
+        acts={turn.num: read_acts(turn.role, texts.get(turn.num, "")) for turn in few if not turn.speaker},
+        exchanges=exchanges,
         likeness=likeness(wanted) if any(turn.speaker for turn in few) else {},
     )
 

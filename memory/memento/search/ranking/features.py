@@ -14,10 +14,12 @@ from operator import attrgetter
 from typing import Final
 
 from memento.search.ranking import dates
+from memento.search.ranking.acts import Acts
 from memento.search.ranking.counting import CHARACTERS_PER_WORD, Counts, bm25, together
 from memento.search.ranking.evidence import Evidence, Similar
 from memento.search.ranking.late import max_sim, max_sim_near
-from memento.storage.turns import Around, Turn
+from memento.search.ranking.question import Question
+from memento.storage.turns import Around, Exchange, Turn
 
 Column = list[float]
 """One value per candidate, in their order."""
@@ -26,6 +28,7 @@ _FIRST_PERSON: Final = re.compile(r"\b(?:I|I['’]\w+|[Mm]y|[Ww]e|[Oo]ur|[Mm]ine
 _RECENT_DAYS: Final = 30.0
 _DAY_MS: Final = 86_400_000
 _NOTHING: Final = Similar()
+_NO_ACTS: Final = Acts()
 
 
 def _each(value: Callable[[Turn], float]) -> Callable[[Evidence], Column]:
@@ -146,6 +149,51 @@ def _asked_assistant(evidence: Evidence) -> Column:
     return _by("assistant")(evidence) if evidence.question.asks_assistant else _none(evidence)
 
 
+def _act(does: Callable[[Acts], bool]) -> Callable[[Evidence], Column]:
+    return lambda evidence: [float(does(evidence.acts.get(turn.num, _NO_ACTS))) for turn in evidence.candidates]
+
+
+def _asked(asks: Callable[[Question], bool], column: Callable[[Evidence], Column]) -> Callable[[Evidence], Column]:
+    """Return a feature that counts only where the question asks for it."""
+    return lambda evidence: column(evidence) if asks(evidence.question) else _none(evidence)
+
+
+def _echo(evidence: Evidence) -> Column:
+    asks = _act(attrgetter("asks"))(evidence)
+    return [max(0.0, alike) * one for alike, one in zip(_statement(evidence), asks, strict=True)]
+
+
+def _exchange_of(value: Callable[[Evidence, Turn, Exchange], float]) -> Callable[[Evidence], Column]:
+    """Return a feature of the exchange that a candidate belongs to: it speaks for the parts that may answer."""
+    return lambda evidence: [
+        value(evidence, turn, evidence.exchanges[turn.num])
+        if turn.num in evidence.exchanges and evidence.acts.get(turn.num, _NO_ACTS).may_answer
+        else 0.0
+        for turn in evidence.candidates
+    ]
+
+
+def _request(evidence: Evidence, turn: Turn, exchange: Exchange) -> float:
+    opening = exchange.opening
+    return 0.0 if opening is None or opening == turn.num else evidence.similar.get(opening, _NOTHING).statement
+
+
+def _exchange(evidence: Evidence, turn: Turn, exchange: Exchange) -> float:
+    parts = (turn.num, exchange.opening or turn.num, *exchange.answers)
+    return max(evidence.similar.get(num, _NOTHING).statement for num in parts)
+
+
+def _exchange_words(evidence: Evidence) -> Column:
+    share = bm25([evidence.with_request(turn.num) for turn in evidence.candidates], evidence.idf)
+    places = {turn.num: place for place, turn in enumerate(evidence.candidates)}
+    return _exchange_of(lambda _evidence, turn, _exchange: share[places[turn.num]])(evidence)
+
+
+def _exchange_coverage(evidence: Evidence, turn: Turn, _exchange: Exchange) -> float:
+    idf = evidence.idf
+    return sum(idf.get(stem, 0.0) for stem in evidence.with_request(turn.num)) / (sum(idf.values()) or 1.0)
+
+
 def _recency(evidence: Evidence) -> Column:
     now, scale = evidence.now, _RECENT_DAYS * _DAY_MS
     return [
@@ -176,6 +224,21 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "tool": _by("tool"),
     "asked_user": _asked_user,
     "asked_assistant": _asked_assistant,
+    "request": _exchange_of(_request),
+    "exchange": _exchange_of(_exchange),
+    "exchange_words": _exchange_words,
+    "exchange_coverage": _exchange_of(_exchange_coverage),
+    "narration": _act(attrgetter("narrates")),
+    "outcome": _act(attrgetter("reports")),
+    "cause": _act(attrgetter("names_cause")),
+    "answers_why": _asked(attrgetter("asks_why"), _act(attrgetter("names_cause"))),
+    "answers_how": _asked(attrgetter("asks_how"), _act(attrgetter("shows_how"))),
+    "answers_where": _asked(attrgetter("asks_where"), _act(attrgetter("names_place"))),
+    "rule": _act(attrgetter("lays_down")),
+    "answers_rule": _asked(attrgetter("asks_rule"), _by("user")),
+    "order": _act(attrgetter("orders")),
+    "echo": _echo,
+    "bare": _act(attrgetter("says_nothing")),
     "importance": _each(attrgetter("importance")),
     "recency": _recency,
     "superseded": _each(lambda turn: float(turn.superseded_by is not None)),
@@ -187,7 +250,9 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
 NEED_TEXT: Final = frozenset(
     (
         "window", "coverage", "session_words", "says_when", "answers_when", "question", "answers", "next",
-        "first_person", "max_sim", "max_sim_near",
+        "first_person", "max_sim", "max_sim_near", "request", "exchange", "exchange_words", "exchange_coverage",
+        "narration", "outcome", "cause", "answers_why", "answers_how", "answers_where", "rule", "order",
+        "bare", "echo",
     )
 )  # fmt: skip
 """Those that say nothing before texts and neighbours are read."""
@@ -195,7 +260,9 @@ NEED_TEXT_BESIDE: Final = frozenset(("window", "answers", "max_sim_near"))
 """Those that look at the neighbours' texts too."""
 
 
-COMPARED: Final = frozenset(("words", "window", "session", "session_words", "max_sim", "max_sim_near"))
+COMPARED: Final = frozenset(
+    ("words", "window", "session", "session_words", "max_sim", "max_sim_near", "exchange_words")
+)
 """Those that set a candidate beside all the others. Any other can be had of some candidates alone."""
 
 

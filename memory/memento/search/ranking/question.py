@@ -26,6 +26,26 @@ _OF_ASSISTANT: Final = re.compile(
     re.IGNORECASE,
 )
 _OF_USER: Final = re.compile(r"\b(?:I|my|me|mine)\b", re.IGNORECASE)
+_FOR_HELP: Final = re.compile(
+    r"\b(?:how|where|what|when|which|can|should|could)\b[^?.]{0,30}\b(?:do|can|should|could|would|may|must) (?:i|we)\b"
+    r"|\b(?:can|could|would) you (?:help|show|tell|walk|explain|suggest)\b|\bhelp me\b|\bhow (?:to|should)\b"
+    r"|\bi['’]m (?:planning|trying|working|looking)\b|\bi(?:['’]d| would) like\b",
+    re.IGNORECASE,
+)
+"""Asks how something is done; who asks is not what it is about."""
+_WHY: Final = re.compile(
+    r"\bwhy\b|\bwhat (?:caused|made|broke|was wrong|went wrong)\b|\b(?:cause|reason)s?\b"
+    r"|\bwhat(?:['’]s| is| was) (?:wrong|the (?:problem|issue|cause))\b",
+    re.IGNORECASE,
+)
+_HOW: Final = re.compile(r"\bhow (?:do|does|can|should|to|would|could)\b|\bsteps?\b|\bcommand\b", re.IGNORECASE)
+_WHERE: Final = re.compile(
+    r"\bwhere\b|\b(?:which|what) (?:file|folder|path|module|function|class|directory)\b", re.IGNORECASE
+)
+_RULE: Final = re.compile(
+    r"\bprefer|\bsupposed\b|\bshould\b|\b(?:style|convention)s?\b|\b(?:did|do) we\b|\bdecid|\b(?:which|what)\b.*\bor\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +67,14 @@ class Question:
     asks_user: bool
     """Whether it asks about the one who asks: "what did I say of my garden?"."""
     spans: tuple[dates.Span, ...]
+    asks_why: bool = False
+    """Whether it asks for a cause."""
+    asks_how: bool = False
+    """Whether it asks for a way to do something."""
+    asks_where: bool = False
+    """Whether it asks for a place, such as a file."""
+    asks_rule: bool = False
+    """Whether it asks for what was decided, or how something is to be done."""
     zone: tzinfo | None = None
     """Where the one who asks is: days begin and end there. None = local time."""
 
@@ -71,7 +99,11 @@ def understand(
         names=names,
         asks_when=dates.asks_when(text),
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
-        asks_user=not of_assistant and bool(_OF_USER.search(text)),
+        asks_user=not of_assistant and bool(_OF_USER.search(text)) and not _FOR_HELP.search(text),
+        asks_why=bool(_WHY.search(text)),
+        asks_how=bool(_HOW.search(text)),
+        asks_where=bool(_WHERE.search(text)),
+        asks_rule=bool(_RULE.search(text)),
         spans=tuple(dates.asked_spans(text, today)[:_MAX_SPANS]),
         zone=zone,
     )

@@ -54,8 +54,10 @@ def _profile(bias: float, gain: float, weights: Mapping[str, float], by_hand: Ma
 
 
 def kind_of(turn: Turn) -> str:
-    """Return the name of the profile a memory belongs to: between people, or between a user and an assistant."""
-    return "people" if turn.speaker else "agents"
+    """Return the profile a memory belongs to: between people, at work on a project, or a chat with an assistant."""
+    if turn.speaker:
+        return "people"
+    return "coding" if turn.of_project else "agents"
 
 
 def weighed(turns: Iterable[Turn]) -> set[str]:

@@ -1,0 +1,167 @@
+"""What a message does, as far as its words tell: narrate a step, report an outcome, name a cause, lay down a rule.
+
+Transcripts of coding agents are mostly steps on the way ("Let me check the config:") and short orders ("ok, continue").
+What somebody asks for later is a cause, an outcome, a command that worked, a place, a rule. English only: in other
+languages a message does nothing that is known here, and the other features decide.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_OPENING: Final = 400
+"""Characters; a longer message says something."""
+_STEPPING: Final = 300
+"""Characters; a longer message says more than what comes next."""
+_MORE: Final = re.compile(r"[.!?]\s+\S")
+"""Where a second sentence begins."""
+_REASONING: Final = 800
+"""Characters in which a cause is looked for."""
+_ASKING: Final = 300
+"""Characters; a longer message of a user says more than what it asks for."""
+_SEARCHED: Final = 1_500
+"""Characters in which the rest is looked for."""
+_BRIEF: Final = 25
+"""Characters; a shorter message of a user orders something, or only agrees."""
+_WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_GO_AHEAD: Final = frozenset(
+    "a ahead all alright and are as awesome btw bye cheers commit continue cool correct do done everything exactly "
+    "fine for go good great hello hey hi i in is it keep let's lgtm looks love merge much next nice no nope now of "
+    "ok okay on one perfect please pls proceed push resume right run ship so sorry start step sure test tests thank "
+    "thanks that that's the then this try up very wait well yeah yep yes you again agreed approve approved".split()
+)
+"""Words that alone tell nothing: "yes, merge it", "sorry, continue"."""
+_GO_AHEAD_WORDS: Final = 8
+
+_INTERJECTION: Final = (
+    r"(?:(?:perfect|great|good|excellent|ok(?:ay)?|alright|now|right|sure|yes|done|interesting|hmm+|ah|wait|actually|"
+    r"first|next|finally|also)[,.!:]?\s+)*"
+)
+_STEP: Final = re.compile(
+    _INTERJECTION + r"(?:let me|let['’]s|i['’]ll|i will|i need to|i should|now (?:let me|i['’]ll|update|i)|"
+    r"next,? (?:i['’]ll|let)|i['’]m (?:going to|(?:now )?(?:checking|looking))|"
+    r"checking|looking at|running|reading|time to)\b",
+    re.IGNORECASE,
+)
+_OUTCOME: Final = re.compile(
+    r"(?:perfect|done|excellent|great|all (?:done|tests|set)|fixed|updated|created|completed|finished|success|"
+    r"i['’]ve|i have|we['’]ve|the \w+ (?:is|are) now|now (?:the|it)|got it)\b|✅|##|\*\*",
+    re.IGNORECASE,
+)
+_CAUSE: Final = re.compile(
+    r"\b(?:because|due to|caus(?:ed|ing|es?)|root cause|culprit|reason|turns? out|which means|that['’]s why|"
+    r"the (?:real |actual |main |underlying )?(?:issue|problem|bug) (?:is|was|must)|"
+    r"(?:see|found|there['’]s|that['’]s|here['’]s) (?:why|the (?:issue|problem|bug|cause)))\b",
+    re.IGNORECASE,
+)
+_METHOD: Final = re.compile(
+    r"```|^\s*\d+[.)] |`[^`\n]{3,}`|\b(?:you can|run|step|install|command)\b", re.IGNORECASE | re.MULTILINE
+)
+_PLACE: Final = re.compile(
+    r"[\w.-]+/[\w./-]+|\b[\w-]+\.(?:py|tsx?|jsx?|md|json|toml|ya?ml|rs|go|java|kt|rb|php|cs|c|h|cpp|sh|css|html|sql)\b"
+)
+_RULE: Final = re.compile(
+    r"\b(?:always|never|from now on|prefer(?:red|ence)?|must|make sure (?:to|that|you)|no [\w -]{2,20}!|do not|"
+    r"i(?:['’]d| would)? (?:always |really |strongly |usually |generally )?(?:prefer|rather|like|only want)|"
+    r"don['’]t (?:ever )?(?:use|add|do|write|make)|should (?:return|be|use|never|always|not)|"
+    r"please (?:keep|use|avoid|always|never)|keep (?:it|the|your))\b",
+    re.IGNORECASE,
+)
+_QUESTION: Final = re.compile(
+    r"\W*(?:(?:ok(?:ay)?|so|and|but|hmm+|wait|hey|also|well|no|yes)[,.!:]*\s+)*"
+    r"(?:why|how|what(?:['’]s)?|where|when|who|which|is|are|was|were|does|do|did|can|could|would|should|has|have)\b",
+    re.IGNORECASE,
+)
+_TROUBLE: Final = re.compile(
+    r"\b(?:fail(?:s|ed|ing|ure)?|errors?|broken|broke|crash(?:es|ed|ing)?|bugs?|not work(?:ing)?|stuck|hangs|"
+    r"(?:does|do|is|are|did|was)(?:n['’]?t| not)|can(?:['’]?t|not)|still|again|wrong|weird|annoying)\b",
+    re.IGNORECASE,
+)
+_CHOICE: Final = re.compile(
+    r"\W*(?:(?:no|ok(?:ay)?|and|also|please|let['’]s)[,.]?\s+)*(?:use|switch to|stick (?:to|with)|go with)\b",
+    re.IGNORECASE,
+)
+"""An order that is a decision too."""
+_ORDER: Final = re.compile(
+    r"(?:(?:ok(?:ay)?|alright|now|and|also|then|please|pls|yes|no|so|hmm+|good|great|cool|perfect|nice|sure|btw|"
+    r"can you|could you|would you|let['’]s|i want you to)[,.!:]*\s+)*(?:please |just )?"
+    r"(?:add|fix|create|make|remove|delete|update|move|copy|run|check|look|read|write|commit|push|merge|continue|go|do|use|"
+    r"try|implement|change|rename|revert|undo|show|tell|explain|give|help|find|see|start|stop|test|open|close|put|set|let|"
+    r"keep|get|install|review|refactor|clean|replace|generate|build|release|publish|convert)\b",
+    re.IGNORECASE,
+)
+
+
+class Acts(NamedTuple):
+    """What one message does. A user's may ask, order and lay down a rule, an agent's narrate and report."""
+
+    narrates: bool = False
+    """An agent only says what it does next."""
+    reports: bool = False
+    """An agent says what came out of its work."""
+    names_cause: bool = False
+    """It says why something is as it is."""
+    shows_how: bool = False
+    """It holds steps, a command or code."""
+    names_place: bool = False
+    """It names a file or folder."""
+    lays_down: bool = False
+    """A user says how work is to be done: a rule, a wish, a dislike."""
+    asks: bool = False
+    """A user only asks, or complains that something fails: what repeats that is a question, not an answer."""
+    orders: bool = False
+    """A user only wants something done ("ok, fix it")."""
+    says_nothing: bool = False
+    """A user only urges on, agrees or thanks."""
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether it can be what somebody looks for, and not only the way to it."""
+        return not (self.narrates or self.asks or self.orders or self.says_nothing)
+
+
+def read_acts(role: str, text: str) -> Acts:
+    """Return what a message does."""
+    names_cause = bool(_CAUSE.search(text, 0, _REASONING))
+    told = Acts(
+        names_cause=names_cause,
+        shows_how=bool(_METHOD.search(text, 0, _SEARCHED)),
+        names_place=bool(_PLACE.search(text, 0, _SEARCHED)),
+    )
+    if role == "assistant":
+        narrates = not names_cause and _narrates(text)
+        return told._replace(narrates=narrates, reports=not narrates and bool(_OUTCOME.match(text)))
+    if role == "user":
+        lays_down = bool(_RULE.search(text, 0, _SEARCHED))
+        asks = not names_cause and not lays_down and _asks(text)
+        return told._replace(
+            lays_down=lays_down,
+            asks=asks,
+            orders=not (asks or lays_down or _CHOICE.match(text)) and _orders(text),
+            says_nothing=_says_nothing(text),
+        )
+    return told
+
+
+def _orders(text: str) -> bool:
+    return len(text) < _BRIEF or bool(_ORDER.match(text))
+
+
+def _narrates(text: str) -> bool:
+    if len(text) > _STEPPING:
+        return False
+    step = _STEP.match(text)
+    rest = text[step.end() if step else 0 :]
+    return bool(step or rest.rstrip().endswith(":")) and not _MORE.search(rest)
+
+
+def _asks(text: str) -> bool:
+    if len(text) > _ASKING:
+        return False
+    return text.rstrip().endswith("?") or bool(_QUESTION.match(text)) or bool(_TROUBLE.search(text))
+
+
+def _says_nothing(text: str) -> bool:
+    words = _WORD.findall(text[:_OPENING].lower())
+    return len(words) <= _GO_AHEAD_WORDS and len(text) < _OPENING and _GO_AHEAD.issuperset(words)

@@ -1,0 +1,164 @@
+"""At work on a project, what answers comes before what only asks: causes, outcomes and rules before complaints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from memento import MemoryStore
+from memento.client import from_wire, to_wire
+from memento.config import load_config
+from memento.search.ranking.acts import read_acts
+from memento.search.ranking.question import understand
+from memento.storage import turns
+
+START = 1_700_000_000_000
+PROJECT = "/home/ada/harbour"
+
+
+@pytest.fixture
+def store(tmp_path: Path, model_dir: Path) -> Iterator[MemoryStore]:
+    environment = {"MEMENTO_HOME": str(tmp_path), "MEMENTO_MODEL_DIR": str(model_dir)}
+    with MemoryStore(tmp_path / "m.db", config=load_config(environment=environment)) as opened:
+        yield opened
+
+
+def work(store: MemoryStore, *said: tuple[str, str], session: str = "s", project: str = PROJECT) -> list[str]:
+    """Remember a session at work on a project."""
+    return [
+        store.remember(text, role=role, session_id=session, project=project, timestamp=START + 60_000 * at, embed=False)
+        for at, (role, text) in enumerate(said)
+    ]
+
+
+LINT = (
+    ("user", "lint fail"),
+    ("assistant", "Let me look at the lint output:"),
+    ("user", "lint still fails on the build, why?"),
+    (
+        "assistant",
+        "I see the issue: the pinned ruff is older than the config, so `select` holds rules it does not know.",
+    ),
+    ("user", "ok fix lint please"),
+    ("assistant", "Done. I've raised ruff to 0.6 in requirements-dev.txt and the build passes."),
+    ("user", "the lint build failed again"),
+)
+
+
+def test_the_cause_comes_before_the_complaints(store: MemoryStore) -> None:
+    ids = work(store, *LINT)
+    work(store, ("user", "why is the test build failing?"), ("assistant", "Let me run the build:"), session="other")
+    found = store.recall("why is lint failing on the build?", 5)
+    assert found[0].id == ids[3]
+    places = [one.id for one in found]
+    assert places.index(ids[5]) < min(places.index(one) for one in (ids[0], ids[2], ids[6]) if one in places)
+
+
+def test_what_answers_is_shown_with_what_it_answers(store: MemoryStore) -> None:
+    ids = work(store, *LINT)
+    found = {one.id: one for one in store.recall("why is lint failing on the build?", 10)}
+    assert [one.request and one.request.id for one in found.values() if one.id == ids[3]] == [ids[2]]
+    assert found[ids[2]].request is None
+    assert not found[ids[2]].unanswered
+    assert found[ids[6]].unanswered
+
+
+def test_the_request_survives_the_way_through_the_sidecar(store: MemoryStore) -> None:
+    work(store, *LINT)
+    answer = store.recall("why is lint failing on the build?", 10)
+    assert [(one.request, one.unanswered) for one in from_wire(to_wire(answer))] == [
+        (one.request, one.unanswered) for one in answer
+    ]
+
+
+def test_a_chat_has_no_requests(store: MemoryStore) -> None:
+    work(store, *LINT, project="")
+    found = store.recall("why is lint failing on the build?", 10)
+    assert [one.request for one in found] == [None] * len(found)
+    assert not any(one.unanswered for one in found)
+
+
+def test_a_rule_of_the_user_is_the_answer(store: MemoryStore) -> None:
+    ids = work(
+        store,
+        ("user", "add colours to the theme files"),
+        ("assistant", "Now let me add the colours to both theme files:"),
+        ("user", "no, the theme colours must always be rgb values, never indices"),
+        ("assistant", "Let me read the theme files:"),
+        ("user", "can you open the theme files for me?"),
+    )
+    assert store.recall("Should the theme colours be rgb or indices?")[0].id == ids[2]
+
+
+def test_going_ahead_answers_nothing(store: MemoryStore) -> None:
+    ids = work(
+        store,
+        ("user", "sorry, continue"),
+        ("user", "We continue the release on Friday, once the database is migrated."),
+    )
+    assert store.recall("continue")[0].id == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "does"),
+    [
+        ("assistant", "Let me check the config file:", {"narrates"}),
+        ("assistant", "Perfect! Now let me read the tests", {"narrates"}),
+        ("assistant", "Here are the imports:", {"narrates"}),
+        ("assistant", "The config is wrong: the path lacks a slash.", set()),
+        ("assistant", "The path is relative to utils now. Let me fix it:", set()),
+        ("assistant", "Done. Both tests pass now.", {"reports"}),
+        ("assistant", "It hangs because the lock is held by the watcher.", {"names_cause"}),
+        ("assistant", "Run `make docs` first.", {"shows_how"}),
+        ("assistant", "It lies in src/core/tools.", {"names_place"}),
+        ("tool", "It lies in src/core/tools.", {"names_place"}),
+        ("user", "never use tabs in this repository", {"lays_down"}),
+        ("user", "the tabs in the tables are broken", {"asks"}),
+        ("user", "why does the build hang?", {"asks"}),
+        ("user", "ok, now fix the tests and push them", {"orders"}),
+        ("user", "The parser returns None for empty lines, so the tests of the lexer see no tokens.", set()),
+        ("user", "sorry, continue", {"orders", "says_nothing"}),
+        ("user", "Yes, merge it!", {"orders", "says_nothing"}),
+        ("user", "use pnpm", set()),
+        ("user", "継続してください。よろしくお願いします、チームのみなさん。", set()),
+    ],
+)
+def test_what_a_message_does(role: str, text: str, does: set[str]) -> None:
+    assert {name for name, value in read_acts(role, text)._asdict().items() if value} == does
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("Why does the build fail?", {"asks_why"}),
+        ("What caused the glitches?", {"asks_why"}),
+        ("How do I start the recorder?", {"asks_how"}),
+        ("Which file holds the themes?", {"asks_where"}),
+        ("Did we keep the old recorder?", {"asks_rule"}),
+        ("Indexed or rgb colours?", set()),
+        ("When did I say that I moved?", {"asks_user"}),
+        ("How can I reset my password?", {"asks_how"}),
+    ],
+)
+def test_what_a_question_asks_for(text: str, asks: set[str]) -> None:
+    question = understand(text, lambda _: False)
+    names = ("asks_why", "asks_how", "asks_where", "asks_rule", "asks_user")
+    assert {name for name in names if getattr(question, name)} == asks
+
+
+def test_exchanges_end_at_the_next_words_of_the_user(store: MemoryStore) -> None:
+    said = [("assistant", "a"), ("user", "b"), ("tool", "c"), ("assistant", "d"), ("assistant", "e"), ("user", "f")]
+    ids = work(store, *said)
+    with store._database.read() as connection:
+        num = {str(name): int(row) for row, name in connection.execute("SELECT num, id FROM memories")}
+        place = {num[one]: text for one, (_, text) in zip(ids, said, strict=True)}
+        found = turns.exchanges(connection, num.values())
+    told = {
+        place[one]: (place.get(each.opening or 0), [place[by] for by in each.answers]) for one, each in found.items()
+    }
+    assert told == {
+        "a": (None, ["a"]), "b": ("b", ["d", "e"]), "c": ("b", ["d", "e"]), "d": ("b", ["d", "e"]),
+        "e": ("b", ["d", "e"]), "f": ("f", []),
+    }  # fmt: skip
