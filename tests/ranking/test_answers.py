@@ -162,3 +162,17 @@ def test_exchanges_end_at_the_next_words_of_the_user(store: MemoryStore) -> None
         "a": (None, ["a"]), "b": ("b", ["d", "e"]), "c": ("b", ["d", "e"]), "d": ("b", ["d", "e"]),
         "e": ("b", ["d", "e"]), "f": ("f", []),
     }  # fmt: skip
+
+
+def test_an_instruction_is_found_by_what_it_bears_on(store: MemoryStore) -> None:
+    """It shares hardly a word with the question, and others do: it comes along since the question asks for help."""
+    for number in range(60):
+        store.remember(f"The login page of customer {number} shows a blue form.", session_id=f"{number}", embed=False)
+    rule = store.remember(
+        "Always format code with syntax highlighting when I ask how to implement something.",
+        session_id="rules",
+        tags=[turns.INSTRUCTION],
+        embed=False,
+    )
+    assert rule in [one.id for one in store.recall("Could you show me how to implement a login page with a form?", 3)]
+    assert rule not in [one.id for one in store.recall("which login page shows a blue form", 3)]

@@ -33,6 +33,8 @@ CANDIDATES: Final = 200
 """How many each of the two searches brings to the ranking."""
 DATED: Final = 40
 """How many come along from the days that a question names, however far they are from it in meaning."""
+INSTRUCTIONS: Final = 12
+"""How many of what the user said of how to work come along where a question asks for help, however far they are."""
 DATED_DAYS: Final = 31
 """A longer time than this is no narrower than the question itself."""
 SURVEYED: Final = 240
@@ -86,8 +88,8 @@ class _Progress:
     lexical: dict[int, float] = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
-    dated: list[int] = field(default_factory=list)
-    """Those from the days that the question names; where it holds operators only, the latest that they leave."""
+    besides: list[int] = field(default_factory=list)
+    """Those from the days that the question names, and instructions; where it holds operators only, the latest."""
     times: int = 1
     """How many times as many candidates as usual are looked at."""
     readings: list[Embedded] = field(default_factory=list)
@@ -135,7 +137,7 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     unread = "" if options.plain else asked.unread
     said = [restored] if restored else []
     said += [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
-    return _Progress(options, deadline, question, within, now, dated=latest, notes=said)
+    return _Progress(options, deadline, question, within, now, besides=latest, notes=said)
 
 
 def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
@@ -193,7 +195,10 @@ def _by_meaning(semantic: Semantic, progress: _Progress, within: Filter) -> None
     progress.dense |= {num: both.statement for num, both in similar.items()} | nearest
     if progress.times == 1:
         for days in _on_named_days(progress.question, progress.within):
-            progress.dated += search(DATED, days)
+            progress.besides += search(DATED, days)
+        if progress.question.asks_for_help:
+            instructions = replace(progress.within, tags=(*progress.within.tags, turns.INSTRUCTION))
+            progress.besides += search(INSTRUCTIONS, instructions)
 
 
 def _on_named_days(question: Question, within: Filter) -> Iterator[Filter]:
@@ -211,7 +216,7 @@ def _ranked(database: Database, progress: _Progress) -> None:
     options, deadline, now = progress.options, progress.deadline, progress.now
     limit = options.limit
     fused = list(fuse(progress.dense, progress.lexical))[: max(SURVEYED, limit) * progress.times]
-    nums = list(dict.fromkeys([*fused, *progress.dated]))
+    nums = list(dict.fromkeys([*fused, *progress.besides]))
     cosines = progress.cosines
     surveyed = survey(database, progress.question, nums, progress.lexical, progress.idf, cosines, now, deadline)
     first = rank(surveyed, explain=options.explain)

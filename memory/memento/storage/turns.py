@@ -17,6 +17,8 @@ TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
 EXCHANGE: Final = 8
 """Neighbours on each side that are looked at for the rest of an exchange."""
+INSTRUCTION: Final = "instruction"
+"""The tag that the policy gives to what a user says of how to work from then on."""
 _Said = tuple[int, str]
 """A row number and the role of who said it."""
 _JOINED: Final = re.compile(r"(\d+)(\w+)")
@@ -43,6 +45,8 @@ class Turn(NamedTuple):
     faded: bool = False
     of_project: bool = False
     """Whether it was said at work on a project: what coding agents' transcripts hold, and no chat."""
+    is_instruction: bool = False
+    """Whether the user said in it how work is to be done from then on."""
 
 
 class Exchange(NamedTuple):
@@ -63,7 +67,8 @@ class Around(NamedTuple):
 
 _TURN: Final = (
     f"num, id, session_id, timestamp, role, speaker, importance, active, {REPLACED_BY}, octet_length(text), "
-    "num IN faded, project <> ''"
+    "num IN faded, project <> '', "
+    f"EXISTS (SELECT 1 FROM memory_tags WHERE memory_tags.num = memories.num AND tag = '{INSTRUCTION}')"
 )
 _SIDE: Final = """
 (SELECT group_concat(found) FROM (

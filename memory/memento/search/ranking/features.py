@@ -234,6 +234,7 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "answers_why": _asked(attrgetter("asks_why"), _act(attrgetter("names_cause"))),
     "answers_how": _asked(attrgetter("asks_how"), _act(attrgetter("shows_how"))),
     "answers_where": _asked(attrgetter("asks_where"), _act(attrgetter("names_place"))),
+    "instruction": _asked(attrgetter("asks_for_help"), _each(lambda turn: float(turn.is_instruction))),
     "rule": _act(attrgetter("lays_down")),
     "answers_rule": _asked(attrgetter("asks_rule"), _by("user")),
     "order": _act(attrgetter("orders")),

@@ -75,6 +75,8 @@ class Question:
     """Whether it asks for a place, such as a file."""
     asks_rule: bool = False
     """Whether it asks for what was decided, or how something is to be done."""
+    asks_for_help: bool = False
+    """Whether it asks for something to be done or shown now: what the user said of how to work bears on that."""
     zone: tzinfo | None = None
     """Where the one who asks is: days begin and end there. None = local time."""
 
@@ -90,6 +92,7 @@ def understand(
     today = day_of(now_ms() if now is None else now, zone)
     names = frozenset(word for word in _possible_names(text) if is_speaker(word))
     topic = without_names(text, names) if names else text
+    for_help = bool(_FOR_HELP.search(text))
     words = tuple(word for word in terms(topic) if word not in names) or tuple(terms(text))
     return Question(
         text=text,
@@ -99,11 +102,12 @@ def understand(
         names=names,
         asks_when=dates.asks_when(text),
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
-        asks_user=not of_assistant and bool(_OF_USER.search(text)) and not _FOR_HELP.search(text),
+        asks_user=not of_assistant and bool(_OF_USER.search(text)) and not for_help,
         asks_why=bool(_WHY.search(text)),
         asks_how=bool(_HOW.search(text)),
         asks_where=bool(_WHERE.search(text)),
         asks_rule=bool(_RULE.search(text)),
+        asks_for_help=for_help,
         spans=tuple(dates.asked_spans(text, today)[:_MAX_SPANS]),
         zone=zone,
     )
