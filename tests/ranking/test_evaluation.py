@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import eval as evaluation
+from bench import eval as evaluation, peers
 from bench.datasets import coding, load
 from bench.eval import evaluate, metrics
 from hypothesis import given, strategies as st
@@ -209,6 +209,16 @@ def test_a_folder_of_chats_that_lacks_one(tmp_path: Path) -> None:
     (tmp_path / "1" / "probing_questions.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"1 cannot be read: FileNotFoundError.*chat\.json"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(("every", "taken"), [(1, ["q1", "q3", "q5"]), (2, ["q1", "q5"])])
+def test_peers_are_asked_every_so_manieth_conversation_that_has_questions(
+    tmp_path: Path, every: int, taken: list[str]
+) -> None:
+    samples = [changed(question_id=name) for name in ("q1", "q2_abs", "q3", "q4_abs", "q5")]
+    path = written(tmp_path, samples)
+    assert [one.name for one in peers.chosen(path, "all", every)] == taken
+    assert peers.chosen(path, "dev", every) == []
 
 
 @given(st.permutations(list("abcdefghijklmnop")), st.sets(st.sampled_from("abcdefghijklmnopXYZ"), min_size=1))
