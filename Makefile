@@ -9,7 +9,7 @@ NATIVE := $(VENV)/.native
 CARGO := $(shell command -v cargo 2>/dev/null)
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
 
-.PHONY: help setup model demo native native-test native-neon native-deep test lint types docs lock bench eval eval-policy clean
+.PHONY: help setup model demo native native-test native-neon native-deep test lint types docs lock bench eval eval-all eval-policy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -88,6 +88,10 @@ bench: $(SETUP) $(MODEL)  ## print the tables of bench/
 eval: $(SETUP) $(MODEL)  ## retrieval quality on a benchmark: make eval FILE=path [SPLIT=dev|test|all]
 	@test -n "$(FILE)" || { echo "name a benchmark: make eval FILE=path"; exit 2; }
 	@$(BIN)/python bench/eval.py $(FILE) --split $(or $(SPLIT),all)
+
+eval-all: $(SETUP) $(MODEL)  ## the same on every development set in a folder: make eval-all DIR=path [CACHE=path] [ARGS=--by-kind]
+	@test -n "$(DIR)" || { echo "name the folder of the sets: make eval-all DIR=path"; exit 2; }
+	@$(BIN)/python bench/eval_all.py $(DIR) $(if $(CACHE),--cache $(CACHE)) $(ARGS)
 
 eval-policy: $(SETUP)  ## what the policy keeps and skips, drawn into docs: make eval-policy [LOCOMO=path]
 	@$(BIN)/python bench/eval_policy.py $(if $(LOCOMO),--locomo $(LOCOMO) --plots docs)

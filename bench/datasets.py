@@ -1,4 +1,5 @@
-"""Public retrieval benchmarks as conversations with questions: LoCoMo, BEAM, and anything shaped like LongMemEval.
+"""Retrieval benchmarks as conversations with questions: LoCoMo, BEAM, LongMemEval, what is shaped like them, and
+transcripts of coding agents with judged answers.
 
 The files are given by path; none is part of this project.
 """
@@ -8,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,10 @@ from typing import Any, Final
 DEV: Final = frozenset({"conv-26", "conv-30", "conv-41"})
 """LoCoMo's conversations to tune on; the others are for measuring."""
 _LOCOMO_TYPES: Final = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+_BEAM_ABSTENTION: Final = "abstention"
+"""What BEAM calls a question that its chat does not answer."""
+_LONGMEMEVAL_ABSTENTION: Final = "_abs"
+"""How LongMemEval ends the id of a question that its sessions do not answer, although it names some."""
 _BEAM_MARKER: Final = re.compile(r"\s*->->\s*[\d,\s]+$")
 
 
@@ -43,6 +48,9 @@ class Question:
     gold_sessions: frozenset[str]
     at: int | None = None
     """When it is asked, Unix milliseconds, where the file says so."""
+    turns_marked: bool = True
+    """Whether the file marks turns. Where it marks sessions only, all turns of those are `gold`, and no figure at turn
+    level means anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,9 @@ class Conversation:
     name: str
     turns: list[Turn]
     questions: list[Question] = field(default_factory=list)
+    """Those that something in `turns` answers."""
+    unanswerable: list[Question] = field(default_factory=list)
+    """Those that nothing answers, without gold: what recall returns for them should score low."""
 
 
 def benchmark(path: str) -> Path:
@@ -63,10 +74,7 @@ def benchmark(path: str) -> Path:
 
 
 def load(path: Path) -> list[Conversation]:
-    """Read a benchmark: a LoCoMo or LongMemEval file, or a folder of BEAM chats. Raises SystemExit for another.
-
-    Questions to which nothing is the answer (LongMemEval's abstention without sessions) are left out.
-    """
+    """Read a benchmark: a LoCoMo or LongMemEval file, or a folder of BEAM chats. Raises SystemExit for another."""
     if path.is_dir():
         folders = sorted(found.parent for found in path.rglob("probing_questions.json"))
         return [_read(str(folder), _beam, folder) for folder in folders]
@@ -75,6 +83,34 @@ def load(path: Path) -> list[Conversation]:
         if samples and all(isinstance(one, dict) and key in one for one in samples):
             return [_read(f"{path}, entry {number}", read, one) for number, one in enumerate(samples, 1)]
     raise SystemExit(f"{path} is neither LoCoMo, nor LongMemEval, nor a folder of BEAM chats")
+
+
+def coding(folder: Path, texts: Mapping[str, str]) -> Conversation:
+    """Read the questions over a folder of transcripts; `texts` are the stored messages by id. Raises SystemExit.
+
+    `questions.json` is an array of `{id, type, question, gold: [{grade, snippet, ...}]}`. A message answers where its
+    text holds a snippet of grade 2, white space folded. An answer that was not stored stays gold, and cannot be found.
+    """
+    folded = {name: _folded(text) for name, text in texts.items()}
+
+    def read(asked: list[dict[str, Any]]) -> Conversation:
+        conversation = Conversation(folder.name, [])
+        for one in asked:
+            snippets = [_folded(gold["snippet"]) for gold in one["gold"] if gold["grade"] == 2]
+            gold = {name for name, text in folded.items() if any(snippet in text for snippet in snippets)}
+            question = Question(one["question"], one["type"], frozenset(gold or {"not stored"}), frozenset())
+            if snippets:
+                conversation.questions.append(question)
+            elif one["type"] == "none":
+                conversation.unanswerable.append(replace(question, gold=frozenset()))
+        return conversation
+
+    path = folder / "questions.json"
+    return _read(str(path), read, _samples(path))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _samples(path: Path) -> list[Any]:
@@ -129,13 +165,16 @@ def _beam(folder: Path) -> Conversation:
                 session = f"{batch['batch_number']}-{number}"
                 turns.append(Turn(str(turn["id"]), session, turn["role"], "", text, _at(when, len(turns))))
     session_of = {turn.id: turn.session for turn in turns}
-    questions = []
+    conversation = Conversation(f"beam-{folder.name}", turns)
     for kind, asked in json.loads((folder / "probing_questions.json").read_text("utf-8")).items():
         for one in asked:
             gold = {name for name in _names(one.get("source_chat_ids")) if name in session_of}
+            question = _question(one["question"], kind, gold, session_of)
             if gold:
-                questions.append(_question(one["question"], kind, gold, session_of))
-    return Conversation(f"beam-{folder.name}", turns, questions)
+                conversation.questions.append(replace(question, turns_marked=one.get("gold") != "session"))
+            elif kind == _BEAM_ABSTENTION:
+                conversation.unanswerable.append(question)
+    return conversation
 
 
 def _longmemeval(sample: dict[str, Any]) -> Conversation:
@@ -159,8 +198,12 @@ def _longmemeval(sample: dict[str, Any]) -> Conversation:
     gold = frozenset(marked or {turn.id for turn in turns if turn.session in answers})
     found = answers or frozenset(session_of[name] for name in gold)
     at = _day(sample.get("question_date")) or None
-    question = Question(sample["question"], str(sample.get("question_type") or "question"), gold, found, at)
-    return Conversation(str(sample.get("question_id", "")), turns, [question] if gold else [])
+    kind, name = str(sample.get("question_type") or "question"), str(sample.get("question_id", ""))
+    if name.endswith(_LONGMEMEVAL_ABSTENTION):
+        unanswerable = Question(sample["question"], kind, frozenset(), frozenset(), at)
+        return Conversation(name, turns, unanswerable=[unanswerable])
+    question = Question(sample["question"], kind, gold, found, at, turns_marked=bool(marked))
+    return Conversation(name, turns, [question] if gold else [])
 
 
 def _parsed(value: Any) -> list[Any]:

@@ -4,7 +4,8 @@ Usage: python bench/eval.py PATH [--split dev|test|all]
 
 PATH is a LoCoMo or LongMemEval file, or a folder of BEAM chats. `dev` and `test` split LoCoMo's conversations: tune on
 dev only. Prints recall_any@k (a gold turn is among the k), recall_all@k, NDCG@10 and MRR in percent, by question type,
-at turn and at session level (a session stands where its best turn stands).
+at turn and at session level (a session stands where its best turn stands). Questions whose benchmark says only which
+session answers them count at session level alone.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ def evaluate(conversations: Iterable[Conversation]) -> dict[tuple[str, str], lis
                 session = metrics(list(dict.fromkeys(name for _, name in found)), question.gold_sessions)
                 groups = (question.kind,) if question.kind == "adversarial" else (question.kind, "all")
                 for group in groups:
-                    results["turn", group].append(turn)
+                    if question.turns_marked:
+                        results["turn", group].append(turn)
                     results["session", group].append(session)
         print(
             f"  {conversation.name}: {len(conversation.turns)} turns, {len(conversation.questions)} questions",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import eval as evaluation
-from bench.datasets import load
+from bench import eval as evaluation, peers
+from bench.datasets import coding, load
 from bench.eval import evaluate, metrics
 from hypothesis import given, strategies as st
 
@@ -108,12 +108,73 @@ def test_sessions_without_names_are_numbered(tmp_path: Path) -> None:
     assert one.questions[0].gold_sessions == {"session_1"}
 
 
-def test_a_question_that_nothing_answers_is_left_out(tmp_path: Path) -> None:
-    unmarked = deepcopy(SAMPLE["haystack_sessions"])
-    del unmarked[1][0]["has_answer"]
-    sample = changed(question_id="q1_abs", answer_session_ids=[], haystack_sessions=unmarked)
+@pytest.mark.parametrize("answers", [[], ["answer_s2"]])
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_question_that_nothing_answers_is_not_counted(tmp_path: Path, answers: list[str], marked: bool) -> None:
+    sessions = deepcopy(SAMPLE["haystack_sessions"])
+    if not marked:
+        del sessions[1][0]["has_answer"]
+    sample = changed(question_id="q1_abs", answer_session_ids=answers, haystack_sessions=sessions)
     asked, abstained = load(written(tmp_path, [SAMPLE, sample]))
-    assert (len(asked.questions), len(abstained.questions)) == (1, 0)
+    assert (len(asked.questions), len(asked.unanswerable)) == (1, 0)
+    assert abstained.questions == []
+    (question,) = abstained.unanswerable
+    assert question.text == SAMPLE["question"]
+    assert not question.gold | question.gold_sessions
+
+
+def chat(folder: Path, questions: dict[str, list[dict[str, Any]]]) -> Path:
+    """Write a chat of two sessions shaped like BEAM's."""
+    batches = [
+        {
+            "batch_number": number,
+            "turns": [
+                [
+                    {"id": 2 * number - 2, "role": "user", "content": said},
+                    {"id": 2 * number - 1, "role": "assistant", "content": f"Noted: {number}"},
+                ]
+            ],
+        }
+        for number, said in enumerate(("My bike is red.", "I like tea."), 1)
+    ]
+    (folder / "one").mkdir(parents=True)
+    (folder / "one" / "chat.json").write_text(json.dumps(batches))
+    (folder / "one" / "probing_questions.json").write_text(json.dumps(questions))
+    return folder
+
+
+def test_what_a_chat_marks_and_what_it_does_not_answer(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = [
+        {"question": "Which colour?", "source_chat_ids": [0], "gold": "turn"},
+        {"question": "Which drink?", "source_chat_ids": [2, 3], "gold": "session"},
+        {"question": "Colour and drink?", "source_chat_ids": {"first": [0], "then": [2]}},
+    ]
+    unanswered = [{"question": "Which car?"}]
+    (one,) = load(chat(tmp_path, {"facts": asked, "abstention": unanswered, "summary": [{"question": "All?"}]}))
+    found = [(set(one.gold), set(one.gold_sessions), one.turns_marked) for one in one.questions]
+    assert found == [({"0"}, {"1-0"}, True), ({"2", "3"}, {"2-0"}, False), ({"0", "2"}, {"1-0", "2-0"}, True)]
+    assert [question.text for question in one.unanswerable] == ["Which car?"]
+
+
+def test_questions_over_transcripts_find_their_answers_among_the_stored_messages(tmp_path: Path) -> None:
+    helps, answers = {"grade": 1, "snippet": "lint fail"}, {"grade": 2, "snippet": "the cause is a missing comma"}
+    asked = [
+        {"id": "a", "type": "why", "question": "Why does lint fail?", "gold": [helps, answers]},
+        {"id": "b", "type": "how", "question": "How is it built?", "gold": [{"grade": 2, "snippet": "make all"}]},
+        {"id": "c", "type": "where", "question": "Where is it?", "gold": [helps]},
+        {"id": "d", "type": "none", "question": "Which database?", "gold": []},
+    ]
+    (tmp_path / "questions.json").write_text(json.dumps(asked))
+    texts = {"m1": "lint fail", "m2": "So  the cause is a\n missing comma.", "m3": "The cause is a missing comma"}
+    one = coding(tmp_path, texts)
+    assert [(question.kind, set(question.gold)) for question in one.questions] == [
+        ("why", {"m2"}),
+        ("how", {"not stored"}),
+    ]
+    assert [(question.text, question.gold) for question in one.unanswerable] == [("Which database?", frozenset())]
+    (tmp_path / "questions.json").write_text(json.dumps([{"type": "why"}]))
+    with pytest.raises(SystemExit, match=r"questions.json cannot be read: KeyError: 'gold'"):
+        coding(tmp_path, texts)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +211,16 @@ def test_a_folder_of_chats_that_lacks_one(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(("every", "taken"), [(1, ["q1", "q3", "q5"]), (2, ["q1", "q5"])])
+def test_peers_are_asked_every_so_manieth_conversation_that_has_questions(
+    tmp_path: Path, every: int, taken: list[str]
+) -> None:
+    samples = [changed(question_id=name) for name in ("q1", "q2_abs", "q3", "q4_abs", "q5")]
+    path = written(tmp_path, samples)
+    assert [one.name for one in peers.chosen(path, "all", every)] == taken
+    assert peers.chosen(path, "dev", every) == []
+
+
 @given(st.permutations(list("abcdefghijklmnop")), st.sets(st.sampled_from("abcdefghijklmnopXYZ"), min_size=1))
 def test_the_figures_are_what_their_names_say(order: list[str], gold: set[str]) -> None:
     found = metrics(order, frozenset(gold))
@@ -177,8 +248,14 @@ def test_a_benchmark_is_asked_through_the_store(
     results = evaluate(load(written(tmp_path, [SAMPLE, other])))
     assert {key: len(rows) for key, rows in results.items()} == {
         (level, kind): count
-        for level in ("turn", "session")
-        for kind, count in (("single-session-user", 1), ("other", 1), ("all", 2))
+        for level, kind, count in (
+            ("turn", "single-session-user", 1),
+            ("turn", "all", 1),
+            ("session", "single-session-user", 1),
+            ("session", "other", 1),
+            ("session", "all", 2),
+        )
     }
-    assert [row["any@1"] for row in results["turn", "all"]] == [1.0, 1.0]
+    assert [row["any@1"] for row in results["turn", "all"]] == [1.0]
+    assert [row["any@1"] for row in results["session", "all"]] == [1.0, 1.0]
     assert results["session", "other"][0]["all@5"] == 1.0
