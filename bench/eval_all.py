@@ -33,10 +33,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.baselines import Baselines
 from bench.datasets import DEV, Question, benchmark
 from bench.eval import DEPTH, metrics
-from bench.eval_stores import Haystack, filled, haystacks, name_of
+from bench.eval_stores import Haystack, filled, haystacks, name_of, one_thread_embedder
 
-from memento.config import load_config
-from memento.embedding import Embedder, load_embedder
+from memento.embedding import Embedder
 from memento.memory import Found, Memory
 from memento.store import MemoryStore
 
@@ -200,9 +199,7 @@ def main() -> None:
         print(f"not in {options.folder}, left out: {', '.join(absent)}")
     if not found:
         raise SystemExit(f"{options.folder} holds none of the sets: {', '.join(SETS[name] for name in options.only)}")
-    config = load_config()
-    wanted = config.settings.embedding.precision
-    embedder = load_embedder(config.model_dir, precision=wanted, threads=1, rust=config.settings.rust)
+    embedder = one_thread_embedder()
     measured = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, path in found.items():

@@ -22,7 +22,7 @@ from bench.eval import fill
 import memento_ingest
 import memento_policies
 from memento.config import load_config
-from memento.embedding import Embedder
+from memento.embedding import Embedder, load_embedder
 from memento.memory import Memory
 from memento.storage import rows, schema
 from memento.store import MemoryStore
@@ -84,6 +84,13 @@ def _digest(*folders: str | Path) -> bytes:
 def name_of(memory: Memory) -> str:
     """Return what a question's gold calls a memory: the id of its turn, its own where it came from a transcript."""
     return str(memory.meta.get("turn", memory.id))
+
+
+def one_thread_embedder() -> Embedder:
+    """Load the installed model as the settings have it, to be used on one thread."""
+    config = load_config()
+    wanted = config.settings.embedding.precision
+    return load_embedder(config.model_dir, precision=wanted, threads=1, rust=config.settings.rust)
 
 
 @contextmanager

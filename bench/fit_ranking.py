@@ -1,39 +1,37 @@
-"""Fit the ranking's weights (memento/search/ranking/profiles.yaml) on development conversations.
+"""Fit the ranking's weights (memento/search/ranking/profiles.yaml) on development sets.
 
-Usage: python bench/fit_ranking.py people LOCOMO.json    python bench/fit_ranking.py agents BEAM_FOLDER LOCOMO.json
+Usage: python bench/fit_ranking.py people|agents|coding FOLDER [--cache FOLDER] [--leave-out]
 
-Of LoCoMo only the development conversations are read; of BEAM every chat in the folder, which is its development set.
-For agents, each LoCoMo conversation is also told as a chat between one of the two, the user, and an assistant: BEAM's
-chats are all about projects, people also talk of themselves to assistants. Every tenth of those questions is taken, so
-that BEAM's count for more.
+FOLDER holds the sets as `bench/eval_all.py` names them; each profile is fitted on its own (SETS), and a set counts as
+much as it weighs there, however many questions it has. Of LoCoMo only the development conversations are read.
+
 Features come from the product's own recall (`explain=True`). The loss is the listwise softmax cross-entropy between the
 scores of a question's candidates and its gold turns (ListNet's top-1 form, Cao et al. 2007), with an L2 penalty,
-minimised by Newton's method; it is convex, so the result does not depend on a seed. `gain` and `bias` then map the
-score to [0, 1], by logistic regression on the same candidates. Prints the lines of
-profiles.yaml; with --folds also what leaving out one conversation at a time gives.
+minimised by Newton's method; it is convex, so the result does not depend on a seed. What `by_hand` weighs in the
+profile is part of every score and stays as it is. `gain` and `bias` then map the score to [0, 1], by logistic
+regression on the same candidates. Prints the lines of profiles.yaml; with --leave-out also what the weights fitted
+without one set find in it, or, where a profile has one set, those fitted without one conversation or question.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memento.config import load_config
-from memento.store import MemoryStore
+from memento.embedding import Embedder
+from memento.search.ranking.weights import profiles
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.datasets import DEV, Conversation, benchmark, load
-from bench.eval import fill
+from bench.datasets import DEV, benchmark
+from bench.eval_all import SETS as PLACES, place
+from bench.eval_stores import filled, haystacks, name_of, one_thread_embedder
 
 Matrix = NDArray[np.float64]
 
@@ -44,67 +42,92 @@ FITTED: Final = {
     ),
     "agents": (
         "statement", "topic", "words", "coverage", "user", "asked_user", "length", "answers_when", "next", "session",
+        "instruction",
+    ),
+    "coding": (
+        "statement", "topic", "words", "coverage", "session", "tool", "outcome", "cause", "answers_why",
+        "answers_how", "answers_where", "answers_rule", "rule", "request", "exchange", "exchange_words",
+        "exchange_coverage",
     ),
 }  # fmt: skip
-L2: Final = {"people": 1e-3, "agents": 3e-2}
-DEPTH: Final = 1_000
-OF_CHATS: Final = 10
-"""Every how manieth question of a LoCoMo conversation told as a chat is taken."""
-_FIRST_PERSON: Final = (
-    (r"\bis NAME\b", "am I"), (r"\bhas NAME\b", "have I"), (r"\bdoes NAME\b", "do I"), (r"NAME['’]s\b", "my"),
-    (r"\bNAME\b", "I"), (r"\b(?:his|her)\b", "my"), (r"\bs?he\b", "I"),
-)  # fmt: skip
+SETS: Final[Mapping[str, Mapping[str, float]]] = {
+    "people": {"locomo-dev": 1.0},
+    "agents": {
+        "beam-dev": 1.0, "beam500k": 1.0, "realmem": 1.0, "longmemeval-s": 1.0, "devmem": 0.3, "madial-en": 0.5,
+    },
+    "coding": {"coding": 1.0},
+}  # fmt: skip
+"""What each profile is fitted on, and how much it counts: a synthetic history and bare notes count for less."""
+L2: Final = {"people": 1e-3, "agents": 3e-2, "coding": 5e-2}
+DEPTH: Final = {"people": 1_000, "agents": 100, "coding": 100}
+"""Candidates of a question."""
 
 
 class Example(NamedTuple):
-    """One question: its candidates' features (n, features) and which of them are gold (n,), at least one."""
+    """One question: its candidates' features (n, features), which are gold (n,), at least one, and what is given."""
 
     features: Matrix
     gold: Matrix
+    given: Matrix
+    """What the weights by hand make of each candidate (n,)."""
 
 
-def examples(conversation: Conversation, names: Sequence[str]) -> Iterator[Example]:
-    """Yield the conversation's questions as the product's recall sees them."""
-    with tempfile.TemporaryDirectory() as folder, MemoryStore(Path(folder, "m.db"), config=load_config()) as store:
-        fill(store, conversation)
-        for question in conversation.questions:
-            found = store.recall(question.text, DEPTH, plain=True, spread=False, explain=True)
-            rows = [[one.features[name].value for name in names] for one in found if one.features]
-            gold = np.array([one.memory.meta["turn"] in question.gold for one in found], dtype=np.float64)
-            if question.kind != "adversarial" and gold.any():
-                yield Example(np.array(rows), gold)
+class Part(NamedTuple):
+    """What is left out of a fit at a time: a set, a conversation or a question."""
+
+    name: str
+    weight: float
+    examples: list[Example]
 
 
-def as_chats(conversation: Conversation) -> Iterator[Conversation]:
-    """Yield a conversation of two people as each one's chat with an assistant, with the questions about that one."""
-    first, second = dict.fromkeys(turn.speaker for turn in conversation.turns)
-    for user, other in ((first, second), (second, first)):
-        roles = ["user" if turn.speaker == user else "assistant" for turn in conversation.turns]
-        turns = [replace(turn, role=role, speaker="") for turn, role in zip(conversation.turns, roles, strict=True)]
-        about = [one for one in conversation.questions if user in one.text and other not in one.text]
-        asked = [replace(one, text=_in_first_person(one.text, user)) for one in about if one.kind != "adversarial"]
-        yield Conversation(conversation.name, turns, asked[::OF_CHATS])
+def parts(profile: str, folder: Path, cache: Path, embedder: Embedder) -> Iterator[Part]:
+    """Yield the examples of a profile's sets, by conversation, or by question where there is one store only."""
+    names, given = FITTED[profile], profiles()[profile].by_hand
+    for name, weight in SETS[profile].items():
+        if (path := place(folder, PLACES[name])) is None:
+            raise SystemExit(f"{folder} holds no {PLACES[name]}")
+        for haystack in haystacks(path):
+            if name == "locomo-dev" and haystack.name not in DEV:
+                continue
+            with filled(haystack, cache / name, embedder) as store:
+                for question in haystack.read(store).questions:
+                    found = store.recall(
+                        question.text, DEPTH[profile], plain=True, spread=False, explain=True, at=question.at
+                    )
+                    told = [(one, one.features) for one in found if one.features]
+                    gold = np.array([name_of(one.memory) in question.gold for one, _ in told], dtype=np.float64)
+                    if question.kind == "adversarial" or not gold.any():
+                        continue
+                    rows = np.array([[features[one].value for one in names] for _, features in told])
+                    hand = np.array([sum(features[one].value * given[one] for one in given) for _, features in told])
+                    label = question.text if profile == "coding" else haystack.name
+                    yield Part(f"{name}\0{label}", weight, [Example(rows, gold, hand)])
 
 
-def _in_first_person(question: str, name: str) -> str:
-    for pattern, words in _FIRST_PERSON:
-        question = re.sub(pattern.replace("NAME", re.escape(name)), words, question)
-    return question
+def grouped(found: Sequence[Part], key: Callable[[str], str]) -> list[Part]:
+    """Return the parts put together by what `key` makes of their names."""
+    groups: dict[str, Part] = {}
+    for one in found:
+        name = key(one.name)
+        groups.setdefault(name, Part(name, one.weight, [])).examples.extend(one.examples)
+    return list(groups.values())
 
 
-def softmax_weights(data: Sequence[Example], l2: float) -> Matrix:
+def softmax_weights(sets: Sequence[Part], l2: float) -> Matrix:
     """Return the weights of least loss, by Newton's method with a line search."""
-    weights = np.zeros(data[0].features.shape[1])
-    loss = _loss(data, weights, l2)
+    weights = np.zeros(sets[0].examples[0].features.shape[1])
+    loss = _loss(sets, weights, l2)
     for _ in range(100):
         gradient, hessian = l2 * weights, l2 * np.eye(len(weights))
-        for features, gold in data:
-            share = _softmax(features @ weights)
-            mean = share @ features
-            gradient = gradient + (mean - (gold / gold.sum()) @ features) / len(data)
-            hessian = hessian + ((features * share[:, None]).T @ features - np.outer(mean, mean)) / len(data)
+        for _, worth, examples in sets:
+            each = worth / len(examples)
+            for features, gold, given in examples:
+                share = _softmax(features @ weights + given)
+                mean = share @ features
+                gradient = gradient + each * (mean - (gold / gold.sum()) @ features)
+                hessian = hessian + each * ((features * share[:, None]).T @ features - np.outer(mean, mean))
         step, size = np.linalg.solve(hessian, gradient), 1.0
-        while (tried := _loss(data, weights - size * step, l2)) > loss and size > 1e-9:
+        while (tried := _loss(sets, weights - size * step, l2)) > loss and size > 1e-9:
             size /= 2
         weights = weights - size * step
         if loss - tried < 1e-9:
@@ -119,8 +142,8 @@ def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]
     Would be, were half of all candidates gold: the odds are divided by those of any candidate. A hundred candidates
     hold one answer, and what a reader wants to know is what speaks for this one.
     """
-    scores = np.concatenate([features @ weights for features, _ in data])
-    gold = np.concatenate([gold for _, gold in data])
+    scores = np.concatenate([features @ weights + given for features, _, given in data])
+    gold = np.concatenate([gold for _, gold, _ in data])
     design = np.stack([np.ones_like(scores), scores], axis=1)
     fitted = np.zeros(2)
     for _ in range(100):
@@ -137,16 +160,20 @@ def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]
 
 def any_at(data: Sequence[Example], weights: Matrix, k: int) -> float:
     """Return the share of questions with a gold turn among the first k."""
-    return float(np.mean([gold[np.argsort(-(features @ weights), kind="stable")[:k]].any() for features, gold in data]))
+    orders = [np.argsort(-(features @ weights + given), kind="stable")[:k] for features, _, given in data]
+    return float(np.mean([gold[order].any() for (_, gold, _), order in zip(data, orders, strict=True)]))
 
 
-def _loss(data: Sequence[Example], weights: Matrix, l2: float) -> float:
+def _loss(sets: Sequence[Part], weights: Matrix, l2: float) -> float:
     total = 0.0
-    for features, gold in data:
-        scores = features @ weights
-        top = scores.max()
-        total += float(top + np.log(np.exp(scores - top).sum()) - (gold / gold.sum()) @ scores)
-    return total / len(data) + 0.5 * l2 * float(weights @ weights)
+    for _, worth, examples in sets:
+        for features, gold, given in examples:
+            scores = features @ weights + given
+            top = scores.max()
+            total += (
+                worth / len(examples) * float(top + np.log(np.exp(scores - top).sum()) - gold / gold.sum() @ scores)
+            )
+    return total + 0.5 * l2 * float(weights @ weights)
 
 
 def _softmax(scores: Matrix) -> Matrix:
@@ -154,34 +181,46 @@ def _softmax(scores: Matrix) -> Matrix:
     return np.asarray(exponents / exponents.sum())
 
 
+def _set_of(name: str) -> str:
+    return name.partition("\0")[0]
+
+
+def _print_left_out(found: Sequence[Part], l2: float) -> None:
+    """Print what the weights fitted without one set (or one conversation or question, where there is one set) find."""
+    has_sets = len({_set_of(one.name) for one in found}) > 1
+    held: list[tuple[str, list[Example], Matrix]] = []
+    for left in grouped(found, _set_of if has_sets else str):
+        kept = [one for one in found if (_set_of(one.name) if has_sets else one.name) != left.name]
+        held.append((left.name, left.examples, softmax_weights(grouped(kept, _set_of), l2)))
+    if has_sets:
+        for name, examples, weights in held:
+            values = " ".join(f"any@{k} {100 * any_at(examples, weights, k):.1f}" for k in (1, 5, 10))
+            print(f"# without {name}, in it: {values}")
+    means = [float(np.mean([any_at(examples, weights, k) for _, examples, weights in held])) for k in (1, 5, 10)]
+    print(f"# mean of {len(held)} left out: " + " ".join(f"{100 * mean:.1f}" for mean in means))
+
+
 def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profile", choices=tuple(FITTED))
-    parser.add_argument("paths", type=benchmark, nargs="+")
-    parser.add_argument("--folds", action="store_true")
+    parser.add_argument("folder", type=benchmark)
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--leave-out", action="store_true")
     options = parser.parse_args()
     names, l2 = FITTED[options.profile], L2[options.profile]
-    by_conversation: dict[str, list[Example]] = defaultdict(list)
-    for one in (one for path in options.paths for one in load(path)):
-        if one.name.startswith("beam") or (one.name in DEV and options.profile == "people"):
-            by_conversation[one.name] += examples(one, names)
-        elif one.name in DEV:
-            by_conversation[one.name] += [example for chat in as_chats(one) for example in examples(chat, names)]
-    data = [example for found in by_conversation.values() for example in found]
-    weights = softmax_weights(data, l2)
+    with tempfile.TemporaryDirectory() as temporary:
+        cache = options.cache or Path(temporary)
+        found = list(parts(options.profile, options.folder, cache, one_thread_embedder()))
+    weights = softmax_weights(grouped(found, _set_of), l2)
+    data = [example for one in found for example in one.examples]
     bias, gain = calibration(data, weights)
     print(f"{options.profile}:  # {len(data)} questions, any@5 {100 * any_at(data, weights, 5):.1f}, L2 {l2:g}")
     print(f"  bias: {bias:.3f}\n  gain: {gain:.3f}\n  weights:")
     for name, weight in zip(names, weights, strict=True):
         print(f"    {name}: {weight:.3f}")
-    if options.folds:
-        for held, kept in by_conversation.items():
-            others = softmax_weights(
-                [one for name, found in by_conversation.items() if name != held for one in found], l2
-            )
-            values = " ".join(f"any@{k} {100 * any_at(kept, others, k):.1f}" for k in (1, 5, 10))
-            print(f"# without {held}: {values}")
+    if options.leave_out:
+        _print_left_out(found, l2)
 
 
 if __name__ == "__main__":

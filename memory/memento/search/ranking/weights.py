@@ -25,6 +25,8 @@ class Profile:
     gain: float
     weights: Mapping[str, float]
     """By feature; those that are not here weigh nothing."""
+    by_hand: Mapping[str, float]
+    """Those of the weights that no fit changes."""
 
 
 class Ranked(NamedTuple):
@@ -50,7 +52,7 @@ def _profile(bias: float, gain: float, weights: Mapping[str, float], by_hand: Ma
     given = {**weights, **by_hand}
     if unknown := given.keys() - FEATURES.keys():
         raise ValueError(f"{_FILE} weighs features that do not exist: {', '.join(sorted(unknown))}")
-    return Profile(bias, gain, {name: given[name] for name in FEATURES if given.get(name)})
+    return Profile(bias, gain, {name: given[name] for name in FEATURES if given.get(name)}, by_hand)
 
 
 def kind_of(turn: Turn) -> str:
