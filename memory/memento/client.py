@@ -159,10 +159,17 @@ def _asked(database: Path, target: str, seconds: float) -> Any:
 
 
 def _parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs from the server's defaults, under the server's names."""
-    given = {("tag" if name == "tags" else name): one for name, one in asked.items() if one or name == "spread"}
-    if given.pop("spread", True) is False:
+    """Return what differs from the server's defaults, under the server's names.
+
+    The minimum score is told as it is, 0 too: the server's own default is its setting.
+    """
+    given = {("tag" if name == "tags" else name): one for name, one in asked.items() if one}
+    if asked.get("spread") is False:
         given["spread"] = 0
+    else:
+        given.pop("spread", None)
+    if (least := asked.get("min_score")) is not None:
+        given["min_score"] = least
     return {name: int(one) if isinstance(one, bool) else one for name, one in given.items()}
 
 

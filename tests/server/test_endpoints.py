@@ -38,6 +38,8 @@ def test_recall_has_the_shape_of_the_command(running: Server) -> None:
         ("/v1/recall?q=a&deadline=nan", "`deadline`"),
         ("/v1/recall?q=a&deadline=31", "`deadline`"),
         ("/v1/recall?q=a&min_importance=2", "`min_importance`"),
+        ("/v1/recall?q=a&min_score=-1", "`min_score`"),
+        ("/v1/recall?q=a&by_time=2", "`by_time`"),
         ("/v1/recall?q=a&since=yesteryear", "7d"),
         ("/v1/recall?q=%FF", "UTF-8"),
         ("/v1/stats?verbose=1", "leave it out"),

@@ -86,6 +86,11 @@ def recall(
         int, Option("--context", "-C", metavar="N", min=0, max=20, help="Neighbours of each result, per side.")
     ] = 0,
     spread: Annotated[bool, Option("--spread/--no-spread", help="Hold one session to half of the results.")] = True,
+    min_score: Annotated[
+        float | None,
+        Option("--min-score", metavar="SCORE", min=0.0, max=1.0, help="Leave out results below it. [default: config]"),
+    ] = None,
+    by_time: Annotated[bool, Option("--by-time", help="Show the same results, oldest first.")] = False,
     plain: Annotated[bool, Option("--plain", help='Take "phrases", -words and tag: as plain text.')] = False,
     explain: Annotated[bool, Option("--explain", help="Say what each score is made of.")] = False,
     sidecar: Annotated[bool, Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
@@ -97,9 +102,10 @@ def recall(
 
     Exit code 3: nothing found; 4: the deadline passed, this is a part.
     """
-    shape = {"context": context, "spread": spread, "plain": plain, "explain": explain}
-    asked: dict[str, Any] = {**filters(within), **shape}
     config, words = configured(db), _words(query)
+    shape = {"context": context, "spread": spread, "by_time": by_time, "plain": plain, "explain": explain}
+    least = config.settings.recall.min_score if min_score is None else min_score
+    asked: dict[str, Any] = {**filters(within), **shape, "min_score": least}
     if not words.strip():
         raise UsageError("there is nothing to look for: the query is empty; `memento recent` shows the latest memories")
     answer = _from_sidecar(config, words, limit, deadline, asked) if sidecar else None

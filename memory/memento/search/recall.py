@@ -13,13 +13,13 @@ from typing import Final
 from memento.counted import counted
 from memento.embedding import Embedded
 from memento.errors import ModelError, StoreError
-from memento.memory import Feature, Found, Recall
+from memento.memory import STATED_TIME, Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
 from memento.search.ranking.evidence import Cosines, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
-from memento.search.ranking.order import Placed, alike, arrange, loudest, shortlist
+from memento.search.ranking.order import SCORE_DIGITS, Placed, alike, arrange, loudest, relevant, shortlist, spread
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.read_back import ReadBack, read_back
@@ -67,6 +67,10 @@ class Options:
     """How many neighbours of each result come along, on each side."""
     spread: bool = True
     """Whether one session is held to half of the results."""
+    min_score: float = 0.0
+    """The score that a result must reach."""
+    by_time: bool = False
+    """Whether the results come oldest first."""
     explain: bool = False
     """Whether each result says what its score is made of."""
     at: int | None = None
@@ -98,7 +102,10 @@ class _Progress:
     likeness: Likeness = field(default=lambda _: {})
     model: str = ""
     """Whose vectors are searched: another model may take over meanwhile."""
+    found: list[Placed] = field(default_factory=list)
+    """What is returned where every score is good enough."""
     ranked: list[Placed] = field(default_factory=list)
+    """What is returned."""
     notes: list[str] = field(default_factory=list)
     partial: bool = False
 
@@ -235,7 +242,16 @@ def _ranked(database: Database, progress: _Progress) -> None:
         ranking += [one for one in first if one.turn.num not in closely]
     with database.read(deadline) as connection:
         newest = repeats.newest(connection, [one.turn.num for one in ranking])
-    progress.ranked = arrange(ranking, limit, evidence.texts, newest, copies, spread=_spreads(progress))
+    _choose(progress, arrange(ranking, evidence.texts, newest, copies))
+
+
+def _choose(progress: _Progress, results: list[Placed]) -> None:
+    """Choose what is returned of the distinct results. Only a finished ranking of a text has scores that mean much."""
+    limit = progress.options.limit
+    ordered = spread if _spreads(progress) else list[Placed]
+    progress.ranked = progress.found = ordered(results)[:limit]
+    if progress.question.text.strip() and progress.options.min_score:
+        progress.ranked = ordered(relevant(results, progress.options.min_score))[:limit]
 
 
 def _spreads(progress: _Progress) -> bool:
@@ -249,13 +265,13 @@ def _may_have_more(progress: _Progress) -> bool:
 
 def _has_copies_only(progress: _Progress) -> bool:
     """Tell whether copies took others' places, and a search may have others to bring."""
-    is_short = len(progress.ranked) < progress.options.limit and any(one.copies for one in progress.ranked)
+    is_short = len(progress.found) < progress.options.limit and any(one.copies for one in progress.found)
     return is_short and progress.times < WIDEST and _may_have_more(progress)
 
 
 def _loudest(database: Database, progress: _Progress) -> str:
     """Return the session that took others' places, where a search may have others to bring; else an empty text."""
-    session = loudest(progress.ranked) if _spreads(progress) and _may_have_more(progress) else ""
+    session = loudest(progress.found) if _spreads(progress) and _may_have_more(progress) else ""
     if not session:
         return ""
     with database.read(progress.deadline) as connection:
@@ -268,19 +284,40 @@ def _in_time(progress: _Progress) -> None:
 
 
 def _results(database: Database, progress: _Progress) -> tuple[Found, ...]:
-    """Return the results with their memories; where the ranking was not ready, in the order of the fused scores."""
+    """Return the results with their memories; where the ranking was not ready, in the order of the fused scores.
+
+    Those are of another kind, which no floor is compared with.
+    """
     until = max(progress.deadline, time.monotonic()) + READ_SECONDS
     limit, reach = progress.options.limit, progress.options.context if progress.ranked else 0
     placed = {one.ranked.turn.num: one for one in progress.ranked}
     scores = {num: one.ranked.score for num, one in placed.items()}
-    scores = scores or dict(list(fuse(progress.dense, progress.lexical).items())[:limit])
-    results: list[Found] = []
+    if progress.found and not scores:
+        progress.notes.append(_nothing_reached(progress))
+    elif not scores:
+        scores = dict(list(fuse(progress.dense, progress.lexical).items())[:limit])
+    results: dict[int, Found] = {}
     try:
         for back in read_back(database, list(scores), reach, until):
-            results += [_found(progress, back, num, scores[num], placed.get(num)) for num in back.nums]
+            results |= {num: _found(progress, back, num, scores[num], placed.get(num)) for num in back.nums}
     except DeadlineExceeded:
         _cut_off(progress)
-    return tuple(results)
+    nums = sorted(results, key=lambda num: (*_when(results[num]), num)) if progress.options.by_time else results
+    return tuple(results[num] for num in nums)
+
+
+def _when(found: Found) -> tuple[bool, int]:
+    """Return what results are ordered by in time: those whose time is not known come last."""
+    memory = found.memory
+    return not memory.timestamp or STATED_TIME in memory.meta, memory.timestamp
+
+
+def _nothing_reached(progress: _Progress) -> str:
+    best = max(round(one.ranked.score, SCORE_DIGITS) for one in progress.found)
+    return (
+        f"{counted(len(progress.found), 'result scores', 'results score')} less than {progress.options.min_score:g}, "
+        f"the best {best:g}; a minimum score of 0 returns {'it' if len(progress.found) == 1 else 'them'}"
+    )
 
 
 def _cut_off(progress: _Progress) -> None:
@@ -293,7 +330,7 @@ def _cut_off(progress: _Progress) -> None:
 def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: Placed | None) -> Found:
     return Found(
         back.memories[num],
-        round(score, 4),
+        round(score, SCORE_DIGITS),
         progress.dense.get(num),
         progress.lexical.get(num),
         len((placed.copies if placed else frozenset()) | back.alike.get(num, set())),
