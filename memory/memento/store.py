@@ -128,6 +128,7 @@ class MemoryStore(CaptureAccount):
         context: int = 0,
         spread: bool = True,
         min_score: float | None = None,
+        cover: bool = False,
         by_time: bool = False,
         explain: bool = False,
         at: When | None = None,
@@ -145,10 +146,10 @@ class MemoryStore(CaptureAccount):
         - `plain`: take the query as text, without its operators.
         - `context`: so many memories of the same session before and after each result come along.
         - `spread`: hold one session to half of the results (but to no less than five); False lets it fill them.
-        - `min_score`: leave out results that score less, `recall.min_score` of the settings unless given; 0 leaves out
-          none. It is not compared with what a query of operators alone finds, or with what is ready when the deadline
-          passes before the ranking is: neither has a score that tells relevance. Where nothing is left,
-          `Recall.notes` says how many there were and the best score.
+        - `min_score`: leave out results that score less, `recall.min_score` of the settings unless given. It does not
+          hold for a query of operators alone, or for what is ready when the deadline passes before the ranking is:
+          their scores tell no relevance. Where nothing is left, `Recall.notes` says how many there were.
+        - `cover`: results that together cover the question, instead of the best ones one by one.
         - `by_time`: the same results, oldest first, those whose time is not known last.
         - `explain`: fill `Found.features`.
         - `at`: when it is asked, for a question of another time: `yesterday` and `since:7d` in it count from then, and
@@ -169,6 +170,7 @@ class MemoryStore(CaptureAccount):
             context=arguments.whole("context", context, 0),
             spread=spread,
             min_score=arguments.share("min_score", defaults.min_score if min_score is None else min_score),
+            cover=cover,
             by_time=by_time,
             explain=explain,
             at=None if at is None else arguments.moment("at", at, where_asked),

@@ -31,6 +31,7 @@ READ: list[list[str]] = [
     ["import", "--deadline", "2.5", "--min-importance", "0.2"],
     ["import", "--min-score", "1.0"],
     ["import", "--min-score=0", "--by-time"],
+    ["import", "--cover", "--explain", "--table"],
     ["import", "--since", "2020-01-01", "--before", "2300-01-01"],
     ["import", "--since", "someday"],
     ["import", "--no-sidecar", "--sidecar", "--json"],

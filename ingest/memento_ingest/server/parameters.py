@@ -17,7 +17,7 @@ MAX_RESULTS: Final = 10_000
 MAX_CONTEXT: Final = 20
 _MAX_NESTING_HINT: Final = "send one JSON object"
 TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before", "zone")
-FLAGS: Final = ("spread", "by_time", "plain", "explain")
+FLAGS: Final = ("spread", "cover", "by_time", "plain", "explain")
 """0 or 1."""
 SHARES: Final = ("min_importance", "min_score")
 """In [0, 1]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -13,11 +13,12 @@ from typing import Final
 from memento.counted import counted
 from memento.embedding import Embedded
 from memento.errors import ModelError, StoreError
-from memento.memory import STATED_TIME, Feature, Found, Recall
+from memento.memory import STATED_TIME, Added, Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
-from memento.search.ranking.evidence import Cosines, Likeness, beside, idf, read, survey
+from memento.search.ranking.cover import about, added, asks_for_order, cover
+from memento.search.ranking.evidence import Cosines, Evidence, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import SCORE_DIGITS, Placed, alike, arrange, loudest, relevant, shortlist, spread
 from memento.search.ranking.question import Question, understand
@@ -69,6 +70,8 @@ class Options:
     """Whether one session is held to half of the results."""
     min_score: float = 0.0
     """The score that a result must reach."""
+    cover: bool = False
+    """Whether the results are to cover the question together."""
     by_time: bool = False
     """Whether the results come oldest first."""
     explain: bool = False
@@ -89,7 +92,10 @@ class _Progress:
     within: Filter
     now: int
     """When it is asked, Unix milliseconds."""
+    in_order: bool = False
+    """Whether it asks in which order things happened."""
     lexical: dict[int, float] = field(default_factory=dict)
+    holding: fulltext.Holding = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
     besides: list[int] = field(default_factory=list)
@@ -106,6 +112,7 @@ class _Progress:
     """What is returned where every score is good enough."""
     ranked: list[Placed] = field(default_factory=list)
     """What is returned."""
+    adds: Mapping[int, Added] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     partial: bool = False
 
@@ -138,13 +145,15 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
-        question = understand(text, lambda word: turns.has_speaker(connection, word), now, options.zone)
+        question = understand(
+            about(text) if options.cover else text, lambda word: turns.has_speaker(connection, word), now, options.zone
+        )
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
         restored = notes.restored(connection)
     unread = "" if options.plain else asked.unread
     said = [restored] if restored else []
     said += [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
-    return _Progress(options, deadline, question, within, now, besides=latest, notes=said)
+    return _Progress(options, deadline, question, within, now, asks_for_order(text), besides=latest, notes=said)
 
 
 def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
@@ -166,9 +175,9 @@ def _once_more(database: Database, semantic: Semantic, progress: _Progress, with
 def _by_words(database: Database, progress: _Progress, within: Filter) -> None:
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
     with database.read(progress.deadline) as connection:
-        holding = fulltext.holding(connection, progress.question.words)
-        progress.idf = idf(holding, fulltext.documents(connection))
-        progress.lexical |= fulltext.best(connection, holding, within, wanted)
+        progress.holding = fulltext.holding(connection, progress.question.words)
+        progress.idf = idf(progress.holding, fulltext.documents(connection))
+        progress.lexical |= fulltext.best(connection, progress.holding, within, wanted)
 
 
 def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -> None:
@@ -242,16 +251,24 @@ def _ranked(database: Database, progress: _Progress) -> None:
         ranking += [one for one in first if one.turn.num not in closely]
     with database.read(deadline) as connection:
         newest = repeats.newest(connection, [one.turn.num for one in ranking])
-    _choose(progress, arrange(ranking, evidence.texts, newest, copies))
+    _choose(progress, arrange(ranking, evidence.texts, newest, copies), evidence)
 
 
-def _choose(progress: _Progress, results: list[Placed]) -> None:
+def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> None:
     """Choose what is returned of the distinct results. Only a finished ranking of a text has scores that mean much."""
-    limit = progress.options.limit
-    ordered = spread if _spreads(progress) else list[Placed]
-    progress.ranked = progress.found = ordered(results)[:limit]
-    if progress.question.text.strip() and progress.options.min_score:
-        progress.ranked = ordered(relevant(results, progress.options.min_score))[:limit]
+    options, question = progress.options, progress.question
+    progress.ranked = progress.found = _first(progress, results, evidence)
+    if question.text.strip() and options.min_score:
+        progress.ranked = _first(progress, relevant(results, options.min_score), evidence)
+    if options.cover and options.explain:
+        words = progress.holding
+        progress.adds = added(progress.ranked, evidence.counts, words, evidence.around, options.zone)
+
+
+def _first(progress: _Progress, results: list[Placed], evidence: Evidence) -> list[Placed]:
+    if progress.options.cover:
+        results = cover(results, evidence.around, in_order=progress.in_order)
+    return (spread(results) if _spreads(progress) else results)[: progress.options.limit]
 
 
 def _spreads(progress: _Progress) -> bool:
@@ -339,6 +356,7 @@ def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: 
         features=_features(placed.ranked) if placed and progress.options.explain else None,
         request=back.request(num),
         unanswered=back.is_unanswered(num),
+        adds=progress.adds.get(num),
     )
 
 

@@ -1,4 +1,4 @@
-"""A minimum score through the sidecar: the setting, the option of the command, the parameter of HTTP, and the hook."""
+"""A minimum score and gathering through the sidecar: setting, options of the command, parameters of HTTP, hook."""
 
 from __future__ import annotations
 
@@ -63,3 +63,18 @@ def test_by_time_over_http(filled: Server) -> None:
     answer = filled.get("/v1/recall?q=harbour+lighthouse&min_score=0&by_time=1").json["results"]
     assert [one["text"] for one in answer] == [FACT, "The lighthouse is painted red."]
     assert len(filled.recall("harbour lighthouse", "--min-score", "0", "--by-time")["results"]) == 2
+
+
+def test_gathering_through_every_way_to_ask(filled: Server) -> None:
+    question = "harbour lighthouse"
+    options = ("--cover", "--explain", "--min-score", "0")
+    ways = [filled.recall(question, way, *options)["results"] for way in ("--sidecar", "--no-sidecar")]
+    assert [[one["adds"] for one in way] for way in ways] == [[one["adds"] for one in ways[0]]] * 2
+    assert sorted(word for one in ways[0] for word in one["adds"]["words"]) == ["harbour", "lighthouse"]
+    assert ways[0][0]["adds"]["day"]
+    over_http = filled.get("/v1/recall?q=harbour+lighthouse&min_score=0&cover=1&explain=1").json["results"]
+    assert [one["adds"] for one in over_http] == [one["adds"] for one in ways[0]]
+    shown = subprocess.run(
+        [MEMENTO, "recall", question, *options, "--table"], env=filled.environment, capture_output=True, check=True
+    ).stdout.decode()
+    assert "adds the words harbour" in " ".join(shown.split())
