@@ -54,11 +54,12 @@ PARTS: Final = (
     ),
     Part(
         "What comes back",
-        "`from memento import Recall, Found, Feature, Memory`. All of these are frozen: safe to share between threads.",
+        "`from memento import Recall, Found, Feature, Added, Memory`. All are frozen: safe to share between threads.",
         (
             "memento.memory:Recall",
             "memento.memory:Found",
             "memento.memory:Feature",
+            "memento.memory:Added",
             "memento.memory:Memory",
             "memento.storage.overview:Stats",
             "memento.search.index_status:IndexStatus",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memento.auto import AutoMemory as AutoMemory, Observation as Observation
     from memento.errors import MementoError as MementoError
-    from memento.memory import Feature as Feature, Found as Found, Memory as Memory, Recall as Recall
+    from memento.memory import Added as Added, Feature as Feature, Found as Found, Memory as Memory, Recall as Recall
     from memento.narrowing import Filters as Filters
     from memento.process_stores import get_store as get_store, recall as recall, remember as remember
     from memento.store import MemoryStore as MemoryStore
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AutoMemory": "memento.auto",
+    "Added": "memento.memory",
     "Feature": "memento.memory",
     "Filters": "memento.narrowing",
     "Found": "memento.memory",
@@ -40,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Added",
     "AutoMemory",
     "Feature",
     "Filters",

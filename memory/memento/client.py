@@ -24,7 +24,7 @@ import msgspec
 
 from memento import __version__
 from memento.home import expand_user
-from memento.memory import CacheUse, Feature, Found, Memory, Recall
+from memento.memory import Added, CacheUse, Feature, Found, Memory, Recall
 from memento.times import own_zone
 
 CONNECT_SECONDS: Final = 0.05
@@ -159,10 +159,17 @@ def _asked(database: Path, target: str, seconds: float) -> Any:
 
 
 def _parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs from the server's defaults, under the server's names."""
-    given = {("tag" if name == "tags" else name): one for name, one in asked.items() if one or name == "spread"}
-    if given.pop("spread", True) is False:
+    """Return what differs from the server's defaults, under the server's names.
+
+    The minimum score is told as it is, 0 too: the server's own default is its setting.
+    """
+    given = {("tag" if name == "tags" else name): one for name, one in asked.items() if one}
+    if asked.get("spread") is False:
         given["spread"] = 0
+    else:
+        given.pop("spread", None)
+    if (least := asked.get("min_score")) is not None:
+        given["min_score"] = least
     return {name: int(one) if isinstance(one, bool) else one for name, one in given.items()}
 
 
@@ -192,6 +199,13 @@ class _Answer(msgspec.Struct, frozen=True):
     results: list[dict[str, Any]]
 
 
+class _Adds(msgspec.Struct, frozen=True):
+    words: tuple[str, ...]
+    session: bool
+    day: str
+    beside: int
+
+
 class _Rest(msgspec.Struct, frozen=True):
     """What a result holds beside its memory."""
 
@@ -204,11 +218,13 @@ class _Rest(msgspec.Struct, frozen=True):
     features: dict[str, dict[str, float]] | None = None
     request: Memory | None = None
     unanswered: bool = False
+    adds: _Adds | None = None
 
 
 def _found(value: dict[str, Any]) -> Found:
     rest = msgspec.convert(value, _Rest)
     features = None if rest.features is None else {name: Feature(**one) for name, one in rest.features.items()}
+    adds = None if rest.adds is None else Added(*msgspec.structs.astuple(rest.adds))
     memory = msgspec.convert(value, Memory)
     return Found(
         memory,
@@ -221,6 +237,7 @@ def _found(value: dict[str, Any]) -> Found:
         features,
         rest.request,
         rest.unanswered,
+        adds,
     )
 
 

@@ -111,6 +111,19 @@ class Feature(NamedTuple):
     weight: float
 
 
+class Added(NamedTuple):
+    """What a result adds to those that were chosen before it (docs/recall.md, "Gathering")."""
+
+    words: tuple[str, ...]
+    """Words of the question that none of those holds."""
+    session: bool
+    """Whether none of those is of its session."""
+    day: str
+    """The day on which it happened, where that is none of theirs; else empty."""
+    beside: int
+    """How many of those stand right beside it in its session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One result of a recall."""
@@ -134,6 +147,8 @@ class Found:
     """What the user had asked for when an agent at work on a project said or did this; None for all else."""
     unanswered: bool = False
     """True where the user asked an agent at work on a project, and nothing that it answered is stored."""
+    adds: Added | None = None
+    """What it adds to those that were chosen before it, where `cover` and `explain` were asked for."""
 
     @property
     def text(self) -> str:
@@ -146,7 +161,7 @@ class Found:
         return self.memory.id
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the memory's fields with the scores beside them; request, context, features where there are any."""
+        """Return the memory's fields with the scores and, where there are any, request, context, features, `adds`."""
         scores: dict[str, Any] = {
             "score": self.score, "dense": self.dense, "lexical": self.lexical, "copies": self.copies
         }  # fmt: skip
@@ -159,12 +174,14 @@ class Found:
             scores["unanswered"] = True
         if self.features is not None:
             scores["features"] = {name: one._asdict() for name, one in self.features.items()}
+        if self.adds is not None:
+            scores["adds"] = {**self.adds._asdict(), "words": list(self.adds.words)}
         return {**self.memory.as_dict(), **scores}
 
 
 @dataclass(frozen=True, slots=True)
 class Recall(Sequence[Found]):
-    """The answer to one query, a sequence of results, best first, and what the reader must know about them."""
+    """The answer to one query: its results, best first unless `by_time` was asked for, and notes about them."""
 
     query: str
     """As it was asked."""

@@ -127,6 +127,9 @@ class MemoryStore(CaptureAccount):
         plain: bool = False,
         context: int = 0,
         spread: bool = True,
+        min_score: float | None = None,
+        cover: bool = False,
+        by_time: bool = False,
         explain: bool = False,
         at: When | None = None,
         zone: str = "",
@@ -143,6 +146,11 @@ class MemoryStore(CaptureAccount):
         - `plain`: take the query as text, without its operators.
         - `context`: so many memories of the same session before and after each result come along.
         - `spread`: hold one session to half of the results (but to no less than five); False lets it fill them.
+        - `min_score`: leave out results that score less, `recall.min_score` of the settings unless given. It does not
+          hold for a query of operators alone, or for what is ready when the deadline passes before the ranking is:
+          their scores tell no relevance. Where nothing is left, `Recall.notes` says how many there were.
+        - `cover`: results that together cover the question, instead of the best ones one by one.
+        - `by_time`: the same results, oldest first, those whose time is not known last.
         - `explain`: fill `Found.features`.
         - `at`: when it is asked, for a question of another time: `yesterday` and `since:7d` in it count from then, and
           so does the age of memories.
@@ -161,6 +169,9 @@ class MemoryStore(CaptureAccount):
             plain=plain,
             context=arguments.whole("context", context, 0),
             spread=spread,
+            min_score=arguments.share("min_score", defaults.min_score if min_score is None else min_score),
+            cover=cover,
+            by_time=by_time,
             explain=explain,
             at=None if at is None else arguments.moment("at", at, where_asked),
             zone=where_asked,

@@ -129,22 +129,22 @@ def iso(milliseconds: int) -> str:
         return ""
 
 
-def local(milliseconds: int) -> str:
-    """Return the local day and time to the minute, for a person to read; empty for 0, which means unknown.
+def local(milliseconds: int, zone: tzinfo | None = None) -> str:
+    """Return the day and time to the minute, in `zone` or local time, for a person to read; empty for 0: unknown.
 
     Local, since `since:`, `--at` and "yesterday" are read as local too.
     """
     if milliseconds == 0:
         return ""
     try:
-        return datetime.fromtimestamp(milliseconds / 1000).strftime("%Y-%m-%d %H:%M")
+        return datetime.fromtimestamp(milliseconds / 1000, zone).strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError, OSError):
         return ""
 
 
-def local_day(milliseconds: int) -> str:
-    """Return the local day of an instant, for a person to read; empty for 0, which means unknown."""
-    return local(milliseconds)[:10]
+def local_day(milliseconds: int, zone: tzinfo | None = None) -> str:
+    """Return the day of an instant, in `zone` or local time, for a person to read; empty for 0, which means unknown."""
+    return local(milliseconds, zone)[:10]
 
 
 def storable(milliseconds: int) -> int:

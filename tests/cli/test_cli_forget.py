@@ -88,6 +88,11 @@ def test_a_query_takes_what_clearly_says_the_same(memento_with_model: Cli) -> No
     (found,) = cli("forget", "--query", "where the spare key is hidden", "--dry-run").json
     assert (found["id"], found["by"]) == (kept, "meaning")
     assert found["score"] >= 0.6
+    forget = ("forget", "--query", "where the spare key is hidden", "--dry-run", "--min-score")
+    assert len(cli(*forget, "0").json) == len(cli(*forget, str(found["score"] - 0.01)).json) == 1
+    cli(*forget, str(found["score"] + 0.01), code=3)
+    assert [one["id"] for one in cli("forget", "--query", "spare key", "--dry-run", "--min-score", "1").json] == [kept]
+    assert "give that too" in cli("forget", kept, "--min-score", "1", "--yes", code=2).err
     cli("forget", "--query", "database", "--dry-run", code=3)
 
 

@@ -51,6 +51,8 @@ def wrong(bare: MemoryStore) -> Callable[..., str]:
         ({"min_importance": NAN}, "min_importance lies in [0, 1], not nan"),
         ({"min_importance": 2}, "min_importance lies in [0, 1], not 2"),
         ({"min_importance": "0.5"}, "min_importance lies in [0, 1], not '0.5'"),
+        ({"min_score": 1.1}, "min_score lies in [0, 1], not 1.1"),
+        ({"min_score": NAN}, "min_score lies in [0, 1], not nan"),
         ({"sesion": "a"}, "did you mean `session`?"),
     ],
 )
@@ -107,7 +109,9 @@ def test_numbers_beyond_what_sqlite_can_count(bare: MemoryStore) -> None:
     assert [one.text for one in found[0].after] == ["and sugar"]
 
 
-@pytest.mark.parametrize("setting", ["limit: 0", "deadline_seconds: -1", "deadline_seconds: .nan"])
+@pytest.mark.parametrize(
+    "setting", ["limit: 0", "deadline_seconds: -1", "deadline_seconds: .nan", "min_score: 1.5", "min_score: .nan"]
+)
 def test_settings_of_recall(tmp_path: Path, setting: str) -> None:
     (tmp_path / "config.yaml").write_text(f"recall:\n  {setting}\n")
     with pytest.raises(ConfigError, match=f"recall.{setting.partition(':')[0]}"):

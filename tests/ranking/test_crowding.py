@@ -12,7 +12,7 @@ from memento import MemoryStore
 from memento.config import load_config
 from memento.identity import memory_id
 from memento.memory import NewMemory
-from memento.search.ranking.order import arrange
+from memento.search.ranking.order import arrange, spread
 from memento.search.ranking.weights import Ranked
 from memento.storage import fulltext
 from memento.storage.capture import Batch
@@ -127,5 +127,5 @@ def test_what_was_replaced_waits_with_its_replacement() -> None:
 
     loud = [ranked(num, "loud") for num in range(5)]
     ranking = [*loud, ranked(5, "a", "m6"), ranked(6, "loud"), *(ranked(num, f"o{num}") for num in range(7, 12))]
-    shown = [one.ranked.turn.num for one in arrange(ranking, 12, {}, {}, {}, spread=True)]
+    shown = [one.ranked.turn.num for one in spread(arrange(ranking, {}, {}, {}))]
     assert shown == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 6, 5]

@@ -38,6 +38,9 @@ def test_recall_has_the_shape_of_the_command(running: Server) -> None:
         ("/v1/recall?q=a&deadline=nan", "`deadline`"),
         ("/v1/recall?q=a&deadline=31", "`deadline`"),
         ("/v1/recall?q=a&min_importance=2", "`min_importance`"),
+        ("/v1/recall?q=a&min_score=-1", "`min_score`"),
+        ("/v1/recall?q=a&by_time=2", "`by_time`"),
+        ("/v1/recall?q=a&cover=yes", "`cover`"),
         ("/v1/recall?q=a&since=yesteryear", "7d"),
         ("/v1/recall?q=%FF", "UTF-8"),
         ("/v1/stats?verbose=1", "leave it out"),
@@ -146,7 +149,7 @@ def test_the_description_fits_the_routes(running: Server) -> None:
         for method in ("get", "post"):
             answered = running.ask(method.upper(), path, b"{}" if method == "post" else b"").status
             assert (method in operations) == (answered != 405), (path, method)
-    found = running.get("/v1/recall?q=import&context=1&explain=1").json["results"]
+    found = running.get("/v1/recall?q=import&context=1&explain=1&cover=1").json["results"]
     keys = {key for one in found for key in one}
     assert set(described["components"]["schemas"]["Found"]["properties"]) == keys
     assert set(described["components"]["schemas"]["Memory"]["properties"]) == set(

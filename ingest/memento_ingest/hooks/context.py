@@ -1,9 +1,9 @@
 """What a hook may answer: memories that bear on a prompt, as quoted data with their origin.
 
-The sidecar does the work; without one, or when it is late, there is no answer. A recalled text never gains authority:
-every field of it is a JSON string on one line, inside a block that says so, without `<`, `>` and `&`, which could end
-that block or begin another tag, and without characters that no person sees. The policy drops the block when it comes
-back in a transcript.
+The sidecar does the work, and leaves out what scores less than its settings ask for; without one, or when it is late,
+there is no answer. A recalled text never gains authority: every field of it is a JSON string on one line, inside a
+block that says so, without `<`, `>` and `&`, which could end that block or begin another tag, and without characters
+that no person sees. The policy drops the block when it comes back in a transcript.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ AGENTS: Final = frozenset({"claude-code", "codex", "gemini"})
 PROMPT_EVENTS: Final = frozenset({"UserPromptSubmit", "BeforeAgent"})
 START_EVENTS: Final = frozenset({"SessionStart"})
 START_QUERY: Final = "decisions, preferences, problems and what remains to be done"
+"""A heading and no question, so no score is too low for what is found by it."""
 _LIMIT: Final = 4
 _MIN_COSINE: Final = 0.35
 """Below it a memory bears on the prompt by chance only."""
@@ -55,7 +56,7 @@ def reply(database: Path, agent: str, record: Mapping[str, Any]) -> str:
     if event in PROMPT_EVENTS and prompt.strip():
         answer = recall(database, prompt[:2_000], 4 * _LIMIT, DEADLINE_SECONDS, {"plain": True})
     elif event in START_EVENTS and project:
-        answer = recall(database, START_QUERY, 4 * _LIMIT, DEADLINE_SECONDS, {"project": project})
+        answer = recall(database, START_QUERY, 4 * _LIMIT, DEADLINE_SECONDS, {"project": project, "min_score": 0})
     else:
         return ""
     if answer is None or answer.partial:

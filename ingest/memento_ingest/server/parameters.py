@@ -17,8 +17,10 @@ MAX_RESULTS: Final = 10_000
 MAX_CONTEXT: Final = 20
 _MAX_NESTING_HINT: Final = "send one JSON object"
 TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before", "zone")
-FLAGS: Final = ("spread", "plain", "explain")
+FLAGS: Final = ("spread", "cover", "by_time", "plain", "explain")
 """0 or 1."""
+SHARES: Final = ("min_importance", "min_score")
+"""In [0, 1]."""
 
 
 class Asked(NamedTuple):
@@ -65,15 +67,16 @@ def query(raw: bytes, known: Sequence[str], repeatable: Sequence[str] = ()) -> d
 
 def asked(raw: bytes) -> Asked:
     """Return what the query of a recall asks for. Raises Refusal."""
-    found = query(raw, ("q", "k", "deadline", "tag", "min_importance", "context", *FLAGS, *TEXTS), ("tag",))
+    found = query(raw, ("q", "k", "deadline", "tag", *SHARES, "context", *FLAGS, *TEXTS), ("tag",))
     one = {name: values[0] for name, values in found.items()}
     if "q" not in one:
         raise Refusal(400, "the parameter `q` is missing", "say what to look for: /v1/recall?q=...")
     options: dict[str, Any] = {name: one[name] for name in TEXTS if one.get(name)}
     if "tag" in found:
         options["tags"] = found["tag"]
-    if (least := _number(one, "min_importance", 0.0, 1.0, float)) is not None:
-        options["min_importance"] = least
+    for name in SHARES:
+        if (least := _number(one, name, 0.0, 1.0, float)) is not None:
+            options[name] = least
     if (context := _number(one, "context", 0, MAX_CONTEXT, int)) is not None:
         options["context"] = context
     for name in FLAGS:

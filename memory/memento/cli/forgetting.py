@@ -38,6 +38,12 @@ def forget(
     query: Annotated[
         str, typer.Option("--query", metavar="TEXT", help="What holds all of its words, or clearly says the same.")
     ] = "",
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            "--min-score", metavar="SCORE", min=0.0, max=1.0, help="How clearly it must say the same. [default: 0.6]"
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     all_matching: Annotated[
         bool, typer.Option("--all-matching", help="With --yes: all that the query matches, unseen.")
@@ -64,16 +70,18 @@ def forget(
     from memento.store import MemoryStore
 
     named = filters(within)
-    if finish and (ids or query or named):
+    if finish and (ids or query or named or min_score is not None):
         raise UsageError("--finish goes alone: it is about everything that was forgotten before")
     narrows = not to_filter(named).empty  # an empty value names nothing
+    if min_score is not None and not query:
+        raise UsageError("--min-score is about what --query matches: give that too")
     if yes and query and not (narrows or all_matching or dry_run):
         raise UsageError("look at what the query matches first (--dry-run), then say --yes --all-matching")
     with MemoryStore(config=configured(db)) as store:
         if finish:
             _end(erasing.finish(store, spool_of(store)), json_)
             return
-        chosen = matches(store, ids or (), query, **named)
+        chosen = matches(store, ids or (), query, min_score=min_score, **named)
         sessions = _sessions(store, query, dict(named))
         if dry_run:
             _list(chosen, bool(query), wants_json(json_))

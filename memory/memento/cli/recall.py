@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from memento.config import Config
-    from memento.memory import Feature, Found, Memory, Recall
+    from memento.memory import Added, Feature, Found, Memory, Recall
     from memento.store import MemoryStore
 
 _MOST = 10_000
@@ -86,6 +86,12 @@ def recall(
         int, Option("--context", "-C", metavar="N", min=0, max=20, help="Neighbours of each result, per side.")
     ] = 0,
     spread: Annotated[bool, Option("--spread/--no-spread", help="Hold one session to half of the results.")] = True,
+    min_score: Annotated[
+        float | None,
+        Option("--min-score", metavar="SCORE", min=0.0, max=1.0, help="Leave out results below it. [default: config]"),
+    ] = None,
+    cover: Annotated[bool, Option("--cover", help="Gather: results that together cover the question.")] = False,
+    by_time: Annotated[bool, Option("--by-time", help="Show the same results, oldest first.")] = False,
     plain: Annotated[bool, Option("--plain", help='Take "phrases", -words and tag: as plain text.')] = False,
     explain: Annotated[bool, Option("--explain", help="Say what each score is made of.")] = False,
     sidecar: Annotated[bool, Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
@@ -97,9 +103,10 @@ def recall(
 
     Exit code 3: nothing found; 4: the deadline passed, this is a part.
     """
-    shape = {"context": context, "spread": spread, "plain": plain, "explain": explain}
-    asked: dict[str, Any] = {**filters(within), **shape}
     config, words = configured(db), _words(query)
+    shape = {"context": context, "spread": spread, "cover": cover, "by_time": by_time, "plain": plain}
+    least = config.settings.recall.min_score if min_score is None else min_score
+    asked: dict[str, Any] = {**filters(within), **shape, "explain": explain, "min_score": least}
     if not words.strip():
         raise UsageError("there is nothing to look for: the query is empty; `memento recent` shows the latest memories")
     answer = _from_sidecar(config, words, limit, deadline, asked) if sidecar else None
@@ -178,6 +185,7 @@ class _Line(NamedTuple):
     features: Mapping[str, Feature] = {}
     request: Memory | None = None
     unanswered: bool = False
+    adds: Added | None = None
 
 
 def _print_answer(answer: Recall, as_json: bool) -> None:
@@ -209,7 +217,7 @@ def _lines(answer: Sequence[Found]) -> Iterator[_Line]:
     for found in answer:
         yield from once(found.before)
         score, features = f"{found.score:.2f}", found.features or {}
-        yield _Line(found.memory, score, found.copies, features, found.request, found.unanswered)
+        yield _Line(found.memory, score, found.copies, features, found.request, found.unanswered, found.adds)
         yield from once(found.after)
 
 
@@ -236,6 +244,8 @@ def _print_table(lines: Sequence[_Line]) -> None:
             snippet.append(f"\nto: {_shortened(one_line(line.request.text), _REQUEST)}", style="dim")
         if line.features:
             snippet.append("\n" + _explained(line.features), style="dim")
+        if line.adds:
+            snippet.append("\n" + one_line(_addition(line.adds)), style="dim")
         who = one_line(memory.speaker)[:20] or memory.role
         table.add_row(
             *([line.score] if scored else []), memory.id[:8], local_day(memory.timestamp) or "-", who, snippet
@@ -245,6 +255,15 @@ def _print_table(lines: Sequence[_Line]) -> None:
 
 def _shortened(text: str, most: int) -> str:
     return text[:most] + ("…" if len(text) > most else "")
+
+
+def _addition(adds: Added) -> str:
+    """Return what a result adds to those that were chosen before it."""
+    parts = [f"the words {', '.join(adds.words)}"] if adds.words else []
+    parts += ["a session"] if adds.session else []
+    parts += [f"the day {adds.day}"] if adds.day else []
+    beside = f"; beside {counted(adds.beside, 'earlier result')}" if adds.beside else ""
+    return f"adds {', '.join(parts) or 'nothing new'}{beside}"
 
 
 def _explained(features: Mapping[str, Feature]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, Unpack
 
+from memento.arguments import share
 from memento.errors import ModelError, UnknownMemory, UsageError
 from memento.memory import Memory
 from memento.narrowing import Filters, to_filter
@@ -16,7 +17,10 @@ from memento.storage.filters import Filter, where
 from memento.store import MemoryStore
 
 CLEAR: Final = 0.6
-"""Cosine from which a text clearly says what the query says: texts of the same subject lie below it."""
+"""Cosine from which a text clearly says what the query says: texts of the same subject lie below it.
+
+This is the floor of what is forgotten. The setting `recall.min_score` is not: a score of recall is no cosine.
+"""
 EVERY: Final = 1 << 40
 
 
@@ -29,19 +33,34 @@ class Match(NamedTuple):
     """In [0, 1]: the cosine for `meaning`; 1 where it is exactly what was named, or holds every word."""
 
 
-def select(store: MemoryStore, ids: Sequence[str] = (), query: str = "", **filters: Unpack[Filters]) -> list[Memory]:
+def select(
+    store: MemoryStore,
+    ids: Sequence[str] = (),
+    query: str = "",
+    *,
+    min_score: float | None = None,
+    **filters: Unpack[Filters],
+) -> list[Memory]:
     """Return the memories of `matches`."""
-    return [match.memory for match in matches(store, ids, query, **filters)]
+    return [match.memory for match in matches(store, ids, query, min_score=min_score, **filters)]
 
 
-def matches(store: MemoryStore, ids: Sequence[str] = (), query: str = "", **filters: Unpack[Filters]) -> list[Match]:
+def matches(
+    store: MemoryStore,
+    ids: Sequence[str] = (),
+    query: str = "",
+    *,
+    min_score: float | None = None,
+    **filters: Unpack[Filters],
+) -> list[Match]:
     """Return the memories that these name, each once, latest first.
 
     Ids (or their beginnings) stand for themselves; beside them, what fits all of the filters, or of that what the
-    query matches: every word of it occurs, or it is clearly said in other words. Raises UsageError when nothing is
-    named or an id fits several memories, UnknownMemory when it fits none.
+    query matches: every word of it occurs, or it is clearly said in other words. `min_score` asks for more than CLEAR
+    of what is said in other words; less than that is never forgotten. Raises UsageError when nothing is named, a
+    minimum score is out of range or an id fits several memories, UnknownMemory when it fits none.
     """
-    within = to_filter(filters)
+    within, clear = to_filter(filters), max(CLEAR, share("min_score", min_score or 0.0))
     if not (ids or query) and within.empty:
         raise UsageError("name what to forget: an ID, --query, --session, --project, --before, ...")
     found: dict[str, Match] = {}
@@ -51,7 +70,7 @@ def matches(store: MemoryStore, ids: Sequence[str] = (), query: str = "", **filt
             raise UnknownMemory(one)
         found[memory.id] = Match(memory, "id")
     if query:
-        found = {**{match.memory.id: match for match in _asked_for(store, query, filters)}, **found}
+        found = {**{match.memory.id: match for match in _asked_for(store, query, clear, filters)}, **found}
     elif not within.empty:
         found = {**{match.memory.id: match for match in _fitting(store, within)}, **found}
     return sorted(found.values(), key=lambda match: -match.memory.timestamp)
@@ -65,8 +84,8 @@ def _fitting(store: MemoryStore, within: Filter) -> list[Match]:
     return [Match(memory, "filter") for memory in selected]
 
 
-def _asked_for(store: MemoryStore, query: str, filters: Filters) -> list[Match]:
-    """Return everything that a query matches, copies too, however many there are."""
+def _asked_for(store: MemoryStore, query: str, clear: float, filters: Filters) -> list[Match]:
+    """Return everything that a query matches, copies too, however many there are; in other words from this cosine."""
     asked = parse(query, to_filter(filters))
     with store.database.read() as connection:
         words = fulltext.indexed(connection, terms(asked.text))
@@ -74,7 +93,7 @@ def _asked_for(store: MemoryStore, query: str, filters: Filters) -> list[Match]:
     by_meaning: dict[int, float] = {}
     if asked.text.strip():
         with suppress(ModelError):  # without a model, by words alone
-            by_meaning = store.nearest(asked.text, CLEAR, asked.filter)
+            by_meaning = store.nearest(asked.text, clear, asked.filter)
     elif not asked.filter.empty:
         return _fitting(store, asked.filter)
     with store.database.read() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -13,13 +13,14 @@ from typing import Final
 from memento.counted import counted
 from memento.embedding import Embedded
 from memento.errors import ModelError, StoreError
-from memento.memory import Feature, Found, Recall
+from memento.memory import STATED_TIME, Added, Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
-from memento.search.ranking.evidence import Cosines, Likeness, beside, idf, read, survey
+from memento.search.ranking.cover import about, added, asks_for_order, cover
+from memento.search.ranking.evidence import Cosines, Evidence, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
-from memento.search.ranking.order import Placed, alike, arrange, loudest, shortlist
+from memento.search.ranking.order import SCORE_DIGITS, Placed, alike, arrange, loudest, relevant, shortlist, spread
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.read_back import ReadBack, read_back
@@ -67,6 +68,12 @@ class Options:
     """How many neighbours of each result come along, on each side."""
     spread: bool = True
     """Whether one session is held to half of the results."""
+    min_score: float = 0.0
+    """The score that a result must reach."""
+    cover: bool = False
+    """Whether the results are to cover the question together."""
+    by_time: bool = False
+    """Whether the results come oldest first."""
     explain: bool = False
     """Whether each result says what its score is made of."""
     at: int | None = None
@@ -85,7 +92,10 @@ class _Progress:
     within: Filter
     now: int
     """When it is asked, Unix milliseconds."""
+    in_order: bool = False
+    """Whether it asks in which order things happened."""
     lexical: dict[int, float] = field(default_factory=dict)
+    holding: fulltext.Holding = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
     besides: list[int] = field(default_factory=list)
@@ -98,7 +108,11 @@ class _Progress:
     likeness: Likeness = field(default=lambda _: {})
     model: str = ""
     """Whose vectors are searched: another model may take over meanwhile."""
+    found: list[Placed] = field(default_factory=list)
+    """What is returned where every score is good enough."""
     ranked: list[Placed] = field(default_factory=list)
+    """What is returned."""
+    adds: Mapping[int, Added] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     partial: bool = False
 
@@ -131,13 +145,15 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
-        question = understand(text, lambda word: turns.has_speaker(connection, word), now, options.zone)
+        question = understand(
+            about(text) if options.cover else text, lambda word: turns.has_speaker(connection, word), now, options.zone
+        )
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
         restored = notes.restored(connection)
     unread = "" if options.plain else asked.unread
     said = [restored] if restored else []
     said += [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
-    return _Progress(options, deadline, question, within, now, besides=latest, notes=said)
+    return _Progress(options, deadline, question, within, now, asks_for_order(text), besides=latest, notes=said)
 
 
 def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
@@ -159,9 +175,9 @@ def _once_more(database: Database, semantic: Semantic, progress: _Progress, with
 def _by_words(database: Database, progress: _Progress, within: Filter) -> None:
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
     with database.read(progress.deadline) as connection:
-        holding = fulltext.holding(connection, progress.question.words)
-        progress.idf = idf(holding, fulltext.documents(connection))
-        progress.lexical |= fulltext.best(connection, holding, within, wanted)
+        progress.holding = fulltext.holding(connection, progress.question.words)
+        progress.idf = idf(progress.holding, fulltext.documents(connection))
+        progress.lexical |= fulltext.best(connection, progress.holding, within, wanted)
 
 
 def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -> None:
@@ -235,7 +251,24 @@ def _ranked(database: Database, progress: _Progress) -> None:
         ranking += [one for one in first if one.turn.num not in closely]
     with database.read(deadline) as connection:
         newest = repeats.newest(connection, [one.turn.num for one in ranking])
-    progress.ranked = arrange(ranking, limit, evidence.texts, newest, copies, spread=_spreads(progress))
+    _choose(progress, arrange(ranking, evidence.texts, newest, copies), evidence)
+
+
+def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> None:
+    """Choose what is returned of the distinct results. Only a finished ranking of a text has scores that mean much."""
+    options, question = progress.options, progress.question
+    progress.ranked = progress.found = _first(progress, results, evidence)
+    if question.text.strip() and options.min_score:
+        progress.ranked = _first(progress, relevant(results, options.min_score), evidence)
+    if options.cover and options.explain:
+        words = progress.holding
+        progress.adds = added(progress.ranked, evidence.counts, words, evidence.around, options.zone)
+
+
+def _first(progress: _Progress, results: list[Placed], evidence: Evidence) -> list[Placed]:
+    if progress.options.cover:
+        results = cover(results, evidence.around, in_order=progress.in_order)
+    return (spread(results) if _spreads(progress) else results)[: progress.options.limit]
 
 
 def _spreads(progress: _Progress) -> bool:
@@ -249,13 +282,13 @@ def _may_have_more(progress: _Progress) -> bool:
 
 def _has_copies_only(progress: _Progress) -> bool:
     """Tell whether copies took others' places, and a search may have others to bring."""
-    is_short = len(progress.ranked) < progress.options.limit and any(one.copies for one in progress.ranked)
+    is_short = len(progress.found) < progress.options.limit and any(one.copies for one in progress.found)
     return is_short and progress.times < WIDEST and _may_have_more(progress)
 
 
 def _loudest(database: Database, progress: _Progress) -> str:
     """Return the session that took others' places, where a search may have others to bring; else an empty text."""
-    session = loudest(progress.ranked) if _spreads(progress) and _may_have_more(progress) else ""
+    session = loudest(progress.found) if _spreads(progress) and _may_have_more(progress) else ""
     if not session:
         return ""
     with database.read(progress.deadline) as connection:
@@ -268,19 +301,40 @@ def _in_time(progress: _Progress) -> None:
 
 
 def _results(database: Database, progress: _Progress) -> tuple[Found, ...]:
-    """Return the results with their memories; where the ranking was not ready, in the order of the fused scores."""
+    """Return the results with their memories; where the ranking was not ready, in the order of the fused scores.
+
+    Those are of another kind, which no floor is compared with.
+    """
     until = max(progress.deadline, time.monotonic()) + READ_SECONDS
     limit, reach = progress.options.limit, progress.options.context if progress.ranked else 0
     placed = {one.ranked.turn.num: one for one in progress.ranked}
     scores = {num: one.ranked.score for num, one in placed.items()}
-    scores = scores or dict(list(fuse(progress.dense, progress.lexical).items())[:limit])
-    results: list[Found] = []
+    if progress.found and not scores:
+        progress.notes.append(_nothing_reached(progress))
+    elif not scores:
+        scores = dict(list(fuse(progress.dense, progress.lexical).items())[:limit])
+    results: dict[int, Found] = {}
     try:
         for back in read_back(database, list(scores), reach, until):
-            results += [_found(progress, back, num, scores[num], placed.get(num)) for num in back.nums]
+            results |= {num: _found(progress, back, num, scores[num], placed.get(num)) for num in back.nums}
     except DeadlineExceeded:
         _cut_off(progress)
-    return tuple(results)
+    nums = sorted(results, key=lambda num: (*_when(results[num]), num)) if progress.options.by_time else results
+    return tuple(results[num] for num in nums)
+
+
+def _when(found: Found) -> tuple[bool, int]:
+    """Return what results are ordered by in time: those whose time is not known come last."""
+    memory = found.memory
+    return not memory.timestamp or STATED_TIME in memory.meta, memory.timestamp
+
+
+def _nothing_reached(progress: _Progress) -> str:
+    best = max(round(one.ranked.score, SCORE_DIGITS) for one in progress.found)
+    return (
+        f"{counted(len(progress.found), 'result scores', 'results score')} less than {progress.options.min_score:g}, "
+        f"the best {best:g}; a minimum score of 0 returns {'it' if len(progress.found) == 1 else 'them'}"
+    )
 
 
 def _cut_off(progress: _Progress) -> None:
@@ -293,7 +347,7 @@ def _cut_off(progress: _Progress) -> None:
 def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: Placed | None) -> Found:
     return Found(
         back.memories[num],
-        round(score, 4),
+        round(score, SCORE_DIGITS),
         progress.dense.get(num),
         progress.lexical.get(num),
         len((placed.copies if placed else frozenset()) | back.alike.get(num, set())),
@@ -302,6 +356,7 @@ def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: 
         features=_features(placed.ranked) if placed and progress.options.explain else None,
         request=back.request(num),
         unanswered=back.is_unanswered(num),
+        adds=progress.adds.get(num),
     )
 
 

@@ -17,6 +17,8 @@ _COPIES: Final = 3
 """Of so many equal texts each is looked at closely: what stands around them tells them apart. More are only counted."""
 _OPENING: Final = 3
 """Words."""
+SCORE_DIGITS: Final = 4
+"""Decimal places of a score that is shown, and compared with what is asked for."""
 
 Copies = Mapping[int, frozenset[int]]
 """Row number to those of the others in which the same voice says the same, where there are many."""
@@ -79,21 +81,29 @@ def loudest(results: Sequence[Placed]) -> str:
 
 
 def arrange(
-    ranking: Sequence[Ranked],
-    limit: int,
-    texts: Mapping[int, str],
-    newest: Mapping[int, int],
-    copies: Copies,
-    *,
-    spread: bool,
+    ranking: Sequence[Ranked], texts: Mapping[int, str], newest: Mapping[int, int], copies: Copies
 ) -> list[Placed]:
-    """Return the first `limit` results; `spread` holds one session to half of what is shown.
+    """Return the distinct results, what replaced a memory before it at the latest.
 
     `texts` by row number; a text that is not there is like no other. `newest` tells of a row number that of the newest
     memory that says nearly the same. `copies` that were not looked at are counted too.
     """
-    unique = _collapsed(_behind_their_replacements(ranking), texts, newest, copies)
-    return (_spread(unique) if spread else unique)[:limit]
+    return _collapsed(_behind_their_replacements(ranking), texts, newest, copies)
+
+
+def relevant(results: Sequence[Placed], min_score: float) -> list[Placed]:
+    """Return the results that reach a score, in their order, and with each of them whatever replaced it."""
+    reached = [one for one in results if round(one.ranked.score, SCORE_DIGITS) >= min_score]
+    if len(reached) == len(results):
+        return reached
+    here = {one.ranked.turn.id: one for one in results}
+    kept: set[str] = set()
+    for one in reached:
+        newer: Placed | None = one
+        while newer is not None and newer.ranked.turn.id not in kept:
+            kept.add(newer.ranked.turn.id)
+            newer = here.get(newer.ranked.turn.superseded_by or "")
+    return [one for one in results if one.ranked.turn.id in kept]
 
 
 def _behind_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
@@ -151,7 +161,7 @@ def _share(places: int) -> int:
     return max(_LEAST, (places + 1) // 2)
 
 
-def _spread(results: Sequence[Placed]) -> list[Placed]:
+def spread(results: Sequence[Placed]) -> list[Placed]:
     """Let a session give at most half of the results so far (and _LEAST); the others come as soon as there is room.
 
     What was replaced waits with its replacement.

@@ -1,0 +1,177 @@
+"""Gathering: results that together cover what a question asks for, instead of the best ones one by one.
+
+The answers to a question that has several mostly lie in several exchanges. A turn right beside one that was chosen
+adds little, so it has to be clearly better than the next result. A question for an order of events asks for all of the
+time, not for the best moments of one week.
+
+The choice is greedy: each time the result with the best log odds, less what it loses to those chosen before it. What is
+lost only grows, so most results are looked at once (lazy greedy, Minoux 1978).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from bisect import bisect, insort
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Final
+
+from memento.memory import Added
+from memento.search.ranking.counting import Counts
+from memento.search.ranking.order import Placed
+from memento.storage.turns import Around
+from memento.times import local_day
+
+_BESIDE: Final = 0.5
+"""Log odds that a result loses for each turn right beside it that was chosen."""
+_SAME_TIME: Final = 1.0
+"""Log odds that a result loses to one that was chosen from its time, where the question asks for an order."""
+_TIME_REACH: Final = 3.0
+"""Results, in order of time, over which that falls to 1/e."""
+_NEARLY: Final = 1e-9
+"""A score of 1 has no finite log odds."""
+
+_ORDER: Final = re.compile(
+    r"\b(?:order|sequence)\s+in\s+which\b|\bin\s+(?:what|which)\s+order\b"
+    r"|\bin\s+(?:chronological\s+|the\s+)?order\b(?!\s+to\b)|\bchronologically\b",
+    re.IGNORECASE,
+)
+_HOW_TO_ANSWER: Final = re.compile(
+    r"\(?\s*\bmention\b[^.?)]*\bitems?\b\s*\)?"
+    r"|\b(?:(?:can|could|would|will)\s+you\s+)?(?:please\s+)?"
+    r"(?:list|walk\s+me\s+through|give\s+me|tell\s+me|show\s+me|describe|outline|recall)\s+"
+    r"(?:the\s+|what\s+)?(?:order|sequence)\s+in\s+which\s+(?:I|we|you)\s+(?:\w+\s+up\b|\w+)"
+    r"|\bin\s+(?:what|which)\s+order\s+(?:did|have|had)\s+(?:I|we|you)\s+(?:\w+\s+up\b|\w+)"
+    r"|\b(?:(?:different|various|several|main|all\s+the)\s+)?"
+    r"(?:aspects|topics|concepts|steps|points|parts|stages)\s+(?:of|related\s+to|about|for|in)\b"
+    r"|\b(?:throughout|across|in|during|over|through)\s+(?:all\s+)?(?:of\s+)?(?:our|my)\s+(?:\w+\s+)?"
+    r"(?:conversations?|chats?|discussions?|sessions?|messages)\b"
+    r"|,?\s*\b(?:in\s+(?:chronological\s+|the\s+)?order|chronologically)\b(?!\s+to\b)",
+    re.IGNORECASE,
+)
+_WORD: Final = re.compile(r"\w+")
+
+
+def asks_for_order(text: str) -> bool:
+    """Tell whether a question asks in which order things happened."""
+    return bool(_ORDER.search(text))
+
+
+def about(text: str) -> str:
+    """Return what a question for an order is about, without the words that say how it is to be answered.
+
+    "Can you list the order in which I brought up aspects of my move, in order?" is about my move. Any other text is
+    returned as it is, and so is one of which fewer than two words would be left.
+    """
+    if not asks_for_order(text):
+        return text
+    left = " ".join(_HOW_TO_ANSWER.sub(" ", text).split()).strip(" ,.;:?!")
+    return left if len(_WORD.findall(left)) > 1 else text
+
+
+def cover(results: Sequence[Placed], around: Mapping[int, Around], *, in_order: bool) -> list[Placed]:
+    """Return the results in the order in which they are chosen, the best first.
+
+    `around` gives row numbers their neighbours. What replaced a memory is chosen right before it at the latest.
+    """
+    by_id = {one.ranked.turn.id: one for one in results}
+    chosen = _Chosen(results, around, in_order=in_order)
+    waiting = [(-_log_odds(one), index) for index, one in enumerate(results)]
+    heapq.heapify(waiting)
+    order: dict[str, Placed] = {}
+    while waiting:
+        _, index = heapq.heappop(waiting)
+        one = results[index]
+        if one.ranked.turn.id in order:
+            continue
+        worth = _log_odds(one) - chosen.takes_from(one)
+        if waiting and (-worth, index) > waiting[0]:
+            heapq.heappush(waiting, (-worth, index))
+            continue
+        for new in _with_replacements(one, by_id, order):
+            order[new.ranked.turn.id] = new
+            chosen.add(new)
+    return list(order.values())
+
+
+class _Chosen:
+    """What was chosen, as far as it takes from the worth of others."""
+
+    def __init__(self, results: Sequence[Placed], around: Mapping[int, Around], *, in_order: bool) -> None:
+        by_time = sorted((one.ranked.turn.timestamp, one.ranked.turn.num) for one in results)
+        self._places = {num: place for place, (_, num) in enumerate(by_time)}
+        self._around, self._in_order = around, in_order
+        self._nums: set[int] = set()
+        self._times: list[int] = []
+
+    def add(self, one: Placed) -> None:
+        """Take a result in."""
+        self._nums.add(one.ranked.turn.num)
+        insort(self._times, self._places[one.ranked.turn.num])
+
+    def takes_from(self, one: Placed) -> float:
+        """Return the log odds that a result loses to what was chosen."""
+        num = one.ranked.turn.num
+        lost = _BESIDE * len(self._nums.intersection(_beside(self._around, num)))
+        return lost + (_SAME_TIME * self._nearness(self._places[num]) if self._in_order else 0.0)
+
+    def _nearness(self, place: int) -> float:
+        """Return 1 at a place in time that was chosen, and less the more results lie between."""
+        after = bisect(self._times, place)
+        nearest = min((abs(place - time) for time in self._times[max(0, after - 1) : after + 1]), default=math.inf)
+        return math.exp(-nearest / _TIME_REACH)
+
+
+def added(
+    results: Sequence[Placed],
+    counts: Mapping[int, Counts],
+    words: Mapping[str, Iterable[str]],
+    around: Mapping[int, Around],
+    zone: tzinfo | None,
+) -> dict[int, Added]:
+    """Return for each result, by its row number, what it adds to those before it.
+
+    `words` are the question's with their stems, `counts` the stems that a memory holds.
+    """
+    told: set[str] = set()
+    sessions: set[str] = set()
+    days: set[str] = set()
+    nums: set[int] = set()
+    found: dict[int, Added] = {}
+    for turn in (one.ranked.turn for one in results):
+        held = [word for word, stems in words.items() if any(stem in counts.get(turn.num, {}) for stem in stems)]
+        day = local_day(turn.timestamp, zone)
+        found[turn.num] = Added(
+            tuple(word for word in held if word not in told),
+            bool(turn.session) and turn.session not in sessions,
+            day if day not in days else "",
+            len(nums.intersection(_beside(around, turn.num))),
+        )
+        told.update(held)
+        sessions.add(turn.session)
+        days.add(day)
+        nums.add(turn.num)
+    return found
+
+
+def _beside(around: Mapping[int, Around], num: int) -> tuple[int, ...]:
+    """Return the turns right before and right after one in its session."""
+    near = around.get(num, Around())
+    return *near.before[:1], *near.after[:1]
+
+
+def _with_replacements(one: Placed, by_id: Mapping[str, Placed], order: Mapping[str, Placed]) -> list[Placed]:
+    """Return what replaced a result and was not chosen yet, the newest first, and then the result."""
+    chain: dict[str, Placed] = {}
+    newer: Placed | None = one
+    while newer is not None and newer.ranked.turn.id not in order and newer.ranked.turn.id not in chain:
+        chain[newer.ranked.turn.id] = newer
+        newer = by_id.get(newer.ranked.turn.superseded_by or "")
+    return list(chain.values())[::-1]
+
+
+def _log_odds(one: Placed) -> float:
+    score = min(max(one.ranked.score, _NEARLY), 1 - _NEARLY)
+    return math.log(score / (1 - score))
