@@ -88,7 +88,10 @@ class RedactionFile(_Strict):
 
 
 class Condition(_Strict):
-    """When a rule fires: all that is stated must hold, and one of the `patterns`."""
+    """When a rule fires: all that is stated must hold, and one of the `patterns`.
+
+    With `apart`, the patterns are looked for in a scan of their own: for large rules about some roles and kinds only.
+    """
 
     name: Slug
     enabled: bool = True
@@ -98,6 +101,7 @@ class Condition(_Strict):
     meta: Word | None = None
     min_chars: Count = 0
     max_chars: Count | None = None
+    apart: bool = False
 
 
 class Derived(Condition):
