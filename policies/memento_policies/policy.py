@@ -6,6 +6,7 @@ the message by naming the reason; whatever happens, the decision's text has been
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +32,7 @@ from memento_policies.tagging import Tagger
 from memento_policies.text import encode, head_and_tail
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
+_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])|\n+")
 _REASONS = 8
 """Features named where a message was skipped as unimportant."""
 
@@ -91,6 +93,16 @@ class Policy:
         data = self._redactor.redact_bytes(encode(strip_recall(message.text))[1]).data
         facts = self._facts(message, data.decode(errors="replace"), data)
         return facts, self._significance.judge(facts).signals
+
+    def sentences(self, text: str, tag: str) -> list[str]:
+        """Return the sentences of a person's text, redacted before, that have a tag by themselves."""
+        found = []
+        for sentence in _SENTENCE.split(text[: self._head]):
+            said, data = encode(sentence.strip())
+            facts = self._facts(Message("user", said, 0, "", "", ""), said, data)
+            if said and tag in self._tagger.tags(facts, self._significance.judge(facts).signals):
+                found.append(said)
+        return found
 
     def _facts(self, message: Message, text: str, data: bytes) -> Facts:
         scanned = head_and_tail(data, self._head, self._tail)

@@ -231,6 +231,14 @@ class StatementRule(_Strict):
         return self
 
 
+class AlternativesRule(_Strict):
+    """Words of which a newer instruction puts one in the place of another."""
+
+    name: Slug
+    enabled: bool = True
+    words: tuple[Word, ...]
+
+
 class RetentionFile(_Strict):
     """`retention.yaml`."""
 
@@ -240,3 +248,4 @@ class RetentionFile(_Strict):
     same_above: Annotated[float, Field(gt=0.5, le=1)]
     statements: tuple[StatementRule, ...]
     passing: tuple[Word, ...]
+    alternatives: tuple[AlternativesRule, ...]

@@ -77,7 +77,7 @@ def plan(store: MemoryStore, now: int) -> Plan:
     """Return what is to be done, each step with its reason."""
     retention = load_retention(store.config.policy_dir)
     survey = Survey(store.database, retention, now)
-    marks = {**_outdated(store, survey, retention), **_same(store, survey, retention)}
+    marks = {**_outdated(store, survey, retention), **_same(store, survey, retention), **_reworded(survey)}
     steps = [*_marked(survey, marks), *_moved(survey, marks, retention)]
     gone = {step.id for step in steps if step.doing == "forget"}
     promoted = {step.id for step in steps if step.doing == "promote"}
@@ -163,6 +163,19 @@ def _outdated(store: MemoryStore, survey: Survey, retention: Retention) -> dict[
         old: Step("outdated", survey.ids[old], why, survey.ids[new])
         for old, new, why in contradictions(store.database, survey, retention)
     }
+
+
+def _reworded(survey: Survey) -> dict[int, Step]:
+    """Return, by place, a step for every instruction that its user worded anew, in the same project."""
+    if not survey.rewordings:
+        return {}
+    places = {memory: place for place, memory in enumerate(survey.ids)}
+    steps: dict[int, Step] = {}
+    for new, replaced in survey.rewordings.items():
+        old = places.get(replaced, new)
+        if old != new and survey.voices[old] == survey.voices[new]:
+            steps[old] = Step("outdated", survey.ids[old], "worded anew by its user", survey.ids[new])
+    return steps
 
 
 def _carry_out(store: MemoryStore, found: Plan) -> None:
