@@ -69,16 +69,16 @@ class Alternatives:
 
     def __init__(self, groups: Iterable[Iterable[str]]) -> None:
         self._groups_of: dict[tuple[str, ...], set[int]] = {}
-        self._beside: dict[str, set[str]] = {}
+        self._words: set[str] = set()
         for number, group in enumerate(groups):
             names = [words for words in map(words_of, group) if words]
             for words in names:
                 self._groups_of.setdefault(words, set()).add(number)
-                self._beside.setdefault(words[0], set()).update(one[0] for one in names)
+                self._words.update(words)
 
-    def beside(self, word: str) -> Iterable[str]:
-        """Return the first words of the alternatives to what begins with a word."""
-        return self._beside.get(word, ())
+    def frame(self, instruction: Instruction) -> frozenset[str]:
+        """Return the words that two instructions about the same thing share: all but alternatives and numbers."""
+        return frozenset(word for word in instruction.words if word not in self._words and not word.isdecimal())
 
     def supersedes(self, new: Instruction, old: Instruction) -> bool:
         """Tell whether a newer instruction takes the place of an older one."""

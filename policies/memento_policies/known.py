@@ -30,8 +30,8 @@ class Known:
 
     def __init__(self, alternatives: Alternatives | None = None) -> None:
         self._alternatives = alternatives or Alternatives(())
-        self._told: dict[str, list[tuple[Instruction, str]]] = {}
-        """Standing instructions that hold, and who gave them, by each of their words."""
+        self._told: defaultdict[str | frozenset[str], list[tuple[Instruction, str]]] = defaultdict(list)
+        """Standing instructions that hold, and who gave them, by their frame and by each of their words."""
         self._said: dict[str, tuple[str, str]] = {}
         self._things: defaultdict[str, set[str]] = defaultdict(set)
         self._before: dict[str, list[str]] = {}
@@ -106,15 +106,15 @@ class Known:
         return next((one for one in reversed(self._recent) if _differ_in_one_place(one[0].words, claim.words)), None)
 
     def _hear_instruction(self, new: Instruction, source: str) -> list[Replaced]:
-        near = {word for mine in new.words for word in (mine, *self._alternatives.beside(mine))}.union(new.instead)
-        met = {id(one): one for word in near for one in self._told.get(word, ())}.values()
-        outdated = [(old, who) for old, who in met if self._alternatives.supersedes(new, old)]
-        for one in outdated:
-            for word in one[0].words:
-                self._told[word] = [other for other in self._told[word] if other != one]
-        entry = (new, source)
-        for word in new.words:
-            self._told.setdefault(word, []).append(entry)
+        keys: tuple[str | frozenset[str], ...] = (self._alternatives.frame(new), *new.words)
+        near = [one for key in (keys[0], *new.instead) for one in self._told[key]]
+        outdated = [one for one in dict.fromkeys(near) if self._alternatives.supersedes(new, one[0])]
+        for old in outdated:
+            known: tuple[str | frozenset[str], ...] = (self._alternatives.frame(old[0]), *old[0].words)
+            for key in known:
+                self._told[key] = [one for one in self._told[key] if one != old]
+        for key in keys:
+            self._told[key].append((new, source))
         return [Replaced(" ".join(old.words), f"then asked for: {new.said!r}", who) for old, who in outdated]
 
     def _hear_undone(self, undone: Undone, source: str) -> list[Replaced]:
