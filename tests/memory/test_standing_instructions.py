@@ -10,6 +10,7 @@ import pytest
 from memento.curation.consolidation import consolidate
 from memento.errors import UsageError
 from memento.journal import journal_path
+from memento.storage import curating
 from memento.store import MemoryStore
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
@@ -174,6 +175,22 @@ def test_forgotten_and_faded_ones_are_not_offered(store: MemoryStore) -> None:
     assert store.get(long_ago) is not None
     store.delete(memory)
     assert told(store) == []
+
+
+def test_those_stored_before_they_were_recognised_are_tagged_once(store: MemoryStore) -> None:
+    ids = [say(store, text) for text in ("Never push to main.", "The pier is closed.")]
+    with store.database.write() as connection:
+        for memory in ids:
+            curating.rewrite(connection, memory, {"tags": '["kept"]'})
+    assert told(store) == []
+    assert consolidate(store, dry_run=True).counts["instruct"] == 1
+    assert told(store) == []
+    assert consolidate(store).counts["instruct"] == 1
+    assert told(store) == ["Never push to main."]
+    tagged = store.get(ids[0])
+    assert tagged is not None
+    assert set(tagged.tags) == {"instruction", "kept"}
+    assert "instruct" not in consolidate(store).counts
 
 
 def test_a_named_speaker_is_asked_for_by_name(store: MemoryStore) -> None:

@@ -49,6 +49,20 @@ def test_a_long_pasted_document_gives_none() -> None:
     assert "instruction" not in tags(f"{page}\nAlways close the register before you read it.")
 
 
+def test_what_instructs_is_told_from_what_stands_around_it() -> None:
+    text = (
+        "The app has three pages. I'm trying to keep it light and easy to maintain, so I prefer simple, minimal "
+        "dependencies, how can I make sure that it stays like that while it gets a login, a budget and a tracker? "
+        "Always name the version!"
+    )
+    assert POLICY.sentences(text, "instruction") == [
+        "I prefer simple, minimal dependencies",
+        "Always name the version!",
+    ]
+    assert POLICY.sentences("The pier is closed.", "instruction") == []
+    assert POLICY.sentences("以后都用 pnpm。谢谢", "instruction") == ["以后都用 pnpm。"]
+
+
 def test_instructions_weigh_more_than_other_short_requests() -> None:
     def weigh(text: str) -> float:
         return POLICY.decide(Message("user", text, 0, "test", "s", "k")).importance

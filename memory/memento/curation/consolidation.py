@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from memento import journal
 from memento.curation.contradictions import contradictions
+from memento.curation.recognition import recognise
 from memento.curation.similarity import chains
 from memento.curation.survey import Survey
 from memento.memory import EPISODIC, KNOWLEDGE
@@ -66,11 +67,11 @@ def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = 
     deleted but what a policy of the user's own tells to forget. Raises PolicyError, StoreError.
     """
     at = now_ms() if now is None else now
-    clamped = _clamp(store, dry_run=dry_run)
+    first = {"clamp": _clamp(store, dry_run=dry_run), "instruct": recognise(store, dry_run=dry_run)}
     found = plan(store, at)
     if found.steps and not dry_run:
         _carry_out(store, found)
-    return replace(found, counts={"clamp": clamped, **found.counts}) if clamped else found
+    return replace(found, counts={name: count for name, count in first.items() if count} | found.counts)
 
 
 def plan(store: MemoryStore, now: int) -> Plan:
