@@ -119,7 +119,7 @@ class Instruction:
     memory: Memory
     """What was said, whole."""
     text: str
-    """Its sentences that instruct; all of it where none does by itself."""
+    """Its sentences that instruct; all of it where none does by itself, or they say too little."""
     pinned: bool = False
     """The user put it before the others."""
     everywhere: bool = False

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from memento_policies import Message, Policy
     from memento_policies.retention import Retention
 
+_TERSE: Final = 24
+"""An instruction of fewer characters is shown with the rest of its memory, if that is brief."""
+_BRIEF: Final = 200
+"""Most characters of a brief memory."""
 _LOOKED_AT: Final = 500
 """Instructions that hold, of which those asked for are chosen."""
 
@@ -132,8 +136,12 @@ class StandingInstructions(ABC):
         return bool(journal.write(self._database, lambda _: [entry])[0])
 
     def _told(self, memory: Memory) -> str:
-        """Return the sentences of a memory that instruct; all of it where none does by itself."""
-        return " ".join(self.policy.sentences(memory.text, INSTRUCTION)) or memory.text
+        """Return the sentences of a memory that instruct; all of it where none does by itself, or they say too little.
+
+        "No console logs! It should return an error." is one instruction.
+        """
+        told = " ".join(self.policy.sentences(memory.text, INSTRUCTION))
+        return told if len(told) >= (_TERSE if len(memory.text) <= _BRIEF else 1) else memory.text
 
     def _outdated(self, memories: Sequence[Memory]) -> set[str]:
         """Return the ids of those that a newer one of the same project supersedes, as consolidation will mark them."""

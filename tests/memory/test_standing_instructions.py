@@ -38,6 +38,8 @@ def test_what_was_said_once_is_offered_and_nothing_else(store: MemoryStore) -> N
     say(store, "The importer is done. Please always run the linter before you commit! What is next?")
     say(store, "The importer reads one file at a time.")
     assert told(store) == ["Please always run the linter before you commit!"]
+    say(store, "No console logs! setTheme should return an error.", project=THERE)
+    assert told(store, THERE) == ["No console logs! setTheme should return an error."]
 
 
 def test_an_instruction_holds_in_its_project_or_everywhere_when_it_has_none(store: MemoryStore) -> None:
