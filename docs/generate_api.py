@@ -33,6 +33,7 @@ PARTS: Final = (
         (
             "memento.store:MemoryStore",
             "memento.capture_account:CaptureAccount",
+            "memento.standing:StandingInstructions",
             "memento.narrowing:Filters",
             "memento.narrowing:When",
         ),
@@ -54,10 +55,12 @@ PARTS: Final = (
     ),
     Part(
         "What comes back",
-        "`from memento import Recall, Found, Feature, Added, Memory`. All are frozen: safe to share between threads.",
+        "`from memento import Recall, Found, Instruction, Feature, Added, Memory`. All are frozen:\n"
+        "safe to share between threads.",
         (
             "memento.memory:Recall",
             "memento.memory:Found",
+            "memento.memory:Instruction",
             "memento.memory:Feature",
             "memento.memory:Added",
             "memento.memory:Memory",

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from memento.auto import AutoMemory as AutoMemory, Observation as Observation
     from memento.errors import MementoError as MementoError
-    from memento.memory import Added as Added, Feature as Feature, Found as Found, Memory as Memory, Recall as Recall
+    from memento.memory import (
+        Added as Added,
+        Feature as Feature,
+        Found as Found,
+        Instruction as Instruction,
+        Memory as Memory,
+        Recall as Recall,
+    )
     from memento.narrowing import Filters as Filters
     from memento.process_stores import get_store as get_store, recall as recall, remember as remember
     from memento.store import MemoryStore as MemoryStore
@@ -30,6 +37,7 @@ _HOMES = {
     "Feature": "memento.memory",
     "Filters": "memento.narrowing",
     "Found": "memento.memory",
+    "Instruction": "memento.memory",
     "MementoError": "memento.errors",
     "Memory": "memento.memory",
     "MemoryStore": "memento.store",
@@ -46,6 +54,7 @@ __all__ = [
     "Feature",
     "Filters",
     "Found",
+    "Instruction",
     "MementoError",
     "Memory",
     "MemoryStore",

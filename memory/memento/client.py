@@ -24,7 +24,7 @@ import msgspec
 
 from memento import __version__
 from memento.home import expand_user
-from memento.memory import Added, CacheUse, Feature, Found, Memory, Recall
+from memento.memory import Added, CacheUse, Feature, Found, Instruction, Memory, Recall
 from memento.times import own_zone
 
 CONNECT_SECONDS: Final = 0.05
@@ -125,6 +125,18 @@ def recall(database: Path, query: str, limit: int, deadline: float, asked: Mappi
     target = "/v1/recall?" + urlencode(parameters, doseq=True, errors="replace")
     try:
         return from_wire(_asked(database, target, deadline + GRACE_SECONDS))
+    except _UNUSABLE:
+        return None
+
+
+def instructions(database: Path, project: str, limit: int, seconds: float) -> list[Instruction] | None:
+    """Ask the sidecar that serves this database which standing instructions hold in a project.
+
+    None when there is no sidecar, or none that answers in time. Never raises.
+    """
+    target = "/v1/instructions?" + urlencode({"project": project, "k": limit}, errors="replace")
+    try:
+        return [_instruction(one) for one in msgspec.convert(_asked(database, target, seconds), list[dict[str, Any]])]
     except _UNUSABLE:
         return None
 
@@ -239,6 +251,19 @@ def _found(value: dict[str, Any]) -> Found:
         rest.unanswered,
         adds,
     )
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What an instruction holds beside its memory."""
+
+    instruction: str
+    pinned: bool
+    everywhere: bool
+
+
+def _instruction(value: dict[str, Any]) -> Instruction:
+    told = msgspec.convert(value, _Told)
+    return Instruction(msgspec.convert(value, Memory), told.instruction, told.pinned, told.everywhere)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ sees). Joiners, variation selectors and flag tags stay where a script or an emoj
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from typing import Final
@@ -45,6 +46,7 @@ _PRINTABLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\
 )
 """Those below the tags that Python calls printable all the same."""
 _TAGS: Final = "\U000e0000"
+_MARKUP: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 _BREAKS: Final = str.maketrans({"\n": "\\n", "\t": "\\t"})
 
 
@@ -66,6 +68,20 @@ def escape_json(encoded: str) -> str:
 def strip(text: str) -> str:
     """Return the text without what is unsafe; newlines and tabs stay."""
     return text if _is_plain(text) else _unsafe().sub(_legitimate, text)
+
+
+def quoted(text: str, most: int, characters: int | None = None) -> str:
+    """Return the text as a JSON string on one line, of at most `most` characters, for a block of quoted data.
+
+    It holds as many of the text's first `characters` as that allows, without what is unsafe and without `<`, `>` and
+    `&`, which could end the block or begin a tag.
+    """
+    visible = " ".join(strip(text).split())[:characters]
+    while True:
+        encoded = json.dumps(visible, ensure_ascii=False).translate(_MARKUP)
+        if len(encoded) <= most:
+            return encoded
+        visible = visible[: len(visible) * most // len(encoded)]
 
 
 @cache

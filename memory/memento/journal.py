@@ -1,4 +1,4 @@
-"""The journal: what was written by hand and has no other copy (`remember`, `observe`, `forget`, `ignore`).
+"""The journal: what was written by hand and has no other copy (`remember`, `observe`, `forget`, `ignore`, `pin`).
 
 What is ingested can be read again from its source. These writes cannot, so each is one line here, redacted already and
 flushed before it is acknowledged. The next store that opens replays what its rows do not hold yet: observations made
@@ -26,7 +26,7 @@ from memento import killpoints
 from memento.durable import private, private_folder, publish, sync
 from memento.errors import StoreError
 from memento.memory import Counts, NewMemory
-from memento.storage import capture, counters, ignored, journaled, rows, sources, tombstones
+from memento.storage import capture, counters, ignored, instructions, journaled, rows, sources, tombstones
 from memento.storage.capture import Batch
 from memento.storage.database import Database
 from memento.storage.journaled import Position
@@ -74,7 +74,19 @@ class Ignore(msgspec.Struct, frozen=True, tag="ignore", tag_field="op"):
         return True
 
 
-Entry = Write | Forget | Ignore
+class Pin(msgspec.Struct, frozen=True, tag="pin", tag_field="op"):
+    """A standing instruction was pinned, or let go."""
+
+    id: str
+    pinned: bool = True
+    everywhere: bool = False
+
+    def apply(self, connection: apsw.Connection) -> bool:
+        """Do it inside the caller's transaction; tell whether there is such a memory."""
+        return instructions.pin(connection, self.id, pinned=self.pinned, everywhere=self.everywhere)
+
+
+Entry = Write | Forget | Ignore | Pin
 
 
 def journal_path(database: Path) -> Path:

@@ -15,6 +15,14 @@ KNOWLEDGE = "knowledge"
 """The collection `remember` writes to (semantic tier)."""
 EPISODIC = "episodic"
 """The collection ingestion writes to (episodic tier)."""
+INSTRUCTION: Final = "instruction"
+"""The tag of a standing instruction."""
+PINNED: Final = "pinned"
+"""The tag of an instruction that the user put before the others."""
+EVERYWHERE: Final = "everywhere"
+"""The tag of an instruction that holds in every project, and not only where it was given."""
+REPLACES: Final = "replaces"
+"""The key of `meta` that names the instruction, by its id, which a memory words anew."""
 STATED_TIME: Final = "stated_time"
 """The key of `meta` that flags a memory whose stamp was ahead of the clock when it was stored; its value is that stamp,
 Unix milliseconds.
@@ -102,6 +110,34 @@ class Memory:
         """Return the JSON-serialisable form that `--json` and `export_json` print."""
         fields: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {**fields, "tags": list(self.tags), "meta": dict(self.meta), "why": dict(self.why), "time": self.time}
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A standing instruction: what the user said once about how to work."""
+
+    memory: Memory
+    """What was said, whole."""
+    text: str
+    """Its sentences that instruct; all of it where none does by itself, or they say too little."""
+    pinned: bool = False
+    """The user put it before the others."""
+    everywhere: bool = False
+    """It holds in every project, though it was given in one."""
+
+    @property
+    def id(self) -> str:
+        """The memory's id."""
+        return self.memory.id
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the memory's fields with the instruction beside them."""
+        return {
+            **self.memory.as_dict(),
+            "instruction": self.text,
+            "pinned": self.pinned,
+            "everywhere": self.everywhere,
+        }
 
 
 class Feature(NamedTuple):

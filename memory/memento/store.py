@@ -29,6 +29,7 @@ from memento.search.index_status import IndexStatus
 from memento.search.recall import CATCH_UP_SECONDS, Options, recall as search
 from memento.search.semantic import Semantic
 from memento.search.working import WorkingTier
+from memento.standing import StandingInstructions
 from memento.storage import overview, rows, tombstones, turns
 from memento.storage.filters import Filter
 from memento.storage.overview import Stats
@@ -47,7 +48,7 @@ _NEAREST: Final = 64
 _ID_PREFIX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
-class MemoryStore(CaptureAccount):
+class MemoryStore(CaptureAccount, StandingInstructions):
     """A memory in one SQLite file, which is made where there is none; a context manager, closed by `close`.
 
     `path` defaults to the configured one (MEMORY_DB_PATH, config.yaml, ~/.memento/memory.db), `config` to what

@@ -1,6 +1,7 @@
 """Which rules of a stage fire for a message: the patterns of all of them in one scan, the rest by table.
 
-One scan for all stages would do too, but over varied text its automaton outgrows its memory and is far slower.
+One scan for all stages would do too, but over varied text its automaton outgrows its memory and is far slower. For the
+same reason rules with `apart` have a scan of their own, which only messages of their roles and kinds pass.
 """
 
 from __future__ import annotations
@@ -31,12 +32,25 @@ class Facts(NamedTuple):
     profile: Profile = "agent"
 
 
+class _Scan:
+    """The patterns of some of a stage's rules, looked for in one pass."""
+
+    def __init__(self, rules: Sequence[Condition], indexes: Sequence[int]) -> None:
+        self._indexes = indexes
+        self._set = PatternSet([_alternatives(rules[index]) for index in indexes])
+
+    def hits(self, scanned: bytes) -> set[int]:
+        """Return the indexes of the rules that have a pattern which occurs."""
+        return {self._indexes[hit] for hit in self._set.matches(scanned)}
+
+
 class RuleMatcher:
     """The conditions of one stage's rules, compiled. Rules are known by their index."""
 
     def __init__(self, rules: Sequence[Condition]) -> None:
-        self._patterned = [index for index, rule in enumerate(rules) if rule.patterns]
-        self._set = PatternSet([_alternatives(rules[index]) for index in self._patterned])
+        self._together = _Scan(rules, [i for i, rule in enumerate(rules) if rule.patterns and not rule.apart])
+        apart = [i for i, rule in enumerate(rules) if rule.patterns and rule.apart]
+        self._apart = _Scan(rules, apart) if apart else None
         self._limits = [(r.min_chars, _NO_LIMIT if r.max_chars is None else r.max_chars, r.meta) for r in rules]
         self._limited = frozenset(i for i, limit in enumerate(self._limits) if limit != (0, _NO_LIMIT, None))
         self._by_signal = _by_signal(rules)
@@ -44,15 +58,20 @@ class RuleMatcher:
         unconditional = [i for i, r in enumerate(rules) if not r.patterns and not (isinstance(r, Derived) and r.when)]
         self._in_scope: dict[tuple[Role, Kind], frozenset[int]] = {}
         self._always: dict[tuple[Role, Kind], list[int]] = {}
+        self._scans_apart: set[tuple[Role, Kind]] = set()
         for role, kind in product(get_args(Role), get_args(Kind)):
             scope = {i for i, r in enumerate(rules) if role in (r.roles or (role,)) and kind in (r.kinds or (kind,))}
             self._in_scope[role, kind] = frozenset(scope)
             self._always[role, kind] = [index for index in unconditional if index in scope]
+            if not scope.isdisjoint(apart):
+                self._scans_apart.add((role, kind))
 
     def fired(self, facts: Facts, signals: Collection[str] = ()) -> list[int]:
         """Return the indexes of the rules that fire, ascending; `signals` are the significance signals that fired."""
         key = facts.role, facts.kind
-        found = {self._patterned[hit] for hit in self._set.matches(facts.scanned)}
+        found = self._together.hits(facts.scanned)
+        if self._apart and key in self._scans_apart:
+            found |= self._apart.hits(facts.scanned)
         for signal in signals:
             found.update(self._by_signal.get(signal, ()))
         found &= self._in_scope[key]

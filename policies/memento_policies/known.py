@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from memento_policies.claims import Claim, words_of
+from memento_policies.instructions import Alternatives, Instruction
 from memento_policies.statements import Said, Statement
 from memento_policies.undone import Undone
 
@@ -27,7 +28,10 @@ class Replaced(NamedTuple):
 class Known:
     """What one voice has said last: of each thing, as claims, and of changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, alternatives: Alternatives | None = None) -> None:
+        self._alternatives = alternatives or Alternatives(())
+        self._told: defaultdict[str | frozenset[str], list[tuple[Instruction, str]]] = defaultdict(list)
+        """Standing instructions that hold, and who gave them, by their frame and by each of their words."""
         self._said: dict[str, tuple[str, str]] = {}
         self._things: defaultdict[str, set[str]] = defaultdict(set)
         self._before: dict[str, list[str]] = {}
@@ -41,9 +45,11 @@ class Known:
         """Who claimed more than these words, which are a claim already."""
         self._recent: deque[tuple[Claim, str]] = deque(maxlen=CORRECTABLE)
 
-    def hear(self, said: Said, source: str) -> list[Replaced]:
+    def hear(self, said: Said | Instruction, source: str) -> list[Replaced]:
         """Take in what was said; return what it replaces, each thing once."""
-        if isinstance(said, Claim):
+        if isinstance(said, Instruction):
+            replaced = self._hear_instruction(said, source)
+        elif isinstance(said, Claim):
             replaced = self._hear_claim(said, source)
         elif isinstance(said, Undone):
             replaced = self._hear_undone(said, source)
@@ -98,6 +104,18 @@ class Known:
     def _corrected(self, claim: Claim) -> tuple[Claim, str] | None:
         """Return the latest claim from which a correction differs in one place, and who claimed it."""
         return next((one for one in reversed(self._recent) if _differ_in_one_place(one[0].words, claim.words)), None)
+
+    def _hear_instruction(self, new: Instruction, source: str) -> list[Replaced]:
+        keys: tuple[str | frozenset[str], ...] = (self._alternatives.frame(new), *new.words)
+        near = [one for key in (keys[0], *new.instead) for one in self._told[key]]
+        outdated = [one for one in dict.fromkeys(near) if self._alternatives.supersedes(new, one[0])]
+        for old in outdated:
+            known: tuple[str | frozenset[str], ...] = (self._alternatives.frame(old[0]), *old[0].words)
+            for key in known:
+                self._told[key] = [one for one in self._told[key] if one != old]
+        for key in keys:
+            self._told[key].append((new, source))
+        return [Replaced(" ".join(old.words), f"then asked for: {new.said!r}", who) for old, who in outdated]
 
     def _hear_undone(self, undone: Undone, source: str) -> list[Replaced]:
         what, back_to = " ".join(undone.what), " ".join(undone.back_to)

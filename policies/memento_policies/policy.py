@@ -6,6 +6,7 @@ the message by naming the reason; whatever happens, the decision's text has been
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +32,14 @@ from memento_policies.tagging import Tagger
 from memento_policies.text import encode, head_and_tail
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
+_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])|\n+")
+_CLAUSE = re.compile(
+    r",?\s+(?=(?:considering|given|because|since)\b)|;\s+|\s+-\s+"
+    r"|,\s+(?=(?:and|so|but|as|which|how|what|can|could|is|are|do|does|maybe|while|where|when|like)\b)"
+)
+_JOINING = re.compile(r"^(?:(?:and|so|but|as|also|considering|given|that|because|since|which)\s+)+", re.IGNORECASE)
+_LONG = 160
+"""Characters of a sentence of which only clauses are shown."""
 _REASONS = 8
 """Features named where a message was skipped as unimportant."""
 
@@ -91,6 +100,24 @@ class Policy:
         data = self._redactor.redact_bytes(encode(strip_recall(message.text))[1]).data
         facts = self._facts(message, data.decode(errors="replace"), data)
         return facts, self._significance.judge(facts).signals
+
+    def sentences(self, text: str, tag: str) -> list[str]:
+        """Return the sentences of a person's text, redacted before, that have a tag by themselves.
+
+        Of a long sentence only the clauses that have it, where there are some.
+        """
+        found: list[str] = []
+        for sentence in _SENTENCE.split(text[: self._head]):
+            if self._has(tag, said := sentence.strip()):
+                clauses = _CLAUSE.split(said) if len(said) > _LONG else []
+                telling = [clause for one in clauses if self._has(tag, clause := _JOINING.sub("", one))]
+                found += telling or [said]
+        return found
+
+    def _has(self, tag: str, said: str) -> bool:
+        data = encode(said)[1]
+        facts = self._facts(Message("user", said, 0, "", "", ""), said, data)
+        return bool(said) and tag in self._tagger.tags(facts, self._significance.judge(facts).signals)
 
     def _facts(self, message: Message, text: str, data: bytes) -> Facts:
         scanned = head_and_tail(data, self._head, self._tail)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from memento_policies.instructions import Alternatives
 from memento_policies.loading import load_document
 from memento_policies.schema import ForgetRule, HalfLife, RetentionFile, RetentionRule
 from memento_policies.statements import Statements
@@ -35,6 +36,7 @@ class Retention:
         self._forget = [rule for rule in file.forget if rule.enabled]
         self.same_above = file.same_above
         self.statements = Statements(file.statements, file.passing)
+        self.alternatives = Alternatives(rule.words for rule in file.alternatives if rule.enabled)
 
     def half_life(self, traits: Traits) -> HalfLife | None:
         """Return the rule by which a memory fades; None if no rule holds."""

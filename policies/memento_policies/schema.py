@@ -88,7 +88,10 @@ class RedactionFile(_Strict):
 
 
 class Condition(_Strict):
-    """When a rule fires: all that is stated must hold, and one of the `patterns`."""
+    """When a rule fires: all that is stated must hold, and one of the `patterns`.
+
+    With `apart`, the patterns are looked for in a scan of their own: for large rules about some roles and kinds only.
+    """
 
     name: Slug
     enabled: bool = True
@@ -98,6 +101,7 @@ class Condition(_Strict):
     meta: Word | None = None
     min_chars: Count = 0
     max_chars: Count | None = None
+    apart: bool = False
 
 
 class Derived(Condition):
@@ -227,6 +231,14 @@ class StatementRule(_Strict):
         return self
 
 
+class AlternativesRule(_Strict):
+    """Words of which a newer instruction puts one in the place of another."""
+
+    name: Slug
+    enabled: bool = True
+    words: tuple[Word, ...]
+
+
 class RetentionFile(_Strict):
     """`retention.yaml`."""
 
@@ -236,3 +248,4 @@ class RetentionFile(_Strict):
     same_above: Annotated[float, Field(gt=0.5, le=1)]
     statements: tuple[StatementRule, ...]
     passing: tuple[Word, ...]
+    alternatives: tuple[AlternativesRule, ...]

@@ -28,7 +28,9 @@ FIRST: Final = {  # in this order, before the others, which take no argument
     "import": "{home}/all.jsonl",
     "forget --dry-run": "--role user",
     "forget": f"--session {SESSION} --yes",
-    "remember": "The pier is closed.",
+    "remember": "Always close the pier.",
+    "instructions": "",
+    "instructions edit": "{memory} Close the pier.",
     "hooks status": "claude",
 }
 CODES: Final = {"doctor": 4, "hooks status": 3, "index status": 1, "model status": 1}
@@ -43,7 +45,8 @@ def documented() -> dict[str, set[str]]:
         commands, prints = line.strip("| ").split(" | ", 1)
         names = set(NAME.findall(re.sub(r"\([^)]*\)", "", prints)))
         for command in NAME.findall(commands):
-            found[command] = memory if prints == "a list of memories" else names - {"verify"}
+            names |= memory if prints.startswith("a list of memories") else set()
+            found[command] = names - {"verify"}
     found["backup list"] = found["backup list"] - {"problem"}
     return found
 
@@ -62,9 +65,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory, ingested: Cli) -> dict[str
     cli("ingest", home / "bad.jsonl", "--format", "generic-jsonl", "--no-embed")
     cli("export", home / "all.jsonl")
     cli("backup")
-    done = {}
+    done: dict[str, Any] = {}
     for command in (*FIRST, *(TABLE.keys() - FIRST)):
-        arguments = FIRST.get(command, "").format(home=home).split()
+        memory = done.get("remember", {}).get("id", "")
+        arguments = FIRST.get(command, "").format(home=home, memory=memory).split()
         done[command] = cli(*command.split(), *arguments, code=CODES.get(command, 0)).json
     return done
 

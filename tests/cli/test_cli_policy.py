@@ -42,7 +42,7 @@ def test_test_prints_every_decision_and_writes_nothing(memento: Cli, tmp_path: P
     path = transcript(tmp_path)
     judged = memento("policy", "test", path).json
     assert [one["keep"] for one in judged] == [True, False, True, True]
-    assert (judged[1]["reason"], judged[3]["tags"][0]) == ("acknowledgement", "decision")
+    assert (judged[1]["reason"], judged[3]["tags"][0]) == ("acknowledgement", "instruction")
     assert 0 <= judged[1]["importance"] < judged[3]["importance"] <= 1
     assert "acknowledgement" in memento("policy", "test", path, "--table").out
     assert not memento.database.exists()

@@ -29,7 +29,20 @@ def test_a_file_that_is_not_there_is_exit_code_2(command: str, memento: Cli) -> 
     assert all(line.startswith("memento: ") and ("absent" in line or "other" in line) for line in said.splitlines())
 
 
-@pytest.mark.parametrize("command", ["why ffff", "delete ffff", "forget ffff --yes", "forget --session absent --yes"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "why ffff",
+        "delete ffff",
+        "forget ffff --yes",
+        "forget --session absent --yes",
+        "instructions edit ffff text",
+        "instructions pin ffff",
+        "instructions unpin ffff",
+        "instructions",
+        "instructions export",
+    ],
+)
 def test_a_memory_that_is_not_there_is_exit_code_3(command: str, memento: Cli) -> None:
     assert len(memento(*command.split(), code=3).err.splitlines()) == 1
 

@@ -228,7 +228,7 @@ def test_what_is_deleted_while_it_is_planned_supersedes_nothing(
 
 def test_wishes_become_knowledge_and_rows_stay_sound(store: MemoryStore) -> None:
     put(store, row("1", "I prefer tabs.", 9, tags=("preference",), importance=0.95), row("2", "ls", 9))
-    assert consolidate(store, now=NOW).counts == {"promote": 1}
+    assert consolidate(store, now=NOW).counts == {"instruct": 1, "promote": 1}
     assert [memory.collection for memory in store.get_recent()] == [EPISODIC, KNOWLEDGE]
     with store.database.read() as connection:
         assert not examined(connection).damaged

@@ -52,7 +52,7 @@ def test_labelled_message(verdict: str, speaker: str, reason: str, text: str) ->
 
 
 def test_reasons_add_up_and_come_weightiest_first() -> None:
-    decision = decide("We decided to use SQLite, because I prefer one file.")
+    decision = decide("We decided to use SQLite, because my preference was one file.")
     points = [abs(reason.points) for reason in decision.reasons]
     assert points == sorted(points, reverse=True)
     assert decision.reason == decision.reasons[0].name == "decision"
@@ -92,7 +92,7 @@ def test_a_dropped_message_is_redacted_too(fake: Callable[[str, int], str]) -> N
     ("text", "speaker", "tags"),
     [
         ("We decided to use Postgres instead of MySQL.", "user", ("decision", "postgres", "mysql")),
-        ("I prefer pytest over unittest", "user", ("preference", "python", "pytest")),
+        ("I prefer pytest over unittest", "user", ("instruction", "preference", "python", "pytest")),
         ("Why does `docker build` hang?", "user", ("error", "question", "docker")),
         ("Fixed the off-by-one in ingest/Store.py.", "assistant", ("fix", "file:store.py", "python")),
         ("My daughter broke her arm at the camping trip", "user", ("error", "family", "travel")),

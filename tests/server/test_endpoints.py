@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from memento import client
 from memento_ingest.server import routes
 from memento_ingest.server.rate import RateLimit
 
@@ -44,6 +45,8 @@ def test_recall_has_the_shape_of_the_command(running: Server) -> None:
         ("/v1/recall?q=a&since=yesteryear", "7d"),
         ("/v1/recall?q=%FF", "UTF-8"),
         ("/v1/stats?verbose=1", "leave it out"),
+        ("/v1/instructions?projekt=a", "`project`"),
+        ("/v1/instructions?k=0", "`k`"),
     ],
 )
 def test_what_cannot_be_asked(running: Server, target: str, hint: str) -> None:
@@ -157,3 +160,18 @@ def test_the_description_fits_the_routes(running: Server) -> None:
     )
     for path, name in (("/v1/stats", "Stats"), ("/health", "Health"), ("/v1/store", "Store")):
         assert set(described["components"]["schemas"][name]["properties"]) == set(running.get(path).json)
+
+
+def test_instructions_are_those_that_hold_in_a_folder(running: Server) -> None:
+    for text, project in (("Always close the pier.", "/pier"), ("Never feed the gulls.", "/mole")):
+        body = json.dumps({"text": text, "project": project}).encode()
+        assert running.ask("POST", "/v1/remember", body).status == 201
+    held = running.get("/v1/instructions?project=/pier").json
+    assert "Always close the pier." in [one["instruction"] for one in held]
+    assert "Never feed the gulls." not in [one["instruction"] for one in held]
+    assert len(running.get("/v1/instructions?k=1").json) == 1
+    described = running.get("/openapi.json").json["components"]["schemas"]["Instruction"]["properties"]
+    assert set(described) == set(held[0])
+    told = client.instructions(running.database, "/pier", 100, 5.0)
+    assert told is not None
+    assert [one.as_dict() for one in told] == held

@@ -1,4 +1,4 @@
-"""What a hook may answer: memories that bear on a prompt, as quoted data with their origin.
+"""What a hook may answer: memories that bear on a prompt, and standing instructions, as quoted data with their origin.
 
 The sidecar does the work, and leaves out what scores less than its settings ask for; without one, or when it is late,
 there is no answer. A recalled text never gains authority: every field of it is a JSON string on one line, inside a
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from memento.client import recall
-from memento.escaping import escape_json, strip
-from memento.memory import Found
+from memento.client import instructions, recall
+from memento.escaping import escape_json, quoted
+from memento.memory import Found, Instruction
 from memento.times import local_day
 
 DEADLINE_SECONDS: Final = 0.25
@@ -30,6 +31,9 @@ START_QUERY: Final = "decisions, preferences, problems and what remains to be do
 _LIMIT: Final = 4
 _MIN_COSINE: Final = 0.35
 """Below it a memory bears on the prompt by chance only."""
+_INSTRUCTIONS: Final = 5
+_INSTRUCTION: Final = 300
+"""Most characters of a quoted instruction, encoded."""
 _TEXT: Final = 500
 """Most characters of one memory that are quoted."""
 _QUOTED: Final = 1_500
@@ -44,57 +48,60 @@ _OPENING: Final = '<memento-recall note="Quoted from earlier sessions on this ma
 _CLOSING: Final = "</memento-recall>"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9-]{1,32}")
 """A date, a trust, an id: what may stand without quotes."""
-_MARKUP: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def reply(database: Path, agent: str, record: Mapping[str, Any]) -> str:
     """Return the JSON that a hook prints for this event; empty when there is nothing to say. Never raises."""
     event, prompt = str(record.get("event", "")), str(record.get("prompt", ""))
-    project = str(record.get("cwd", ""))
+    project, session = str(record.get("cwd", "")), str(record.get("session_id", ""))
+    standing: list[Instruction] = []
     if agent not in AGENTS:
         return ""
     if event in PROMPT_EVENTS and prompt.strip():
         answer = recall(database, prompt[:2_000], 4 * _LIMIT, DEADLINE_SECONDS, {"plain": True})
     elif event in START_EVENTS and project:
-        answer = recall(database, START_QUERY, 4 * _LIMIT, DEADLINE_SECONDS, {"project": project, "min_score": 0})
+        until = time.monotonic() + DEADLINE_SECONDS
+        standing = _standing(database, project, session)
+        left = max(0.0, until - time.monotonic())
+        answer = recall(database, START_QUERY, 4 * _LIMIT, left, {"project": project, "min_score": 0})
     else:
         return ""
+    threshold, shown = (_MIN_COSINE if event in PROMPT_EVENTS else 0.0), {one.id for one in standing}
+    told = [found for found in answer or () if found.id not in shown and _bears(found, threshold, session)]
     if answer is None or answer.partial:
+        told = []
+    if not (told or standing):
         return ""
-    threshold = _MIN_COSINE if event in PROMPT_EVENTS else 0.0
-    told = [found for found in answer if _bears(found, threshold, str(record.get("session_id", "")))]
-    if not told:
-        return ""
-    restored = [text for text in answer.notes if _RESTORED in text]  # what else is noted is not the agent's concern
-    output = {"hookEventName": event, "additionalContext": render(told[:_LIMIT], restored)}
+    notes = answer.notes if answer else ()
+    restored = [text for text in notes if _RESTORED in text]  # what else is noted is not the agent's concern
+    output = {"hookEventName": event, "additionalContext": render(told[:_LIMIT], restored, standing)}
     return escape_json(json.dumps({"hookSpecificOutput": output}, ensure_ascii=False))
 
 
-def render(found: Iterable[Found], notes: Iterable[str] = ()) -> str:
+def render(found: Iterable[Found], notes: Iterable[str] = (), standing: Iterable[Instruction] = ()) -> str:
     """Return memories as one block of quoted data, a line each: when, who, where, which, and the text.
 
-    `notes` are what must be known of them all, and come first.
+    `notes` are what must be known of them all, and come first; then what the user said once about how to work.
     """
-    lines = [_OPENING, *(f"- [note] {_quoted(text, _QUOTED, _TEXT)}" for text in notes)]
-    for one in found:
-        memory = one.memory
+    lines = [_OPENING, *(f"- [note] {quoted(text, _QUOTED, _TEXT)}" for text in notes)]
+    for one in standing:
+        fields = ["standing instruction of the user", local_day(one.memory.timestamp), one.id[:8]]
+        lines.append(f"- [{', '.join(filter(None, fields))}] {quoted(one.text[:_SCANNED], _INSTRUCTION)}")
+    for result in found:
+        memory = result.memory
         fields = [local_day(memory.timestamp), memory.trust, memory.project, memory.id[:8]]
-        origin = ", ".join(field if _PLAIN.fullmatch(field) else _quoted(field, _NAME) for field in fields if field)
-        lines.append(f"- [{origin}] {_quoted(memory.text[:_SCANNED], _QUOTED, _TEXT)}")
+        origin = ", ".join(field if _PLAIN.fullmatch(field) else quoted(field, _NAME) for field in fields if field)
+        lines.append(f"- [{origin}] {quoted(memory.text[:_SCANNED], _QUOTED, _TEXT)}")
     return "\n".join([*lines, _CLOSING])
+
+
+def _standing(database: Path, project: str, session: str) -> list[Instruction]:
+    """Return the instructions that hold in a project and were not given in this very session."""
+    found = instructions(database, project, 4 * _INSTRUCTIONS, DEADLINE_SECONDS) or []
+    return [one for one in found if not session or one.memory.session_id != session][:_INSTRUCTIONS]
 
 
 def _bears(found: Found, threshold: float, session: str) -> bool:
     if session and found.memory.session_id == session:
         return False  # the agent has its own session before its eyes
     return found.dense is not None and found.dense >= threshold
-
-
-def _quoted(text: str, most: int, characters: int | None = None) -> str:
-    """Return the text as a JSON string of at most `most` characters, from as many of its own as that allows."""
-    visible = " ".join(strip(text).split())[:characters]
-    while True:
-        encoded = json.dumps(visible, ensure_ascii=False).translate(_MARKUP)
-        if len(encoded) <= most:
-            return encoded
-        visible = visible[: len(visible) * most // len(encoded)]

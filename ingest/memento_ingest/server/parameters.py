@@ -15,6 +15,8 @@ from memento_ingest.server.refusal import Refusal, unknown
 
 MAX_RESULTS: Final = 10_000
 MAX_CONTEXT: Final = 20
+MOST_INSTRUCTIONS: Final = 100
+"""How many unless it is said."""
 _MAX_NESTING_HINT: Final = "send one JSON object"
 TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before", "zone")
 FLAGS: Final = ("spread", "cover", "by_time", "plain", "explain")
@@ -32,6 +34,13 @@ class Asked(NamedTuple):
     """Seconds."""
     options: dict[str, Any]
     """Filters and options, as MemoryStore.recall takes them."""
+
+
+class AskedInstructions(NamedTuple):
+    """Which standing instructions are asked for."""
+
+    project: str | None
+    limit: int
 
 
 class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +94,12 @@ def asked(raw: bytes) -> Asked:
     return Asked(
         one["q"], _number(one, "k", 1, MAX_RESULTS, int), _number(one, "deadline", 0.0, MOST_SECONDS, float), options
     )
+
+
+def instructions(raw: bytes) -> AskedInstructions:
+    """Return what the query for instructions asks for. Raises Refusal."""
+    one = {name: values[0] for name, values in query(raw, ("project", "k")).items()}
+    return AskedInstructions(one.get("project") or None, _number(one, "k", 1, MAX_RESULTS, int) or MOST_INSTRUCTIONS)
 
 
 def remembered(body: bytes) -> Remembered:

@@ -28,7 +28,8 @@ from memento_ingest.server.workers import Workers
 QUEUE_SECONDS: Final = 0.25
 """What a recall may wait for a thread beyond its deadline, before it is turned down."""
 PATHS: Final = (
-    "/v1/events", "/v1/recall", "/v1/remember", "/v1/stats", "/v1/store", "/health", "/metrics", "/openapi.json",
+    "/v1/events", "/v1/recall", "/v1/instructions", "/v1/remember", "/v1/stats", "/v1/store", "/health", "/metrics",
+    "/openapi.json",
 )  # fmt: skip
 
 
@@ -49,6 +50,7 @@ class Routes:
         router.routes = [
             Route("/v1/events", self.events, methods=["POST"]),
             Route("/v1/recall", self.recall, methods=["GET"]),
+            Route("/v1/instructions", self.instructions, methods=["GET"]),
             Route("/v1/remember", self.remember, methods=["POST"]),
             Route("/v1/stats", self.stats, methods=["GET"]),
             Route("/v1/store", self.whose, methods=["GET"]),
@@ -93,6 +95,15 @@ class Routes:
         content = await self.workers.call(answer)
         self.requests.recalled(loop.time() - until + deadline)
         return _json_bytes(content)
+
+    async def instructions(self, request: Request) -> Response:
+        """Return the standing instructions that hold."""
+        asked = parameters.instructions(request.scope["query_string"])
+
+        def answer() -> bytes:
+            return _encoded([one.as_dict() for one in self.store.instructions(asked.project, limit=asked.limit)])
+
+        return _json_bytes(await self.workers.call(answer))
 
     async def remember(self, request: Request) -> Response:
         """Keep a text; answered when it is on the disk."""

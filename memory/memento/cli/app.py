@@ -19,6 +19,7 @@ from memento.cli import (
     hooks,
     index,
     ingestion,
+    instructions,
     jobs,
     model,
     policy,
@@ -33,7 +34,7 @@ from memento.cli.output import note, say
 from memento.escaping import escape
 
 SECTIONS: Final = {
-    "Remember and find": "remember recall recent why",
+    "Remember and find": "remember recall recent instructions why",
     "Read what agents write": "ingest watch sources status ignore hooks hook",
     "Look after what is kept": "stats audit quarantine policy consolidate scrub forget delete",
     "Keep it safe": "doctor backup restore export import jobs",
@@ -66,7 +67,7 @@ class Commands(TyperGroup):
         for title, names in SECTIONS.items():
             with formatter.section(title):
                 formatter.write_dl(
-                    [(f"{name:<11}", self.commands[name].get_short_help_str(62)) for name in names.split()]
+                    [(f"{name:<12}", self.commands[name].get_short_help_str(62)) for name in names.split()]
                 )
 
     def invoke(self, ctx: Any) -> Any:
@@ -87,6 +88,7 @@ app = Group(
 )
 for _module in (
     recall,
+    instructions,
     ingestion,
     sidecar,
     store,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _DOING = {
     "clamp": "time was ahead of the clock, set to the time of storing",
+    "instruct": "recognised as a standing instruction",
     "same": "said again, the newest stands for it",
     "outdated": "superseded by a newer statement",
     "promote": "promoted to knowledge",

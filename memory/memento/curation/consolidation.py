@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from memento import journal
 from memento.curation.contradictions import contradictions
+from memento.curation.recognition import recognise
 from memento.curation.similarity import chains
 from memento.curation.survey import Survey
 from memento.memory import EPISODIC, KNOWLEDGE
@@ -66,18 +67,18 @@ def consolidate(store: MemoryStore, *, dry_run: bool = False, now: int | None = 
     deleted but what a policy of the user's own tells to forget. Raises PolicyError, StoreError.
     """
     at = now_ms() if now is None else now
-    clamped = _clamp(store, dry_run=dry_run)
+    first = {"clamp": _clamp(store, dry_run=dry_run), "instruct": recognise(store, dry_run=dry_run)}
     found = plan(store, at)
     if found.steps and not dry_run:
         _carry_out(store, found)
-    return replace(found, counts={"clamp": clamped, **found.counts}) if clamped else found
+    return replace(found, counts={name: count for name, count in first.items() if count} | found.counts)
 
 
 def plan(store: MemoryStore, now: int) -> Plan:
     """Return what is to be done, each step with its reason."""
     retention = load_retention(store.config.policy_dir)
     survey = Survey(store.database, retention, now)
-    marks = {**_outdated(store, survey, retention), **_same(store, survey, retention)}
+    marks = {**_outdated(store, survey, retention), **_same(store, survey, retention), **_reworded(survey)}
     steps = [*_marked(survey, marks), *_moved(survey, marks, retention)]
     gone = {step.id for step in steps if step.doing == "forget"}
     promoted = {step.id for step in steps if step.doing == "promote"}
@@ -163,6 +164,19 @@ def _outdated(store: MemoryStore, survey: Survey, retention: Retention) -> dict[
         old: Step("outdated", survey.ids[old], why, survey.ids[new])
         for old, new, why in contradictions(store.database, survey, retention)
     }
+
+
+def _reworded(survey: Survey) -> dict[int, Step]:
+    """Return, by place, a step for every instruction that its user worded anew, in the same project."""
+    if not survey.rewordings:
+        return {}
+    places = {memory: place for place, memory in enumerate(survey.ids)}
+    steps: dict[int, Step] = {}
+    for new, replaced in survey.rewordings.items():
+        old = places.get(replaced, new)
+        if old != new and survey.voices[old] == survey.voices[new]:
+            steps[old] = Step("outdated", survey.ids[old], "worded anew by its user", survey.ids[new])
+    return steps
 
 
 def _carry_out(store: MemoryStore, found: Plan) -> None:

@@ -34,8 +34,8 @@ def contradictions(database: Database, survey: Survey, retention: Retention) -> 
     A memory whose stamp was ahead contradicts nothing, for it may be the older one. Its time is at most that of
     storing, so what was said after that contradicts it. What a change contradicted holds again once it is taken back.
     """
-    known: defaultdict[int, Known] = defaultdict(Known)
-    with_ahead: defaultdict[int, Known] = defaultdict(Known)
+    known: defaultdict[int, Known] = defaultdict(lambda: Known(retention.alternatives))
+    with_ahead: defaultdict[int, Known] = defaultdict(lambda: Known(retention.alternatives))
     places: dict[str, int] = {}
     found: dict[int, Contradiction] = {}
     taken_back: set[int] = set()

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Set
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from memento.curation.similarity import Signatures
-from memento.memory import Memory
+from memento.memory import INSTRUCTION, Memory
 from memento.storage import curating
 from memento.storage.database import Database, translated
 from memento.storage.stored_json import texts
 from memento_policies.claims import Claim
+from memento_policies.instructions import Instruction, instructions
 from memento_policies.retention import DAY_MS, Retention, Traits
 from memento_policies.statements import Said
 
@@ -56,8 +57,10 @@ class Survey:
         self.ahead: set[int] = set()
         """The places of memories whose stamp was ahead of the clock: when they were said is not known."""
         self.signatures = Signatures()
-        self.statements: list[tuple[int, Said]] = []
+        self.statements: list[tuple[int, Said | Instruction]] = []
         """What people stated but ordinary claims, and the places of the memories that state it."""
+        self.rewordings: dict[int, str] = {}
+        """By place, the id of the instruction that a memory was written to replace."""
         self._claims, self._claim_places = array("q"), array("i")
         """The hashes of ordinary claims, and the places of the memories that make them."""
         with translated(database.path):
@@ -98,6 +101,10 @@ class Survey:
         if row.role == "user" and row.kind == "turn":  # an agent explains: "the triangle is equilateral" is passing
             for said in retention.statements.of(row.text):
                 self._take(place, said)
+            if INSTRUCTION in texts(row.tags):
+                self.statements.extend((place, told) for told in instructions(row.text))
+            if row.replaces and row.trust == "user":
+                self.rewordings[place] = str(row.replaces)
 
     def claimed(self, hashes: Set[int]) -> set[int]:
         """Return the places of memories that make an ordinary claim of one of these hashes."""

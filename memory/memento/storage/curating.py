@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from memento.identity import row_hash
+from memento.memory import REPLACES
 from memento.storage.rows import HASHED
 from memento.storage.stamps import AHEAD
 
@@ -16,7 +17,7 @@ _SURVEYED = (
     "num, id, text, timestamp, role, speaker, kind, importance, tags, collection, project, trust, superseded_by, "
     "EXISTS (SELECT 1 FROM repeats WHERE repeats.num = memories.num), "
     "EXISTS (SELECT 1 FROM faded WHERE faded.num = memories.num), "
-    f"{AHEAD}"
+    f"{AHEAD}, CASE WHEN instr(meta, '\"{REPLACES}\":') > 0 AND json_valid(meta) THEN meta ->> '$.{REPLACES}' END"
 )
 
 
@@ -42,6 +43,8 @@ class Surveyed(NamedTuple):
     faded: int
     ahead: int
     """1 where its stamp was ahead of the clock."""
+    replaces: str | int | float | None
+    """The id of the instruction that it words anew, as its meta claims; None for most."""
 
 
 def survey(connection: apsw.Connection, after: int, limit: int) -> list[Surveyed]:

@@ -14,6 +14,8 @@ FORGETTING: Final = "forgetting"
 """Set from the moment something is forgotten until free pages, the journal and the backups are without it too."""
 HEALED: Final = "healed"
 """JSON: what was last mended or restored (restore.record.Healing)."""
+INSTRUCTIONS: Final = "instructions"
+"""By which rules standing instructions were last looked for among what is stored."""
 RESTORED: Final = "restored"
 """Time of the backup that was restored, Unix milliseconds; it is kept until every source has been read again."""
 

@@ -1,0 +1,38 @@
+"""Standing instructions among the memories that were stored before they were recognised."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from memento.curation.survey import walk
+from memento.memory import INSTRUCTION
+from memento.storage import curating, notes, rows
+from memento.store import MemoryStore
+from memento.writing import message_of
+
+RULES: Final = "1"
+"""Changes when the rules recognise more: then a store is looked through once more."""
+_AT_ONCE: Final = 500
+
+
+def recognise(store: MemoryStore, *, dry_run: bool = False) -> int:
+    """Tag the instructions among what is stored, once for a store; return how many there were. Raises PolicyError."""
+    with store.database.read() as connection:
+        if notes.read(connection, notes.INSTRUCTIONS) == RULES:
+            return 0
+    found: dict[str, str] = {}
+    for row in walk(store.database, rows.after):
+        memory = row.memory
+        is_open = (memory.role, memory.kind) == ("user", "turn") and INSTRUCTION not in memory.tags
+        if is_open and INSTRUCTION in store.policy.decide(message_of(memory)).tags:
+            found[memory.id] = json.dumps([INSTRUCTION, *memory.tags], ensure_ascii=False)
+    if not dry_run:
+        ids = list(found)
+        for start in range(0, len(ids), _AT_ONCE):
+            with store.database.write() as connection:
+                for memory_id in ids[start : start + _AT_ONCE]:
+                    curating.rewrite(connection, memory_id, {"tags": found[memory_id]})
+        with store.database.write() as connection:
+            notes.put(connection, notes.INSTRUCTIONS, RULES)
+    return len(found)
