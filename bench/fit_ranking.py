@@ -8,8 +8,8 @@ much as it weighs there, however many questions it has. Of LoCoMo only the devel
 Features come from the product's own recall (`explain=True`). The loss is the listwise softmax cross-entropy between the
 scores of a question's candidates and its gold turns (ListNet's top-1 form, Cao et al. 2007), with an L2 penalty,
 minimised by Newton's method; it is convex, so the result does not depend on a seed. What `by_hand` weighs in the
-profile is part of every score and stays as it is. `gain` and `bias` then map the score to [0, 1], by logistic
-regression on the same candidates. Prints the lines of profiles.yaml; with --leave-out also what the weights fitted
+profile is part of every score and stays as it is. `gain` and `bias` then map the score to [0, 1] on the same
+candidates (`calibration`). Prints the lines of profiles.yaml; with --leave-out also what the weights fitted
 without one set find in it, or, where a profile has one set, those fitted without one conversation or question.
 """
 
@@ -59,6 +59,8 @@ SETS: Final[Mapping[str, Mapping[str, float]]] = {
 }  # fmt: skip
 """What each profile is fitted on, and how much it counts: a synthetic history and bare notes count for less."""
 L2: Final = {"people": 1e-3, "agents": 3e-2, "coding": 5e-2}
+ANSWERED: Final = 0.97
+"""The share of questions whose best answer scores 0.5 or more."""
 DEPTH: Final = {"people": 1_000, "agents": 100, "coding": 100}
 """Candidates of a question."""
 
@@ -137,10 +139,10 @@ def softmax_weights(sets: Sequence[Part], l2: float) -> Matrix:
 
 
 def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]:
-    """Return (bias, gain) such that sigmoid(bias + gain * score) would be the share of gold among such candidates.
+    """Return (bias, gain) that make a score of a candidate's sum: sigmoid(bias + gain * sum).
 
-    Would be, were half of all candidates gold: the odds are divided by those of any candidate. A hundred candidates
-    hold one answer, and what a reader wants to know is what speaks for this one.
+    The gain is that of the share of gold among candidates with such a sum, by logistic regression. The bias makes 0.5
+    what the best answer of ANSWERED of the questions reaches, so that one floor fits memories of every profile.
     """
     scores = np.concatenate([features @ weights + given for features, _, given in data])
     gold = np.concatenate([gold for _, gold, _ in data])
@@ -154,8 +156,8 @@ def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]
         fitted = fitted - step * min(1.0, 2 / max(np.abs(step).max(), 1e-12))
         if np.abs(step).max() < 1e-9:
             break
-    share = gold.mean()
-    return float(fitted[0] - np.log(share / (1 - share))), float(fitted[1])
+    best = [(features @ weights + given)[gold > 0].max() for features, gold, given in data]
+    return -float(fitted[1] * np.quantile(best, 1 - ANSWERED)), float(fitted[1])
 
 
 def any_at(data: Sequence[Example], weights: Matrix, k: int) -> float:

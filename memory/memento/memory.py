@@ -199,15 +199,14 @@ class Found:
     def as_dict(self) -> dict[str, Any]:
         """Return the memory's fields with the scores and, where there are any, request, context, features, `adds`."""
         scores: dict[str, Any] = {
-            "score": self.score, "dense": self.dense, "lexical": self.lexical, "copies": self.copies
+            "score": self.score, "dense": self.dense, "lexical": self.lexical, "copies": self.copies,
+            "unanswered": self.unanswered,
         }  # fmt: skip
         for name in ("before", "after"):
             if memories := getattr(self, name):
                 scores[name] = [memory.as_dict() for memory in memories]
         if self.request:
             scores["request"] = self.request.as_dict()
-        if self.unanswered:
-            scores["unanswered"] = True
         if self.features is not None:
             scores["features"] = {name: one._asdict() for name, one in self.features.items()}
         if self.adds is not None:

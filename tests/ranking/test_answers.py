@@ -10,6 +10,7 @@ import pytest
 from memento import MemoryStore
 from memento.client import from_wire, to_wire
 from memento.config import load_config
+from memento.memory import INSTRUCTION
 from memento.search.ranking.acts import read_acts
 from memento.search.ranking.question import understand
 from memento.storage import turns
@@ -171,7 +172,7 @@ def test_an_instruction_is_found_by_what_it_bears_on(store: MemoryStore) -> None
     rule = store.remember(
         "Always format code with syntax highlighting when I ask how to implement something.",
         session_id="rules",
-        tags=[turns.INSTRUCTION],
+        tags=[INSTRUCTION],
         embed=False,
     )
     assert rule in [one.id for one in store.recall("Could you show me how to implement a login page with a form?", 3)]

@@ -34,6 +34,12 @@ _MIN_COSINE: Final = 0.35
 _INSTRUCTIONS: Final = 5
 _INSTRUCTION: Final = 300
 """Most characters of a quoted instruction, encoded."""
+_ANSWERS: Final = 0.6
+"""From this score on, what was found by the request that it answers bears on a prompt."""
+_BARE: Final = 80
+"""Characters; a longer prompt says what it is about."""
+_REQUEST: Final = 240
+"""Most characters of a quoted request, encoded."""
 _TEXT: Final = 500
 """Most characters of one memory that are quoted."""
 _QUOTED: Final = 1_500
@@ -57,7 +63,7 @@ def reply(database: Path, agent: str, record: Mapping[str, Any]) -> str:
     standing: list[Instruction] = []
     if agent not in AGENTS:
         return ""
-    if event in PROMPT_EVENTS and prompt.strip():
+    if event in PROMPT_EVENTS and _tells_something(prompt):
         answer = recall(database, prompt[:2_000], 4 * _LIMIT, DEADLINE_SECONDS, {"plain": True})
     elif event in START_EVENTS and project:
         until = time.monotonic() + DEADLINE_SECONDS
@@ -91,7 +97,8 @@ def render(found: Iterable[Found], notes: Iterable[str] = (), standing: Iterable
         memory = result.memory
         fields = [local_day(memory.timestamp), memory.trust, memory.project, memory.id[:8]]
         origin = ", ".join(field if _PLAIN.fullmatch(field) else quoted(field, _NAME) for field in fields if field)
-        lines.append(f"- [{origin}] {quoted(memory.text[:_SCANNED], _QUOTED, _TEXT)}")
+        request = f" (to: {quoted(result.request.text[:_SCANNED], _REQUEST)})" if result.request else ""
+        lines.append(f"- [{origin}] {quoted(memory.text[:_SCANNED], _QUOTED, _TEXT)}{request}")
     return "\n".join([*lines, _CLOSING])
 
 
@@ -101,7 +108,18 @@ def _standing(database: Path, project: str, session: str) -> list[Instruction]:
     return [one for one in found if not session or one.memory.session_id != session][:_INSTRUCTIONS]
 
 
+def _tells_something(prompt: str) -> bool:
+    """Tell whether a prompt says what it is about: "yes, continue" does not, and only others like it would be found."""
+    if len(prompt) > _BARE:
+        return True
+    from memento.search.ranking.acts import read_acts
+
+    return bool(prompt.strip()) and not read_acts("user", prompt).says_nothing
+
+
 def _bears(found: Found, threshold: float, session: str) -> bool:
     if session and found.memory.session_id == session:
         return False  # the agent has its own session before its eyes
+    if found.request and found.score >= _ANSWERS:
+        return True  # an answer may share nothing with the prompt but what it was asked for
     return found.dense is not None and found.dense >= threshold

@@ -13,7 +13,7 @@ from typing import Final
 from memento.counted import counted
 from memento.embedding import Embedded
 from memento.errors import ModelError, StoreError
-from memento.memory import STATED_TIME, Added, Feature, Found, Recall
+from memento.memory import INSTRUCTION, STATED_TIME, Added, Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
@@ -213,7 +213,7 @@ def _by_meaning(semantic: Semantic, progress: _Progress, within: Filter) -> None
         for days in _on_named_days(progress.question, progress.within):
             progress.besides += search(DATED, days)
         if progress.question.asks_for_help:
-            instructions = replace(progress.within, tags=(*progress.within.tags, turns.INSTRUCTION))
+            instructions = replace(progress.within, tags=(*progress.within.tags, INSTRUCTION))
             progress.besides += search(INSTRUCTIONS, instructions)
 
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
+from memento.memory import INSTRUCTION
 from memento.storage.filters import AMONG, REPLACED_BY, Filter, listed, quote, where
 from memento.storage.stamps import AHEAD
 from memento.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
@@ -17,8 +18,6 @@ TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
 EXCHANGE: Final = 8
 """Neighbours on each side that are looked at for the rest of an exchange."""
-INSTRUCTION: Final = "instruction"
-"""The tag that the policy gives to what a user says of how to work from then on."""
 _Said = tuple[int, str]
 """A row number and the role of who said it."""
 _JOINED: Final = re.compile(r"(\d+)(\w+)")
@@ -68,7 +67,8 @@ class Around(NamedTuple):
 _TURN: Final = (
     f"num, id, session_id, timestamp, role, speaker, importance, active, {REPLACED_BY}, octet_length(text), "
     "num IN faded, project <> '', "
-    f"EXISTS (SELECT 1 FROM memory_tags WHERE memory_tags.num = memories.num AND tag = '{INSTRUCTION}')"
+    "role = 'user' AND trust = 'user' AND EXISTS "
+    f"(SELECT 1 FROM memory_tags WHERE memory_tags.num = memories.num AND tag = '{INSTRUCTION}')"
 )
 _SIDE: Final = """
 (SELECT group_concat(found) FROM (
