@@ -59,8 +59,11 @@ SETS: Final[Mapping[str, Mapping[str, float]]] = {
 }  # fmt: skip
 """What each profile is fitted on, and how much it counts: a synthetic history and bare notes count for less."""
 L2: Final = {"people": 1e-3, "agents": 3e-2, "coding": 5e-2}
-ANSWERED: Final = 0.97
-"""The share of questions whose best answer scores 0.5 or more."""
+ANSWERED: Final = {"people": 0.99, "agents": 0.995, "coding": 0.93}
+"""The share of questions whose best answer is to score 0.5 or more. It is less where a floor at 0.5 then turns away
+questions without an answer: at work on a project, not in chats.
+"""
+SHOWN: Final = 10
 DEPTH: Final = {"people": 1_000, "agents": 100, "coding": 100}
 """Candidates of a question."""
 
@@ -138,11 +141,12 @@ def softmax_weights(sets: Sequence[Part], l2: float) -> Matrix:
     return weights
 
 
-def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]:
+def calibration(data: Sequence[Example], weights: Matrix, answered: float) -> tuple[float, float]:
     """Return (bias, gain) that make a score of a candidate's sum: sigmoid(bias + gain * sum).
 
     The gain is that of the share of gold among candidates with such a sum, by logistic regression. The bias makes 0.5
-    what the best answer of ANSWERED of the questions reaches, so that one floor fits memories of every profile.
+    what the best answer reaches in `answered` of the questions that have one among the first SHOWN: one floor then fits
+    memories of every profile.
     """
     scores = np.concatenate([features @ weights + given for features, _, given in data])
     gold = np.concatenate([gold for _, gold, _ in data])
@@ -156,8 +160,12 @@ def calibration(data: Sequence[Example], weights: Matrix) -> tuple[float, float]
         fitted = fitted - step * min(1.0, 2 / max(np.abs(step).max(), 1e-12))
         if np.abs(step).max() < 1e-9:
             break
-    best = [(features @ weights + given)[gold > 0].max() for features, gold, given in data]
-    return -float(fitted[1] * np.quantile(best, 1 - ANSWERED)), float(fitted[1])
+    best = []
+    for features, gold, given in data:
+        sums = features @ weights + given
+        if (answer := sums[gold > 0].max()) >= np.sort(sums)[-SHOWN:][0]:
+            best.append(answer)
+    return -float(fitted[1] * np.quantile(best, 1 - answered)), float(fitted[1])
 
 
 def any_at(data: Sequence[Example], weights: Matrix, k: int) -> float:
@@ -216,7 +224,7 @@ def main() -> None:
         found = list(parts(options.profile, options.folder, cache, one_thread_embedder()))
     weights = softmax_weights(grouped(found, _set_of), l2)
     data = [example for one in found for example in one.examples]
-    bias, gain = calibration(data, weights)
+    bias, gain = calibration(data, weights, ANSWERED[options.profile])
     print(f"{options.profile}:  # {len(data)} questions, any@5 {100 * any_at(data, weights, 5):.1f}, L2 {l2:g}")
     print(f"  bias: {bias:.3f}\n  gain: {gain:.3f}\n  weights:")
     for name, weight in zip(names, weights, strict=True):

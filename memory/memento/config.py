@@ -60,7 +60,7 @@ class Recall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     deadline_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     limit: Annotated[int, msgspec.Meta(ge=1)] = 10
-    min_score: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    min_score: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.5
     """The score that a result must reach to be an answer; 0 returns whatever is nearest."""
     index: Literal["auto", "numpy", "faiss", "hnsw", "sqlite-vec", "native"] = "auto"
     """What finds the nearest vectors: the native engine where it is used, else numpy; docs/search.md has the others."""

@@ -167,7 +167,7 @@ class Found:
     memory: Memory
     """What was found."""
     score: float
-    """In [0, 1]: how likely this is an answer by its features alone, were half of what is found answers."""
+    """In [0, 1]; the best answer of nearly every question with an answer reaches 0.5 (docs/recall.md)."""
     dense: float | None
     """Cosine similarity of the best passage with the query; None where the memory has no embedding yet."""
     lexical: float | None

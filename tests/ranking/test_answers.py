@@ -51,7 +51,7 @@ LINT = (
 def test_the_cause_comes_before_the_complaints(store: MemoryStore) -> None:
     ids = work(store, *LINT)
     work(store, ("user", "why is the test build failing?"), ("assistant", "Let me run the build:"), session="other")
-    found = store.recall("why is lint failing on the build?", 5)
+    found = store.recall("why is lint failing on the build?", 10, min_score=0)
     assert found[0].id == ids[3]
     places = [one.id for one in found]
     assert places.index(ids[5]) < min(places.index(one) for one in (ids[0], ids[2], ids[6]) if one in places)
@@ -59,7 +59,7 @@ def test_the_cause_comes_before_the_complaints(store: MemoryStore) -> None:
 
 def test_what_answers_is_shown_with_what_it_answers(store: MemoryStore) -> None:
     ids = work(store, *LINT)
-    found = {one.id: one for one in store.recall("why is lint failing on the build?", 10)}
+    found = {one.id: one for one in store.recall("why is lint failing on the build?", 10, min_score=0)}
     assert [one.request and one.request.id for one in found.values() if one.id == ids[3]] == [ids[2]]
     assert found[ids[2]].request is None
     assert not found[ids[2]].unanswered
@@ -68,7 +68,7 @@ def test_what_answers_is_shown_with_what_it_answers(store: MemoryStore) -> None:
 
 def test_the_request_survives_the_way_through_the_sidecar(store: MemoryStore) -> None:
     work(store, *LINT)
-    answer = store.recall("why is lint failing on the build?", 10)
+    answer = store.recall("why is lint failing on the build?", 10, min_score=0)
     assert [(one.request, one.unanswered) for one in from_wire(to_wire(answer))] == [
         (one.request, one.unanswered) for one in answer
     ]
