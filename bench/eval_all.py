@@ -11,8 +11,8 @@ turns which do not answer; at session level a session stands where its best turn
 count, for transcripts of coding agents ten, as their own scorer has it. `p50` and `p99` are those of a recall of ten
 results in this process, the question's embedding included.
 
-The floor: were nothing below a score returned, the share of unanswerable questions without a result, and of answerable
-ones with an answer among the first ten.
+Recall is asked without a minimum score. The floor: were nothing below a score returned, the share of unanswerable
+questions without a result, and of answerable ones with an answer among the first ten.
 """
 
 from __future__ import annotations

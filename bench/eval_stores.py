@@ -28,8 +28,9 @@ from memento.storage import rows, schema
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 
-NO_QUERIES_KEPT: Final = {"cache.table_size": 0}
-"""Settings that keep a store from remembering the vectors of questions: a second run is to be as slow as the first."""
+SETTINGS: Final = {"cache.table_size": 0, "recall.min_score": 0.0}
+"""A store does not keep the vectors of questions: a second run is to be as slow as the first. No result is left out for
+its score: the table counts what each floor would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def filled(haystack: Haystack, folder: Path, embedder: Embedder) -> Iterator[Mem
     """Open the haystack's store in `folder`; it is filled and embedded where it is not there."""
     made_with = f"{embedder.model}\0{max(schema.KNOWN)}\0".encode() + _digest(*memento_policies.__path__)
     place = folder / blake2b(made_with + haystack.content, digest_size=12).hexdigest()
-    config = load_config(NO_QUERIES_KEPT)
+    config = load_config(SETTINGS)
     if not place.exists():
         unfinished = place.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)

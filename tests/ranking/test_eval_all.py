@@ -119,6 +119,15 @@ def test_a_store_that_could_not_be_filled_is_not_kept(tmp_path: Path, embedder: 
         assert store.stats().memories == len(SAID)
 
 
+def test_no_floor_of_the_settings_hides_a_result(tmp_path: Path, embedder: Embedder) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "config.yaml").write_text("recall: {min_score: 1.0}")
+    told = conversation(*SAID)
+    with filled(Haystack("one", b"a", lambda store: fill(store, told), lambda _: told), tmp_path, embedder) as store:
+        assert store.recall("Which of them plays the violin?").results
+
+
 def question(**fields: Any) -> Question:
     return replace(Question("Who?", "fact", frozenset({"a"}), frozenset({"s"})), **fields)
 
