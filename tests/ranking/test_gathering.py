@@ -149,7 +149,8 @@ def test_each_choice_is_the_best_that_is_left(
         lost = 0.15 * len({*both.before, *both.after} & set(chosen)) + (0.75 * same if in_order else 0.0)
         known = [(0.0, 0.0), *(near[one] for one in chosen if one in near)]
         nearer = [max(0.0, one - max(best)) for one, *best in zip(near.get(num, ()), *known, strict=False)]
-        return math.log(score / (1 - score)) + 4 * sum(nearer) / 2 - lost
+        gained: float = 4 * sum(nearer) / 2
+        return math.log(score / (1 - score)) + gained - lost
 
     chosen = numbers(cover(results, around, near, in_order=in_order))
     assert sorted(chosen) == sorted(numbers(results))
