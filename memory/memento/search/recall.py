@@ -70,6 +70,8 @@ class Options:
     """Whether one session is held to half of the results."""
     min_score: float = 0.0
     """The score that a result must reach."""
+    spares_unembedded: bool = False
+    """Whether a result without an embedding is spared that: its score comes from words alone, and is lower for it."""
     cover: bool = False
     """Whether the results are to cover the question together."""
     by_time: bool = False
@@ -262,7 +264,8 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
     options, question = progress.options, progress.question
     progress.ranked = progress.found = _first(progress, results, evidence)
     if question.text.strip() and options.min_score:
-        progress.ranked = _first(progress, relevant(results, options.min_score), evidence)
+        comparable = evidence.similar if options.spares_unembedded else None
+        progress.ranked = _first(progress, relevant(results, options.min_score, comparable), evidence)
     if options.cover and options.explain:
         words = progress.holding
         progress.adds = added(progress.ranked, evidence.counts, words, evidence.around, options.zone)
