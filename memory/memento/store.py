@@ -147,9 +147,8 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         - `plain`: take the query as text, without its operators.
         - `context`: so many memories of the same session before and after each result come along.
         - `spread`: hold one session to half of the results (but to no less than five); False lets it fill them.
-        - `min_score`: leave out results that score less, `recall.min_score` of the settings unless given. It does not
-          hold for a query of operators alone, or for what is ready when the deadline passes before the ranking is:
-          their scores tell no relevance. Where nothing is left, `Recall.notes` says how many there were.
+        - `min_score`: leave out results that score less, `recall.min_score` of the settings unless given; not for a query
+          of operators alone, or where the deadline passes before the ranking. `Recall.notes` says if none is left.
         - `cover`: results that together cover the question, instead of the best ones one by one.
         - `by_time`: the same results, oldest first, those whose time is not known last.
         - `explain`: fill `Found.features`.
@@ -171,6 +170,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
             context=arguments.whole("context", context, 0),
             spread=spread,
             min_score=arguments.share("min_score", defaults.min_score if min_score is None else min_score),
+            spares_unembedded=min_score is None,
             cover=cover,
             by_time=by_time,
             explain=explain,

@@ -15,7 +15,7 @@ from memento.client import from_wire, to_wire
 from memento.config import load_config
 from memento.identity import memory_id
 from memento.memory import NewMemory
-from memento.search.ranking.cover import about, asks_for_order, cover
+from memento.search.ranking.cover import about, asks_for_order, cover, parts
 from memento.search.ranking.order import Placed
 from memento.search.ranking.weights import Ranked
 from memento.storage.capture import Batch
@@ -88,10 +88,10 @@ def test_any_other_text_stays_as_it_is(asked: str) -> None:
 
 
 def test_a_turn_beside_one_that_was_chosen_has_to_be_clearly_better() -> None:
-    results = [placed(1, 0.9), placed(2, 0.8), placed(7, 0.75), placed(9, 0.5)]
+    results = [placed(1, 0.9), placed(2, 0.8), placed(7, 0.78), placed(9, 0.5)]
     assert numbers(cover(results, {}, in_order=False)) == [1, 2, 7, 9]
     assert numbers(cover(results, beside((1, 2)), in_order=False)) == [1, 7, 2, 9]
-    clearly = [placed(1, 0.9), placed(2, 0.88), placed(7, 0.75), placed(9, 0.5)]
+    clearly = [placed(1, 0.9), placed(2, 0.83), placed(7, 0.78), placed(9, 0.5)]
     assert numbers(cover(clearly, beside((1, 2)), in_order=False)) == [1, 2, 7, 9]
 
 
@@ -112,28 +112,52 @@ def test_what_replaced_a_memory_is_chosen_before_it() -> None:
     assert sorted(numbers(cover(circle, {}, in_order=False))) == [1, 2]
 
 
+def test_a_question_has_parts() -> None:
+    asked = "Considering the lazy loading setup, my form validation and the analytics, what is slow?"
+    assert parts(asked) == ["Considering the lazy loading setup", "my form validation", "the analytics", "what is slow"]
+    assert parts("Which came first, the flood or the fire?") == ["Which came first", "the flood", "the fire"]
+    assert parts("Where is the deploy key?") == []
+    assert parts("") == []
+    assert len(parts(", ".join(f"word{n}" for n in range(30)))) == 8
+
+
+def test_a_result_near_another_part_of_the_question_counts_for_more() -> None:
+    results = [placed(1, 0.9), placed(3, 0.8), placed(5, 0.7), placed(7, 0.6)]
+    near = {1: (0.8, 0.1), 3: (0.7, 0.1), 5: (0.1, 0.8)}
+    assert numbers(cover(results, {})) == [1, 3, 5, 7]
+    assert numbers(cover(results, {}, near)) == [1, 5, 3, 7]
+
+
 @given(
     st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.55, 0.6, 0.8, 0.81, 0.99, 1.0]), min_size=1, max_size=12),
     st.sets(st.integers(0, 10)),
+    st.lists(st.tuples(st.floats(-1, 1, width=16), st.floats(-1, 1, width=16)), max_size=12),
     st.booleans(),
 )
-def test_each_choice_is_the_best_that_is_left(scores: list[float], linked: set[int], in_order: bool) -> None:
-    """A slow and plain implementation chooses the same."""
+def test_each_choice_is_the_best_that_is_left(
+    scores: list[float], linked: set[int], cosines: list[tuple[float, float]], in_order: bool
+) -> None:
+    """A slow and plain implementation finds each choice as good."""
     results = sorted((placed(num, score) for num, score in enumerate(scores)), key=lambda one: -one.ranked.score)
     around = beside(*((num, num + 1) for num in linked if num + 1 < len(scores)))
-    chosen: list[int] = []
-    for _ in results:
+    near = dict(enumerate(cosines))
 
-        def worth(num: int) -> float:
-            score = min(max(scores[num], 1e-9), 1 - 1e-9)
-            near = around.get(num, Around())
-            same = max((math.exp(-abs(num - one) / 3) for one in chosen), default=0.0)
-            lost = 0.5 * len({*near.before, *near.after} & set(chosen)) + (same if in_order else 0.0)
-            return math.log(score / (1 - score)) - lost
+    def worth(num: int, chosen: Sequence[int]) -> float:
+        score = min(max(scores[num], 1e-9), 1 - 1e-9)
+        both = around.get(num, Around())
+        same = max((math.exp(-abs(num - one) / 3) for one in chosen), default=0.0)
+        lost = 0.15 * len({*both.before, *both.after} & set(chosen)) + (0.75 * same if in_order else 0.0)
+        known = [(0.0, 0.0), *(near[one] for one in chosen if one in near)]
+        nearer = [max(0.0, one - max(best)) for one, *best in zip(near.get(num, ()), *known, strict=False)]
+        gained: float = 4 * sum(nearer) / 2
+        return math.log(score / (1 - score)) + gained - lost
 
-        left = [num for num in numbers(results) if num not in chosen]
-        chosen.append(max(left, key=worth))
-    assert numbers(cover(results, around, in_order=in_order)) == chosen
+    chosen = numbers(cover(results, around, near, in_order=in_order))
+    assert sorted(chosen) == sorted(numbers(results))
+    assert scores[chosen[0]] == max(scores)
+    for place, num in enumerate(chosen[1:], 1):
+        best = max(worth(other, chosen[:place]) for other in chosen[place:])
+        assert worth(num, chosen[:place]) == pytest.approx(best)
 
 
 def test_what_a_recall_gathers_is_the_best_that_is_left_each_time(store: MemoryStore) -> None:
@@ -153,7 +177,7 @@ def test_what_a_recall_gathers_is_the_best_that_is_left_each_time(store: MemoryS
 
     def worth(one: str, before: Sequence[str], rounding: float) -> float:
         odds = score[one] + rounding
-        return math.log(odds / (1 - odds)) - 0.5 * [session[other] for other in before].count(session[one])
+        return math.log(odds / (1 - odds)) - 0.15 * [session[other] for other in before].count(session[one])
 
     order = [one.id for one in gathered]
     for place, one in enumerate(order):

@@ -98,6 +98,18 @@ def test_what_the_deadline_leaves_without_a_ranking_has_no_floor(store: MemorySt
     assert not any("less than" in one for one in cut.notes)
 
 
+def test_the_setting_spares_what_has_no_embedding(opener: Opener, tmp_path: Path) -> None:
+    """A score of words alone is lower: without a model, a floor made for embeddings would leave nothing."""
+    store = opener("recall: {min_score: 1.0}\n")
+    store.remember(ANSWER)
+    assert not store.recall(QUESTION)
+    environment = {"MEMENTO_HOME": str(tmp_path), "MEMENTO_MODEL_DIR": str(tmp_path / "none")}
+    with MemoryStore(tmp_path / "bare.db", config=load_config(environment=environment)) as bare:
+        bare.remember(ANSWER)
+        assert [one.text for one in bare.recall(QUESTION)] == [ANSWER]
+        assert not bare.recall(QUESTION, min_score=1)
+
+
 def test_what_replaced_a_relevant_fact_comes_with_it_whatever_it_scores(opener: Opener) -> None:
     store = opener()
     old = store.remember(ANSWER, session_id="a")

@@ -105,8 +105,7 @@ def recall(
     """
     config, words = configured(db), _words(query)
     shape = {"context": context, "spread": spread, "cover": cover, "by_time": by_time, "plain": plain}
-    least = config.settings.recall.min_score if min_score is None else min_score
-    asked: dict[str, Any] = {**filters(within), **shape, "explain": explain, "min_score": least}
+    asked: dict[str, Any] = {**filters(within), **shape, "explain": explain, "min_score": min_score}
     if not words.strip():
         raise UsageError("there is nothing to look for: the query is empty; `memento recent` shows the latest memories")
     answer = _from_sidecar(config, words, limit, deadline, asked) if sidecar else None

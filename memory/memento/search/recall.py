@@ -17,7 +17,7 @@ from memento.memory import INSTRUCTION, STATED_TIME, Added, Feature, Found, Reca
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
-from memento.search.ranking.cover import about, added, asks_for_order, cover
+from memento.search.ranking.cover import about, added, asks_for_order, cover, parts
 from memento.search.ranking.evidence import Cosines, Evidence, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import SCORE_DIGITS, Placed, alike, arrange, loudest, relevant, shortlist, spread
@@ -70,6 +70,8 @@ class Options:
     """Whether one session is held to half of the results."""
     min_score: float = 0.0
     """The score that a result must reach."""
+    spares_unembedded: bool = False
+    """Whether a result without an embedding is spared that: its score comes from words alone, and is lower for it."""
     cover: bool = False
     """Whether the results are to cover the question together."""
     by_time: bool = False
@@ -104,6 +106,8 @@ class _Progress:
     """How many times as many candidates as usual are looked at."""
     readings: list[Embedded] = field(default_factory=list)
     """Statement and topic; none without a model."""
+    parts: list[Embedded] = field(default_factory=list)
+    """The question's, where it has several and the results are to cover it."""
     cosines: Cosines = field(default_factory=lambda: Cosines(lambda *_: [], []))
     likeness: Likeness = field(default=lambda _: {})
     model: str = ""
@@ -162,7 +166,8 @@ def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
     if not question.text.strip():
         return list
     progress.model = semantic.model
-    return semantic.ask([question.statement, question.topic], progress.model, progress.deadline)
+    several = parts(question.text) if progress.options.cover else []
+    return semantic.ask([question.statement, question.topic, *several], progress.model, progress.deadline)
 
 
 def _once_more(database: Database, semantic: Semantic, progress: _Progress, within: Filter) -> None:
@@ -184,7 +189,7 @@ def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -
     """Take up the question's vectors, and embed the rows that arrived since the last recall."""
     _in_time(progress)
     try:
-        progress.readings = readings()
+        progress.readings, progress.parts = (found := readings())[:2], found[2:]
         if not progress.readings:
             return
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
@@ -259,7 +264,8 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
     options, question = progress.options, progress.question
     progress.ranked = progress.found = _first(progress, results, evidence)
     if question.text.strip() and options.min_score:
-        progress.ranked = _first(progress, relevant(results, options.min_score), evidence)
+        comparable = evidence.similar if options.spares_unembedded else None
+        progress.ranked = _first(progress, relevant(results, options.min_score, comparable), evidence)
     if options.cover and options.explain:
         words = progress.holding
         progress.adds = added(progress.ranked, evidence.counts, words, evidence.around, options.zone)
@@ -267,7 +273,8 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
 
 def _first(progress: _Progress, results: list[Placed], evidence: Evidence) -> list[Placed]:
     if progress.options.cover:
-        results = cover(results, evidence.around, in_order=progress.in_order)
+        near = progress.cosines.to([one.vectors for one in progress.parts], [one.ranked.turn.num for one in results])
+        results = cover(results, evidence.around, near, in_order=progress.in_order)
     return (spread(results) if _spreads(progress) else results)[: progress.options.limit]
 
 

@@ -1,11 +1,12 @@
 """Gathering: results that together cover what a question asks for, instead of the best ones one by one.
 
-The answers to a question that has several mostly lie in several exchanges. A turn right beside one that was chosen
-adds little, so it has to be clearly better than the next result. A question for an order of events asks for all of the
+A question may have several parts ("the lazy loading, the form validation and the analytics"): a result counts for more
+where it is nearer to one of them than all that were chosen. The answers mostly lie in several exchanges: a turn right
+beside one that was chosen has to be better than the next result. A question for an order of events asks for all of the
 time, not for the best moments of one week.
 
-The choice is greedy: each time the result with the best log odds, less what it loses to those chosen before it. What is
-lost only grows, so most results are looked at once (lazy greedy, Minoux 1978).
+The choice is greedy (facility location): the result with the best log odds, then each time the one whose log odds and
+what it adds are best. What a result can add only falls, so most are looked at once (lazy greedy, Minoux 1978).
 """
 
 from __future__ import annotations
@@ -21,12 +22,18 @@ from typing import Final
 from memento.memory import Added
 from memento.search.ranking.counting import Counts
 from memento.search.ranking.order import Placed
+from memento.search.terms import terms
 from memento.storage.turns import Around
 from memento.times import local_day
 
-_BESIDE: Final = 0.5
+_PART: Final = 4.0
+"""Log odds for each unit of cosine by which a result is nearer to the parts of a question than what was chosen, in the
+mean over the parts."""
+_MOST_PARTS: Final = 8
+"""Parts of a question that are told apart."""
+_BESIDE: Final = 0.15
 """Log odds that a result loses for each turn right beside it that was chosen."""
-_SAME_TIME: Final = 1.0
+_SAME_TIME: Final = 0.75
 """Log odds that a result loses to one that was chosen from its time, where the question asks for an order."""
 _TIME_REACH: Final = 3.0
 """Results, in order of time, over which that falls to 1/e."""
@@ -52,6 +59,11 @@ _HOW_TO_ANSWER: Final = re.compile(
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"\w+")
+_BETWEEN_PARTS: Final = re.compile(
+    r"\s*(?:[,;?]|\.(?=\s|$)|\b(?:and|or|versus|vs\.?|as\s+well\s+as|compared\s+(?:to|with)|than|before|after|while|when"
+    r"|between|including|along\s+with|plus)\b)\s*",
+    re.IGNORECASE,
+)
 
 
 def asks_for_order(text: str) -> bool:
@@ -71,38 +83,67 @@ def about(text: str) -> str:
     return left if len(_WORD.findall(left)) > 1 else text
 
 
-def cover(results: Sequence[Placed], around: Mapping[int, Around], *, in_order: bool) -> list[Placed]:
+def parts(text: str) -> list[str]:
+    """Return the parts of a question, split at commas and conjunctions; empty where it has one part only."""
+    found = [part for part in _BETWEEN_PARTS.split(text) if terms(part)]
+    found = list(dict.fromkeys(found))[:_MOST_PARTS]
+    return found if len(found) > 1 else []
+
+
+def cover(
+    results: Sequence[Placed],
+    around: Mapping[int, Around],
+    near: Mapping[int, Sequence[float]] | None = None,
+    *,
+    in_order: bool = False,
+) -> list[Placed]:
     """Return the results in the order in which they are chosen, the best first.
 
-    `around` gives row numbers their neighbours. What replaced a memory is chosen right before it at the latest.
+    `around` gives row numbers their neighbours, `near` their cosines to the parts of the question. What replaced a
+    memory is chosen right before it at the latest.
     """
+    if not results:
+        return []
     by_id = {one.ranked.turn.id: one for one in results}
-    chosen = _Chosen(results, around, in_order=in_order)
-    waiting = [(-_log_odds(one), index) for index, one in enumerate(results)]
-    heapq.heapify(waiting)
+    chosen = _Chosen(results, around, near or {}, in_order=in_order)
     order: dict[str, Placed] = {}
+
+    def choose(one: Placed) -> None:
+        for new in _with_replacements(one, by_id, order):
+            order[new.ranked.turn.id] = new
+            chosen.add(new)
+
+    choose(max(results, key=_log_odds))
+    waiting = [(-_log_odds(one) - chosen.gains(one), index) for index, one in enumerate(results)]
+    heapq.heapify(waiting)
     while waiting:
         _, index = heapq.heappop(waiting)
         one = results[index]
         if one.ranked.turn.id in order:
             continue
-        worth = _log_odds(one) - chosen.takes_from(one)
+        worth = _log_odds(one) + chosen.gains(one)
         if waiting and (-worth, index) > waiting[0]:
             heapq.heappush(waiting, (-worth, index))
-            continue
-        for new in _with_replacements(one, by_id, order):
-            order[new.ranked.turn.id] = new
-            chosen.add(new)
+        else:
+            choose(one)
     return list(order.values())
 
 
 class _Chosen:
-    """What was chosen, as far as it takes from the worth of others."""
+    """What was chosen, as far as the worth of others depends on it."""
 
-    def __init__(self, results: Sequence[Placed], around: Mapping[int, Around], *, in_order: bool) -> None:
+    def __init__(
+        self,
+        results: Sequence[Placed],
+        around: Mapping[int, Around],
+        near: Mapping[int, Sequence[float]],
+        *,
+        in_order: bool,
+    ) -> None:
         by_time = sorted((one.ranked.turn.timestamp, one.ranked.turn.num) for one in results)
         self._places = {num: place for place, (_, num) in enumerate(by_time)}
-        self._around, self._in_order = around, in_order
+        self._around, self._near, self._in_order = around, near, in_order
+        self._nearest = [0.0] * max(map(len, near.values()), default=0)
         self._nums: set[int] = set()
         self._times: list[int] = []
 
@@ -110,12 +151,17 @@ class _Chosen:
         """Take a result in."""
         self._nums.add(one.ranked.turn.num)
         insort(self._times, self._places[one.ranked.turn.num])
+        if near := self._near.get(one.ranked.turn.num):
+            self._nearest = list(map(max, near, self._nearest))
 
-    def takes_from(self, one: Placed) -> float:
-        """Return the log odds that a result loses to what was chosen."""
+    def gains(self, one: Placed) -> float:
+        """Return the log odds that a result gains by what it adds to those chosen, less what it loses to them."""
         num = one.ranked.turn.num
         lost = _BESIDE * len(self._nums.intersection(_beside(self._around, num)))
-        return lost + (_SAME_TIME * self._nearness(self._places[num]) if self._in_order else 0.0)
+        lost += _SAME_TIME * self._nearness(self._places[num]) if self._in_order else 0.0
+        near = self._near.get(num, ())
+        nearer = sum(max(0.0, cosine - best) for cosine, best in zip(near, self._nearest, strict=False))
+        return _PART * nearer / max(1, len(near)) - lost
 
     def _nearness(self, place: int) -> float:
         """Return 1 at a place in time that was chosen, and less the more results lie between."""

@@ -54,6 +54,11 @@ class Cosines:
             }
         return self._known
 
+    def to(self, vectors: Sequence[bytes], nums: Sequence[int]) -> dict[int, tuple[float, ...]]:
+        """Return the cosines of these row numbers to other vectors; what is not embedded is left out."""
+        rows = zip(nums, zip(*self._similarities(vectors, nums), strict=True), strict=True) if vectors and nums else ()
+        return {num: cosines for num, cosines in rows if cosines[0] == cosines[0]}
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
