@@ -147,8 +147,9 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         - `plain`: take the query as text, without its operators.
         - `context`: so many memories of the same session before and after each result come along.
         - `spread`: hold one session to half of the results (but to no less than five); False lets it fill them.
-        - `min_score`: leave out results that score less, `recall.min_score` of the settings unless given; not for a query
-          of operators alone, or where the deadline passes before the ranking. `Recall.notes` says if none is left.
+        - `min_score`: leave out results that score less, `recall.min_score` of the settings unless given; not for
+          a query of operators alone, or where the deadline passes before the ranking. The settings' also spares what
+          has no embedding yet, and what holds every word that is looked for. `Recall.notes` says if none is left.
         - `cover`: results that together cover the question, instead of the best ones one by one.
         - `by_time`: the same results, oldest first, those whose time is not known last.
         - `explain`: fill `Found.features`.

@@ -22,7 +22,7 @@ def test_recall_has_the_shape_of_the_command(running: Server) -> None:
     assert set(answer.json) == {"query", "partial", "notes", "seconds", "results"}
     assert 0 < len(answer.json["results"]) <= 2
     assert {one["role"] for one in answer.json["results"]} == {"user"}
-    assert running.get("/v1/recall?q=profiling+fix&tag=fix&tag=python").json["results"]
+    assert running.get("/v1/recall?q=profiling+fix&tag=fix&tag=python&min_score=0").json["results"]
     assert running.get("/v1/recall?q=import&source=nobody").json["results"] == []
     assert running.get("/v1/recall?q=import&deadline=0").json["partial"] is True
 

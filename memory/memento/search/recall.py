@@ -264,7 +264,9 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
     options, question = progress.options, progress.question
     progress.ranked = progress.found = _first(progress, results, evidence)
     if question.text.strip() and options.min_score:
-        comparable = evidence.similar if options.spares_unembedded else None
+        comparable = None
+        if options.spares_unembedded:
+            comparable = evidence.similar.keys() - ({} if question.is_question else evidence.holding(progress.holding))
         progress.ranked = _first(progress, relevant(results, options.min_score, comparable), evidence)
     if options.cover and options.explain:
         words = progress.holding

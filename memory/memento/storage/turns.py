@@ -43,7 +43,7 @@ class Turn(NamedTuple):
     """Bytes of the text."""
     faded: bool = False
     of_project: bool = False
-    """Whether it was said at work on a project: what coding agents' transcripts hold, and no chat."""
+    """Whether it was said in a session at work on a project: what coding agents' transcripts hold, and no chat."""
     is_instruction: bool = False
     """Whether the user said in it how work is to be done from then on."""
 
@@ -66,7 +66,7 @@ class Around(NamedTuple):
 
 _TURN: Final = (
     f"num, id, session_id, timestamp, role, speaker, importance, active, {REPLACED_BY}, octet_length(text), "
-    "num IN faded, project <> '', "
+    "num IN faded, project <> '' AND session_id <> '', "
     "role = 'user' AND trust = 'user' AND EXISTS "
     f"(SELECT 1 FROM memory_tags WHERE memory_tags.num = memories.num AND tag = '{INSTRUCTION}')"
 )

@@ -90,6 +90,11 @@ class Evidence:
         near = self.around.get(num, Around())
         return [self.counts[one] for one in (num, *near.before, *near.after) if one in self.counts]
 
+    def holding(self, words: fulltext.Holding) -> set[int]:
+        """Return the row numbers that hold every word, in any form of it; none where there are no words."""
+        stems = {stem for found in words.values() for stem in found}
+        return {num for num, counts in self.counts.items() if stems and stems <= counts.keys()}
+
     def with_request(self, num: int) -> Counts:
         """Return the counts of a turn and of what it answers together."""
         opening = self.exchanges.get(num, Exchange()).opening or num

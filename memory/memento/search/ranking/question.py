@@ -33,6 +33,10 @@ _FOR_HELP: Final = re.compile(
     re.IGNORECASE,
 )
 """Asks how something is done; who asks is not what it is about."""
+_ASKED: Final = re.compile(
+    r"\W*(?:why|how|what|where|when|who|whom|whose|which|is|are|was|were|does|do|did|has|have|had|can|could|would|should)\b",
+    re.IGNORECASE,
+)
 _WHY: Final = re.compile(
     r"\bwhy\b|\bwhat (?:caused|made|broke|was wrong|went wrong)\b|\b(?:cause|reason)s?\b"
     r"|\bwhat(?:['’]s| is| was) (?:wrong|the (?:problem|issue|cause))\b",
@@ -67,6 +71,8 @@ class Question:
     asks_user: bool
     """Whether it asks about the one who asks: "what did I say of my garden?"."""
     spans: tuple[dates.Span, ...]
+    is_question: bool = False
+    """Whether it is put as a question, and not as words to look for."""
     asks_why: bool = False
     """Whether it asks for a cause."""
     asks_how: bool = False
@@ -103,6 +109,7 @@ def understand(
         asks_when=dates.asks_when(text),
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
         asks_user=not of_assistant and bool(_OF_USER.search(text)) and not for_help,
+        is_question=text.rstrip().endswith("?") or bool(_ASKED.match(text)),
         asks_why=bool(_WHY.search(text)),
         asks_how=bool(_HOW.search(text)),
         asks_where=bool(_WHERE.search(text)),

@@ -56,7 +56,7 @@ def _profile(bias: float, gain: float, weights: Mapping[str, float], by_hand: Ma
 
 
 def kind_of(turn: Turn) -> str:
-    """Return the profile a memory belongs to: between people, at work on a project, or a chat with an assistant."""
+    """Return the profile a memory belongs to: between people, in a session at work on a project, or any other."""
     if turn.speaker:
         return "people"
     return "coding" if turn.of_project else "agents"
