@@ -153,7 +153,7 @@ def test_the_description_fits_the_routes(running: Server) -> None:
             answered = running.ask(method.upper(), path, b"{}" if method == "post" else b"").status
             assert (method in operations) == (answered != 405), (path, method)
     found = running.get("/v1/recall?q=import&context=1&explain=1&cover=1").json["results"]
-    keys = {key for one in found for key in one} | {"unanswered"}  # which is there only where it is true
+    keys = {key for one in found for key in one}
     assert set(described["components"]["schemas"]["Found"]["properties"]) == keys
     assert set(described["components"]["schemas"]["Memory"]["properties"]) == set(
         next(one["after"][0] for one in found if "after" in one)

@@ -53,7 +53,7 @@ def test_a_prompt_is_told_what_reaches_the_setting_and_a_start_what_there_is(fil
     assert hook(filled, prompt) == b""
     start = {"hook_event_name": "SessionStart", "source": "startup"}
     filled.eventually(lambda: FACT.encode() in hook(filled, start))
-    (filled.home / "config.yaml").write_text(CONFIG)
+    (filled.home / "config.yaml").write_text(CONFIG + "recall: {min_score: 0.0}\n")
     filled.stop()
     filled.start()
     filled.eventually(lambda: FACT.encode() in hook(filled, prompt))
