@@ -41,10 +41,11 @@ def test_every_way_to_ask_has_a_floor(filled: Server) -> None:
         assert nothing["results"] == []
         assert "2 results score less than 1, the best 0." in nothing["notes"][0]
         assert len(filled.recall(PROMPT, way, "--min-score", "0")["results"]) == 2
-    assert filled.get("/v1/recall?q=harbour").json["results"] == []
-    assert len(filled.get("/v1/recall?q=harbour&min_score=0").json["results"]) == 2
-    asked = {"min_score": None}, {"min_score": 0}, {"min_score": 1.0}
-    assert [len(recall(filled.database, PROMPT, 5, 5.0, one) or ()) for one in asked] == [0, 2, 0]
+    asked = PROMPT.replace(" ", "+").rstrip("?")
+    assert filled.get(f"/v1/recall?q={asked}").json["results"] == []
+    assert len(filled.get(f"/v1/recall?q={asked}&min_score=0").json["results"]) == 2
+    scores = {"min_score": None}, {"min_score": 0}, {"min_score": 1.0}
+    assert [len(recall(filled.database, PROMPT, 5, 5.0, one) or ()) for one in scores] == [0, 2, 0]
 
 
 def test_a_prompt_is_told_what_reaches_the_setting_and_a_start_what_there_is(filled: Server) -> None:
