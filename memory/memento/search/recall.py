@@ -17,11 +17,12 @@ from memento.memory import INSTRUCTION, STATED_TIME, Added, Feature, Found, Reca
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
 from memento.search.query_cache import QUERY_CHARACTERS, Reading
-from memento.search.ranking.cover import about, added, asks_for_order, cover, parts
+from memento.search.ranking.cover import added, cover, parts
 from memento.search.ranking.evidence import Cosines, Evidence, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
 from memento.search.ranking.order import SCORE_DIGITS, Placed, alike, arrange, loudest, relevant, shortlist, spread
 from memento.search.ranking.question import Question, understand
+from memento.search.ranking.subject import about, asks_for_order
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.read_back import ReadBack, read_back
 from memento.search.semantic import Semantic
@@ -149,9 +150,7 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
         within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
-        question = understand(
-            about(text) if options.cover else text, lambda word: turns.has_speaker(connection, word), now, options.zone
-        )
+        question = understand(about(text), lambda word: turns.has_speaker(connection, word), now, options.zone)
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
         restored = notes.restored(connection)
     unread = "" if options.plain else asked.unread
