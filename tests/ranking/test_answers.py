@@ -11,7 +11,7 @@ from memento import MemoryStore
 from memento.client import from_wire, to_wire
 from memento.config import load_config
 from memento.memory import INSTRUCTION
-from memento.search.ranking.acts import read_acts
+from memento.search.ranking.acts import names_place, read_acts, shows_how
 from memento.search.ranking.question import understand
 from memento.storage import turns
 
@@ -112,9 +112,6 @@ def test_going_ahead_answers_nothing(store: MemoryStore) -> None:
         ("assistant", "The path is relative to utils now. Let me fix it:", set()),
         ("assistant", "Done. Both tests pass now.", {"reports"}),
         ("assistant", "It hangs because the lock is held by the watcher.", {"names_cause"}),
-        ("assistant", "Run `make docs` first.", {"shows_how"}),
-        ("assistant", "It lies in src/core/tools.", {"names_place"}),
-        ("tool", "It lies in src/core/tools.", {"names_place"}),
         ("user", "never use tabs in this repository", {"lays_down"}),
         ("user", "the tabs in the tables are broken", {"asks"}),
         ("user", "why does the build hang?", {"asks"}),
@@ -128,6 +125,20 @@ def test_going_ahead_answers_nothing(store: MemoryStore) -> None:
 )
 def test_what_a_message_does(role: str, text: str, does: set[str]) -> None:
     assert {name for name, value in read_acts(role, text)._asdict().items() if value} == does
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("Run `make docs` first.", {"shows_how"}),
+        ("1. Open the valve.\n2. Wait.", {"shows_how"}),
+        ("It lies in src/core/tools.", {"names_place"}),
+        ("See themes.ts for the rest.", {"names_place"}),
+        ("The sky is blue.", set()),
+    ],
+)
+def test_what_a_text_holds(text: str, tells: set[str]) -> None:
+    assert {tell.__name__ for tell in (shows_how, names_place) if tell(text)} == tells
 
 
 @pytest.mark.parametrize(

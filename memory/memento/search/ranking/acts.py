@@ -59,7 +59,7 @@ _METHOD: Final = re.compile(
     r"```|^\s*\d+[.)] |`[^`\n]{3,}`|\b(?:you can|run|step|install|command)\b", re.IGNORECASE | re.MULTILINE
 )
 _PLACE: Final = re.compile(
-    r"[\w.-]+/[\w./-]+|\b[\w-]+\.(?:py|tsx?|jsx?|md|json|toml|ya?ml|rs|go|java|kt|rb|php|cs|c|h|cpp|sh|css|html|sql)\b"
+    r"[\w.-]/[\w./-]|\b[\w-]+\.(?:py|tsx?|jsx?|md|json|toml|ya?ml|rs|go|java|kt|rb|php|cs|c|h|cpp|sh|css|html|sql)\b"
 )
 _RULE: Final = re.compile(
     r"\b(?:always|never|from now on|prefer(?:red|ence)?|must|make sure (?:to|that|you)|no [\w -]{2,20}!|do not|"
@@ -102,10 +102,6 @@ class Acts(NamedTuple):
     """An agent says what came out of its work."""
     names_cause: bool = False
     """It says why something is as it is."""
-    shows_how: bool = False
-    """It holds steps, a command or code."""
-    names_place: bool = False
-    """It names a file or folder."""
     lays_down: bool = False
     """A user says how work is to be done: a rule, a wish, a dislike."""
     asks: bool = False
@@ -124,24 +120,30 @@ class Acts(NamedTuple):
 def read_acts(role: str, text: str) -> Acts:
     """Return what a message does."""
     names_cause = bool(_CAUSE.search(text, 0, _REASONING))
-    told = Acts(
-        names_cause=names_cause,
-        shows_how=bool(_METHOD.search(text, 0, _SEARCHED)),
-        names_place=bool(_PLACE.search(text, 0, _SEARCHED)),
-    )
     if role == "assistant":
         narrates = not names_cause and _narrates(text)
-        return told._replace(narrates=narrates, reports=not narrates and bool(_OUTCOME.match(text)))
+        return Acts(narrates, reports=not narrates and bool(_OUTCOME.match(text)), names_cause=names_cause)
     if role == "user":
         lays_down = bool(_RULE.search(text, 0, _SEARCHED))
         asks = not names_cause and not lays_down and _asks(text)
-        return told._replace(
+        return Acts(
+            names_cause=names_cause,
             lays_down=lays_down,
             asks=asks,
             orders=not (asks or lays_down or _CHOICE.match(text)) and _orders(text),
             says_nothing=_says_nothing(text),
         )
-    return told
+    return Acts(names_cause=names_cause)
+
+
+def shows_how(text: str) -> bool:
+    """Tell whether a text holds steps, a command or code."""
+    return bool(_METHOD.search(text, 0, _SEARCHED))
+
+
+def names_place(text: str) -> bool:
+    """Tell whether a text names a file or folder."""
+    return bool(_PLACE.search(text, 0, _SEARCHED))
 
 
 def _orders(text: str) -> bool:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final
 
 from memento.search.ranking import dates
-from memento.search.ranking.acts import Acts
+from memento.search.ranking.acts import Acts, names_place, shows_how
 from memento.search.ranking.counting import CHARACTERS_PER_WORD, Counts, bm25, together
 from memento.search.ranking.evidence import Evidence, Similar
 from memento.search.ranking.late import max_sim, max_sim_near
@@ -232,8 +232,8 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "outcome": _act(attrgetter("reports")),
     "cause": _act(attrgetter("names_cause")),
     "answers_why": _asked(attrgetter("asks_why"), _act(attrgetter("names_cause"))),
-    "answers_how": _asked(attrgetter("asks_how"), _act(attrgetter("shows_how"))),
-    "answers_where": _asked(attrgetter("asks_where"), _act(attrgetter("names_place"))),
+    "answers_how": _asked(attrgetter("asks_how"), _of_text(shows_how)),
+    "answers_where": _asked(attrgetter("asks_where"), _of_text(names_place)),
     "instruction": _asked(attrgetter("asks_for_help"), _each(lambda turn: float(turn.is_instruction))),
     "rule": _act(attrgetter("lays_down")),
     "answers_rule": _asked(attrgetter("asks_rule"), _by("user")),
