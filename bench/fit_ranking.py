@@ -59,10 +59,10 @@ SETS: Final[Mapping[str, Mapping[str, float]]] = {
 }  # fmt: skip
 """What each profile is fitted on, and how much it counts: a synthetic history and bare notes count for less."""
 L2: Final = {"people": 1e-3, "agents": 3e-2, "coding": 5e-2}
-ANSWERED: Final = {"people": 0.99, "agents": 1.0, "coding": 0.93}
+ANSWERED: Final = {"people": 1.0, "agents": 1.0, "coding": 0.93}
 """The share of questions whose best answer is to score 0.5 or more. It is less where a floor at 0.5 then turns away
-questions without an answer: at work on a project, not in chats. There the bias lies lower still, by hand: short notes
-have answers with a cosine of 0.14 ("did someone have a baby?" and "My daughter was born").
+questions without an answer: at work on a project, not in chats nor between people. There the bias lies higher still, by
+hand: short notes answer with a cosine of 0.14 ("did someone have a baby?" and "My daughter was born").
 """
 SHOWN: Final = 10
 DEPTH: Final = {"people": 1_000, "agents": 100, "coding": 100}

@@ -188,3 +188,20 @@ def test_an_instruction_is_found_by_what_it_bears_on(store: MemoryStore) -> None
     )
     assert rule in [one.id for one in store.recall("Could you show me how to implement a login page with a form?", 3)]
     assert rule not in [one.id for one in store.recall("which login page shows a blue form", 3)]
+
+
+def test_the_default_floor_spares_what_holds_every_word_looked_for(store: MemoryStore) -> None:
+    asked = work(store, ("user", "why does the nightly import fail again?"))[0]
+    assert [one.id for one in store.recall("nightly import")] == [asked]
+    assert [one.unanswered for one in store.recall("why does the nightly import fail?")] == [True]
+    work(store, ("assistant", "Let me look at the log of the import:"), session="s2")
+    work(store, ("user", "why does the nightly export fail?"), ("assistant", "Let me look:"), session="s3")
+    assert list(store.recall("why does the nightly export fail?")) == []
+    assert list(store.recall("nightly import", min_score=0.9)) == []
+
+
+def test_what_holds_the_words_does_not_hide_what_answers(store: MemoryStore) -> None:
+    ids = work(store, *LINT)
+    found = [one.id for one in store.recall("lint failing")]
+    assert found[0] == ids[3]
+    assert ids[0] in found

@@ -38,8 +38,7 @@ class ReadBack:
 
     def is_unanswered(self, num: int) -> bool:
         """Tell whether the user said this and nothing is stored that an agent answered."""
-        exchange = self.exchanges.get(num, Exchange())
-        return exchange.opening == num and not exchange.answers
+        return self.exchanges.get(num, Exchange()).is_unanswered(num)
 
     def before(self, num: int) -> tuple[Memory, ...]:
         """Return a result's neighbours before it, oldest first."""

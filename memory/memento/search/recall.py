@@ -263,10 +263,14 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
     options, question = progress.options, progress.question
     progress.ranked = progress.found = _first(progress, results, evidence)
     if question.text.strip() and options.min_score:
-        comparable = None
+        least, comparable = options.min_score, None
         if options.spares_unembedded:
-            comparable = evidence.similar.keys() - ({} if question.is_question else evidence.holding(progress.holding))
-        progress.ranked = _first(progress, relevant(results, options.min_score, comparable), evidence)
+            literal = evidence.holding(progress.holding)
+            literal = evidence.unanswered(literal) if question.is_question else literal
+            comparable = evidence.similar.keys() - literal
+            best = next((one.ranked.score for one in results if one.ranked.turn.num in literal), least)
+            least = min(least, best)  # what ranks before them is no worse an answer
+        progress.ranked = _first(progress, relevant(results, least, comparable), evidence)
     if options.cover and options.explain:
         words = progress.holding
         progress.adds = added(progress.ranked, evidence.counts, words, evidence.around, options.zone)

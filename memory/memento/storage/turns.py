@@ -56,6 +56,10 @@ class Exchange(NamedTuple):
     answers: tuple[int, ...] = ()
     """The assistant's messages up to the user's next one, in order."""
 
+    def is_unanswered(self, num: int) -> bool:
+        """Tell whether a turn opens it and nothing is stored that an agent answered."""
+        return self.opening == num and not self.answers
+
 
 class Around(NamedTuple):
     """The row numbers of a turn's neighbours in its session, the nearest first."""

@@ -91,9 +91,17 @@ class Evidence:
         return [self.counts[one] for one in (num, *near.before, *near.after) if one in self.counts]
 
     def holding(self, words: fulltext.Holding) -> set[int]:
-        """Return the row numbers that hold every word, in any form of it; none where there are no words."""
-        stems = {stem for found in words.values() for stem in found}
-        return {num for num, counts in self.counts.items() if stems and stems <= counts.keys()}
+        """Return the candidates that hold every word, in any form of it or as a speaker's name; none without words."""
+
+        def holds(turn: Turn, word: str) -> bool:
+            said = words[word].keys() <= self.counts.get(turn.num, {}).keys()
+            return said or word in turn.speaker.lower().split()
+
+        return {turn.num for turn in self.candidates if words and all(holds(turn, word) for word in words)}
+
+    def unanswered(self, nums: Iterable[int]) -> set[int]:
+        """Return those of these row numbers in which a user asked something and got no answer that is stored."""
+        return {num for num in nums if self.exchanges.get(num, Exchange()).is_unanswered(num)}
 
     def with_request(self, num: int) -> Counts:
         """Return the counts of a turn and of what it answers together."""

@@ -159,8 +159,11 @@ def _asked(asks: Callable[[Question], bool], column: Callable[[Evidence], Column
 
 
 def _echo(evidence: Evidence) -> Column:
-    asks = _act(attrgetter("asks"))(evidence)
-    return [max(0.0, alike) * one for alike, one in zip(_statement(evidence), asks, strict=True)]
+    answered = [
+        evidence.acts.get(turn.num, _NO_ACTS).asks and bool(evidence.exchanges.get(turn.num, Exchange()).answers)
+        for turn in evidence.candidates
+    ]
+    return [max(0.0, alike) * one for alike, one in zip(_statement(evidence), answered, strict=True)]
 
 
 def _exchange_of(value: Callable[[Evidence, Turn, Exchange], float]) -> Callable[[Evidence], Column]:
