@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     [
         ["nightly import"],
         ["nightly import", "-k", "2", "--role", "user"],
-        ["C++ don't t:secret \"x", "--tag", "python"],
+        ["C++ don't t:secret \"x", "--tag", "python", "--min-score", "0"],
         ["zażółć 🚢 nightly import", "--since", "2020-01-01", "--min-importance", "0.2"],
     ],
 )
