@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -86,6 +87,14 @@ def test_a_question_for_an_order_is_about_something(asked: str, is_about: str) -
 )
 def test_any_other_text_stays_as_it_is(asked: str) -> None:
     assert about(asked) == asked
+
+
+def test_a_run_of_white_space_costs_no_time() -> None:
+    text = "in order" + " " * 9_900 + "x, and y"
+    started = time.perf_counter()
+    assert about(text) == "x, and y"
+    assert parts(text) == ["in order x", "y"]
+    assert time.perf_counter() - started < 0.5
 
 
 def test_a_turn_beside_one_that_was_chosen_has_to_be_clearly_better() -> None:

@@ -49,7 +49,8 @@ _BETWEEN_PARTS: Final = re.compile(
 
 def parts(text: str) -> list[str]:
     """Return the parts of a question, split at commas and conjunctions; empty where it has one part only."""
-    found = [part for part in _BETWEEN_PARTS.split(text) if terms(part)]
+    flat = " ".join(text.split())  # a run of white space costs the pattern its square
+    found = [part for part in _BETWEEN_PARTS.split(flat) if terms(part)]
     found = list(dict.fromkeys(found))[:_MOST_PARTS]
     return found if len(found) > 1 else []
 

@@ -42,5 +42,6 @@ def about(text: str) -> str:
     """
     if not asks_for_order(text):
         return text
-    left = " ".join(_HOW_TO_ANSWER.sub(" ", text).split()).strip(" ,.;:?!")
+    flat = " ".join(text.split())  # a run of white space costs the pattern its square
+    left = " ".join(_HOW_TO_ANSWER.sub(" ", flat).split()).strip(" ,.;:?!")
     return left if len(_WORD.findall(left)) > 1 else text
