@@ -205,3 +205,49 @@ def test_what_holds_the_words_does_not_hide_what_answers(store: MemoryStore) -> 
     found = [one.id for one in store.recall("lint failing")]
     assert found[0] == ids[3]
     assert ids[0] in found
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "answer"),
+    [
+        ("the token lives 15 min", "how long does the token live?", "15 min"),
+        ("Run `make seed` before the e2e tests, otherwise they fail: no tenant", "why do e2e tests fail?", "make seed"),
+        ("Check the flag is off in prod until legal signs, it's tied to VAT", "why is the flag off in prod?", "legal"),
+        (
+            "Do we need it? Because the gateway limits to 100 rps, I'd skip it",
+            "what rate limit has the gateway?",
+            "100",
+        ),
+    ],
+)
+def test_what_a_user_tells_besides_an_order_reaches_the_floor(
+    store: MemoryStore, said: str, asked: str, answer: str
+) -> None:
+    work(store, *LINT)
+    work(store, ("user", said), ("assistant", "Understood, I've taken note of that."), session="told")
+    assert any(answer in found.memory.text for found in store.recall(asked, 5))
+
+
+def test_acts_of_short_and_of_long_messages() -> None:
+    for text in ("lint fail", "ok fix lint please", "merge to main", "same there too"):
+        acts = read_acts("user", text)
+        assert not acts.may_answer, text
+    for text in (
+        "the token lives 15 min",
+        "port 8080",
+        "we settled on Zod",
+        "\u7f13\u5b58\u7528Redis",
+        "because of DNS",
+    ):
+        assert read_acts("user", text).may_answer, text
+    assert read_acts("user", "Implement this plan:\n" + "- the mailer keeps what it could not send.\n" * 20).may_answer
+
+
+def test_a_script_without_spaces_has_no_floor_of_the_settings(store: MemoryStore) -> None:
+    """No word of it is found and no model reads it: every score is low."""
+    work(store, ("user", "\u90e8\u7f72\u65f6\u95f4\u5b9a\u5728\u5468\u4e8c\u51cc\u6668"))
+    asked = "\u4ec0\u4e48\u65f6\u5019\u90e8\u7f72\uff1f"
+    assert store.recall(asked)
+    assert not store.recall(asked, min_score=0.99)
+    assert understand(asked, lambda _: False).is_unspaced
+    assert not understand("\u4ec0\u4e48 does the deployment mean?", lambda _: False).is_unspaced

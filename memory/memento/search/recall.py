@@ -262,7 +262,8 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
     """Choose what is returned of the distinct results. Only a finished ranking of a text has scores that mean much."""
     options, question = progress.options, progress.question
     progress.ranked = progress.found = _first(progress, results, evidence)
-    if question.text.strip() and options.min_score:
+    is_spared = options.spares_unembedded and question.is_unspaced
+    if question.text.strip() and options.min_score and not is_spared:
         least, comparable = options.min_score, None
         if options.spares_unembedded:
             literal = evidence.holding(progress.holding)

@@ -23,7 +23,9 @@ _ASKING: Final = 300
 _SEARCHED: Final = 1_500
 """Characters in which the rest is looked for."""
 _BRIEF: Final = 25
-"""Characters; a shorter message of a user orders something, or only agrees."""
+_BRIEF_WORDS: Final = 3
+"""A user's message of fewer characters and no more words orders something, complains, or only agrees, if it is in
+English and names no number: "lint fail". "The token lives 15 min" says something, and so do three Chinese words."""
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _GO_AHEAD: Final = frozenset(
     "a ahead all alright and are as awesome btw bye cheers commit continue cool correct do done everything exactly "
@@ -83,6 +85,8 @@ _CHOICE: Final = re.compile(
     re.IGNORECASE,
 )
 """An order that is a decision too."""
+_CONDITION: Final = re.compile(r"\b(?:otherwise|or else|unless|until|so that|already|depends on)\b", re.IGNORECASE)
+"""An order or a complaint that says when or why is worth more than an echo of it."""
 _ORDER: Final = re.compile(
     r"(?:(?:ok(?:ay)?|alright|now|and|also|then|please|pls|yes|no|so|hmm+|good|great|cool|perfect|nice|sure|btw|"
     r"can you|could you|would you|let['’]s|i want you to)[,.!:]*\s+)*(?:please |just )?"
@@ -125,12 +129,13 @@ def read_acts(role: str, text: str) -> Acts:
         return Acts(narrates, reports=not narrates and bool(_OUTCOME.match(text)), names_cause=names_cause)
     if role == "user":
         lays_down = bool(_RULE.search(text, 0, _SEARCHED))
-        asks = not names_cause and not lays_down and _asks(text)
+        tells = names_cause or lays_down or bool(_CONDITION.search(text, 0, _ASKING))
+        asks = not tells and _asks(text)
         return Acts(
             names_cause=names_cause,
             lays_down=lays_down,
             asks=asks,
-            orders=not (asks or lays_down or _CHOICE.match(text)) and _orders(text),
+            orders=not (asks or tells or _CHOICE.match(text)) and _orders(text),
             says_nothing=_says_nothing(text),
         )
     return Acts(names_cause=names_cause)
@@ -147,7 +152,9 @@ def names_place(text: str) -> bool:
 
 
 def _orders(text: str) -> bool:
-    return len(text) < _BRIEF or bool(_ORDER.match(text))
+    if len(text) < _BRIEF and text.isascii() and not any(map(str.isdigit, text)):
+        return len(_WORD.findall(text)) <= _BRIEF_WORDS or bool(_ORDER.match(text))
+    return len(text) <= _ASKING and bool(_ORDER.match(text))
 
 
 def _narrates(text: str) -> bool:

@@ -50,6 +50,10 @@ _RULE: Final = re.compile(
     r"\bprefer|\bsupposed\b|\bshould\b|\b(?:style|convention)s?\b|\b(?:did|do) we\b|\bdecid|\b(?:which|what)\b.*\bor\b",
     re.IGNORECASE,
 )
+_UNSPACED: Final = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Letters of the scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Question:
     spans: tuple[dates.Span, ...]
     is_question: bool = False
     """Whether it is put as a question, and not as words to look for."""
+    is_unspaced: bool = False
+    """Whether it is in a script without spaces between words: no word of it is found, and its scores are low."""
     asks_why: bool = False
     """Whether it asks for a cause."""
     asks_how: bool = False
@@ -110,6 +116,7 @@ def understand(
         asks_assistant=(of_assistant := bool(_OF_ASSISTANT.search(text))),
         asks_user=not of_assistant and bool(_OF_USER.search(text)) and not for_help,
         is_question=text.rstrip().endswith("?") or bool(_ASKED.match(text)),
+        is_unspaced=2 * len(_UNSPACED.findall(text)) >= sum(map(str.isalpha, text)) > 0,
         asks_why=bool(_WHY.search(text)),
         asks_how=bool(_HOW.search(text)),
         asks_where=bool(_WHERE.search(text)),
