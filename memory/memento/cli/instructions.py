@@ -153,9 +153,10 @@ def export(
     from memento.transfer import agents_file
 
     target = expand_user(path) if path else None
-    if target is not None and not target.resolve().parent.is_dir():
-        raise UsageError(f"{target}: there is no folder {target.parent}: make it first")
-    where = project or str(target.resolve().parent if target else Path.cwd())
+    folder = agents_file.resolved(target).parent if target is not None else Path.cwd()
+    if not folder.is_dir():
+        raise UsageError(f"{target}: there is no folder {folder}: make it first")
+    where = project or str(folder)
     with MemoryStore(config=configured(db)) as store:
         found = store.instructions(where, limit=limit)
     if target is None and found:

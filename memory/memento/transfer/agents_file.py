@@ -20,7 +20,9 @@ _HEADING: Final = "## Standing instructions\n\nWhat the user said about how to w
 _QUOTED: Final = 1_500
 """Most characters of one quoted instruction, encoded."""
 _MOST_BYTES: Final = 16 * 1024 * 1024
-_BEGIN: Final = re.compile(rb"^<!-- memento:instructions:begin\b[^\n]*-->[ \t]*\r?$", re.MULTILINE)
+_BEGIN: Final = re.compile(
+    rb"(?:^|(?<=\A\xef\xbb\xbf))<!-- memento:instructions:begin\b[^\n]*-->[ \t]*\r?$", re.MULTILINE
+)
 _END: Final = re.compile(rb"^<!-- memento:instructions:end -->[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 
 
@@ -37,7 +39,7 @@ def write(path: Path, instructions: Sequence[Instruction]) -> bool:
     a link stays one. Raises UsageError for markers that are no pair and a file that cannot be one, StoreError where it
     cannot be written.
     """
-    target = path.resolve()
+    target = resolved(path)
     try:
         before = _read(target)
         after = _replaced(before or b"", instructions, path)
@@ -54,6 +56,14 @@ def write(path: Path, instructions: Sequence[Instruction]) -> bool:
     return True
 
 
+def resolved(path: Path) -> Path:
+    """Return what a link leads to. Raises UsageError for one that leads to itself."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # up to Python 3.12 the latter
+        raise UsageError(f"{path} cannot be followed: is it a link that leads to itself?") from None
+
+
 def _read(path: Path) -> bytes | None:
     if not path.exists():
         return None
@@ -65,6 +75,8 @@ def _read(path: Path) -> bytes | None:
 
 
 def _replaced(content: bytes, instructions: Sequence[Instruction], path: Path) -> bytes:
+    if b"\0" in content:
+        raise UsageError(f"{path} is no text in UTF-8: name one, or convert it first")
     begins, ends = list(_BEGIN.finditer(content)), list(_END.finditer(content))
     if (len(begins), len(ends)) not in ((0, 0), (1, 1)) or (begins and begins[0].start() > ends[0].start()):
         raise UsageError(f"{path} has memento:instructions markers that are no pair: take them out, then try again")
