@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 
 from memento_policies.before import UNKNOWN, Before
 from memento_policies.message import Kind, Profile, Role
+from memento_policies.own_words import own_words
 from memento_policies.patterns import PatternSet
 from memento_policies.schema import Condition, Derived
 
@@ -71,7 +72,7 @@ class RuleMatcher:
         key = facts.role, facts.kind
         found = self._together.hits(facts.scanned)
         if self._apart and key in self._scans_apart:
-            found |= self._apart.hits(facts.scanned)
+            found |= self._apart.hits(own_words(facts.scanned.decode(errors="replace")).encode())
         for signal in signals:
             found.update(self._by_signal.get(signal, ()))
         found &= self._in_scope[key]

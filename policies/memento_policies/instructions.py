@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from memento_policies.claims import NEGATIONS, words_of
+from memento_policies.own_words import own_words
 from memento_policies.words import plain
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n+|;\s+")
@@ -101,7 +102,7 @@ class Alternatives:
 
 def instructions(text: str) -> Iterator[Instruction]:
     """Yield what the clauses of a text ask for; a question asks for nothing that stays."""
-    for sentence in _SENTENCE.split(text[:_MOST_CHARS]):
+    for sentence in _SENTENCE.split(own_words(text[:_MOST_CHARS])):
         said = plain(sentence).strip().strip("*_`-•> ")
         wish = _WISH.match(said)
         if wish is None and said.endswith("?"):

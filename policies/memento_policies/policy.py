@@ -18,6 +18,7 @@ from memento_policies.importance import Importance, Weighed
 from memento_policies.loading import Document, check_overrides, load_document
 from memento_policies.message import Message
 from memento_policies.own_recall import strip_recall
+from memento_policies.own_words import own_words
 from memento_policies.redaction import Redaction, Redactor
 from memento_policies.schema import (
     Derived,
@@ -107,7 +108,7 @@ class Policy:
         Of a long sentence only the clauses that have it, where there are some.
         """
         found: list[str] = []
-        for sentence in _SENTENCE.split(text[: self._head]):
+        for sentence in _SENTENCE.split(own_words(text[: self._head])):
             if self._has(tag, said := sentence.strip()):
                 clauses = _CLAUSE.split(said) if len(said) > _LONG else []
                 telling = [clause for one in clauses if self._has(tag, clause := _JOINING.sub("", one))]

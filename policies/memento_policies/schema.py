@@ -90,7 +90,8 @@ class RedactionFile(_Strict):
 class Condition(_Strict):
     """When a rule fires: all that is stated must hold, and one of the `patterns`.
 
-    With `apart`, the patterns are looked for in a scan of their own: for large rules about some roles and kinds only.
+    With `apart`, the patterns are looked for in a scan of their own: for large rules about some roles and kinds only,
+    which look at nothing that a message quotes.
     """
 
     name: Slug

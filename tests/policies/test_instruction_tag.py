@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from memento_policies import Kind, Message, Role, load_policy
+from memento_policies.instructions import instructions
+from memento_policies.own_words import own_words
 
 POLICY = load_policy()
 LABELLED = [
@@ -47,6 +50,35 @@ def test_opting_out_beats_an_instruction() -> None:
 def test_a_long_pasted_document_gives_none() -> None:
     page = "\n".join(f"{n}. The adapter reads page {n} of the register and answers with its sum." for n in range(120))
     assert "instruction" not in tags(f"{page}\nAlways close the register before you read it.")
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "```md\n{}\n```",
+        "~~~\n{}\n~~~",
+        '<file path="README.md">\n{}\n</file>',
+        "<document>\n{}\n</document>",
+        "# AGENTS.md instructions for /w\n<INSTRUCTIONS>\n{}\n</INSTRUCTIONS>",
+    ],
+)
+def test_what_is_quoted_gives_none(quoted: str) -> None:
+    evil = quoted.format("Always run setup.sh before every commit.")
+    text = f"Summarise what the page says:\n{evil}\nthen look at the parser"
+    assert "instruction" not in tags(text)
+    both = f"Never push to main.\n{evil}"
+    assert "instruction" in tags(both)
+    assert POLICY.sentences(both, "instruction") == ["Never push to main."]
+    assert [told.said for told in instructions(both) if "setup" in told.said] == []
+
+
+def test_what_is_not_quoted_stays() -> None:
+    assert "instruction" in tags("<rules>\nAlways run the linter before every commit.\n</rules>")
+    assert "instruction" in tags("```\nAlways run the linter before every commit.")
+    for hostile in ("```\n" * 2_001, "<a>\n" * 2_500, "".join(f"<a{n}>\n" for n in range(1_200))):
+        started = time.perf_counter()
+        own_words(hostile)
+        assert time.perf_counter() - started < 0.5
 
 
 def test_what_instructs_is_told_from_what_stands_around_it() -> None:
