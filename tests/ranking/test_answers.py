@@ -218,6 +218,13 @@ def test_what_holds_the_words_does_not_hide_what_answers(store: MemoryStore) -> 
             "what rate limit has the gateway?",
             "100",
         ),
+        ("Sessions aren't in Redis, they live in Postgres table user_sessions", "where are sessions stored?", "table"),
+        ("the mobile app still uses API v1, web is on v2", "which API version does the mobile app use?", "v1"),
+        (
+            "is it true that prod runs postgres 14? I checked, it does. The upgrade is planned for march",
+            "when is the postgres upgrade planned?",
+            "march",
+        ),
     ],
 )
 def test_what_a_user_tells_besides_an_order_reaches_the_floor(
@@ -229,7 +236,15 @@ def test_what_a_user_tells_besides_an_order_reaches_the_floor(
 
 
 def test_acts_of_short_and_of_long_messages() -> None:
-    for text in ("lint fail", "ok fix lint please", "merge to main", "same there too"):
+    for text in (
+        "login doesn't respond",
+        "still red",
+        "why is it red? it was green",
+        "lint fail",
+        "ok fix lint please",
+        "merge to main",
+        "same there too",
+    ):
         acts = read_acts("user", text)
         assert not acts.may_answer, text
     for text in (
@@ -240,6 +255,7 @@ def test_acts_of_short_and_of_long_messages() -> None:
         "because of DNS",
     ):
         assert read_acts("user", text).may_answer, text
+    assert read_acts("assistant", "I'll replace moment with dayjs, which saves 2.8MB.").may_answer
     assert read_acts("user", "Implement this plan:\n" + "- the mailer keeps what it could not send.\n" * 20).may_answer
 
 

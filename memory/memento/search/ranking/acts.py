@@ -14,8 +14,10 @@ _OPENING: Final = 400
 """Characters; a longer message says something."""
 _STEPPING: Final = 300
 """Characters; a longer message says more than what comes next."""
-_MORE: Final = re.compile(r"[.!?]\s+\S")
-"""Where a second sentence begins."""
+_MORE: Final = re.compile(r"[.!?]\s+\S|,\s+(?:which|so|since|because|but)\b")
+"""Where a second sentence begins, or a clause that says more."""
+_SAYING: Final = 6
+"""Words; so many after a question say something."""
 _REASONING: Final = 800
 """Characters in which a cause is looked for."""
 _ASKING: Final = 300
@@ -77,9 +79,14 @@ _QUESTION: Final = re.compile(
 )
 _TROUBLE: Final = re.compile(
     r"\b(?:fail(?:s|ed|ing|ure)?|errors?|broken|broke|crash(?:es|ed|ing)?|bugs?|not work(?:ing)?|stuck|hangs|"
-    r"(?:does|do|is|are|did|was)(?:n['’]?t| not)|can(?:['’]?t|not)|still|again|wrong|weird|annoying)\b",
+    r"weird|annoying)\b",
     re.IGNORECASE,
 )
+_DOUBT: Final = re.compile(
+    r"\b(?:(?:does|do|is|are|did|was)(?:n['’]?t| not)|can(?:['’]?t|not)|still|again|wrong)\b", re.IGNORECASE
+)
+"""Trouble in one clause ("login doesn't respond"); "it isn't in Redis, it lives in Postgres" tells where it is."""
+_CLAUSE: Final = re.compile(r"[,;:.!?]\s+\S")
 _CHOICE: Final = re.compile(
     r"\W*(?:(?:no|ok(?:ay)?|and|also|please|let['’]s)[,.]?\s+)*(?:use|switch to|stick (?:to|with)|go with)\b",
     re.IGNORECASE,
@@ -168,7 +175,14 @@ def _narrates(text: str) -> bool:
 def _asks(text: str) -> bool:
     if len(text) > _ASKING:
         return False
-    return text.rstrip().endswith("?") or bool(_QUESTION.match(text)) or bool(_TROUBLE.search(text))
+    rest = text[text.rfind("?") + 1 :]
+    if len(rest) < len(text) and len(_WORD.findall(rest)) >= _SAYING:
+        return _complains(rest) or bool(_ORDER.match(rest.lstrip()))
+    return text.rstrip().endswith("?") or bool(_QUESTION.match(text)) or _complains(text)
+
+
+def _complains(text: str) -> bool:
+    return bool(_TROUBLE.search(text) or (_DOUBT.search(text) and not _CLAUSE.search(text)))
 
 
 def _says_nothing(text: str) -> bool:
