@@ -267,3 +267,10 @@ def test_a_script_without_spaces_has_no_floor_of_the_settings(store: MemoryStore
     assert not store.recall(asked, min_score=0.99)
     assert understand(asked, lambda _: False).is_unspaced
     assert not understand("\u4ec0\u4e48 does the deployment mean?", lambda _: False).is_unspaced
+
+
+def test_what_a_user_only_tells_is_not_unanswered(store: MemoryStore) -> None:
+    work(store, ("user", "the token lives 15 min"))
+    work(store, ("user", "why does the token expire?"), session="other")
+    found = {one.memory.text: one.unanswered for one in store.recall("token", min_score=0)}
+    assert found == {"the token lives 15 min": False, "why does the token expire?": True}

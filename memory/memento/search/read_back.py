@@ -10,6 +10,7 @@ from typing import Final
 import apsw
 
 from memento.memory import Memory
+from memento.search.ranking.acts import read_acts
 from memento.storage import repeats, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.turns import Around, Exchange
@@ -37,8 +38,12 @@ class ReadBack:
         return None if opening is None or opening == num else self.memories.get(opening)
 
     def is_unanswered(self, num: int) -> bool:
-        """Tell whether the user said this and nothing is stored that an agent answered."""
-        return self.exchanges.get(num, Exchange()).is_unanswered(num)
+        """Tell whether the user asked or ordered this and nothing is stored that an agent answered."""
+        if num not in self.memories or not self.exchanges.get(num, Exchange()).is_unanswered(num):
+            return False
+        text = self.memories[num].text
+        acts = read_acts("user", text[: turns.TEXT_CHARACTERS])
+        return acts.asks or acts.orders or text.rstrip().endswith("?")
 
     def before(self, num: int) -> tuple[Memory, ...]:
         """Return a result's neighbours before it, oldest first."""

@@ -177,7 +177,7 @@ def _asks(text: str) -> bool:
         return False
     rest = text[text.rfind("?") + 1 :]
     if len(rest) < len(text) and len(_WORD.findall(rest)) >= _SAYING:
-        return _complains(rest) or bool(_ORDER.match(rest.lstrip()))
+        return _complains(rest) or bool(_QUESTION.match(rest) or _ORDER.match(rest.lstrip()))
     return text.rstrip().endswith("?") or bool(_QUESTION.match(text)) or _complains(text)
 
 
