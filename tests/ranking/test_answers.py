@@ -239,6 +239,7 @@ def test_acts_of_short_and_of_long_messages() -> None:
     for text in (
         "login doesn't respond",
         "still red",
+        "login can't be reached, please look",
         "why is it red? it was green",
         "lint fail",
         "ok fix lint please",

@@ -78,15 +78,17 @@ _QUESTION: Final = re.compile(
     re.IGNORECASE,
 )
 _TROUBLE: Final = re.compile(
-    r"\b(?:fail(?:s|ed|ing|ure)?|errors?|broken|broke|crash(?:es|ed|ing)?|bugs?|not work(?:ing)?|stuck|hangs|"
-    r"weird|annoying)\b",
+    r"\b(?:fail(?:s|ed|ing|ure)?|errors?|broken|broke|crash(?:es|ed|ing)?|bugs?|stuck|hangs|"
+    r"(?:\w+n['’]?t|not) work(?:s|ing)?|weird|annoying)\b",
     re.IGNORECASE,
 )
 _DOUBT: Final = re.compile(
     r"\b(?:(?:does|do|is|are|did|was)(?:n['’]?t| not)|can(?:['’]?t|not)|still|again|wrong)\b", re.IGNORECASE
 )
 """Trouble in one clause ("login doesn't respond"); "it isn't in Redis, it lives in Postgres" tells where it is."""
-_CLAUSE: Final = re.compile(r"[,;:.!?]\s+\S")
+_CLAUSE: Final = re.compile(r"[,;:.!?]\s+(?=\S)")
+_CLAUSE_WORDS: Final = 4
+"""Words; a clause of fewer ("same as before") says nothing by itself."""
 _CHOICE: Final = re.compile(
     r"\W*(?:(?:no|ok(?:ay)?|and|also|please|let['’]s)[,.]?\s+)*(?:use|switch to|stick (?:to|with)|go with)\b",
     re.IGNORECASE,
@@ -182,7 +184,16 @@ def _asks(text: str) -> bool:
 
 
 def _complains(text: str) -> bool:
-    return bool(_TROUBLE.search(text) or (_DOUBT.search(text) and not _CLAUSE.search(text)))
+    return bool(_TROUBLE.search(text)) or (bool(_DOUBT.search(text)) and not _goes_on(text))
+
+
+def _goes_on(text: str) -> bool:
+    """Tell whether a doubt is followed by a clause that says something: "it isn't here, it lives over there"."""
+    clause = _CLAUSE.search(text)
+    if clause is None:
+        return False
+    rest = text[clause.end() :]
+    return len(_WORD.findall(rest)) >= _CLAUSE_WORDS and not _ORDER.match(rest)
 
 
 def _says_nothing(text: str) -> bool:
