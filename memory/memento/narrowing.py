@@ -57,6 +57,7 @@ def to_filter(filters: Filters, zone: tzinfo | None = None) -> Filter:
             raise UsageError(f"there is no filter `{name}`" + (f": did you mean `{near[0]}`?" if near else ""))
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     words = {name: text(name, given.get(name, "")) for name in ("collection", "source", "session", "project")}
+    words["project"] = words["project"].rstrip("/") or words["project"]  # what a shell completes to `harbor/`
     return Filter(
         **words,
         tags=texts("tags", given.get("tags", ())),

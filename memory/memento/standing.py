@@ -68,7 +68,7 @@ class StandingInstructions(ABC):
         own word: an assistant's, and what was imported from elsewhere. Raises UsageError for limit < 1 and an argument
         of another type, PolicyError for a policy file that cannot be used.
         """
-        where = None if project is None else arguments.text("project", project)
+        where = None if project is None else arguments.text("project", project).rstrip("/")
         count, who = arguments.whole("limit", limit, 1), arguments.text("speaker", speaker)
         with self._database.read() as connection:
             found = standing.current(connection, where, who, _LOOKED_AT)

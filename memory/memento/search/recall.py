@@ -51,6 +51,10 @@ WIDER: Final = 5
 """Where one text crowds out the rest, so many times as many candidates are looked at,"""
 WIDEST: Final = 25
 """and this many times at most."""
+NO_QUESTION: Final = 0.4
+"""The part of the settings' minimum score that holds for what is not put as a question: words and complaints, whose
+answers score less.
+"""
 READ_SECONDS: Final = 0.1
 """How long results are read back past the deadline; ten take a millisecond."""
 CATCH_UP_SECONDS: Final = 0.5
@@ -269,8 +273,7 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
             literal = evidence.holding(progress.holding)
             literal = evidence.unanswered(literal) if question.is_question else literal
             comparable = evidence.similar.keys() - literal
-            best = next((one.ranked.score for one in results if one.ranked.turn.num in literal), least)
-            least = min(least, best)  # what ranks before them is no worse an answer
+            least *= 1.0 if question.is_question else NO_QUESTION
         progress.ranked = _first(progress, relevant(results, least, comparable), evidence)
     if options.cover and options.explain:
         words = progress.holding

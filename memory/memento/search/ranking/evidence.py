@@ -91,13 +91,17 @@ class Evidence:
         return [self.counts[one] for one in (num, *near.before, *near.after) if one in self.counts]
 
     def holding(self, words: fulltext.Holding) -> set[int]:
-        """Return the candidates that hold every word, in any form of it or as a speaker's name; none without words."""
+        """Return the candidates that hold every word, in any form of it or as a speaker's name; none without words.
+
+        What says nothing ("yes, merge it") is left out.
+        """
 
         def holds(turn: Turn, word: str) -> bool:
             said = words[word].keys() <= self.counts.get(turn.num, {}).keys()
             return said or word in turn.speaker.lower().split()
 
-        return {turn.num for turn in self.candidates if words and all(holds(turn, word) for word in words)}
+        told = [turn for turn in self.candidates if not self.acts.get(turn.num, Acts()).says_nothing]
+        return {turn.num for turn in told if words and all(holds(turn, word) for word in words)}
 
     def unanswered(self, nums: Iterable[int]) -> set[int]:
         """Return those of these row numbers in which a user asked something and got no answer that is stored."""
