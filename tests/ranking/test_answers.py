@@ -275,3 +275,20 @@ def test_what_a_user_only_tells_is_not_unanswered(store: MemoryStore) -> None:
     work(store, ("user", "why does the token expire?"), session="other")
     found = {one.memory.text: one.unanswered for one in store.recall("token", min_score=0)}
     assert found == {"the token lives 15 min": False, "why does the token expire?": True}
+
+
+def test_urging_on_finds_nothing_even_where_it_was_said(store: MemoryStore) -> None:
+    work(
+        store,
+        ("user", "add the ferry table"),
+        ("assistant", "Done. The ferry table is there."),
+        ("user", "yes, merge it"),
+    )
+    assert list(store.recall("yes, merge it")) == []
+
+
+def test_a_project_may_end_in_a_slash(store: MemoryStore) -> None:
+    ids = work(store, *LINT)
+    assert store.recall("why is lint failing on the build?", project=f"{PROJECT}/")[0].id == ids[3]
+    rule = work(store, ("user", "Always run the linter before you commit."), session="rule")[0]
+    assert [one.id for one in store.instructions("harbour/")] == [rule]
