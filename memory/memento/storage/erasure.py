@@ -14,8 +14,6 @@ import apsw
 from memento.storage import counters, ignored, notes, tombstones
 from memento.storage.filters import AMONG
 
-_WORDS: Final = "INSERT INTO memories_fts (memories_fts, rank) VALUES ('secure-delete', ?)"
-"""Without it FTS5 only marks what is deleted, until its segments are merged some day."""
 _NAMING: Final = 8
 """Characters from which a session's id is taken to name it alone, wherever it occurs."""
 _FOUND: Final = f"""
@@ -60,15 +58,15 @@ class Erased:
 def overwriting(connection: apsw.Connection, *, words: bool = True) -> Iterator[None]:
     """Overwrite what the body deletes, whatever it costs; with `words`, in the full-text index too.
 
-    Inside the caller's transaction: what is set for the full-text index is written there.
+    Inside the caller's transaction. The index is merged into one segment, which holds nothing of what was deleted.
+    FTS5's own `secure-delete`, switched on for a deletion, damages an index in which rows were updated without it
+    (SQLite 3.54).
     """
     connection.pragma("secure_delete", "on")
     try:
-        if words:
-            connection.execute(_WORDS, (1,))
         yield
         if words:
-            connection.execute(_WORDS, (0,))
+            connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('optimize')")
     finally:
         connection.pragma("secure_delete", "fast")
 
