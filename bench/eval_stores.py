@@ -1,6 +1,6 @@
 """The stores that `bench/eval_all.py` asks: one for each haystack, filled once and kept by its content.
 
-A store is made anew where its turns or transcripts, the model, the schema, the policy or the formats differ from those
+A store is made again where its turns or transcripts, the model, the schema, the policy or the formats differ from those
 it was made with; weights and whatever else only reading needs do not count.
 """
 

@@ -56,7 +56,7 @@ class Group:
         return (device, inode) in self._identities
 
     def commit(self) -> Unwritten:
-        """Write everything and begin anew; return the files that were not written.
+        """Write everything and empty the group; return the files that were not written.
 
         Raises StoreError when the store cannot be written: then nothing, or the first of the files, is in it.
         """

@@ -22,7 +22,7 @@ PINNED: Final = "pinned"
 EVERYWHERE: Final = "everywhere"
 """The tag of an instruction that holds in every project, and not only where it was given."""
 REPLACES: Final = "replaces"
-"""The key of `meta` that names the instruction, by its id, which a memory words anew."""
+"""The key of `meta` under which a memory names, by its id, the instruction that it rewords."""
 STATED_TIME: Final = "stated_time"
 """The key of `meta` that flags a memory whose stamp was ahead of the clock when it was stored; its value is that stamp,
 Unix milliseconds.

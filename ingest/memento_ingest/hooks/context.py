@@ -112,9 +112,9 @@ def _tells_something(prompt: str) -> bool:
     """Tell whether a prompt says what it is about: "yes, continue" does not, and only others like it would be found."""
     if len(prompt) > _BARE:
         return True
-    from memento.search.ranking.acts import read_acts
+    from memento.search.ranking.acts import says_nothing
 
-    return bool(prompt.strip()) and not read_acts("user", prompt).says_nothing
+    return bool(prompt.strip()) and not says_nothing(prompt)
 
 
 def _bears(found: Found, threshold: float, session: str) -> bool:

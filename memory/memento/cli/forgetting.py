@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Unpack
 
 import typer
 
@@ -72,9 +72,9 @@ def forget(
     named = filters(within)
     if finish and (ids or query or named or min_score is not None):
         raise UsageError("--finish goes alone: it is about everything that was forgotten before")
-    narrows = not to_filter(named).empty  # an empty value names nothing
     if min_score is not None and not query:
         raise UsageError("--min-score is about what --query matches: give that too")
+    narrows = not to_filter(named).empty  # an empty value names nothing
     if yes and query and not (narrows or all_matching or dry_run):
         raise UsageError("look at what the query matches first (--dry-run), then say --yes --all-matching")
     with MemoryStore(config=configured(db)) as store:
@@ -86,10 +86,7 @@ def forget(
         if dry_run:
             _list(chosen, bool(query), wants_json(json_))
         if not (chosen or sessions):
-            note("nothing is stored that fits")
-            if erasing.is_unfinished(store):
-                note("an earlier forgetting is not finished: `memento forget --finish` finishes it")
-            raise typer.Exit(NOTHING_FOUND)
+            _end_without(is_unfinished=erasing.is_unfinished(store))
         if dry_run:
             return
         if not (yes or _confirmed(chosen)):
@@ -174,6 +171,14 @@ def _confirmed(chosen: Sequence[Match]) -> bool:
         how = "--yes --all-matching" if is_guess else "--yes"
         raise UsageError(f"{counted(len(chosen), 'memory')} would be forgotten: say {how}")
     return typer.confirm(f"Forget {counted(len(chosen), 'memory')} for good?")
+
+
+def _end_without(*, is_unfinished: bool) -> NoReturn:
+    """Say that there is nothing to forget; raises typer.Exit."""
+    note("nothing is stored that fits")
+    if is_unfinished:
+        note("an earlier forgetting is not finished: `memento forget --finish` finishes it")
+    raise typer.Exit(NOTHING_FOUND)
 
 
 def _end(receipt: Receipt, json_: bool | None) -> None:

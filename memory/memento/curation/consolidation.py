@@ -167,7 +167,7 @@ def _outdated(store: MemoryStore, survey: Survey, retention: Retention) -> dict[
 
 
 def _reworded(survey: Survey) -> dict[int, Step]:
-    """Return, by place, a step for every instruction that its user worded anew, in the same project."""
+    """Return, by place, a step for every instruction that its user has reworded, in the same project."""
     if not survey.rewordings:
         return {}
     places = {memory: place for place, memory in enumerate(survey.ids)}
@@ -175,7 +175,7 @@ def _reworded(survey: Survey) -> dict[int, Step]:
     for new, replaced in survey.rewordings.items():
         old = places.get(replaced, new)
         if old != new and survey.voices[old] == survey.voices[new]:
-            steps[old] = Step("outdated", survey.ids[old], "worded anew by its user", survey.ids[new])
+            steps[old] = Step("outdated", survey.ids[old], "reworded by its user", survey.ids[new])
     return steps
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,18 +57,21 @@ class ReadBack:
         return tuple(self.memories[num] for num in nums if num in self.memories)
 
 
-def read_back(database: Database, nums: Sequence[int], reach: int, until: float) -> Iterator[ReadBack]:
+def read_back(
+    database: Database, nums: Sequence[int], reach: int, until: float, exchanges: Mapping[int, Exchange]
+) -> Iterator[ReadBack]:
     """Yield memories part by part, with up to `reach` neighbours on each side, until a time (time.monotonic()) at most.
 
-    Raises DeadlineExceeded; what was read by then was yielded.
+    `exchanges` are those known already. Raises DeadlineExceeded; what was read by then was yielded.
     """
     for start in range(0, len(nums), _AT_ONCE):
         if time.monotonic() >= until:
             raise DeadlineExceeded
-        found = ReadBack()
+        part = nums[start : start + _AT_ONCE]
+        found = ReadBack(exchanges={num: exchanges[num] for num in part if num in exchanges})
         try:
             with database.read(until) as connection:
-                _read(connection, nums[start : start + _AT_ONCE], reach, found)
+                _read(connection, part, reach, found)
         except DeadlineExceeded:
             yield found
             raise
@@ -80,7 +83,7 @@ def _read(connection: apsw.Connection, nums: Sequence[int], reach: int, found: R
     found.nums = [num for num in nums if num in found.memories]  # the others were deleted meanwhile
     found.alike = repeats.alike(connection, nums)
     at_work = [num for num in found.nums if found.memories[num].project]
-    found.exchanges = turns.exchanges(connection, at_work)
+    found.exchanges |= turns.exchanges(connection, [num for num in at_work if num not in found.exchanges])
     openings = {one.opening for one in found.exchanges.values() if one.opening is not None}
     found.memories |= rows.by_nums(connection, sorted(openings - found.memories.keys()))
     if reach:

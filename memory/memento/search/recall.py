@@ -119,6 +119,8 @@ class _Progress:
     """Whose vectors are searched: another model may take over meanwhile."""
     found: list[Placed] = field(default_factory=list)
     """What is returned where every score is good enough."""
+    exchanges: Mapping[int, turns.Exchange] = field(default_factory=dict)
+    """Of those that were looked at closely."""
     ranked: list[Placed] = field(default_factory=list)
     """What is returned."""
     adds: Mapping[int, Added] = field(default_factory=dict)
@@ -253,6 +255,7 @@ def _ranked(database: Database, progress: _Progress) -> None:
     few += beside(database, surveyed, few, few[:BESIDE], progress.within, deadline)
     windows = options.explain or not NEED_TEXT_BESIDE.isdisjoint(weighed(few))
     evidence = read(database, surveyed, few, cosines, progress.likeness, deadline, windows=windows)
+    progress.exchanges = evidence.exchanges
     ranking = rank(evidence, explain=options.explain)
     if limit > size:
         closely = {turn.num for turn in few}
@@ -331,7 +334,7 @@ def _results(database: Database, progress: _Progress) -> tuple[Found, ...]:
         scores = dict(list(fuse(progress.dense, progress.lexical).items())[:limit])
     results: dict[int, Found] = {}
     try:
-        for back in read_back(database, list(scores), reach, until):
+        for back in read_back(database, list(scores), reach, until, progress.exchanges):
             results |= {num: _found(progress, back, num, scores[num], placed.get(num)) for num in back.nums}
     except DeadlineExceeded:
         _cut_off(progress)

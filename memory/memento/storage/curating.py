@@ -44,7 +44,7 @@ class Surveyed(NamedTuple):
     ahead: int
     """1 where its stamp was ahead of the clock."""
     replaces: str | int | float | None
-    """The id of the instruction that it words anew, as its meta claims; None for most."""
+    """The id of the instruction that it rewords, as its meta claims; None for most."""
 
 
 def survey(connection: apsw.Connection, after: int, limit: int) -> list[Surveyed]:

@@ -145,9 +145,17 @@ def read_acts(role: str, text: str) -> Acts:
             lays_down=lays_down,
             asks=asks,
             orders=not (asks or tells or _CHOICE.match(text)) and _orders(text),
-            says_nothing=_says_nothing(text),
+            says_nothing=says_nothing(text),
         )
     return Acts(names_cause=names_cause)
+
+
+def says_nothing(text: str) -> bool:
+    """Tell whether a message only urges on, agrees or thanks."""
+    if len(text) >= _OPENING:
+        return False
+    words = _WORD.findall(text.lower())
+    return len(words) <= _GO_AHEAD_WORDS and _GO_AHEAD.issuperset(words)
 
 
 def shows_how(text: str) -> bool:
@@ -194,8 +202,3 @@ def _goes_on(text: str) -> bool:
         return False
     rest = text[clause.end() :]
     return len(_WORD.findall(rest)) >= _CLAUSE_WORDS and not _ORDER.match(rest)
-
-
-def _says_nothing(text: str) -> bool:
-    words = _WORD.findall(text[:_OPENING].lower())
-    return len(words) <= _GO_AHEAD_WORDS and len(text) < _OPENING and _GO_AHEAD.issuperset(words)

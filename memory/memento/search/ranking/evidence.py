@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-from memento.search.ranking.acts import Acts, read_acts
+from memento.search.ranking.acts import Acts, read_acts, says_nothing
 from memento.search.ranking.counting import Counts, StemCounter, together
 from memento.search.ranking.question import Question
 from memento.storage import fulltext, turns
@@ -81,7 +81,7 @@ class Evidence:
     likeness: Mapping[int, Sequence[float]] = field(default_factory=dict)
     """How like each word of the question the likest of a memory's words is."""
     acts: Mapping[int, Acts] = field(default_factory=dict)
-    """Of candidates between a user and an assistant."""
+    """Of candidates that were said at work on a project: what nothing weighs in chats is not looked for there."""
     exchanges: Mapping[int, Exchange] = field(default_factory=dict)
     """Of candidates that were said at work on a project."""
 
@@ -100,8 +100,8 @@ class Evidence:
             said = words[word].keys() <= self.counts.get(turn.num, {}).keys()
             return said or word in turn.speaker.lower().split()
 
-        told = [turn for turn in self.candidates if not self.acts.get(turn.num, Acts()).says_nothing]
-        return {turn.num for turn in told if words and all(holds(turn, word) for word in words)}
+        found = {turn.num for turn in self.candidates if words and all(holds(turn, word) for word in words)}
+        return {num for num in found if not says_nothing(self.texts.get(num, ""))}
 
     def unanswered(self, nums: Iterable[int]) -> set[int]:
         """Return those of these row numbers in which a user asked something and got no answer that is stored."""
@@ -182,7 +182,7 @@ def read(
         around=around,
         texts=texts,
         counts=StemCounter(surveyed.idf, stemmed).count(texts),
-        acts={turn.num: read_acts(turn.role, texts.get(turn.num, "")) for turn in few if not turn.speaker},
+        acts={turn.num: read_acts(turn.role, texts.get(turn.num, "")) for turn in few if turn.of_project},
         exchanges=exchanges,
         likeness=likeness(wanted) if any(turn.speaker for turn in few) else {},
     )

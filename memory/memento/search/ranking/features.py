@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Final
 
 from memento.search.ranking import dates
-from memento.search.ranking.acts import Acts, names_place, shows_how
+from memento.search.ranking.acts import Acts, names_place, says_nothing, shows_how
 from memento.search.ranking.counting import CHARACTERS_PER_WORD, Counts, bm25, together
 from memento.search.ranking.evidence import Evidence, Similar
 from memento.search.ranking.late import max_sim, max_sim_near
@@ -166,6 +166,13 @@ def _echo(evidence: Evidence) -> Column:
     return [max(0.0, alike) * one for alike, one in zip(_statement(evidence), answered, strict=True)]
 
 
+def _bare(evidence: Evidence) -> Column:
+    return [
+        float(turn.role == "user" and not turn.speaker and says_nothing(evidence.texts.get(turn.num, "")))
+        for turn in evidence.candidates
+    ]
+
+
 def _exchange_of(value: Callable[[Evidence, Turn, Exchange], float]) -> Callable[[Evidence], Column]:
     """Return a feature of the exchange that a candidate belongs to: it speaks for the parts that may answer."""
     return lambda evidence: [
@@ -242,7 +249,7 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "answers_rule": _asked(attrgetter("asks_rule"), _by("user")),
     "order": _act(attrgetter("orders")),
     "echo": _echo,
-    "bare": _act(attrgetter("says_nothing")),
+    "bare": _bare,
     "importance": _each(attrgetter("importance")),
     "recency": _recency,
     "superseded": _each(lambda turn: float(turn.superseded_by is not None)),

@@ -38,7 +38,7 @@ def asks_for_order(text: str) -> bool:
 def about(text: str) -> str:
     """Return what a question for an order is about.
 
-    Any other text is returned as it is, and so is one of which fewer than two words would be left.
+    Any other text is returned as it is, and so is one that would be left with fewer than two words.
     """
     if not asks_for_order(text):
         return text
