@@ -25,7 +25,7 @@ $(SETUP): constraints.txt pyproject.toml
 	@echo "installing the pinned dependencies"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q $(VENV)/lib memory ingest policies 2>/dev/null || true
+	@$(BIN)/python -m compileall -q $(VENV)/lib app ingest memory policies 2>/dev/null || true
 	@touch $@
 
 model: $(MODEL)  ## get and build the embedding model

@@ -21,9 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from memento import MemoryStore
+from memento.base.native import native_module
 from memento.config import load_config
 from memento.memory import NewMemory
-from memento.native import native_module
 from memento.storage import rows, vectors
 from memento.storage.database import Database
 from memento.storage.vectors import Pending
@@ -34,10 +34,10 @@ from bench.embedding import THREADS, realistic_chunks
 MEMENTO = str(Path(sys.executable).with_name("memento"))
 PARTS = {
     "python": "pass",
-    "+ import the command line": "import memento.cli",
-    "+ numpy": "import memento.cli, numpy",
-    "+ onnxruntime, tokenizers": "import memento.cli, numpy, onnxruntime, tokenizers",
-    "+ load the model": "import memento.cli, os, pathlib; from memento.embedding import load_embedder; "
+    "+ import the command line": "import memento_app.cli",
+    "+ numpy": "import memento_app.cli, numpy",
+    "+ onnxruntime, tokenizers": "import memento_app.cli, numpy, onnxruntime, tokenizers",
+    "+ load the model": "import memento_app.cli, os, pathlib; from memento.embedding import load_embedder; "
     "load_embedder(pathlib.Path(os.environ['MEMENTO_MODEL_DIR'])).embed_query('x')",
 }
 

@@ -87,8 +87,8 @@ def main() -> None:
 
 def load_engines(folder: Path, checkpoint: Path) -> dict[str, Embed]:
     """Return the engines by name; sentence-transformers is called directly, with the same weights."""
+    from memento.base.native import native_module
     from memento.embedding import load_embedder
-    from memento.native import native_module
 
     engines: dict[str, Embed] = {
         "int8": load_embedder(folder, precision="int8", threads=1, rust=False).embed_to_bytes,
@@ -164,7 +164,7 @@ def realistic_chunks(count: int) -> list[str]:
 
 def print_cold_start(folder: Path, checkpoint: Path, with_baseline: bool) -> None:
     """Time new processes: their parts from inside, their whole from outside."""
-    from memento.native import native_module
+    from memento.base.native import native_module
 
     print("\ncold start, ms (new process each time, medians; bytecode compiled before, as in any used installation)")
     rounds = 7

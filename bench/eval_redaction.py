@@ -103,7 +103,7 @@ def _say(what: str, planted: Counter[str], found: Counter[str]) -> None:
 
 def _ordinary(locomo: Path | None) -> Iterator[tuple[str, list[str]]]:
     yield "labelled turns", [turn.message.text for split in ("dev", "test") for turn in labelled(split)]
-    code = [path for folder in ("memory", "ingest", "policies") for path in (ROOT / folder).rglob("*.py")]
+    code = [path for folder in ("app", "ingest", "memory", "policies") for path in (ROOT / folder).rglob("*.py")]
     yield "this program's source", [path.read_text("utf-8") for path in code]
     yield "its documents", [path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")]
     if locomo:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.datasets import benchmark
 from bench.real_vectors import grown, real_vectors
 
-from memento import native
+from memento.base import native
 
 QUERIES = 200
 

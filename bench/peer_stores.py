@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from bench.datasets import Conversation, Turn
 from bench.eval import fill
 
+from memento.base.times import iso
 from memento.config import load_config
 from memento.embedding import Embedder
 from memento.store import MemoryStore
-from memento.times import iso
 
 if TYPE_CHECKING:
     import numpy as np

@@ -69,7 +69,7 @@ PARTS: Final = (
             "memento.memory:CacheUse",
             "memento.search.backlog:Swap",
             "memento.search.backlog:Progress",
-            "memento.restore.record:Healing",
+            "memento.health.healings:Healing",
         ),
     ),
     Part(

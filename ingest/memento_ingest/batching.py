@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from memento.identity import memory_id
+from memento.base.identity import memory_id
+from memento.base.times import now_ms
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.ignored import Ignored
 from memento.storage.sources import MANY_RECORDS, Defect, LedgerKey, SessionTitle, SourceState, Tally, unknown_type
-from memento.times import now_ms
-from memento.writing import memory_of
+from memento.writes.new_memory import memory_of
 from memento_ingest.redacting import redacted_sample
 from memento_ingest.report import Report
 from memento_ingest.span import Span

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from memento.base.home import expand_user
 from memento.errors import UsageError
-from memento.home import expand_user
 
 STANDARD_INPUT: Final = "-"
 SUFFIXES: Final = frozenset(

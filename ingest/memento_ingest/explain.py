@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from memento.counted import counted
+from memento.base.counted import counted
+from memento.base.home import expand_user
+from memento.base.identity import memory_id
 from memento.errors import UsageError
-from memento.home import expand_user
-from memento.identity import memory_id
 from memento.memory import Memory
 from memento.storage import curating
 from memento.storage.database import is_part_of

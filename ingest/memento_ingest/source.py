@@ -17,8 +17,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from memento.base.times import now_ms
 from memento.storage.sources import LAST_EVENT, UNRECOGNISED, YIELD, SourceState
-from memento.times import now_ms
 from memento_ingest.formats.sqlite import wal_stamp
 from memento_ingest.span import LOOK_AGAIN, Checkpoint
 

@@ -6,7 +6,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from memento.times import is_ahead, now_ms
+from memento.base.times import is_ahead, now_ms
 
 # The unit of a Unix number follows from its size: as seconds 1e11 is the year 5138, as milliseconds it is 1973.
 _SECONDS_BELOW = 1e11

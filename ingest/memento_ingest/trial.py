@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from memento.identity import memory_id
+from memento.base.identity import memory_id
 from memento.memory import Memory
 from memento.storage import rows, tombstones
 from memento.store import MemoryStore
-from memento.writing import message_of
+from memento.writes.new_memory import message_of
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.report import Report
 from memento_policies import Decision, Message, Policy

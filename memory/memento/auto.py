@@ -14,18 +14,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from memento import arguments, journal
+from memento.base import arguments
+from memento.base.home import store_file
+from memento.base.link_key import link_key
+from memento.base.times import now_ms, to_ms
 from memento.config import Config, load_config
-from memento.conversation import joined_by, resumed
 from memento.errors import StoreError
-from memento.home import store_file
-from memento.link_key import link_key
 from memento.memory import NewMemory
 from memento.narrowing import When
 from memento.storage.header import refuse_other
 from memento.store import MemoryStore
-from memento.times import now_ms, to_ms
-from memento.writing import memory_of, require_role
+from memento.writes import journal
+from memento.writes.conversation import joined_by, resumed
+from memento.writes.new_memory import memory_of, require_role
 from memento_policies import Decision, Message, load_policy
 from memento_policies.before import OPENING, after
 

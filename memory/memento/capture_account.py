@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from memento import journal
+from memento.base.escaping import escape_line
 from memento.config import Config
-from memento.escaping import escape_line
 from memento.memory import Counts, Memory, NewMemory
 from memento.storage import accounts, capture, ignored, notes, rows, sources
 from memento.storage.accounts import CaptureTotals, SourceAccount, SourceProgress
@@ -19,6 +18,7 @@ from memento.storage.capture import Batch
 from memento.storage.filters import AMONG
 from memento.storage.ignored import Ignored, Kind
 from memento.storage.sources import Quarantined, SourceState
+from memento.writes import journal
 
 if TYPE_CHECKING:
     import apsw

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_typ
 
 import msgspec
 
+from memento.base.home import expand_user, memento_home, store_file
 from memento.errors import ConfigError
-from memento.home import expand_user, memento_home, store_file
 
 
 class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

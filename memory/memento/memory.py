@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple, overload
 
-from memento.times import is_ahead, iso
+from memento.base.times import is_ahead, iso
 
 Trust = Literal["user", "assistant", "tool", "import"]
 """Who is behind a memory, from the channel it came through, never from what it says."""

@@ -7,11 +7,11 @@ from datetime import date, datetime, tzinfo
 from difflib import get_close_matches
 from typing import Any, TypedDict, get_args
 
-from memento.arguments import share, text, texts
+from memento.base.arguments import share, text, texts
+from memento.base.times import to_ms
 from memento.errors import UsageError
 from memento.memory import Trust
 from memento.storage.filters import Filter
-from memento.times import to_ms
 from memento_policies.message import Role
 
 When = datetime | date | float | str

@@ -9,8 +9,8 @@ from inspect import signature
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
+from memento.base.home import store_file
 from memento.config import load_config
-from memento.home import store_file
 from memento.store import MemoryStore
 
 _stores: Final[dict[Path, MemoryStore]] = {}

@@ -9,11 +9,12 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from memento import arguments, journal
+from memento.base import arguments
 from memento.config import Config
 from memento.errors import UsageError
 from memento.memory import EVERYWHERE, INSTRUCTION, KNOWLEDGE, PINNED, REPLACES, STATED_TIME, Instruction, Memory
 from memento.storage import curating, instructions as standing, rows
+from memento.writes import journal
 
 if TYPE_CHECKING:
     from memento.narrowing import When
@@ -104,7 +105,7 @@ class StandingInstructions(ABC):
         UsageError when several ids begin with it, for an empty text, for a memory that is not the user's own word, and
         for one that was replaced already.
         """
-        from memento.writing import remembered
+        from memento.writes.new_memory import remembered
 
         old = self._own(memory_id)
         if old is None:

@@ -15,12 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
-from memento import arguments, journal
+from memento.base import arguments
+from memento.base.home import expand_user, store_file
+from memento.base.link_key import link_key
+from memento.base.times import now_ms, to_ms, zone_of
 from memento.capture_account import CaptureAccount
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
-from memento.home import expand_user, store_file
-from memento.link_key import link_key
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.narrowing import Filters, When, to_filter
 from memento.restore.opening import open_database
@@ -33,11 +34,11 @@ from memento.standing import StandingInstructions
 from memento.storage import overview, rows, tombstones, turns
 from memento.storage.filters import Filter
 from memento.storage.overview import Stats
-from memento.times import now_ms, to_ms, zone_of
+from memento.writes import journal
 
 if TYPE_CHECKING:
     from memento.embedding import Embedder
-    from memento.restore.record import Healing
+    from memento.health.healings import Healing
     from memento.storage.database import Database
     from memento_policies import Message, Policy
 
@@ -108,7 +109,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read,
         meta that JSON cannot hold and an argument of another type; PolicyError for a policy file that cannot be used.
         """
-        from memento.writing import remembered
+        from memento.writes.new_memory import remembered
 
         message = self._message(text, source, session_id, role, speaker, timestamp, project, meta)
         given = arguments.texts("tags", tags)
@@ -260,7 +261,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
         Without a path, return the JSON text itself. Raises UsageError for the path of the store itself.
         """
-        from memento.transfer.json_array import json_text, write_json
+        from memento.json_array import json_text, write_json
 
         target = expand_user(path) if path else None
         if target and target.resolve() == self.path.resolve():
@@ -325,7 +326,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
     def healing(self) -> Healing | None:
         """Return what was last mended or restored in this store."""
-        from memento.restore import record
+        from memento.health import healings as record
 
         with self._database.read() as connection:
             return record.last(connection)
@@ -376,8 +377,8 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         project: str,
         meta: Mapping[str, Any] | None,
     ) -> Message:
-        from memento.conversation import resumed
-        from memento.writing import require_role
+        from memento.writes.conversation import resumed
+        from memento.writes.new_memory import require_role
         from memento_policies import Message
         from memento_policies.before import UNKNOWN
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memento.auto import AutoMemory
+from memento.base.home import expand_user, user_home
 from memento.errors import ConfigError, StoreError, UsageError
-from memento.home import expand_user, user_home
 from memento.store import MemoryStore
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from memento.cli.app import SECTIONS, app
 from memento.narrowing import Filters
+from memento_app.cli.app import SECTIONS, app
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from memento.native import native_module
+from memento.base.native import native_module
 
 
 def test_status_rebuild_and_damage(memento_with_model: Any) -> None:

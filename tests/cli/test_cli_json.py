@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from typer.main import get_command
 
-from memento.cli.app import app
+from memento_app.cli.app import app
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento.counted import counted
+from memento.base.counted import counted
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

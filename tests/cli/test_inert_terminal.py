@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Cli
 
-from memento.restore import record
-from memento.restore.record import Healing
+from memento.health import healings as record
+from memento.health.healings import Healing
 
 NAME = "no\nmemento: FORGED\x1b[2J\x1b]0;title\x07\u009b2J\u202e" + os.fsdecode(b"\xff\x9b")
 TEXT = (
@@ -123,7 +123,7 @@ def test_a_desktop_notification(memento: Cli, tmp_path: Path, monkeypatch: pytes
 def test_a_traceback_is_escaped_too(memento: Cli, tmp_path: Path) -> None:
     code = (
         "import sys, warnings\n"
-        "from memento.cli.output import guard_streams\n"
+        "from memento_app.cli.output import guard_streams\n"
         "guard_streams()\n"
         "warnings.warn('w\\x1b[2J')\n"
         "print('p\\x1b[2J'); sys.stdout.buffer.flush()\n"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from memento.base.native import native_module
 from memento.embedding.model_files import TOKENIZER, write_manifest
-from memento.native import native_module
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(native_module(None) is None, reason="memento_nat
 
 RECALL = """
 import os, sys
-from memento.cli import main
+from memento_app.cli import main
 end = os._exit
 os._exit = lambda code: (print(*sys.modules, file=sys.stderr, flush=True), end(code))
 sys.argv[1:] = ["recall", *sys.argv[1:]]

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import typer
 
-from memento.cli.app import app
 from memento.config import load_config
+from memento_app.cli.app import app
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli

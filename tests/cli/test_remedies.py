@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.store import MemoryStore

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento.cli.ending import ending
+from memento_app.cli.ending import ending
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Cli
@@ -67,10 +67,10 @@ def test_an_interruption_while_the_command_line_is_imported(memento: Cli) -> Non
         "import sys\n"
         "class Interrupted:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'memento.cli.app': raise KeyboardInterrupt\n"
+        "        if name == 'memento_app.cli.app': raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Interrupted())\n"
         "sys.argv = ['memento', 'stats']\n"
-        "from memento.cli import main\n"
+        "from memento_app.cli import main\n"
         "main()\n"
     )
     done = subprocess.run(

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from memento import native
+from memento.base import native
 from memento.embedding import load_embedder
 from memento.embedding.model_files import TOKENIZER
 from memento.embedding.token_codes import MOST_CODES

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from memento import __version__, native
+from memento import __version__
+from memento.base import native
 from memento.embedding import Embedder, load_embedder
 from memento.embedding.install import install
 from memento.embedding.model_files import Precision

@@ -11,12 +11,12 @@ import apsw
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from memento.writing import trust_of
+from memento.writes.new_memory import trust_of
+from memento_ingest.events import payload
 from memento_ingest.formats.base import Format, LineFormat
 from memento_ingest.formats.hook_spool import HookSpool
 from memento_ingest.formats.registry import get
 from memento_ingest.formats.thread import chain_key
-from memento_ingest.hooks import payload
 from memento_ingest.span import Line, SourceInfo, Span
 from memento_policies import Message, load_policy
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from memento.base.identity import memory_id
 from memento.embedding import Embedder
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.store import MemoryStore
 

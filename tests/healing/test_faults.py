@@ -44,7 +44,7 @@ def test_a_full_disk(home: Path) -> None:
 
 
 def test_no_space_for_the_journal_is_no_loss(store: MemoryStore) -> None:
-    from memento.journal import journal_path
+    from memento.writes.journal import journal_path
 
     journal = journal_path(store.path)
     journal.unlink(missing_ok=True)

@@ -16,11 +16,11 @@ import zstandard
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from tests.healing.conftest import ID, memory, written
 
-from memento import signing
 from memento.backup import Shelf, take
 from memento.backup.archive import Manifest, file_hash, pack, read_manifest
+from memento.base import signing
+from memento.base.link_key import link_key
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError, StoreTooNew, UsageError
-from memento.link_key import link_key
 from memento.restore.rollback import roll_back
 from memento.storage import guarded, schema, snapshot
 from memento.storage.database import Database

@@ -16,12 +16,12 @@ from memento.config import Config
 from memento.errors import UsageError
 from memento.forgetting.erasing import finish, forget
 from memento.forgetting.selection import select
-from memento.journal import journal_path
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
 from memento.storage.capture import Batch
 from memento.storage.sources import Defect, LedgerKey, SourceState, Tally
 from memento.store import MemoryStore
+from memento.writes.journal import journal_path
 
 Rows = Callable[[int, int], list[NewMemory]]
 SECRET = "The lighthouse keeper hides the spare key under the third stone from the left, near the old anchor."

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from memento import journal
 from memento.backup import Shelf, take
 from memento.config import load_config
 from memento.errors import StoreError
@@ -23,6 +22,7 @@ from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState
 from memento.store import MemoryStore
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
+from memento.writes import journal
 from memento_ingest.batch_ingest import Ingestion, Options
 
 Rows = Callable[[int, int], list[NewMemory]]

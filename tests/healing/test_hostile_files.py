@@ -16,16 +16,16 @@ import zstandard
 from tests.healing.conftest import ID, memory, written
 
 from memento.backup import Shelf, take
+from memento.base.identity import row_hash
 from memento.errors import UsageError
 from memento.forgetting.erasing import forget
 from memento.forgetting.spool import Spool
-from memento.identity import row_hash
 from memento.storage import ignored, tombstones, transferring
 from memento.storage.rows import HASHED
 from memento.store import MemoryStore
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
-from memento_ingest.hooks.spool import scrub
+from memento_ingest.events.spool import scrub
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from memento.backup import Shelf
-from memento.durable import locked
+from memento.base.durable import locked
 from memento.jobs.running import run
 from memento.jobs.table import DAY, HOUR, JOBS, Job
 from memento.jobs.timetable import due
 from memento.jobs.worker import JobsWorker
-from memento.journal import journal_path
 from memento.storage.upkeep import JobState, job_states
 from memento.store import MemoryStore
+from memento.writes.journal import journal_path
 
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 

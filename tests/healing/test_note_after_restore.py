@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from memento.client import socket_path
 from memento.config import Config, load_config
 from memento.store import MemoryStore
 from memento_ingest.hooks.context import reply
+from memento_ingest.server.client import socket_path
 
 MEMENTO = Path(sys.executable).with_name("memento")
 NOTE = "was restored, and the sources have not all been read again: newer memories may be missing"

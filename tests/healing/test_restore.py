@@ -25,7 +25,7 @@ from memento.storage.sources import SourceState
 from memento.store import MemoryStore
 
 if TYPE_CHECKING:
-    from memento.restore.record import Healing
+    from memento.health.healings import Healing
 
 Rows = Callable[[int, int], list[NewMemory]]
 PAGE = 4096
@@ -51,7 +51,7 @@ def closed(store: MemoryStore) -> Path:
 
 
 def last(store: MemoryStore) -> Healing | None:
-    from memento.restore import record
+    from memento.health import healings as record
 
     with store._database.read() as connection:
         return record.last(connection)

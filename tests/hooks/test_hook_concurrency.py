@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from memento_ingest.hooks import spool
+from memento_ingest.events import spool
 
 MANY = int(os.environ.get("MEMENTO_HOOKS", "40"))
 
@@ -42,7 +42,7 @@ def test_a_killed_hook_costs_nothing_but_its_own_record(warm_hook: Any) -> None:
     script = textwrap.dedent("""
         import os, sys
         from pathlib import Path
-        from memento_ingest.hooks import spool
+        from memento_ingest.events import spool
         for number in range(10**6):
             spool.append([Path(sys.argv[1])], b'{"n":%d,"x":"%s"}\\n' % (number, b"x" * 50_000))
             os.write(1, b"%d\\n" % number)
@@ -117,7 +117,7 @@ def test_only_what_was_wholly_ingested_is_discarded(tmp_path: Path) -> None:
 
 def test_a_file_discarded_under_a_waiting_writer_is_not_written_to(tmp_path: Path) -> None:
     path = spool.append([tmp_path], b"{}\n")
-    script = "import sys; from pathlib import Path; from memento_ingest.hooks import spool; spool.LOCK_SECONDS = 20; "
+    script = "import sys; from pathlib import Path; from memento_ingest.events import spool; spool.LOCK_SECONDS = 20; "
     script += "print(flush=True); spool.append([Path(sys.argv[1])], b'{\"late\":1}\\n')"
     with path.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

@@ -214,14 +214,14 @@ def test_a_warm_hook_imports_nothing_heavy(warm_hook: Any) -> None:
     code = "\n".join(
         [
             "import os, sys",
-            "import memento.cli",
+            "import memento_app.cli",
             "def ended(code):",
             f"    sys.stderr.write(repr([m for m in {HEAVY!r} if m in sys.modules]) + str(code))",
             "    sys.stderr.flush()",
             "    os.kill(os.getpid(), 9)",
             "os._exit = ended",
             "sys.argv = ['memento', 'hook']",
-            "memento.cli.main()",
+            "memento_app.cli.main()",
         ]
     )
     done = subprocess.run(

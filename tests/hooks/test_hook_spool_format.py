@@ -13,9 +13,9 @@ from hypothesis import given, settings, strategies as st
 
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
+from memento_ingest.events import payload
 from memento_ingest.formats.hook_spool import WAIT_MS, HookSpool, SpoolParser
 from memento_ingest.formats.registry import detect, get
-from memento_ingest.hooks import payload
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.report import Report
 from memento_ingest.span import LOOK_AGAIN, Checkpoint, SourceInfo, Span

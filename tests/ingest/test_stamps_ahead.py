@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from memento.auto import AutoMemory
+from memento.base.identity import row_hash
+from memento.base.times import MOST_AHEAD, now_ms, to_ms
 from memento.config import load_config
 from memento.curation.consolidation import consolidate
 from memento.health import INTEGRITY, STATE, Patient, examine
-from memento.identity import row_hash
 from memento.memory import STATED_TIME, Memory
 from memento.storage.capture import Batch
 from memento.storage.rows import HASHED
 from memento.store import MemoryStore
-from memento.times import MOST_AHEAD, now_ms, to_ms
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
 
@@ -152,13 +152,13 @@ def test_what_was_stored_while_the_clock_was_fast_is_not_first(
 ) -> None:
     later = now_ms() + 3650 * 86_400_000
     with monkeypatch.context() as clock:
-        clock.setattr("memento.times.time.time_ns", lambda: later * 1_000_000)
+        clock.setattr("memento.base.times.time.time_ns", lambda: later * 1_000_000)
         fast = store.remember("The lamp is blue.")
     right = store.remember("The lamp is green.")
     assert [memory.id for memory in store.get_recent(5)] == [right, fast]
     assert [memory.id for memory in store.get_recent(1)] == [right]
     with monkeypatch.context() as clock:  # a clock before 2020 judges no stamp
-        clock.setattr("memento.times.time.time_ns", lambda: 10**18)
+        clock.setattr("memento.base.times.time.time_ns", lambda: 10**18)
         assert [memory.id for memory in store.get_recent(5)] == [fast, right]
 
 

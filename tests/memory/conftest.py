@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from memento.base.identity import memory_id
 from memento.config import Config, load_config
 from memento.embedding import Embedder
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.search.index.header import read_header
 from memento.search.index.numpy_index import NumpyIndex

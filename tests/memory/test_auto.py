@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from memento import AutoMemory, MemoryStore
+from memento.base.identity import memory_id
 from memento.errors import StoreError, UsageError
-from memento.identity import memory_id
-from memento.journal import Write, defer, journal_path, replay, trim
 from memento.memory import NewMemory
 from memento.storage import journaled
 from memento.storage.journaled import Position
+from memento.writes.journal import Write, defer, journal_path, replay, trim
 
 FACT = "We decided to deploy on Thursdays only, because the on-call team is complete then."
 TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -191,8 +191,8 @@ def test_replaying_again_repeats_nothing(tmp_path: Path) -> None:
 APPEND = """
 import sys
 from pathlib import Path
-from memento.identity import memory_id
-from memento.journal import Write, defer, journal_path
+from memento.base.identity import memory_id
+from memento.writes.journal import Write, defer, journal_path
 from memento.memory import NewMemory
 
 for number in range(int(sys.argv[2]), int(sys.argv[3])):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from memento.identity import memory_id
+from memento.base.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage import capture, sources
 from memento.storage.capture import Batch
@@ -25,7 +25,7 @@ KILLS = 25
 READER = """
 import random, sys
 from pathlib import Path
-from memento.identity import memory_id
+from memento.base.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage import capture, sources
 from memento.storage.capture import Batch

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from memento.base.config_file import set_key
 from memento.config import load_config
-from memento.config_file import set_key
 from memento.errors import ConfigError
 
 

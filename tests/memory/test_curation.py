@@ -13,13 +13,13 @@ import apsw
 import pytest
 
 from memento.backup import Shelf, take
+from memento.base.link_key import link_key
 from memento.config import load_config
 from memento.curation import consolidation, survey
 from memento.curation.auditing import audit
 from memento.curation.consolidation import consolidate
 from memento.curation.scrubbing import scrub
 from memento.curation.similarity import Pair, Signatures, chains
-from memento.link_key import link_key
 from memento.memory import EPISODIC, KNOWLEDGE, NewMemory
 from memento.storage import curating
 from memento.storage.capture import Batch

@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from memento.escaping import escape, escape_json, escape_line, strip
+from memento.base.escaping import escape, escape_json, escape_line, strip
 
 SHOWN = {*"\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd\n\t"}
 """Signs of Arabic, Syriac and Kaithi that Unicode counts as format characters, and that are seen; white space."""

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from memento.base.native import native_module
 from memento.errors import ConfigError
-from memento.native import native_module
 from memento.search.index import native_backend
 from memento.search.index.backends import accelerator_class, resolved
 from memento.search.index.native_index import NativeIndex

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from memento.base.times import now_ms
 from memento.config import load_config
 from memento.embedding import Embedder
 from memento.errors import ModelError, StoreError, UsageError
@@ -21,7 +22,6 @@ from memento.storage import fulltext, rows
 from memento.storage.capture import Batch
 from memento.storage.database import Database
 from memento.store import MemoryStore
-from memento.times import now_ms
 
 StoreMaker = Callable[..., MemoryStore]
 RowMaker = Callable[..., NewMemory]

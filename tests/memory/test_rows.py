@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from memento.identity import memory_id, row_hash
+from memento.base.identity import memory_id, row_hash
 from memento.memory import NewMemory
 from memento.storage import rows
 from memento.storage.database import Database

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from memento.base.stop_words import STOP_WORDS
+from memento.base.times import iso, now_ms, parse_when, to_ms
 from memento.errors import UsageError
 from memento.search.fusion import DENSE_WEIGHT, LEXICAL_WEIGHT, MIN_COSINE, fuse
 from memento.search.terms import MAX_TERMS, terms
-from memento.stop_words import STOP_WORDS
 from memento.storage.filters import Filter, quote, where
-from memento.times import iso, now_ms, parse_when, to_ms
 
 # Terms
 

@@ -9,11 +9,11 @@ import pytest
 
 from memento.curation.consolidation import consolidate
 from memento.errors import UsageError
-from memento.journal import journal_path
 from memento.storage import curating
 from memento.store import MemoryStore
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
+from memento.writes.journal import journal_path
 
 DAY = 86_400
 NOW = 1_790_000_000

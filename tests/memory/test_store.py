@@ -15,9 +15,9 @@ import pytest
 
 import memento
 from memento import MementoError, Memory, MemoryStore, get_store
+from memento.base.times import now_ms
 from memento.errors import StoreError, UsageError
 from memento.memory import NewMemory
-from memento.times import now_ms
 
 StoreMaker = Callable[..., MemoryStore]
 TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -245,7 +245,8 @@ def test_the_package_offers_the_default_store(home: Path) -> None:
     get_store().close()
 
 
-def test_every_name_of_the_package_is_there() -> None:
+def test_every_name_of_the_package_is_there_and_nothing_else_shows() -> None:
+    assert dir(memento) == sorted(memento.__all__)
     for name in memento.__all__:
         assert getattr(memento, name).__module__.startswith("memento")
     with pytest.raises(AttributeError, match="module 'memento' has no attribute 'nothing'"):

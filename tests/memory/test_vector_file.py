@@ -314,7 +314,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import conftest as t
-from memento.identity import memory_id
+from memento.base.identity import memory_id
 from memento.memory import NewMemory
 def row(key, text):
     return NewMemory(memory_id("test", key), text, 1_750_000_000_000, "test")

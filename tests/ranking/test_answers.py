@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from memento import MemoryStore
-from memento.client import from_wire, to_wire
 from memento.config import load_config
 from memento.memory import INSTRUCTION
 from memento.search.ranking.acts import names_place, read_acts, shows_how
 from memento.search.ranking.question import understand
 from memento.storage import turns
+from memento_ingest.server.client import from_wire, to_wire
 
 START = 1_700_000_000_000
 PROJECT = "/home/ada/harbour"

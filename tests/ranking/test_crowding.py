@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from memento import MemoryStore
+from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.search.ranking.order import arrange, spread
 from memento.search.ranking.weights import Ranked

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from memento import MemoryStore
+from memento.base.times import day_of, own_zone, parse_when, start_of, to_ms, zone_of
 from memento.errors import UsageError
 from memento.search.query import parse
 from memento.search.ranking import dates
 from memento.search.ranking.question import understand
 from memento.storage.filters import Filter
-from memento.times import day_of, own_zone, parse_when, start_of, to_ms, zone_of
 
 ZONES: Final = (
     "Pacific/Kiritimati", "Pacific/Chatham", "Pacific/Auckland", "Asia/Kathmandu", "Asia/Kolkata", "Africa/Cairo",

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from memento import MemoryStore
-from memento.client import from_wire, to_wire
+from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.search.ranking.cover import cover, parts
 from memento.search.ranking.order import Placed
@@ -22,6 +21,7 @@ from memento.search.ranking.subject import about, asks_for_order
 from memento.search.ranking.weights import Ranked
 from memento.storage.capture import Batch
 from memento.storage.turns import Around, Turn
+from memento_ingest.server.client import from_wire, to_wire
 
 DAY = 86_400_000
 START = 1_700_000_000_000

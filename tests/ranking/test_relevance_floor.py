@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from memento import MemoryStore
+from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.identity import memory_id
 from memento.memory import STATED_TIME, NewMemory
 from memento.storage.capture import Batch
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from memento.base.identity import memory_id
 from memento.config import load_config
 from memento.health import INTEGRITY, Patient, examine
-from memento.identity import memory_id
-from memento.journal import journal_path
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SourceState, Tally
 from memento.store import MemoryStore
+from memento.writes.journal import journal_path
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Bar, Disk

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
+from memento.base.identity import memory_id
 from memento.config import load_config
 from memento.health import INTEGRITY, Patient, examine
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage import integrity, snapshot, vectors
 from memento.storage.capture import Batch

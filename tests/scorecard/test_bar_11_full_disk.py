@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
+from memento.base.identity import memory_id
 from memento.config import load_config
 from memento.errors import StoreError
 from memento.health import INTEGRITY, Patient, examine
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SourceState, Tally

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.store import MemoryStore

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memento.config import Config, Settings
-from memento.journal import Write, defer, journal_path
 from memento.memory import NewMemory
 from memento.store import MemoryStore
+from memento.writes.journal import Write, defer, journal_path
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Bar, Prompts, Sidecar

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from memento.admission import Admission
 from memento.backup.archive import Manifest, file_hash, pack
 from memento.backup.shelf import Backup
 from memento.config import load_config
@@ -29,6 +28,7 @@ from memento.storage.database import Database
 from memento.storage.ignored import Ignored
 from memento.storage.migrations import MIGRATIONS
 from memento.store import MemoryStore
+from memento.writes.admission import Admission
 from memento_policies import load_policy
 
 if TYPE_CHECKING:

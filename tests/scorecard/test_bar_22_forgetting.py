@@ -15,23 +15,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memento import journal
 from memento.backup import Backup, Shelf, take
 from memento.backup.archive import read_manifest, unpacked
+from memento.base.identity import memory_id
 from memento.config import Config, load_config
 from memento.forgetting.erasing import forget
 from memento.forgetting.receipt import Receipt
 from memento.forgetting.selection import select
 from memento.forgetting.spool import Spool
-from memento.identity import memory_id
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
 from memento.storage.capture import Batch
 from memento.store import MemoryStore
 from memento.transfer.exporting import export
 from memento.transfer.importing import merge
+from memento.writes import journal
 from memento_ingest.batch_ingest import Ingestion, Options
-from memento_ingest.hooks import spool as hook_spool
+from memento_ingest.events import spool as hook_spool
 
 if TYPE_CHECKING:
     import random

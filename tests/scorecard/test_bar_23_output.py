@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from memento.cli.app import app
-from memento.cli.ending import ending
+from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.identity import memory_id
+from memento.health import healings as record
+from memento.health.healings import Healing
 from memento.memory import Found, NewMemory
-from memento.restore import record
-from memento.restore.record import Healing
 from memento.storage.capture import Batch
 from memento.store import MemoryStore
+from memento_app.cli.app import app
+from memento_app.cli.ending import ending
 from memento_ingest.hooks import problems
 from memento_ingest.hooks.context import render
 from memento_ingest.server.refusal import unknown

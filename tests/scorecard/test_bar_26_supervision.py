@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from memento.client import kept, recall, socket_path
+from memento_ingest.server.client import kept, recall, socket_path
 from memento_ingest.server.listener import MAX_CONNECTIONS
 from memento_ingest.sidecar.supervision import CAPTURE, EMBEDDING, EVENTS, JOBS, REQUESTS, SERVER, failed_workers
 
@@ -31,13 +31,13 @@ import ctypes, errno, sys, threading, time
 from functools import partial
 from pathlib import Path
 import numpy as np
-import memento.jobs.worker, memento.worker_thread
+import memento.jobs.worker, memento.base.worker_thread
 import memento_ingest.sidecar.sidecar as sidecar
 from memento.config import load_config
 from memento.embedding import Embedder
 from memento_ingest.sidecar.capture import CaptureWorker
 
-memento.worker_thread.STEADY_SECONDS = 0.5
+memento.base.worker_thread.STEADY_SECONDS = 0.5
 memento.jobs.worker.TICK_SECONDS = 0.05
 
 class TooManyOpenFiles(OSError):

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from memento import __version__, client
+from memento import __version__
 from memento.memory import Recall
+from memento_ingest.server import client
 
 if TYPE_CHECKING:
     from tests.server.conftest import Server
@@ -57,7 +58,7 @@ def test_the_sidecar_did_answer(running: Server) -> None:
     """And `memento recall` loaded none of what a search needs."""
     program = (
         "import sys; sys.argv = ['memento', 'recall', 'import', '--json']\n"
-        "from memento.cli import main\n"
+        "from memento_app.cli import main\n"
         "try: main()\n"
         "finally: print(*sorted({'numpy', 'apsw', 'onnxruntime', 'memento.store'} & set(sys.modules)), file=sys.stderr)"
     )

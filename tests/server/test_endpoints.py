@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento import client
-from memento_ingest.server import routes
+from memento_ingest.server import client, routes
 from memento_ingest.server.rate import RateLimit
 
 if TYPE_CHECKING:

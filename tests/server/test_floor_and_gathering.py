@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.server.conftest import CONFIG, MEMENTO, Server
 
-from memento.client import recall
+from memento_ingest.server.client import recall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

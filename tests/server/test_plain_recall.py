@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento.cli.options import parse
-from memento.cli.recall import recall
+from memento_app.cli.options import parse
+from memento_app.cli.recall import recall
 
 if TYPE_CHECKING:
     from tests.server.conftest import Server
 
-PLAIN = "import sys; from memento.cli import main; sys.argv[0] = 'memento'; main()"
-WITH_TYPER = "import sys; from memento.cli.app import app; sys.argv[0] = 'memento'; app()"
+PLAIN = "import sys; from memento_app.cli import main; sys.argv[0] = 'memento'; main()"
+WITH_TYPER = "import sys; from memento_app.cli.app import app; sys.argv[0] = 'memento'; app()"
 NO_TYPER = f"import sys; sys.modules['typer'] = None; {PLAIN}"
 
 READ: list[list[str]] = [
@@ -113,7 +113,7 @@ def test_every_option_is_read_as_typer_reads_it() -> None:
     """What a plain call gives the command is what typer gives it."""
     from typer.main import get_command
 
-    from memento.cli.app import app
+    from memento_app.cli.app import app
 
     command = get_command(app).commands["recall"]  # type: ignore[attr-defined]
     for arguments in READ:

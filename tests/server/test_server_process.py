@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento.client import Peer, is_private, socket_path
+from memento_ingest.server.client import Peer, is_private, socket_path
 from memento_ingest.server.sockets import CannotListen, listen_unix, read_token
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from memento.client import recall
+from memento.base.escaping import strip
 from memento.config import load_config
-from memento.escaping import strip
 from memento.memory import Found, Instruction, Memory
 from memento.store import MemoryStore
 from memento_ingest.hooks.context import render
+from memento_ingest.server.client import recall
 from memento_policies import Message, load_policy
 
 MEMENTO = Path(sys.executable).with_name("memento")

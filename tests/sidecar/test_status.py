@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
-from memento.filesystem import kind_of
+from memento.base.filesystem import kind_of
 from memento_ingest.batching import MAX_TYPES
 
 MEMENTO = Path(sys.executable).with_name("memento")

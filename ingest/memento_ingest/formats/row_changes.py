@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from memento.times import now_ms
+from memento.base.times import now_ms
 from memento_ingest.formats.row_digests import ComparisonTimer, RowDigests, group_of, next_comparison, row_digest
 from memento_ingest.formats.sqlite import Database, DatabaseDamaged
 from memento_ingest.formats.tables import (

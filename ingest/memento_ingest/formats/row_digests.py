@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from memento.times import now_ms
+from memento.base.times import now_ms
 
 GROUPS: Final = 1024
 _DIGEST_MASK: Final = 2**32 - 1

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
-from memento.times import now_ms
+from memento.base.times import now_ms
 from memento_ingest.formats.base import LineParser
 from memento_ingest.formats.row_digests import ComparisonTimer, RowDigests, group_of, next_comparison, row_digest
 from memento_ingest.formats.sqlite import Database, DatabaseDamaged

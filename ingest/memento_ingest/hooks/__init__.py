@@ -1,4 +1,4 @@
-"""Agents' hooks: `memento hook`, the spool it writes to, and the agents' settings that make them call it.
+"""Agents' hooks: `memento hook`, what it answers, and the agents' settings that make them call it.
 
-`entry`, `payload`, `problems` and `spool` run while an agent waits: they import nothing slow.
+`entry` and `problems` run while an agent waits, as `memento_ingest.events` does: they import nothing slow.
 """

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from memento.base.home import user_home
 from memento.errors import UsageError
-from memento.home import user_home
 
 Handler = dict[str, Any]
 """One command of one event, in the agent's own terms."""

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from memento.client import instructions, recall
-from memento.escaping import escape_json, quoted
+from memento.base.escaping import escape_json, quoted
+from memento.base.times import local_day
 from memento.memory import Found, Instruction
-from memento.times import local_day
+from memento_ingest.server.client import instructions, recall
 
 DEADLINE_SECONDS: Final = 0.25
 """With the start of the process that stays under the 300 ms an agent's user does not notice."""

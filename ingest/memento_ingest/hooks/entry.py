@@ -6,7 +6,6 @@ hooks' log.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -17,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from memento import __version__
-from memento.home import memento_home
-from memento_ingest.hooks import payload, problems, spool
+from memento.base.home import memento_home
+from memento_ingest.events import payload, spool
+from memento_ingest.hooks import problems
 from memento_policies.cached_redaction import Loaded, load_redactor
-from memento_policies.redaction import Redactor
 
 MAX_INPUT: Final = 16 * 1024 * 1024
 """Bytes; a longer input is dropped."""
@@ -31,7 +30,6 @@ TOTAL_SECONDS: Final = 4.5
 ANSWERED: Final = frozenset({"UserPromptSubmit", "BeforeAgent", "SessionStart"})
 """The events whose reply may carry context; for every other one nothing more is imported."""
 _CHUNK: Final = 1024 * 1024
-_SEAM: Final = 4096
 
 
 class _OutOfTime(Exception):
@@ -80,7 +78,7 @@ def _spool(arguments: Sequence[str], folder: Path) -> None:
     loaded = redaction(folder)
     if loaded.problem:
         problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")
-    lines = b"".join(spool_line(record, loaded.redactor) for record in records)
+    lines = b"".join(payload.spool_line(record, loaded.redactor) for record in records)
     spool.append(spool.folders(folder), lines)
     if records[0].get("event") in ANSWERED and _sidecar_ran(folder):
         _answer(records[0])
@@ -108,28 +106,6 @@ def _records(found: Iterable[object], agent: str, now: int, folder: Path) -> Ite
             yield payload.record(value, agent, now)
         else:
             problems.note(folder, "broken input: not a JSON object")
-
-
-def spool_line(record: Mapping[str, Any], redactor: Redactor) -> bytes:
-    """Return a record as the spool holds it: bounded, without secrets, one line."""
-    safe = {
-        name: _redacted(value, payload.LIMITS.get(name, payload.SHORT), redactor) if isinstance(value, str) else value
-        for name, value in record.items()
-    }
-    return json.dumps(safe, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _redacted(text: str, limit: int, redactor: Redactor) -> str:
-    """Return the text without secrets and at most `limit` characters of it.
-
-    Of a longer one some more than that is redacted and the seam is thrown away, since half a secret is no secret to
-    the rules.
-    """
-    clean = redactor.redact(text[: limit + 2 * _SEAM]).text
-    if len(text) <= limit:
-        return clean
-    kept = clean[: max(min(limit, len(clean) - _SEAM), 0)]
-    return f"{kept}\n… [{len(text) - len(kept):,} characters left out]"
 
 
 def _named_agent(arguments: Sequence[str]) -> str:

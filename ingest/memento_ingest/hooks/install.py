@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memento.home import expand_user
+from memento.base.home import expand_user
 from memento_ingest.hooks.agents import HookedAgent, called
 from memento_ingest.hooks.entries import installed, merged, unmerged
 from memento_ingest.hooks.settings_file import SettingsError, SettingsFile, parse, render, style

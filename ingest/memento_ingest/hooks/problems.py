@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from memento.durable import private_folder
-from memento.escaping import escape_line
+from memento.base.durable import private_folder
+from memento.base.escaping import escape_line
 
 NAME: Final = "hook-errors.log"
 MAX_BYTES: Final = 64 * 1024

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from memento import durable
-from memento.escaping import escape_line
+from memento.base import durable
+from memento.base.escaping import escape_line
 from memento_policies import MementoError
 
 BACKUP_SUFFIX: Final = ".memento-backup"

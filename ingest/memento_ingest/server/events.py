@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 from memento import __version__
-from memento_ingest.hooks import payload, spool
-from memento_ingest.hooks.entry import spool_line
+from memento_ingest.events import payload, spool
 from memento_ingest.server.refusal import Refusal
 from memento_policies.cached_redaction import load_redactor
 
@@ -34,7 +33,7 @@ def keep(body: bytes, many: bool, agent: str, home: Path) -> int:
     for number, value in enumerate(found, 1):
         if not isinstance(value, dict):
             raise Refusal(400, f"event {number} is not a JSON object", "send one JSON object for each event")
-        lines.append(spool_line(payload.record(value, agent, now), redactor))
+        lines.append(payload.spool_line(payload.record(value, agent, now), redactor))
     try:
         spool.append(spool.folders(home), b"".join(lines))
     except OSError as error:

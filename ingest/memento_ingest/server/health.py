@@ -14,10 +14,10 @@ import msgspec
 
 from memento import __version__
 from memento.backup import Shelf
-from memento.filesystem import kind_of
+from memento.base.filesystem import kind_of
+from memento.base.worker_thread import WorkerState
 from memento.store import MemoryStore
-from memento.worker_thread import WorkerState
-from memento_ingest.hooks import spool
+from memento_ingest.events import spool
 from memento_ingest.unread import STALLED_SECONDS, waiting_in
 
 _MAX_PROBLEMS: Final = 50

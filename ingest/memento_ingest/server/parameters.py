@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from memento.client import MOST_SECONDS
+from memento_ingest.server.client import MOST_SECONDS
 from memento_ingest.server.refusal import Refusal, unknown
 
 MAX_RESULTS: Final = 10_000

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from memento.escaping import escape_line
+from memento.base.escaping import escape_line
 
 
 class Refusal(Exception):

@@ -16,10 +16,10 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from memento import __version__
-from memento.client import to_wire
-from memento.escaping import escape_json
+from memento.base.escaping import escape_json
 from memento.store import MemoryStore
 from memento_ingest.server import events, metrics, parameters
+from memento_ingest.server.client import to_wire
 from memento_ingest.server.gate import App
 from memento_ingest.server.health import Checkup
 from memento_ingest.server.refusal import Refusal, unknown

@@ -9,9 +9,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from memento.client import is_private, socket_path
-from memento.durable import private_folder
+from memento.base.durable import private_folder
 from memento.errors import MementoError
+from memento_ingest.server.client import is_private, socket_path
 
 BACKLOG: Final = 256
 LOOPBACK: Final = "127.0.0.1"

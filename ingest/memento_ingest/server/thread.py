@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 
 import uvicorn
 
+from memento.base.home import expand_user
+from memento.base.worker_thread import Failures, WorkerThread, described
 from memento.config import Server
 from memento.errors import MementoError
-from memento.home import expand_user
 from memento.store import MemoryStore
-from memento.worker_thread import Failures, WorkerThread, described
 from memento_ingest.server.connection import Connection
 from memento_ingest.server.gate import MAX_HEAD, Gate
 from memento_ingest.server.health import Checkup, Watching

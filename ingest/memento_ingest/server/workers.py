@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from memento.worker_thread import Failures, described
+from memento.base.worker_thread import Failures, described
 from memento_ingest.server.refusal import Refusal
 
 THREADS: Final = 4

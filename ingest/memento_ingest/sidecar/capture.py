@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from memento.base.times import now_ms
 from memento.errors import MementoError
 from memento.storage.capture import Batch
-from memento.times import now_ms
 from memento_ingest.batch_ingest import Ingestion
 from memento_ingest.discovery import File
 from memento_ingest.group import Group

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from memento.counted import counted
+from memento.base.counted import counted
 from memento.errors import MementoError
 from memento.health import Finding, Patient
 from memento.health.examination import Check, advised, broken

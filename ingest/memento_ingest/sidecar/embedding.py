@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from memento.base.worker_thread import Failures, WorkerThread
 from memento.errors import MementoError, ModelError, StoreBusy
 from memento.store import MemoryStore
-from memento.worker_thread import Failures, WorkerThread
 
 IDLE_SECONDS: Final = 120.0
 """After which the model is dropped: the sidecar is idle most of the day."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from memento.home import user_home
+from memento.base.home import user_home
 from memento_ingest.discovery import may_be_transcript
 from memento_ingest.locations import Place, places
 

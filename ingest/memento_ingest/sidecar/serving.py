@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from memento.base.worker_thread import Failures
 from memento.config import Server
 from memento.store import MemoryStore
-from memento.worker_thread import Failures
 
 if TYPE_CHECKING:
     from memento_ingest.server.health import Watching

@@ -16,17 +16,17 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from memento.base.counted import counted
+from memento.base.home import expand_user
+from memento.base.link_key import link_key
 from memento.config import Config, load_config
-from memento.counted import counted
 from memento.errors import MementoError, StoreError
-from memento.home import expand_user
 from memento.jobs.worker import JobsWorker
-from memento.link_key import link_key
 from memento.memory import NewMemory
 from memento.restore.deleted import DeletedFiles
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
-from memento_ingest.hooks.spool import folders
+from memento_ingest.events.spool import folders
 from memento_ingest.sidecar.capture import CaptureWorker
 from memento_ingest.sidecar.checks import jobs_with_capture
 from memento_ingest.sidecar.descriptors import raise_limit

@@ -15,7 +15,7 @@ from pathlib import Path
 from memento.backup.secured import Secured
 from memento.store import MemoryStore
 from memento_ingest.discovery import readable
-from memento_ingest.hooks.spool import discard
+from memento_ingest.events.spool import discard
 from memento_ingest.redacting import stored_path
 from memento_ingest.sidecar.sweep import Sweep
 from memento_ingest.span import LOOK_AGAIN

@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from memento import durable
-from memento.worker_thread import Failures, WorkerState
+from memento.base import durable
+from memento.base.worker_thread import Failures, WorkerState
 from memento_ingest.sidecar.lock import holder
 
 CAPTURE: Final = "capture"

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from memento.filesystem import SILENT, kind_of
-from memento.worker_thread import Failures
+from memento.base.filesystem import SILENT, kind_of
+from memento.base.worker_thread import Failures
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent

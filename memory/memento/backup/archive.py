@@ -20,8 +20,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from memento import killpoints, signing
-from memento.durable import private
+from memento.base import killpoints, signing
+from memento.base.durable import private
 from memento.errors import BackupDamaged
 
 _MAGIC: Final = 0x184D2A50

@@ -13,14 +13,14 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from memento import killpoints
 from memento.backup.archive import expand, file_hash, pack
 from memento.backup.proof import defects, unpack
 from memento.backup.shelf import Backup, Shelf
 from memento.backup.taking import take
-from memento.durable import publish
+from memento.base import killpoints
+from memento.base.durable import publish
+from memento.base.link_key import link_key
 from memento.errors import BackupDamaged, MementoError
-from memento.link_key import link_key
 from memento.storage import erasure, snapshot
 from memento.storage.database import Database
 

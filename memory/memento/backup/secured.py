@@ -45,7 +45,7 @@ class Secured:
 
 def trim_journal(database: Path, config: Config) -> None:
     """Drop the lines of the journal that the newest backups hold. Raises OSError."""
-    from memento.journal import journal_path, trim
+    from memento.writes.journal import journal_path, trim
 
     newest = Shelf(database).all()[:COPIES]
     if not config.settings.storage.backup_enabled or len(newest) < COPIES:

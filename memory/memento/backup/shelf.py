@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from memento.backup.archive import Manifest, expand, read_manifest
-from memento.durable import locked, private_folder
+from memento.base.durable import locked, private_folder
+from memento.base.home import expand_user
+from memento.base.link_key import link_key
 from memento.errors import BackupDamaged, UsageError
-from memento.home import expand_user
-from memento.link_key import link_key
 
 SUFFIX: Final = ".db.zst"
 HOURLY_KEPT: Final = 6

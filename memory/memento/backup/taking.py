@@ -9,16 +9,16 @@ from typing import Final
 
 import apsw
 
-from memento import killpoints
 from memento.backup.archive import Manifest, expand, file_hash, pack
 from memento.backup.proof import defects
 from memento.backup.shelf import Backup, Shelf
-from memento.durable import publish
+from memento.base import killpoints
+from memento.base.durable import publish
+from memento.base.link_key import link_key
+from memento.base.times import now_ms
 from memento.errors import StoreCorrupt, StoreError
-from memento.link_key import link_key
 from memento.storage import snapshot
 from memento.storage.database import Database
-from memento.times import now_ms
 
 _SPARE: Final = 64 * 1024 * 1024
 """Bytes that stay free: a backup must not be what fills the disk."""

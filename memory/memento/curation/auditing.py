@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from memento.base.times import now_ms
 from memento.curation.consolidation import Step, plan
 from memento.curation.survey import traits_of, walk
 from memento.memory import Memory
 from memento.storage import rows
 from memento.store import MemoryStore
-from memento.times import now_ms
-from memento.writing import message_of
+from memento.writes.new_memory import message_of
 from memento_policies.retention import load_retention
 
 LOOP: Final = 5

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from sys import intern
 from typing import Any, Final, Literal
 
-from memento import journal
+from memento.base.times import local_day, now_ms
 from memento.curation.contradictions import contradictions
 from memento.curation.recognition import recognise
 from memento.curation.similarity import chains
@@ -22,7 +22,7 @@ from memento.curation.survey import Survey
 from memento.memory import EPISODIC, KNOWLEDGE
 from memento.storage import curating, fading, repeats, stamps
 from memento.store import MemoryStore
-from memento.times import local_day, now_ms
+from memento.writes import journal
 from memento_policies.retention import Retention, Traits, load_retention
 
 FADED: Final = 1 / 20

@@ -9,7 +9,7 @@ from memento.curation.survey import walk
 from memento.memory import INSTRUCTION
 from memento.storage import curating, notes, rows
 from memento.store import MemoryStore
-from memento.writing import message_of
+from memento.writes.new_memory import message_of
 
 RULES: Final = "1"
 """Changes when the rules recognise more: then a store is looked through once more."""

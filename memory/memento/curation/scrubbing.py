@@ -14,15 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from memento import journal
 from memento.backup import Shelf
 from memento.backup.scrubbing import replace_all
-from memento.counted import counted
+from memento.base.counted import counted
 from memento.errors import StoreError
 from memento.memory import Memory
 from memento.search.store_index import folder_of
 from memento.storage import compaction, counters, curating, erasure, mending, rows
 from memento.store import MemoryStore
+from memento.writes import journal
 from memento_policies import Policy
 
 Redact = Callable[[str], str]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from memento.durable import sync
+from memento.base.durable import sync
 from memento.embedding.model_files import PINNED, Pinned, matches
 from memento.errors import ModelError
 

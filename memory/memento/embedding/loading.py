@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from memento.base.native import native_module
 from memento.embedding.engine import Embedder
 from memento.embedding.model_files import Precision, find_model
 from memento.errors import ConfigError, ModelError, ModelMissing
-from memento.native import native_module
 
 
 def load_embedder(

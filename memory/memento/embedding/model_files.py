@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from memento.durable import sync
+from memento.base.durable import sync
 from memento.errors import ModelError
 
 MODEL_NAME = "all-MiniLM-L6-v2"

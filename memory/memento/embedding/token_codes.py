@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from memento.stop_words import STOP_WORDS
+from memento.base.stop_words import STOP_WORDS
 
 if TYPE_CHECKING:
     import numpy as np

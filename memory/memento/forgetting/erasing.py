@@ -15,10 +15,9 @@ from typing import Final
 
 import apsw
 
-from memento import journal
 from memento.backup import Shelf
 from memento.backup.scrubbing import replace_all, scrub_all
-from memento.counted import counted
+from memento.base.counted import counted
 from memento.errors import StoreError
 from memento.forgetting.probes import SHORTEST, Probe, probes, values
 from memento.forgetting.receipt import FINISH, Receipt
@@ -29,6 +28,7 @@ from memento.search.store_index import folder_of
 from memento.storage import compaction, erasure, mending, notes, tombstones, transferring
 from memento.storage.erasure import Erased
 from memento.store import MemoryStore
+from memento.writes import journal
 
 _NAMED: Final = 20
 """Transcripts that a receipt names."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, Unpack
 
-from memento.arguments import share
+from memento.base.arguments import share
 from memento.errors import ModelError, UnknownMemory, UsageError
 from memento.memory import Memory
 from memento.narrowing import Filters, to_filter

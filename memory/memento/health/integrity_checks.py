@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from memento.counted import counted
+from memento.base.counted import counted
 from memento.health.examination import Check, Finding, Patient, Remedy, broken
 from memento.storage import integrity, schema, snapshot
 from memento.storage.database import Database

@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Iterator
 from typing import Final
 
-from memento.counted import counted
-from memento.filesystem import SILENT, kind_of
+from memento.base.counted import counted
+from memento.base.filesystem import SILENT, kind_of
+from memento.base.times import now_ms
 from memento.health.examination import Check, Finding, Patient, advised, broken
 from memento.health.time_checks import TIME
 from memento.storage import notes
 from memento.storage.exposure import exposed_files, exposed_folders
-from memento.times import now_ms
 
 LEAST_FREE: Final = 256 * 1024 * 1024
 OLD_BACKUP_MS: Final = 26 * 3_600_000
@@ -85,7 +85,7 @@ def _model(patient: Patient) -> Iterator[Finding]:
 
 
 def _engine(patient: Patient) -> Iterator[Finding]:
-    from memento.native import describe
+    from memento.base.native import describe
 
     wanted, engine = patient.config.settings.rust, describe()
     if wanted and engine.problem:
@@ -140,7 +140,7 @@ def _private(patient: Patient) -> Iterator[Finding]:
 
 
 def _healed(patient: Patient) -> Iterator[Finding]:
-    from memento.restore.record import last
+    from memento.health.healings import last
 
     with patient.database.read() as connection:
         healing = last(connection)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from memento.counted import counted
+from memento.base.counted import counted
+from memento.base.times import EARLIEST_CLOCK, MOST_AHEAD, iso, now_ms
 from memento.health.examination import Check, Finding, Patient, advised
 from memento.storage import stamps
-from memento.times import EARLIEST_CLOCK, MOST_AHEAD, iso, now_ms
 
 _RECENT_MS: Final = 30 * 86_400_000
 """How long a stamp that was ahead is worth a warning; after that it is only counted."""

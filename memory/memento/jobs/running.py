@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import apsw
 
-from memento.durable import locked
+from memento.base.durable import locked
+from memento.base.times import now_ms
 from memento.errors import MementoError, StoreError
 from memento.jobs.table import Job
 from memento.storage import upkeep
 from memento.store import MemoryStore
-from memento.times import now_ms
 
 
 class Outcome(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from memento.counted import counted
+from memento.base.counted import counted
 from memento.errors import StoreCorrupt, StoreError
 from memento.health import INTEGRITY, STATE, Check, Finding, Patient, Remedy, examine, examine_slice
 from memento.restore.opening import close_to_others

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from memento.base.worker_thread import Failures, WorkerThread, described
 from memento.errors import StoreError
 from memento.jobs.running import run
 from memento.jobs.steady import Clock, MachineClock, SteadyScheduler
@@ -15,7 +16,6 @@ from memento.jobs.table import JOBS, Job
 from memento.jobs.timetable import due, following
 from memento.storage import upkeep
 from memento.store import MemoryStore
-from memento.worker_thread import Failures, WorkerThread, described
 
 TICK_SECONDS: Final = 15.0
 START_DELAY: Final = timedelta(seconds=30)

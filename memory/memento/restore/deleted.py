@@ -15,16 +15,16 @@ from typing import Final
 import apsw
 
 from memento.backup.proof import defects
+from memento.base.durable import locked, private_folder
+from memento.base.times import now_ms
 from memento.config import Config
-from memento.durable import locked, private_folder
 from memento.errors import StoreCorrupt, StoreDeleted, StoreError
-from memento.restore import record
-from memento.restore.record import Healing
+from memento.health import healings as record
+from memento.health.healings import Healing
 from memento.restore.rollback import candidates, roll_back
 from memento.storage import snapshot, swap
 from memento.storage.database import Database, translated
 from memento.storage.presence import DATABASE, LOG, WHAT, Presence, is_deleted
-from memento.times import now_ms
 
 GRACE_SECONDS: Final = 2.0
 """How long a database may be away: one that is moved and moved back is left alone."""

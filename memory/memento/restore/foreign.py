@@ -11,12 +11,12 @@ from itertools import islice
 
 import apsw
 
-from memento.admission import Admission, Refused
 from memento.errors import BackupDamaged
 from memento.memory import Memory, NewMemory
 from memento.storage import ignored, rows, sources, tombstones, transferring
 from memento.storage.database import Database
 from memento.storage.sources import SessionTitle
+from memento.writes.admission import Admission, Refused
 
 _BATCH = 1_000
 

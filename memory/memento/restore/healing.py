@@ -8,19 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from memento.base.durable import locked
+from memento.base.times import now_ms
 from memento.config import Config
-from memento.durable import locked
 from memento.errors import StoreCorrupt, StoreError
-from memento.health import INTEGRITY, Finding, Patient, Remedy, examine
+from memento.health import INTEGRITY, Finding, Patient, Remedy, examine, healings as record
 from memento.health.examination import broken
+from memento.health.healings import Healing
 from memento.health.integrity_checks import vector_file
-from memento.restore import record
 from memento.restore.emptied import refuse_emptied
-from memento.restore.record import Healing
 from memento.restore.rollback import candidates, roll_back
 from memento.storage import mending, swap
 from memento.storage.database import Database, translated
-from memento.times import now_ms
 
 
 def heal(path: Path, config: Config) -> Healing | None:

@@ -14,15 +14,17 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from memento import journal, killpoints
-from memento.admission import Admission
 from memento.backup import Backup, Shelf, unpack
+from memento.base import killpoints
+from memento.base.times import now_ms
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError
-from memento.restore import foreign, record
-from memento.restore.record import Healing
+from memento.health import healings as record
+from memento.health.healings import Healing
+from memento.restore import foreign
 from memento.storage import compaction, ignored, mending, rows, salvage, snapshot, swap, tombstones
 from memento.storage.database import Database
-from memento.times import now_ms
+from memento.writes import journal
+from memento.writes.admission import Admission
 
 
 def roll_back(

@@ -12,9 +12,9 @@ from datetime import tzinfo
 from functools import partial
 from typing import Final, NamedTuple
 
+from memento.base.times import parse_when
 from memento.errors import UsageError
 from memento.storage.filters import Filter
-from memento.times import parse_when
 
 _PART: Final = re.compile(
     r"""(?<!\S)(?:

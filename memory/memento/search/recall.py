@@ -10,7 +10,8 @@ from datetime import tzinfo
 from functools import partial
 from typing import Final
 
-from memento.counted import counted
+from memento.base.counted import counted
+from memento.base.times import now_ms
 from memento.embedding import Embedded
 from memento.errors import ModelError, StoreError
 from memento.memory import INSTRUCTION, STATED_TIME, Added, Feature, Found, Recall
@@ -29,7 +30,6 @@ from memento.search.semantic import Semantic
 from memento.storage import fulltext, notes, repeats, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
-from memento.times import now_ms
 
 CANDIDATES: Final = 200
 """How many each of the two searches brings to the ranking."""

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from memento.identity import HASH_BYTES
+from memento.base.identity import HASH_BYTES
 from memento.search.acceleration import Acceleration
 from memento.search.index.header import Unusable
 from memento.search.index.rows import MemoryRows, owners

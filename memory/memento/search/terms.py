@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from memento.stop_words import STOP_WORDS
+from memento.base.stop_words import STOP_WORDS
 
 MAX_TERMS: Final = 64
 """A pasted page is searched by its first words; more would only slow BM25 down."""

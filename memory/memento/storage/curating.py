@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
-from memento.identity import row_hash
+from memento.base.identity import row_hash
 from memento.memory import REPLACES
 from memento.storage.rows import HASHED
 from memento.storage.stamps import AHEAD

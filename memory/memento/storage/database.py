@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
-from memento import killpoints
-from memento.durable import locked, private_folder
+from memento.base import killpoints
+from memento.base.durable import locked, private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreDeleted, StoreError
 from memento.storage import header, presence, schema, swap
 from memento.storage.journal_mode import choose_journal

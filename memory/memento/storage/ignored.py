@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import apsw
 
-from memento.times import now_ms
+from memento.base.times import now_ms
 
 Kind = Literal["session", "project"]
 KINDS: Final[tuple[Kind, ...]] = ("session", "project")

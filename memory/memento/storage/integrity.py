@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
-from memento.counted import counted
-from memento.identity import HASH_BYTES, row_hash
+from memento.base.counted import counted
+from memento.base.identity import HASH_BYTES, row_hash
 from memento.storage.rows import HASHED, JSON_COLUMNS
 from memento.storage.stored_json import are_readable
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from memento.filesystem import SILENT, kind_of
+from memento.base.filesystem import SILENT, kind_of
 
 
 def choose_journal(connection: apsw.Connection, path: Path, seconds: float) -> None:

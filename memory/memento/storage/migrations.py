@@ -10,7 +10,7 @@ from typing import Final
 
 import apsw
 
-from memento import killpoints
+from memento.base import killpoints
 from memento.errors import StoreTooNew
 from memento.storage.transactions import one_moment
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import apsw
 
-from memento import killpoints
-from memento.identity import HASH_BYTES
+from memento.base import killpoints
+from memento.base.identity import HASH_BYTES
 from memento.storage import counters, segments
 from memento.storage.vectors import Pending, Waiting
 

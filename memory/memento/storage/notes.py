@@ -6,7 +6,7 @@ from typing import Final
 
 import apsw
 
-from memento.times import local
+from memento.base.times import local
 
 HEALTH_CURSOR: Final = "health_cursor"
 """The row number up to which the hourly examination has come."""

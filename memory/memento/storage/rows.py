@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import apsw
 
-from memento.identity import row_hash
+from memento.base.identity import row_hash
+from memento.base.times import now_ms
 from memento.memory import Counts, Memory, NewMemory
 from memento.storage import erasure, notes
 from memento.storage.filters import AMONG, REPLACED_BY, listed
 from memento.storage.stored_json import mapping, texts
 from memento.storage.tombstones import IMPORTED, Gate
-from memento.times import now_ms
 
 HASHED: Final = (
     "id", "text", "timestamp", "source", "session_id", "role", "speaker", "trust", "kind", "importance", "tags",

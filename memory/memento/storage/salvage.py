@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import apsw
 
-from memento.identity import row_hash
+from memento.base.identity import row_hash
 from memento.memory import NewMemory
 from memento.storage import guarded, schema, tombstones
 from memento.storage.ignored import KINDS, Kind

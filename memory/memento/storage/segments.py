@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from memento.identity import HASH_BYTES
+from memento.base.identity import HASH_BYTES
 from memento.storage.vectors import Pending
 
 

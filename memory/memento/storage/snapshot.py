@@ -15,7 +15,7 @@ from typing import Final
 
 import apsw
 
-from memento.durable import private
+from memento.base.durable import private
 from memento.storage import guarded, journaled, schema
 from memento.storage.migrations import migrate, refuse_foreign
 from memento.storage.rows import HASHED

@@ -13,10 +13,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 import apsw
 
+from memento.base.times import now_ms
 from memento.errors import SourceMoved
 from memento.storage import ignored
 from memento.storage.tombstones import Gate
-from memento.times import now_ms
 
 INCOMPLETE_LINE: Final = "incomplete_line"
 UNKNOWN_TYPE: Final = "unknown_type"

@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from memento.identity import row_hash
+from memento.base.identity import row_hash
+from memento.base.times import EARLIEST_CLOCK, MOST_AHEAD
 from memento.memory import STATED_TIME
 from memento.storage.rows import HASHED
 from memento.storage.stored_json import mapping
-from memento.times import EARLIEST_CLOCK, MOST_AHEAD
 
 _STORED_AT: Final = (
     f"CASE WHEN memories.ingested_at < {EARLIEST_CLOCK} THEN unixepoch() * 1000 ELSE memories.ingested_at END"

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from memento import killpoints
-from memento.durable import locked, private, publish, sync
+from memento.base import killpoints
+from memento.base.durable import locked, private, publish, sync
 
 _LOGS: Final = ("-wal", "-shm", "-journal")
 

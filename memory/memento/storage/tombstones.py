@@ -24,9 +24,9 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from memento.identity import HASH_BYTES
+from memento.base.identity import HASH_BYTES
+from memento.base.times import now_ms
 from memento.memory import NewMemory
-from memento.times import now_ms
 
 KEY: Final = re.compile(
     r"(?:(?:text|piece|title|value):|import:(?:text:)?)?[0-9a-f]{32}|start:[0-9a-f]{32}:[0-9]{1,9}:[0-9a-f]{32}",

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 import apsw
 
+from memento.base.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
 from memento.memory import INSTRUCTION
 from memento.storage.filters import AMONG, REPLACED_BY, Filter, listed, quote, where
 from memento.storage.stamps import AHEAD
-from memento.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""

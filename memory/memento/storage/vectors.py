@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
-from memento.identity import HASH_BYTES, text_hash
+from memento.base.identity import HASH_BYTES, text_hash
+from memento.base.times import now_ms
 from memento.storage import counters
 from memento.storage.filters import AMONG, Filter, listed, where
-from memento.times import now_ms
 
 TOUCH_MS: Final = 60_000
 """Uses of a cached embedding are noted to the minute: a query should not have to write."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from memento import durable
+from memento.base import durable
+from memento.base.escaping import quoted
 from memento.errors import StoreError, UsageError
-from memento.escaping import quoted
 from memento.memory import Instruction
 
 BEGIN: Final = (

@@ -9,13 +9,13 @@ from typing import Any
 
 import apsw
 
+from memento.base.link_key import link_key
+from memento.base.times import iso, now_ms
 from memento.errors import UsageError
-from memento.link_key import link_key
 from memento.storage import ignored, transferring, vectors
 from memento.storage.stored_json import mapping, texts
 from memento.storage.transactions import one_moment
 from memento.store import MemoryStore
-from memento.times import iso, now_ms
 from memento.transfer import lines
 
 

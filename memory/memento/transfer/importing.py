@@ -18,9 +18,8 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 import msgspec
 
-from memento.admission import ID, Admission, Refused
+from memento.base.link_key import link_key
 from memento.errors import UsageError
-from memento.link_key import link_key
 from memento.memory import NewMemory
 from memento.storage import capture, compaction, ignored, rows, sources, tombstones, transferring
 from memento.storage.capture import Batch
@@ -28,6 +27,7 @@ from memento.storage.sources import LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
 from memento.transfer import lines
 from memento.transfer.reading import MOST_VALUES, Line, opened, values_in
+from memento.writes.admission import ID, Admission, Refused
 
 BATCH: Final = 1_000
 _LONGEST_NAME: Final = 4096

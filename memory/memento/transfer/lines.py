@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from memento import signing
-from memento.durable import partial_of, private, publish
+from memento.base import signing
+from memento.base.durable import partial_of, private, publish
+from memento.base.escaping import escape_json
 from memento.errors import StoreError, UsageError
-from memento.escaping import escape_json
 
 VERSION: Final = 1
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")

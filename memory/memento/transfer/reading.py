@@ -22,7 +22,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NamedTuple, cast
 
-from memento import signing
+from memento.base import signing
 from memento.errors import UsageError
 
 LONGEST: Final = 256 * 1024 * 1024

@@ -25,7 +25,7 @@ mod memento_native {
     use super::likeness::likeness;
 }
 
-/// Raised together with INTERFACE in memento/native.py, when a signature or what it means changes.
+/// Raised together with INTERFACE in memento/base/native.py, when a signature or what it means changes.
 const INTERFACE: &str = "2";
 
 /// Return the version and interface of this build and the vector instructions that it uses here.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from memento.base.native import native_module
 from memento.errors import ConfigError
-from memento.native import native_module
 from memento.search.index.accelerator import Cover
 from memento.search.index.rows import Rows
 from memento.search.index.vector_index import VectorIndex

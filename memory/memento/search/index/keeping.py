@@ -13,7 +13,7 @@ from zlib import crc32
 
 import msgspec
 
-from memento import durable
+from memento.base import durable
 from memento.search.index.accelerator import Kept
 
 _PIECE: Final = 1 << 20

@@ -19,7 +19,7 @@ from zlib import crc32
 
 import msgspec
 
-from memento import durable, killpoints
+from memento.base import durable, killpoints
 from memento.search.index.header import BLOCK, NAME, Header, Unusable, read_header
 from memento.search.index.rows import DEAD, Growing, Rows
 

@@ -19,12 +19,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Final
 
+from memento.base.times import local_day
 from memento.memory import Added
 from memento.search.ranking.counting import Counts
 from memento.search.ranking.order import Placed
 from memento.search.terms import terms
 from memento.storage.turns import Around
-from memento.times import local_day
 
 _PART: Final = 4.0
 """Log odds for each unit of cosine by which a result is nearer to the parts of a question than what was chosen, in the

@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from memento.times import day_of, start_of
+from memento.base.times import day_of, start_of
 
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june",

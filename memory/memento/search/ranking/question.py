@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
+from memento.base.stop_words import STOP_WORDS
+from memento.base.times import day_of, now_ms
 from memento.search.ranking import dates
 from memento.search.ranking.statement import first_person, without_names
 from memento.search.terms import terms
-from memento.stop_words import STOP_WORDS
-from memento.times import day_of, now_ms
 
 _NAME: Final = re.compile(r"\b[^\W\d_][\w-]+(?=['’]s\b)|\b[^\W\d_][\w-]+")
 _MAX_NAMES: Final = 24

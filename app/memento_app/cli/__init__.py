@@ -1,0 +1,50 @@
+"""The command line. `app.py` lists the commands; `hook` and a plain `recall` are dispatched before that is imported.
+
+An agent waits for them, and importing the command line takes longer than a hook's work or a running sidecar's answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code; of a hook always 0."""
+    if sys.argv[1:2] == ["hook"] and sys.argv[2:3] not in (["--help"], ["-h"]):
+        try:
+            from memento_ingest.hooks.entry import run
+
+            run(sys.argv[2:])
+        finally:  # whatever was raised: a hook that fails must not disturb its agent
+            os._exit(0)
+    from memento_app.cli.ending import ending
+    from memento_app.cli.output import guard_streams
+
+    guard_streams()
+    with ending():  # what happens while the command line is still being imported, too
+        if sys.argv[1:2] == ["recall"]:
+            _plain_recall(sys.argv[2:])
+        from memento_app.cli.app import app
+
+        app(prog_name="memento")
+
+
+def _plain_recall(arguments: list[str]) -> None:
+    """Recall and exit, unless the arguments are for typer: a wrong one, `--help`, a spelling that is seldom used."""
+    from memento_app.cli.options import parse
+    from memento_app.cli.recall import recall
+
+    given = parse(recall, arguments)
+    if given is None:
+        return
+    code: object = 0
+    try:
+        recall(**given)
+    except SystemExit as end:
+        code = end.code
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    # Everything is on the disk. Taking interpreter and model down piece by piece would cost a seventh of the process.
+    os._exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,110 @@
+"""`hook` and `hooks install|uninstall|status`: what agents call, and making them call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memento_app.cli.ending import NOTHING_FOUND, PARTIAL
+from memento_app.cli.group import Group
+from memento_app.cli.output import AsJson, note, print_json, say, wants_json
+
+if TYPE_CHECKING:
+    from memento_ingest.hooks.install import Change
+
+hooks = Group(
+    help="Let an agent's hooks call Memento.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Agent = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, copilot, cursor or gemini.")]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", metavar="FILE", help="The settings file. [default: the agent's own]")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the change and write nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(hook)
+    app.add_typer(hooks, name="hooks")
+
+
+def hook(
+    payload: Annotated[str | None, typer.Argument(metavar="[JSON]", help="The payload, for Codex's `notify`.")] = None,
+    agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="The agent, where it cannot be told.")] = "",
+) -> None:
+    """Take an agent's hook payload into the spool.
+
+    Agents call it, with the payload on standard input unless it is given. It prints nothing, and its exit code is 0
+    whatever happens.
+    """
+    from memento_ingest.hooks.entry import run
+
+    run([*(["--agent", agent] if agent else []), *([payload] if payload else [])])
+
+
+@hooks.command()
+def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False) -> None:
+    """Add Memento's hooks to the agent's settings file.
+
+    The file as it was is kept beside it.
+
+    Exit code 4: they are there, and do not run as the settings are.
+    """
+    from memento_ingest.hooks.agents import hooked_agent
+    from memento_ingest.hooks.entry import home, redaction
+    from memento_ingest.hooks.install import install as add
+
+    known = hooked_agent(agent)
+    if not dry_run:
+        redaction(home())  # the first hook finds the rules cached; rules that cannot be used are told here, not there
+    change = add(known, settings, dry_run=dry_run)
+    _print(change, dry_run)
+    if known.advice and change.diff and not dry_run:
+        note(known.advice)
+    if change.problem:
+        note(str(change.problem))
+        raise typer.Exit(PARTIAL)
+
+
+@hooks.command()
+def uninstall(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False) -> None:
+    """Take Memento's hooks out of the agent's settings file.
+
+    Nothing else in it changes.
+    """
+    from memento_ingest.hooks.agents import hooked_agent
+    from memento_ingest.hooks.install import uninstall as remove
+
+    change = remove(hooked_agent(agent), settings, dry_run=dry_run)
+    _print(change, dry_run)
+
+
+@hooks.command()
+def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) -> None:
+    """Tell which of the agent's events call Memento.
+
+    Exit code 3: none; 4: some, or the command is gone.
+    """
+    from memento_ingest.hooks.agents import hooked_agent
+    from memento_ingest.hooks.install import status as look
+
+    found = look(hooked_agent(agent), settings)
+    if wants_json(json_):
+        print_json(found.as_dict())
+    else:
+        for line in found.lines():
+            say(line)
+    if not found.installed:
+        raise typer.Exit(NOTHING_FOUND)
+    if found.missing or found.problems:
+        raise typer.Exit(PARTIAL)
+
+
+def _print(change: Change, dry_run: bool) -> None:
+    for line in change.diff.expandtabs().splitlines() if dry_run else [change.summary]:
+        say(line)

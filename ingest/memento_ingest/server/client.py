@@ -1,0 +1,321 @@
+"""The way to a running sidecar: where its socket is, who is at the other end, and a recall through it.
+
+A recall through the sidecar loads no model, no database and no numpy. HTTP is spoken over a plain socket: `http.client`
+would cost more time to import than the sidecar takes to answer, and its time limits are per read, not for the whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import struct
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+import msgspec
+
+from memento import __version__
+from memento.base.home import expand_user
+from memento.base.times import own_zone
+from memento.memory import Added, CacheUse, Feature, Found, Instruction, Memory, Recall
+
+CONNECT_SECONDS: Final = 0.05
+STORE_SECONDS: Final = 0.15
+"""How long the sidecar may take to say whose it is: one that is stopped says nothing."""
+MOST_SECONDS: Final = 30.0
+"""How long a sidecar works for one recall."""
+GRACE_SECONDS: Final = 0.5
+"""What a recall may take on the way, beyond the deadline that the sidecar keeps."""
+STATS_SECONDS: Final = 3.0
+"""How long the sidecar may count; `memento stats` has counted the store itself by then."""
+_UNUSABLE: Final = (OSError, ValueError, TypeError, RecursionError)  # msgspec's errors are ValueErrors
+_MAX_PATH: Final = 103 if sys.platform == "darwin" else 107
+"""Bytes of a socket's path; see sun_path in unix(7)."""
+_MAX_HEADER: Final = 16 * 1024
+_MAX_BODY: Final = 64 * 1024 * 1024
+_CHUNK: Final = 256 * 1024
+
+
+class Peer(NamedTuple):
+    """The process at the other end of a Unix socket."""
+
+    uid: int
+    pid: int
+    """0 where the system does not tell."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it runs for our own user, or for root."""
+        return self.uid in (os.geteuid(), 0)
+
+
+def socket_path(database: Path) -> Path:
+    """Return the socket of the sidecar that serves this database; its folder is 0700.
+
+    It lies beside the store. Where that is too long for a socket, it has a hashed name in the user's runtime folder.
+    """
+    database = expand_user(database).resolve()
+    path = database.parent / "run" / f"{database.name}.sock"
+    if len(os.fsencode(path)) <= _MAX_PATH:
+        return path
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    folder = Path(runtime, "memento") if runtime.startswith("/") and len(runtime) < 50 else _shared_folder()
+    return folder / f"{blake2b(os.fsencode(database), digest_size=12).hexdigest()}.sock"
+
+
+def _shared_folder() -> Path:
+    return Path(f"/tmp/memento-{os.geteuid()}")  # noqa: S108  # its owner and mode are checked by both sides
+
+
+def is_private(folder: Path) -> bool:
+    """Tell whether a folder is a real one, ours, and closed to others."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+
+
+def peer_of(connection: Any) -> Peer | None:
+    """Return who is at the other end of a Unix socket; None where this system does not tell.
+
+    `connection` is a socket, or what asyncio gives for one.
+    """
+    try:
+        return _credentials(connection)
+    except (OSError, struct.error):
+        return None
+
+
+if sys.platform == "linux":
+
+    def _credentials(connection: Any) -> Peer:
+        """Ask SO_PEERCRED; see unix(7)."""
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        pid, uid, _gid = struct.unpack("3i", found)
+        return Peer(uid, pid)
+
+elif sys.platform == "darwin":
+
+    def _credentials(connection: Any) -> Peer:
+        """Ask LOCAL_PEERCRED (a struct xucred) and LOCAL_PEERPID at SOL_LOCAL; see macOS's unix(4)."""
+        _version, uid = struct.unpack("2I", connection.getsockopt(0, 1, 76)[:8])
+        (pid,) = struct.unpack("i", connection.getsockopt(0, 2, 4))
+        return Peer(uid, pid)
+
+else:
+
+    def _credentials(connection: Any) -> Peer:
+        raise OSError("this system does not tell who is at the other end")
+
+
+def recall(database: Path, query: str, limit: int, deadline: float, asked: Mapping[str, Any]) -> Recall | None:
+    """Ask the sidecar that serves this database; None when there is none, or none that answers as it should.
+
+    It is told this process's time zone: `yesterday` is a day of the one who asks, wherever the sidecar was started.
+    `deadline` in seconds; `asked` holds filters and options as MemoryStore.recall takes them. Never raises.
+    """
+    deadline = min(deadline, MOST_SECONDS)
+    parameters = {"q": query, "k": limit, "deadline": deadline, "zone": own_zone(), **_parameters(asked)}
+    target = "/v1/recall?" + urlencode(parameters, doseq=True, errors="replace")
+    try:
+        return from_wire(_asked(database, target, deadline + GRACE_SECONDS))
+    except _UNUSABLE:
+        return None
+
+
+def instructions(database: Path, project: str, limit: int, seconds: float) -> list[Instruction] | None:
+    """Ask the sidecar that serves this database which standing instructions hold in a project.
+
+    None when there is no sidecar, or none that answers in time. Never raises.
+    """
+    target = "/v1/instructions?" + urlencode({"project": project, "k": limit}, errors="replace")
+    try:
+        return [_instruction(one) for one in msgspec.convert(_asked(database, target, seconds), list[dict[str, Any]])]
+    except _UNUSABLE:
+        return None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a running sidecar keeps in its process, of what `MemoryStore.stats` tells."""
+
+    tiers: dict[str, int]
+    caches: dict[str, CacheUse]
+
+
+def kept(database: Path) -> Kept | None:
+    """Ask the sidecar that serves this database what it keeps; None when there is none. Never raises."""
+    try:
+        answer = _asked(database, "/v1/stats", STATS_SECONDS)
+        caches = {name: {key: use[key] for key in CacheUse._fields} for name, use in answer["caches"].items()}
+        return Kept(answer["tiers"], {name: CacheUse(**use) for name, use in caches.items()})
+    except (*_UNUSABLE, KeyError, AttributeError):
+        return None
+
+
+def _asked(database: Path, target: str, seconds: float) -> Any:
+    """Return the JSON that the sidecar of this database answers. Raises one of _UNUSABLE."""
+    path = socket_path(database)
+    if not stat.S_ISSOCK(path.lstat().st_mode) or not is_private(path.parent):
+        raise PermissionError(f"{path} is no socket of ours")
+    with _connected(path) as connection:
+        served = json.loads(_get(connection, "/v1/store", STORE_SECONDS))
+        if served != {"database": str(expand_user(database).resolve()), "version": __version__}:
+            raise ValueError(f"{path} serves another store, or is of another version")
+        return json.loads(_get(connection, target, seconds))
+
+
+def _parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs from the server's defaults, under the server's names.
+
+    The minimum score is told as it is, 0 too: the server's own default is its setting.
+    """
+    given = {("tag" if name == "tags" else name): one for name, one in asked.items() if one}
+    if asked.get("spread") is False:
+        given["spread"] = 0
+    else:
+        given.pop("spread", None)
+    if (least := asked.get("min_score")) is not None:
+        given["min_score"] = least
+    return {name: int(one) if isinstance(one, bool) else one for name, one in given.items()}
+
+
+def to_wire(answer: Recall) -> dict[str, Any]:
+    """Return the JSON-serialisable form of an answer, as `recall --json` prints it."""
+    return {
+        "query": answer.query,
+        "partial": answer.partial,
+        "notes": list(answer.notes),
+        "seconds": round(answer.seconds, 4),
+        "results": [found.as_dict() for found in answer],
+    }
+
+
+def from_wire(value: Any) -> Recall:
+    """Return the answer of which `to_wire` made this. Raises ValueError for anything else."""
+    answer = msgspec.convert(value, _Answer)
+    found = tuple(_found(one) for one in answer.results)
+    return Recall(answer.query, found, answer.partial, tuple(answer.notes), answer.seconds)
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    query: str
+    partial: bool
+    notes: list[str]
+    seconds: float
+    results: list[dict[str, Any]]
+
+
+class _Adds(msgspec.Struct, frozen=True):
+    words: tuple[str, ...]
+    session: bool
+    day: str
+    beside: int
+
+
+class _Rest(msgspec.Struct, frozen=True):
+    """What a result holds beside its memory."""
+
+    score: float
+    dense: float | None
+    lexical: float | None
+    copies: int = 0
+    before: tuple[Memory, ...] = ()
+    after: tuple[Memory, ...] = ()
+    features: dict[str, dict[str, float]] | None = None
+    request: Memory | None = None
+    unanswered: bool = False
+    adds: _Adds | None = None
+
+
+def _found(value: dict[str, Any]) -> Found:
+    rest = msgspec.convert(value, _Rest)
+    features = None if rest.features is None else {name: Feature(**one) for name, one in rest.features.items()}
+    adds = None if rest.adds is None else Added(*msgspec.structs.astuple(rest.adds))
+    memory = msgspec.convert(value, Memory)
+    return Found(
+        memory,
+        rest.score,
+        rest.dense,
+        rest.lexical,
+        rest.copies,
+        rest.before,
+        rest.after,
+        features,
+        rest.request,
+        rest.unanswered,
+        adds,
+    )
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What an instruction holds beside its memory."""
+
+    instruction: str
+    pinned: bool
+    everywhere: bool
+
+
+def _instruction(value: dict[str, Any]) -> Instruction:
+    told = msgspec.convert(value, _Told)
+    return Instruction(msgspec.convert(value, Memory), told.instruction, told.pinned, told.everywhere)
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[socket.socket]:
+    """Connect to a socket whose other end is a process of ours. Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(CONNECT_SECONDS)
+        connection.connect(os.fspath(path))
+        peer = peer_of(connection)
+        if peer is not None and not peer.trusted:
+            raise PermissionError(f"{path} is served by user {peer.uid}")
+        if peer is not None and _is_stopped(peer.pid):
+            raise ConnectionError(f"process {peer.pid}, which serves {path}, is stopped")
+        yield connection
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether a process was stopped (SIGSTOP, Ctrl-Z); only Linux says so, see /proc/pid/stat in proc(5)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in (b"T", b"t")
+
+
+def _get(connection: socket.socket, target: str, seconds: float) -> bytes:
+    """Return the body of the answer to one request. Raises OSError past the time, ValueError for what is no 200."""
+    until = time.monotonic() + seconds
+    connection.settimeout(seconds)
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n".encode("ascii"))
+    received = b""
+    while (end := received.find(b"\r\n\r\n")) < 0:
+        if len(received) > _MAX_HEADER:
+            raise ValueError("the header is too long")
+        received += _read(connection, until)
+    status, *lines = received[:end].decode("latin-1").split("\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    size = int(headers.get("content-length", "-1"))
+    if status.split(" ")[:2] != ["HTTP/1.1", "200"] or not 0 <= size <= _MAX_BODY:
+        raise ValueError(f"no answer: {status}")
+    body = bytearray(received[end + 4 :])
+    while len(body) < size:
+        body += _read(connection, until)
+    return bytes(body)
+
+
+def _read(connection: socket.socket, until: float) -> bytes:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    connection.settimeout(left)
+    chunk = connection.recv(_CHUNK)
+    if not chunk:
+        raise ConnectionError("the sidecar hung up")
+    return chunk

@@ -1,0 +1,1 @@
+"""What every room stands on: times, files that are whole or absent, text that is safe to print."""

@@ -1,0 +1,79 @@
+"""What callers pass, looked at before it is used: what cannot be meant raises UsageError, which names the argument."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from numbers import Real
+from operator import index
+from typing import Any
+
+from memento.base.times import to_ms
+from memento.errors import UsageError
+from memento_policies.text import encode
+
+
+def text(name: str, given: object) -> str:
+    """Return a text as it can be stored: NULs and lone surrogates become U+FFFD."""
+    if not isinstance(given, str):
+        raise UsageError(f"`{name}` takes a text, not {given!r}")
+    return encode(given)[0]
+
+
+def texts(name: str, given: object) -> tuple[str, ...]:
+    """Return several texts; one alone counts as several of one."""
+    if isinstance(given, str):
+        return (text(name, given),)
+    if isinstance(given, Mapping | bytes) or not hasattr(given, "__iter__"):
+        raise UsageError(f"`{name}` takes texts, not {given!r}")
+    return tuple(text(name, one) for one in given)
+
+
+def whole(name: str, given: Any, least: int) -> int:
+    """Return a whole number that SQLite can count to."""
+    try:
+        number = index(given)
+    except TypeError:
+        raise UsageError(f"`{name}` takes a whole number, not {given!r}") from None
+    if number < least:
+        raise UsageError(f"{name} must be {least} or more, not {number}")
+    return min(number, sys.maxsize)
+
+
+def share(name: str, given: Any) -> float:
+    """Return a number in [0, 1]."""
+    if not isinstance(given, Real) or not 0 <= float(given) <= 1:
+        raise UsageError(f"{name} lies in [0, 1], not {given!r}")
+    return float(given)
+
+
+def json_object(name: str, given: Any) -> Mapping[str, Any]:
+    """Return a mapping that JSON can hold, without the numbers that are none (NaN, Infinity)."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f"`{name}` takes a mapping, not {given!r}")
+    try:
+        json.dumps(dict(given), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} must be what JSON can hold: {error}") from None
+    return given
+
+
+def seconds(name: str, given: object) -> float:
+    """Return a time in seconds; a negative one has passed."""
+    if not isinstance(given, Real) or math.isnan(given):
+        raise UsageError(f"`{name}` takes a number of seconds, not {given!r}")
+    return float(given)
+
+
+def moment(name: str, given: Any, zone: tzinfo | None = None) -> int:
+    """Return a time as Unix milliseconds, from which "999 years ago" is still a day of the calendar."""
+    milliseconds = to_ms(given, zone)
+    try:
+        if 1000 < datetime.fromtimestamp(milliseconds / 1000).year < 9000:
+            return milliseconds
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise UsageError(f"`{name}` takes a time between the years 1000 and 9000, not {given!r}")

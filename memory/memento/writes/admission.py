@@ -1,0 +1,194 @@
+"""The gate that every row passes on its way into the store, whatever brings it.
+
+Invariant: no field of a row holds a secret that the rules know, a text that SQLite or a reader cannot take, or more
+than its limit. `writing.memory_of` makes rows of messages (ingest, watch, hook, server, remember, observe) and cleans
+them here; rows that come ready made (an import, a backup from elsewhere) are judged by an `Admission`, which also
+leaves out what is ignored, lowers what they claim of their trust, and counts both.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import blake2b
+from re import ASCII, compile as pattern
+from typing import Any, Final, get_args
+from weakref import WeakKeyDictionary
+
+from memento.base.times import storable
+from memento.memory import NewMemory, Trust
+from memento.storage.ignored import Ignored
+from memento_policies import Kind, Policy, Role
+from memento_policies.text import encode
+
+_NAMES_KEPT: Final = 4_096
+_redacted_names: Final[WeakKeyDictionary[Policy, dict[str, str]]] = WeakKeyDictionary()
+"""Weakly: a policy is a megabyte of compiled rules, and goes with its store."""
+MAX_TEXT: Final = 128 * 1024 * 1024
+"""Bytes of a text: that of the longest line that is ingested."""
+MAX_TAGS: Final = 128
+MAX_JSON: Final = 1024 * 1024
+"""Bytes of `meta`, and of `why`."""
+MAX_NESTING: Final = 64
+LIMITS: Final[Mapping[str, int]] = {
+    "source": 256, "session_id": 1024, "speaker": 256, "project": 4096, "collection": 256, "tag": 256, "title": 1024
+}  # fmt: skip
+"""Characters of each short text. A longer one is cut, and ends in a hash of the whole."""
+TOO_LARGE: Final = {"left_out": "too_large"}
+"""Stands in the place of a `meta` or `why` beyond `MAX_JSON` or `MAX_NESTING`."""
+ID: Final = pattern(r"[0-9a-f]{32}", ASCII)
+"""A memory's id."""
+_HASH_BYTES: Final = 8
+_REMEMBERED: Final = 512
+"""Characters up to which a short text's redaction is remembered."""
+
+
+class Refused(ValueError):
+    """A row cannot be taken in. The message names the field, never what it holds."""
+
+
+def cleaned(memory: NewMemory, policy: Policy) -> NewMemory:
+    """Return the row with every field but `text` redacted and within its limits; its text is redacted already."""
+    tags = [short("tag", tag, policy) for tag in memory.tags[:MAX_TAGS]]
+    return replace(
+        memory,
+        source=short("source", memory.source, policy),
+        session_id=short("session_id", memory.session_id, policy),
+        speaker=short("speaker", memory.speaker, policy),
+        project=short("project", memory.project, policy),
+        collection=short("collection", memory.collection, policy),
+        tags=tuple(dict.fromkeys(filter(None, tags))),
+        meta=json_object(memory.meta, policy),
+        why=json_object(memory.why, policy),
+    )
+
+
+def short(name: str, text: str, policy: Policy) -> str:
+    """Return a short text without secrets and within its limit."""
+    if not text:
+        return ""
+    limit = LIMITS[name]
+    if len(text) > 2 * limit:  # first what is left of it, then its secrets: the rules are not run over megabytes
+        text = _cut(encode(text)[0], 2 * limit)
+    return _cut(_redacted(text, policy), limit)
+
+
+def json_object(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
+    """Return an object without secrets in its keys and values. Raises ValueError or TypeError for what is not JSON."""
+    if not value:
+        return {}
+    if not _is_shallow(value):
+        return TOO_LARGE
+    plain = json.dumps(dict(value), ensure_ascii=False)
+    storable_text, data = encode(plain)
+    if len(data) > MAX_JSON:
+        return TOO_LARGE
+    redacted = policy.redact(storable_text)
+    if not redacted.counts and storable_text == plain:
+        return value
+    try:
+        loaded = json.loads(redacted.text)
+    except ValueError:  # the secret reached over the JSON's own punctuation
+        return {"redacted": dict(redacted.counts)}
+    return loaded if isinstance(loaded, dict) else {"redacted": dict(redacted.counts)}
+
+
+class Admission:
+    """Judges rows that come ready made, for one import or one restore.
+
+    `keeps_trust` is for a file that is known to be the user's own: its rows keep whose word they say they are. Of any
+    other file, all are `import`.
+    """
+
+    def __init__(self, policy: Policy, ignored: Ignored, *, keeps_trust: bool) -> None:
+        self._policy, self._ignored, self._keeps_trust = policy, ignored, keeps_trust
+        self.left_out: Counter[str] = Counter()
+        """Rows that were left out, by reason."""
+        self.lowered = 0
+        """Rows that said to be someone's word and count as imported."""
+
+    def admit(self, memory: NewMemory) -> NewMemory | None:
+        """Return the row as it may be written; None where it is left out. Raises Refused for one that is malformed."""
+        _require_sound(memory)
+        text = self._policy.redact(encode(memory.text)[0]).text
+        clean = cleaned(replace(memory, text=text, importance=min(1.0, max(0.0, memory.importance))), self._policy)
+        if self._ignored.covers(clean.session_id, clean.project):
+            self.left_out["ignored"] += 1
+            return None
+        if not self._keeps_trust and clean.trust != "import":
+            self.lowered += 1
+            clean = replace(clean, trust="import")
+        return clean
+
+    def title(self, source: str, session_id: str, title: str) -> tuple[str, str, str] | None:
+        """Return a session's title as it may be written, with the session it is of; None where it is left out."""
+        names = short("source", source, self._policy), short("session_id", session_id, self._policy)
+        if names[1] in self._ignored.sessions:
+            self.left_out["ignored"] += 1
+            return None
+        return *names, short("title", title, self._policy)
+
+    def session(self, session_id: str) -> str:
+        """Return a session's id as rows hold it."""
+        return short("session_id", session_id, self._policy)
+
+    def has_secret(self, text: str) -> bool:
+        """Tell whether a text holds a secret."""
+        return bool(self._policy.redact(encode(text)[0]).counts)
+
+
+def _require_sound(memory: NewMemory) -> None:
+    if not ID.fullmatch(memory.id):
+        raise Refused("`id` is not 32 hexadecimal digits")
+    for name, known in (("role", Role), ("kind", Kind), ("trust", Trust)):
+        if getattr(memory, name) not in get_args(known):
+            raise Refused(f"`{name}` is not one of {', '.join(get_args(known))}")
+    if not memory.text.strip():
+        raise Refused("`text` is empty")
+    if len(memory.text) > MAX_TEXT:
+        raise Refused("`text` is too long")
+    if not math.isfinite(memory.importance):
+        raise Refused("`importance` is not a number")
+    try:
+        storable(memory.timestamp)
+    except OverflowError:
+        raise Refused("`timestamp` is out of range") from None
+
+
+def _redacted(text: str, policy: Policy) -> str:
+    return _remembered(text, policy) if len(text) <= _REMEMBERED else policy.redact(encode(text)[0]).text
+
+
+def _remembered(text: str, policy: Policy) -> str:
+    """Redact a short text; the messages of a session share its names, so most were seen before."""
+    known = _redacted_names.setdefault(policy, {})
+    if (clean := known.get(text)) is None:
+        if len(known) >= _NAMES_KEPT:
+            known.clear()
+        clean = known[text] = policy.redact(encode(text)[0]).text
+    return clean
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    digest = blake2b(text.encode(), digest_size=_HASH_BYTES).hexdigest()
+    return f"{text[: limit - len(digest) - 1]}#{digest}"
+
+
+def _is_shallow(value: Any) -> bool:
+    """Tell whether nothing is nested deeper than `MAX_NESTING`: what reads it later recurses."""
+    level = [value]
+    for _ in range(MAX_NESTING):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, Mapping) else one)
+            if isinstance(inner, Mapping | list | tuple)
+        ]
+        if not level:
+            return True
+    return False

@@ -1,0 +1,323 @@
+"""The journal: what was written by hand and has no other copy (`remember`, `observe`, `forget`, `ignore`, `pin`).
+
+What is ingested can be read again from its source. These writes cannot, so each is one line here, redacted already and
+flushed before it is acknowledged. The next store that opens replays what its rows do not hold yet: observations made
+while the store could not be written, what a power cut took from the database, and, after a restore, what was written
+since that backup. A line stays until two backups hold it.
+
+The first line names the journal, so that a position in it is not mistaken for one in its successor. Entries are applied
+in their order, and applying one again changes nothing, so a kill anywhere costs nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal
+
+import apsw
+import msgspec
+
+from memento.base import killpoints
+from memento.base.durable import private, private_folder, publish, sync
+from memento.base.times import storable
+from memento.errors import StoreError
+from memento.memory import Counts, NewMemory
+from memento.storage import capture, counters, ignored, instructions, journaled, rows, sources, tombstones
+from memento.storage.capture import Batch
+from memento.storage.database import Database
+from memento.storage.journaled import Position
+from memento.storage.sources import Defect, LedgerKey, SourceState, Tally
+
+_SAMPLE: Final = 4096
+
+
+class Write(msgspec.Struct, frozen=True, tag="write", tag_field="op"):
+    """A memory was written; `revive` lifts the tombstone of a forgotten one."""
+
+    memory: NewMemory
+    revive: bool = False
+
+    def apply(self, connection: apsw.Connection) -> Counts:
+        """Do it inside the caller's transaction."""
+        return rows.put(connection, [self.memory], revive=self.revive)
+
+
+class Forget(msgspec.Struct, frozen=True, tag="forget", tag_field="op"):
+    """Memories were forgotten: their ids stay out from then on."""
+
+    ids: list[str]
+    """Ids, and the other tombstones of these memories."""
+
+    def apply(self, connection: apsw.Connection) -> int:
+        """Do it inside the caller's transaction; return how many there were. What is not there may come yet."""
+        tombstones.bury(connection, self.ids)
+        return rows.delete(connection, self.ids)
+
+
+class Ignore(msgspec.Struct, frozen=True, tag="ignore", tag_field="op"):
+    """A session or a project was left out, or taken in again."""
+
+    kind: Literal["session", "project"]
+    value: str
+    out: bool = True
+
+    def apply(self, connection: apsw.Connection) -> bool:
+        """Do it inside the caller's transaction; tell whether it changed anything."""
+        if not self.out:
+            return ignored.remove(connection, self.kind, self.value)
+        ignored.add(connection, self.kind, self.value)
+        return True
+
+
+class Pin(msgspec.Struct, frozen=True, tag="pin", tag_field="op"):
+    """A standing instruction was pinned, or let go."""
+
+    id: str
+    pinned: bool = True
+    everywhere: bool = False
+
+    def apply(self, connection: apsw.Connection) -> bool:
+        """Do it inside the caller's transaction; tell whether there is such a memory."""
+        return instructions.pin(connection, self.id, pinned=self.pinned, everywhere=self.everywhere)
+
+
+Entry = Write | Forget | Ignore | Pin
+
+
+def journal_path(database: Path) -> Path:
+    """Return the journal that belongs to a database file."""
+    return database.with_name(database.name + ".journal.jsonl")
+
+
+def write(database: Database, make: Callable[[apsw.Connection], Sequence[Entry]]) -> list[Any]:
+    """Apply entries in one transaction, and return once they are on the disk; return what each apply returned.
+
+    `make` gets the connection of that transaction. Raises StoreError.
+    """
+    path = journal_path(database.path)
+    with database.write() as connection:
+        entries = make(connection)
+        applied = [entry.apply(connection) for entry in entries]
+        in_journal = _journal(connection, path, entries)
+        killpoints.reach("journal.written")
+    if not in_journal:  # no room for the journal: then at least the database waits for the disk
+        with database.write(durable=True) as connection:
+            counters.add(connection, "unjournaled", 1)
+    return applied
+
+
+def _journal(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) -> bool:
+    """Append the entries inside the transaction that applies them, so that both have one order; False if it cannot."""
+    try:
+        before, after = _append(path, entries)
+    except OSError:
+        return False
+    if before.is_start or before == journaled.position(connection):  # else the next start replays what came between
+        journaled.set_position(connection, after)
+    return True
+
+
+def defer(path: Path, entry: Entry) -> None:
+    """Append what the store cannot take now, and wait for the disk. Raises StoreError when that fails too."""
+    try:
+        private_folder(path.parent)
+        _append(path, [entry])
+    except OSError as error:
+        raise StoreError(f"neither the store nor its journal {path} can be written: {error.strerror}") from None
+
+
+def replay(database: Database) -> int:
+    """Apply what the rows do not hold yet and return how many entries that were; what cannot be read is quarantined.
+
+    Raises StoreError, OSError.
+    """
+    path = journal_path(database.path)
+    if not path.exists():
+        return 0
+    with database.read() as connection:
+        known = journaled.position(connection)
+    with _locked(path) as log:
+        if _unread(log, known) is None:
+            return 0
+    with database.write(durable=True) as connection, _locked(path) as log:
+        start = _unread(log, journaled.position(connection))
+        if start is None:
+            return 0
+        log.seek(start.offset)
+        content = log.read()
+        applied = _apply(connection, path, start.offset, content)
+        journaled.set_position(connection, Position(start.journal, start.offset + len(content)))
+    return applied
+
+
+def trim(path: Path, held: Sequence[Position]) -> None:
+    """Drop the lines that all of these positions lie behind. Raises OSError."""
+    if not held or not path.exists():
+        return
+    with _locked(path) as log:
+        name = _name(log)
+        if name is None or any(one.journal != name for one in held):
+            return
+        start = min(one.offset for one in held)
+        log.seek(start)
+        _replace(path, log.read())
+
+
+def scrub(path: Path, ids: frozenset[str], are_in: Callable[[bytes], bool] = lambda _: False) -> int:
+    """Take the texts of forgotten memories out; return how many. Raises OSError.
+
+    `are_in` tells of a line that cannot be read whether they are in it.
+    """
+    if not path.exists():
+        return 0
+    with _locked(path) as log:
+        lines = log.readlines()[1:]
+        kept = [line for line in lines if not _is_of(line, ids, are_in)]
+        if len(kept) < len(lines):
+            _replace(path, b"".join(kept))
+    return len(lines) - len(kept)
+
+
+def redact(path: Path, redacted: Callable[[str], str]) -> int:
+    """Put what `redacted` makes of each entry in its place; return how many changed. Raises OSError."""
+    if not path.exists():
+        return 0
+    with _locked(path) as log:
+        lines = log.readlines()[1:]
+        changed = [_without_secrets(line, redacted) for line in lines]
+        count = sum(new != old for new, old in zip(changed, lines, strict=True))
+        if count:
+            _replace(path, b"".join(changed))
+    return count
+
+
+def _without_secrets(line: bytes, redacted: Callable[[str], str]) -> bytes:
+    try:
+        entry = msgspec.json.decode(line, type=Entry)
+        if isinstance(entry, Write):  # the text by itself first: in JSON it is escaped, and may look otherwise
+            memory = replace(entry.memory, text=redacted(entry.memory.text), speaker=redacted(entry.memory.speaker))
+            entry = Write(memory, entry.revive) if memory != entry.memory else entry
+        whole = redacted(msgspec.json.encode(entry).decode())
+        if whole == line.decode().rstrip("\n"):
+            return line
+        return msgspec.json.encode(msgspec.json.decode(whole, type=Entry)) + b"\n"
+    except (ValueError, RecursionError):
+        return line
+
+
+def _is_of(line: bytes, ids: frozenset[str], are_in: Callable[[bytes], bool]) -> bool:
+    try:
+        entry = msgspec.json.decode(line, type=Entry)
+    except (ValueError, RecursionError):
+        return are_in(line)
+    return isinstance(entry, Write) and entry.memory.id in ids
+
+
+def _replace(path: Path, lines: bytes) -> None:
+    """Begin a new journal with these lines; whoever waits for the old one's lock looks again. Holds that lock."""
+    partial = path.with_name(path.name + ".partial")
+    with os.fdopen(private(partial), "wb") as file:
+        file.write(_header() + lines if lines else b"")
+    publish(partial, path)
+
+
+def _append(path: Path, entries: Sequence[Entry]) -> tuple[Position, Position]:
+    """Append entries and wait for the disk; return the positions before and behind them. Raises OSError."""
+    lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+    with _locked(path) as log:
+        is_new = not log.seek(0, os.SEEK_END)
+        if is_new:
+            log.write(_header())
+        end = log.tell()
+        try:
+            log.write(_after_torn_line(log, end) + lines)
+            log.flush()
+            os.fsync(log.fileno())
+        except OSError:
+            os.ftruncate(log.fileno(), 0 if is_new else end)
+            raise
+        name = _name(log)
+        behind = log.seek(0, os.SEEK_END)
+    if is_new:
+        sync(path.parent)
+    return Position(name or "", end, is_start=is_new), Position(name or "", behind)
+
+
+def _unread(log: BinaryIO, known: Position) -> Position | None:
+    """Return where replaying begins; None when all was replayed."""
+    name = _name(log)
+    size = log.seek(0, os.SEEK_END)
+    if not size:
+        return None
+    log.seek(0)
+    first = len(log.readline()) if name else 0
+    start = known.offset if known.journal == name and first <= known.offset <= size else first
+    return Position(name or "", start) if start < size else None
+
+
+def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) -> int:
+    """Apply the lines behind `start`; account for them as for any source, its offset all bytes ever applied."""
+    earlier = sources.find(connection, str(path), 0, 0)
+    total, offset = (earlier.offset if earlier else 0) + len(content), start
+    defects: list[Defect] = []
+    applied = bytes_applied = 0
+    for line in content.splitlines(keepends=True):
+        try:
+            _entry(line).apply(connection)
+            applied, bytes_applied = applied + 1, bytes_applied + len(line)
+        except (ValueError, OverflowError, RecursionError):
+            sample = line[:_SAMPLE].decode("utf-8", "replace").replace("\0", "\ufffd")
+            defects.append(Defect(offset, len(line), "broken_json", sample))
+        offset += len(line)
+    ledger = {
+        LedgerKey("stored", sources.JOURNAL): Tally(applied, bytes_applied),
+        LedgerKey("quarantined", "broken_json"): Tally(len(defects), sum(defect.length for defect in defects)),
+    }
+    used = {key: tally for key, tally in ledger.items() if tally.messages}
+    capture.put(
+        connection, [Batch(SourceState(path=str(path), format=sources.JOURNAL, offset=total), (), used, defects)]
+    )
+    return applied
+
+
+def _entry(line: bytes) -> Entry:
+    entry: Entry = msgspec.json.decode(line, type=Entry)
+    if isinstance(entry, Write):
+        storable(entry.memory.timestamp)
+    return entry
+
+
+def _header() -> bytes:
+    return b'{"journal":"' + os.urandom(8).hex().encode() + b'"}\n'
+
+
+def _name(log: BinaryIO) -> str | None:
+    """Return the name on the first line; None for one that a kill or damage took."""
+    log.seek(0)
+    try:
+        return str(msgspec.json.decode(log.readline())["journal"])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+
+
+def _after_torn_line(log: BinaryIO, end: int) -> bytes:
+    """Return what must precede a new line: a newline where a kill or a full disk left half a line."""
+    log.seek(end - 1)
+    return b"" if log.read(1) == b"\n" else b"\n"
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """Open the journal, 0600, holding its lock: one writer or one replay at a time."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "r+b") as log:
+            fcntl.flock(log, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor)):
+                yield log
+                return
