@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from memento_ingest.formats.tool_text import seam_before
+from memento_ingest.formats.shared.tool_text import seam_before
 from memento_ingest.span import SAMPLE_BYTES
 from memento_policies import Policy
 

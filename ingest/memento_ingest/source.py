@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final
 
 from memento.base.times import now_ms
 from memento.storage.sources import LAST_EVENT, UNRECOGNISED, YIELD, SourceState
-from memento_ingest.formats.sqlite import wal_stamp
+from memento_ingest.formats.shared.database.sqlite import wal_stamp
 from memento_ingest.span import LOOK_AGAIN, Checkpoint
 
 HEAD_BYTES: Final = 4096

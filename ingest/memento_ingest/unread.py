@@ -16,7 +16,7 @@ from memento.storage.accounts import SourceProgress
 from memento.storage.sources import SourceState
 from memento_ingest.formats.base import CountsWaiting, DatabaseFormat
 from memento_ingest.formats.registry import get, names
-from memento_ingest.formats.sqlite import wal_stamp
+from memento_ingest.formats.shared.database.sqlite import wal_stamp
 from memento_ingest.source import is_as_read, parser_state
 from memento_ingest.span import LOOK_AGAIN, Checkpoint, SourceInfo
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from memento_ingest.formats import agent_lines, pi as pi_module, statement
 from memento_ingest.formats.base import LineFormat
 from memento_ingest.formats.codex import turns as turns_module
+from memento_ingest.formats.pi import transcript as pi_module
 from memento_ingest.formats.registry import detect, get
+from memento_ingest.formats.shared import agent_lines, statement
 from memento_ingest.span import Line, SourceInfo, Span
 
 if TYPE_CHECKING:

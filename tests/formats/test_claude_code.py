@@ -8,7 +8,7 @@ import pytest
 
 from memento_ingest.formats.claude_code import ClaudeCode, parser as parser_module
 from memento_ingest.formats.claude_code.envelopes import Prompt, read_prompt
-from memento_ingest.formats.tool_text import MAX_INPUT, MAX_OUTPUT
+from memento_ingest.formats.shared.tool_text import MAX_INPUT, MAX_OUTPUT
 from memento_ingest.lines import read_lines
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
 from memento_policies import Message

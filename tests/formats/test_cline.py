@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memento_ingest.formats.cline import Cline
+from memento_ingest.formats.cline.conversation import Cline
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo, Span
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from memento_ingest.formats import codex_zst
-from memento_ingest.formats.codex import Codex
-from memento_ingest.formats.codex_zst import CodexZst
+from memento_ingest.formats.codex import Codex, compressed as codex_zst
+from memento_ingest.formats.codex.compressed import CodexZst
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo
 

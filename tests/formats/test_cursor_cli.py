@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from memento_ingest.formats.cursor_cli import CursorCli
-from memento_ingest.formats.cursor_text import CursorText
+from memento_ingest.formats.cursor.cli import CursorCli
+from memento_ingest.formats.cursor.text import CursorText
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
-from memento_ingest.formats.cursor_ide import CursorIDE
+from memento_ingest.formats.cursor.ide import CursorIDE
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo, Span
 
@@ -66,7 +66,7 @@ def test_no_other_key_is_ever_read(reading: Reading, db: Db, monkeypatch: pytest
     db.bubble("b1", 1, "hi")
     db.put("cursorAuth/later", b"SECRET")
     seen: list[Any] = []
-    from memento_ingest.formats.sqlite import Database
+    from memento_ingest.formats.shared.database.sqlite import Database
 
     def page(self: Database, *args: Any, original: Any = Database.page) -> Any:
         rows = original(self, *args)

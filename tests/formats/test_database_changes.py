@@ -14,10 +14,10 @@ import pytest
 from memento.config import Config, Settings
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
-from memento_ingest.formats import row_digests
-from memento_ingest.formats.goose import Goose
-from memento_ingest.formats.opencode import OpenCode
-from memento_ingest.formats.row_digests import GROUPS, RowDigests, next_comparison, row_digest
+from memento_ingest.formats.goose.database import Goose
+from memento_ingest.formats.opencode.database import OpenCode
+from memento_ingest.formats.shared.database import row_digests
+from memento_ingest.formats.shared.database.row_digests import GROUPS, RowDigests, next_comparison, row_digest
 from memento_ingest.report import Report
 from memento_ingest.sidecar.capture import CaptureWorker
 from memento_ingest.sidecar.sweep import Sweep
@@ -187,11 +187,11 @@ def test_a_clock_set_back_hides_nothing(followed: Followed, db: OpenCodeDb, monk
     monkeypatch.setattr(row_digests, "COMPARE_EVERY_MS", HOUR)
     ahead = now() + 10 * HOUR
     for module in ("row_changes", "row_digests"):
-        monkeypatch.setattr(f"memento_ingest.formats.{module}.now_ms", lambda: ahead)
+        monkeypatch.setattr(f"memento_ingest.formats.shared.database.{module}.now_ms", lambda: ahead)
     db.add(*range(5), at=ahead, text="We decided")
     followed.look()
     for module in ("row_changes", "row_digests"):
-        monkeypatch.setattr(f"memento_ingest.formats.{module}.now_ms", now)
+        monkeypatch.setattr(f"memento_ingest.formats.shared.database.{module}.now_ms", now)
     db.complete(*range(5), at=now())
     followed.look()
     assert followed.numbers() == set(range(5))

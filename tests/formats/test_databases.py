@@ -23,9 +23,9 @@ from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.formats import registry
 from memento_ingest.formats.base import DatabaseFormat
-from memento_ingest.formats.opencode import OpenCode
+from memento_ingest.formats.opencode.database import OpenCode
 from memento_ingest.formats.registry import detect
-from memento_ingest.formats.sqlite import Database, wal_stamp
+from memento_ingest.formats.shared.database.sqlite import Database, wal_stamp
 from memento_ingest.report import Report
 from memento_ingest.span import SourceInfo
 from memento_policies import load_policy
@@ -408,7 +408,7 @@ def test_a_huge_database_is_streamed(tmp_path: Path) -> None:
 def test_a_record_too_long_is_never_taken_into_memory(
     reading: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memento_ingest.formats.row_changes.MAX_LINE", 1000)
+    monkeypatch.setattr("memento_ingest.formats.shared.database.row_changes.MAX_LINE", 1000)
     path = tmp_path / "opencode.db"
     connection = create(path)
     add(connection, 1, more="x" * 2000)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from memento_ingest.formats.dialogue import read_call, read_reply
+from memento_ingest.formats.shared.dialogue import read_call, read_reply
 
 ASKED = {
     "questions": [

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 PLUGIN = """
-from memento_ingest.formats.generic_jsonl import GenericJsonl
+from memento_ingest.formats.generic.lines import GenericJsonl
 
 class Theirs(GenericJsonl):
     name = "theirs"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memento_ingest.formats.gemini import Gemini, GeminiJson
+from memento_ingest.formats.gemini.transcript import Gemini, GeminiJson
 from memento_ingest.formats.registry import detect
 from memento_ingest.lines import read_lines
 from memento_ingest.span import Line, SourceInfo, Span

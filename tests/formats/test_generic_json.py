@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from memento_ingest.formats.generic_json import GenericJson
-from memento_ingest.formats.generic_jsonl import GenericJsonl
-from memento_ingest.formats.json_elements import elements
+from memento_ingest.formats.generic.document import GenericJson
+from memento_ingest.formats.generic.lines import GenericJsonl
+from memento_ingest.formats.shared.json_elements import elements
 from memento_ingest.span import SourceInfo
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from memento_ingest.formats.generic_jsonl import GenericJsonl
-from memento_ingest.formats.thread import MAX_CONVERSATIONS
+from memento_ingest.formats.generic.lines import GenericJsonl
+from memento_ingest.formats.shared.thread import MAX_CONVERSATIONS
 from memento_ingest.span import Checkpoint, Line, SourceInfo
 
 if TYPE_CHECKING:

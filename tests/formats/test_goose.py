@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
-from memento_ingest.formats.goose import Goose
-from memento_ingest.formats.goose_jsonl import GooseJsonl
+from memento_ingest.formats.goose.database import Goose
+from memento_ingest.formats.goose.lines import GooseJsonl
 from memento_ingest.span import Span
 
 if TYPE_CHECKING:

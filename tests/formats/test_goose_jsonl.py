@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memento_ingest.formats.goose_jsonl import GooseJsonl
+from memento_ingest.formats.goose.lines import GooseJsonl
 from memento_ingest.span import SourceInfo
 
 if TYPE_CHECKING:

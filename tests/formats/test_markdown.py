@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from memento_ingest.formats import growing_text
 from memento_ingest.formats.markdown import Markdown
+from memento_ingest.formats.shared import growing_text
 from memento_ingest.span import Line, SourceInfo
 
 if TYPE_CHECKING:

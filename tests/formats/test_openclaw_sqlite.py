@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
-from memento_ingest.formats.openclaw_database import OpenClawDatabase
-from memento_ingest.formats.pi import OpenClaw
+from memento_ingest.formats.pi.openclaw_database import OpenClawDatabase
+from memento_ingest.formats.pi.transcript import OpenClaw
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo
 

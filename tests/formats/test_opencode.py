@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
-from memento_ingest.formats.opencode import OpenCode
-from memento_ingest.formats.opencode_storage import OpenCodeStorage
+from memento_ingest.formats.opencode.database import OpenCode
+from memento_ingest.formats.opencode.storage import OpenCodeStorage
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo, Span
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memento_ingest.formats.pi import OpenClaw, Pi
+from memento_ingest.formats.pi.transcript import OpenClaw, Pi
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo, Span
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memento_ingest.formats.cline import Roo
+from memento_ingest.formats.cline.conversation import Roo
 from memento_ingest.formats.registry import detect
 from memento_ingest.span import SourceInfo
 

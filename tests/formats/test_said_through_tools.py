@@ -16,7 +16,7 @@ from memento_ingest.events import payload
 from memento_ingest.formats.base import Format, LineFormat
 from memento_ingest.formats.hook_spool import HookSpool
 from memento_ingest.formats.registry import get
-from memento_ingest.formats.thread import chain_key
+from memento_ingest.formats.shared.thread import chain_key
 from memento_ingest.span import Line, SourceInfo, Span
 from memento_policies import Message, load_policy
 

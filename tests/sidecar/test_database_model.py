@@ -27,7 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from memento.config import load_config
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
-from memento_ingest.formats import row_digests
+from memento_ingest.formats.shared.database import row_digests
 from memento_ingest.sidecar.capture import CaptureWorker
 from memento_ingest.sidecar.sweep import Sweep
 from memento_policies import load_policy

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Final
 
 from memento_ingest.formats.base import LineParser
-from memento_ingest.formats.growing_text import Marker, Scan, TextParser, line_text
+from memento_ingest.formats.shared.growing_text import Marker, Scan, TextParser, line_text
 from memento_ingest.span import Checkpoint, SourceInfo
 from memento_policies import Role
 

@@ -16,9 +16,9 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, Final, NamedTuple, cast
 
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, LineFormat
-from memento_ingest.formats.documents import HEAD
 from memento_ingest.formats.recognition import Peek, recognise
-from memento_ingest.formats.whole import LineBudget, TooManyLines, read_whole
+from memento_ingest.formats.shared.documents import HEAD
+from memento_ingest.formats.shared.whole import LineBudget, TooManyLines, read_whole
 from memento_ingest.span import SourceInfo, Span
 
 MAX_MEMBER: Final = 2 * 1024**3

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Final
 
-from memento_ingest.formats.documents import read_document
-from memento_ingest.formats.excerpt import Excerpt, Turn, active_path, string
-from memento_ingest.formats.sniffing import first_object, is_json_document
+from memento_ingest.formats.shared.documents import read_document
+from memento_ingest.formats.shared.excerpt import Excerpt, Turn, active_path, string
+from memento_ingest.formats.shared.sniffing import first_object, is_json_document
 from memento_ingest.span import SourceInfo, Span
 from memento_ingest.times import to_unix_ms
 from memento_policies import Role

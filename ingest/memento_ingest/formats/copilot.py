@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from memento_ingest.formats.agent_lines import AgentParser, sniff_records
-from memento_ingest.formats.dialogue import Dialogue, read_call
-from memento_ingest.formats.excerpt import Turn, block_text, string
-from memento_ingest.formats.ids import is_unique, short_id
-from memento_ingest.formats.statement import METADATA, Call, Result, State, Statement, unknown
-from memento_ingest.formats.thread import chain_key, clean
-from memento_ingest.formats.tool_text import given_text
+from memento_ingest.formats.shared.agent_lines import AgentParser, sniff_records
+from memento_ingest.formats.shared.dialogue import Dialogue, read_call
+from memento_ingest.formats.shared.excerpt import Turn, block_text, string
+from memento_ingest.formats.shared.ids import is_unique, short_id
+from memento_ingest.formats.shared.statement import METADATA, Call, Result, State, Statement, unknown
+from memento_ingest.formats.shared.thread import chain_key, clean
+from memento_ingest.formats.shared.tool_text import given_text
 from memento_ingest.span import Checkpoint, SourceInfo
 
 SOURCE: Final = "copilot"

@@ -13,11 +13,11 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from memento_ingest.events.transcripts import find_transcript, names_transcript
-from memento_ingest.formats.dialogue import Words, asked, read_call, read_reply
-from memento_ingest.formats.ids import is_unique, short_id
-from memento_ingest.formats.sniffing import object_lines
-from memento_ingest.formats.thread import clean
-from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text
+from memento_ingest.formats.shared.dialogue import Words, asked, read_call, read_reply
+from memento_ingest.formats.shared.ids import is_unique, short_id
+from memento_ingest.formats.shared.sniffing import object_lines
+from memento_ingest.formats.shared.thread import clean
+from memento_ingest.formats.shared.tool_text import MAX_OUTPUT, cut, given_text, pair_text
 from memento_ingest.jsonl import Record, records
 from memento_ingest.span import LOOK_AGAIN, SAMPLE_BYTES, Checkpoint, Line, SourceInfo, Span
 from memento_ingest.times import to_unix_ms

@@ -14,8 +14,8 @@ from pathlib import PurePath
 from typing import Final
 
 from memento_ingest.formats.base import LineParser
-from memento_ingest.formats.growing_text import Marker, Scan, TextParser, line_text
-from memento_ingest.formats.sniffing import is_foreign
+from memento_ingest.formats.shared.growing_text import Marker, Scan, TextParser, line_text
+from memento_ingest.formats.shared.sniffing import is_foreign
 from memento_ingest.span import Checkpoint, SourceInfo
 from memento_ingest.times import to_unix_ms
 from memento_policies import Role

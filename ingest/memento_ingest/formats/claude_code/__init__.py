@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from memento_ingest.formats.claude_code.items import KNOWN_TYPES
 from memento_ingest.formats.claude_code.parser import SOURCE, ClaudeCodeParser
-from memento_ingest.formats.json_prefix import first_value
+from memento_ingest.formats.shared.sniffing import first_value
 from memento_ingest.jsonl import decode, records
 from memento_ingest.span import Checkpoint, Line, SourceInfo
 

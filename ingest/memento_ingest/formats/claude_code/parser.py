@@ -20,10 +20,10 @@ from memento_ingest.formats.claude_code.group import Group, Mark, Stretch
 from memento_ingest.formats.claude_code.items import SKIPPED, TITLES, Item, items_of
 from memento_ingest.formats.claude_code.state import MAX_CALLS, Call, State, restore
 from memento_ingest.formats.claude_code.tools import Input, content_text, details_of, output_text, read_input
-from memento_ingest.formats.dialogue import Words, asked, read_reply
-from memento_ingest.formats.ids import short_id
-from memento_ingest.formats.thread import chain_key, clean, file_session
-from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, pair_text
+from memento_ingest.formats.shared.dialogue import Words, asked, read_reply
+from memento_ingest.formats.shared.ids import short_id
+from memento_ingest.formats.shared.thread import chain_key, clean, file_session
+from memento_ingest.formats.shared.tool_text import MAX_OUTPUT, cut, pair_text
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span, Title
 from memento_policies import Message
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from memento_ingest.formats import branches
-from memento_ingest.formats.branches import Link
-from memento_ingest.formats.ids import MAX_ID, digest, short_id
+from memento_ingest.formats.shared import branches
+from memento_ingest.formats.shared.branches import Link
+from memento_ingest.formats.shared.ids import MAX_ID, digest, short_id
 from memento_ingest.times import inheritable, to_unix_ms
 
 MAX_CALLS: Final = 64

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from memento_ingest.formats.claude_code.entry import Block, Content, content_of
-from memento_ingest.formats.dialogue import Dialogue, kind_of, read_call
-from memento_ingest.formats.thread import clean
-from memento_ingest.formats.tool_text import MAX_INPUT, cut
+from memento_ingest.formats.shared.dialogue import Dialogue, kind_of, read_call
+from memento_ingest.formats.shared.thread import clean
+from memento_ingest.formats.shared.tool_text import MAX_INPUT, cut
 from memento_ingest.jsonl import decode
 
 # The inputs that say what a call is about; the rest (a file's new content, flags) is left out. Other tools: all JSON.

@@ -11,9 +11,9 @@ import re
 from pathlib import PurePath
 from typing import Final
 
-from memento_ingest.formats.agent_lines import AgentParser, sniff_records
 from memento_ingest.formats.codex.dialect import SOURCE, CodexDialect, CodexState
-from memento_ingest.formats.json_prefix import first_value
+from memento_ingest.formats.shared.agent_lines import AgentParser, sniff_records
+from memento_ingest.formats.shared.sniffing import first_value
 from memento_ingest.span import Checkpoint, SourceInfo
 
 __all__ = ["Codex", "codex_parser"]

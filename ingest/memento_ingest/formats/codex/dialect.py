@@ -16,11 +16,11 @@ from memento_ingest.formats.codex.others import (
 )
 from memento_ingest.formats.codex.prompts import injected, parts_text, passthrough, typed
 from memento_ingest.formats.codex.turns import CodexState, Form
-from memento_ingest.formats.dialogue import read_call
-from memento_ingest.formats.excerpt import Turn, string
-from memento_ingest.formats.statement import METADATA, Call, Result, Statement, unknown
-from memento_ingest.formats.thread import chain_key, clean
-from memento_ingest.formats.tool_text import given_text
+from memento_ingest.formats.shared.dialogue import read_call
+from memento_ingest.formats.shared.excerpt import Turn, string
+from memento_ingest.formats.shared.statement import METADATA, Call, Result, Statement, unknown
+from memento_ingest.formats.shared.thread import chain_key, clean
+from memento_ingest.formats.shared.tool_text import given_text
 
 __all__ = ["SOURCE", "CodexDialect", "CodexState"]
 

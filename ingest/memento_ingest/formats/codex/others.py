@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from memento_ingest.formats.codex.prompts import parts_text
 from memento_ingest.formats.codex.turns import CodexState
-from memento_ingest.formats.excerpt import Turn, block_text, string
-from memento_ingest.formats.ids import is_unique, short_id
-from memento_ingest.formats.statement import Statement
-from memento_ingest.formats.thread import chain_key
-from memento_ingest.formats.tool_text import MAX_OUTPUT, cut, given_text, pair_text
+from memento_ingest.formats.shared.excerpt import Turn, block_text, string
+from memento_ingest.formats.shared.ids import is_unique, short_id
+from memento_ingest.formats.shared.statement import Statement
+from memento_ingest.formats.shared.thread import chain_key
+from memento_ingest.formats.shared.tool_text import MAX_OUTPUT, cut, given_text, pair_text
 from memento_ingest.jsonl import decode
 
 ENDED: Final = frozenset({"mcp_tool_call_end", "exec_command_end", "dynamic_tool_call_response"})

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from memento_ingest.formats.excerpt import string
+from memento_ingest.formats.shared.excerpt import string
 
 _INJECTED: Final = {
     "# agents.md instructions": "instructions",

@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from memento_ingest.formats.ids import digest, short_id
-from memento_ingest.formats.statement import State
-from memento_ingest.formats.thread import chain_key
+from memento_ingest.formats.shared.ids import digest, short_id
+from memento_ingest.formats.shared.statement import State
+from memento_ingest.formats.shared.thread import chain_key
 
 Form = Literal["item", "event", "completed"]
 """Which of the three a record is: a `response_item`, an `event_msg` of its own, or an `item_completed`."""

@@ -1,0 +1,1 @@
+"""Gemini CLI: transcripts of lines and of one document."""

@@ -1,0 +1,1 @@
+"""Messages in the shapes that many programs share: role and content, ShareGPT, LangChain."""

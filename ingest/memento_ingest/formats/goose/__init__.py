@@ -1,0 +1,1 @@
+"""Goose: the database of sessions, and session files of lines."""

@@ -1,0 +1,1 @@
+"""opencode: the database, and the folder of JSON files before it."""

@@ -1,0 +1,1 @@
+"""Pi and OpenClaw, which writes Pi's records into files and a database."""

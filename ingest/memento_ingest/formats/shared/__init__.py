@@ -1,0 +1,1 @@
+"""What the formats share: reading of lines, documents and databases, threads of messages, texts of tools."""

@@ -1,0 +1,1 @@
+"""Reading agents' SQLite databases: which rows are new or were replaced since the last reading."""
