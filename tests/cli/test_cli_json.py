@@ -32,8 +32,9 @@ FIRST: Final = {  # in this order, before the others, which take no argument
     "instructions": "",
     "instructions edit": "{memory} Close the pier.",
     "hooks status": "claude",
+    "mcp status": "claude",
 }
-CODES: Final = {"doctor": 4, "hooks status": 3, "index status": 1, "model status": 1}
+CODES: Final = {"doctor": 4, "hooks status": 3, "mcp status": 3, "index status": 1, "model status": 1}
 NESTED: Final = {"status": "sources", "jobs": "jobs", "consolidate": "steps"}
 
 

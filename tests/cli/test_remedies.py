@@ -159,8 +159,8 @@ def test_an_agents_settings_that_are_not_json_do_not_end_the_examination(memento
     memento("remember", "x")
     settings = tmp_path / ".gemini" / "settings.json"
     settings.parent.mkdir()
-    settings.write_text('{\n  "a": 1, // mine\n}\n')
-    assert f"{settings}:2: is not plain JSON" in memento("doctor", "--table", code=4).out
+    settings.write_text('{\n  "a": 1 "b": 2\n}\n')
+    assert f"{settings}:2: is not JSON" in memento("doctor", "--table", code=4).out
     assert "correct that line" in memento("hooks", "install", "gemini", code=1).err
     settings.write_text('{\n  "a": 1\n}\n')
     memento("hooks", "install", "gemini")

@@ -22,6 +22,7 @@ from memento_app.cli import (
     ingestion,
     instructions,
     jobs,
+    mcp_agents,
     model,
     policy,
     recall,
@@ -35,7 +36,7 @@ from memento_app.cli.output import note, say
 
 SECTIONS: Final = {
     "Remember and find": "remember recall recent instructions why",
-    "Read what agents write": "ingest watch sources status ignore hooks hook",
+    "Read what agents write": "ingest watch sources status ignore hooks hook mcp",
     "Look after what is kept": "stats audit quarantine policy consolidate scrub forget delete",
     "Keep it safe": "doctor backup restore export import jobs",
     "Set it up": "config model index",
@@ -101,6 +102,7 @@ for _module in (
     index,
     model,
     hooks,
+    mcp_agents,
     settings,
 ):
     _module.register(app)

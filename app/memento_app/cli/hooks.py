@@ -12,7 +12,8 @@ from memento_app.cli.group import Group
 from memento_app.cli.output import AsJson, note, print_json, say, wants_json
 
 if TYPE_CHECKING:
-    from memento_ingest.hooks.install import Change
+    from memento_ingest.hooks.agents import HookedAgent
+    from memento_ingest.hooks.install import Change, Status
 
 hooks = Group(
     help="Let an agent's hooks call Memento.",
@@ -21,6 +22,7 @@ hooks = Group(
 )
 
 Agent = Annotated[str, typer.Argument(metavar="AGENT", help="claude, codex, copilot, cursor or gemini.")]
+AnyAgent = Annotated[str | None, typer.Argument(metavar="[AGENT]", help="One agent. [default: all of them]")]
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", metavar="FILE", help="The settings file. [default: the agent's own]")
 ]
@@ -63,7 +65,7 @@ def install(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = False
     if not dry_run:
         redaction(home())  # the first hook finds the rules cached; rules that cannot be used are told here, not there
     change = add(known, settings, dry_run=dry_run)
-    _print(change, dry_run)
+    print_change(change, dry_run)
     if known.advice and change.diff and not dry_run:
         note(known.advice)
     if change.problem:
@@ -81,30 +83,47 @@ def uninstall(agent: Agent, settings: SettingsFile = None, dry_run: DryRun = Fal
     from memento_ingest.hooks.install import uninstall as remove
 
     change = remove(hooked_agent(agent), settings, dry_run=dry_run)
-    _print(change, dry_run)
+    print_change(change, dry_run)
 
 
 @hooks.command()
-def status(agent: Agent, settings: SettingsFile = None, json_: AsJson = None) -> None:
-    """Tell which of the agent's events call Memento.
+def status(agent: AnyAgent = None, settings: SettingsFile = None, json_: AsJson = None) -> None:
+    """Tell which events of an agent, or of every agent, call Memento.
 
     Exit code 3: none; 4: some, or the command is gone.
     """
-    from memento_ingest.hooks.agents import hooked_agent
+    from memento.errors import UsageError
+    from memento_ingest.hooks.agents import AGENTS, hooked_agent
     from memento_ingest.hooks.install import status as look
 
-    found = look(hooked_agent(agent), settings)
+    if settings and not agent:
+        raise UsageError("--settings names the file of one agent: name the agent too")
+    found = [look(hooked_agent(agent), settings)] if agent else [_look(one) for one in AGENTS.values()]
     if wants_json(json_):
-        print_json(found.as_dict())
+        print_json(found[0].as_dict() if agent else [one.as_dict() for one in found])
     else:
-        for line in found.lines():
-            say(line)
-    if not found.installed:
-        raise typer.Exit(NOTHING_FOUND)
-    if found.missing or found.problems:
+        for one in found:
+            for line in one.lines():
+                say(line)
+    if any((one.installed and one.missing) or one.problems for one in found):
         raise typer.Exit(PARTIAL)
+    if not any(one.installed for one in found):
+        raise typer.Exit(NOTHING_FOUND)
 
 
-def _print(change: Change, dry_run: bool) -> None:
+def _look(agent: HookedAgent) -> Status:
+    """Return an agent's state; settings that cannot be read are a problem of that agent alone."""
+    from memento_ingest.hooks.install import Problem, Status, status as look
+    from memento_ingest.hooks.settings_file import SettingsError
+
+    try:
+        return look(agent)
+    except SettingsError as error:
+        problem = Problem("its settings cannot be read", str(error))
+        return Status(agent.name, agent.file(), {}, agent.events, (problem,))
+
+
+def print_change(change: Change, dry_run: bool) -> None:
+    """Print what was done to a settings file, or the diff of what would be."""
     for line in change.diff.expandtabs().splitlines() if dry_run else [change.summary]:
         say(line)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from memento.base.home import user_home
 from memento.errors import UsageError
+from memento_ingest.hooks.json_text import Dialect
 
 Handler = dict[str, Any]
 """One command of one event, in the agent's own terms."""
@@ -41,6 +42,8 @@ class HookedAgent:
     """Keys the file must have."""
     advice: str = ""
     """What is left for the user to do."""
+    dialect: Dialect = Dialect.PLAIN
+    """What the agent accepts in its settings."""
 
 
 def hooked_agent(name: str) -> HookedAgent:
@@ -142,5 +145,6 @@ AGENTS: Final[Mapping[str, HookedAgent]] = {
         lambda: user_home() / ".gemini" / "settings.json",
         _gemini,
         ("SessionStart", "BeforeAgent", "AfterTool", "AfterAgent"),
+        dialect=Dialect.COMMENTS,
     ),
 }

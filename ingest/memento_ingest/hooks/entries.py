@@ -60,6 +60,12 @@ def installed(settings: Settings, agent: HookedAgent) -> dict[str, Handler]:
     return found
 
 
+def holds_memento(settings: Settings, agent: HookedAgent) -> bool:
+    """Tell whether a file holds anything of Memento's: hooks, or its server among the MCP servers of the same file."""
+    servers = settings.get("mcpServers")
+    return bool(installed(settings, agent)) or (isinstance(servers, dict) and "memento" in servers)
+
+
 def _without_ours(listed: list[Any], agent: HookedAgent) -> list[Any]:
     if not agent.is_nested:
         return [handler for handler in listed if not is_ours(handler)]

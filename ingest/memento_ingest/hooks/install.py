@@ -1,12 +1,7 @@
-"""Installing, removing and looking at Memento's hooks in an agent's settings file.
-
-The backup holds the file as it was before the first install. When nothing but Memento's entries has changed since,
-removing them puts the very bytes back; otherwise only the entries are taken out.
-"""
+"""Installing, removing and looking at Memento's hooks in an agent's settings file (`settings_file.py` edits it)."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -17,8 +12,8 @@ from typing import Any, NamedTuple
 
 from memento.base.home import expand_user
 from memento_ingest.hooks.agents import HookedAgent, called
-from memento_ingest.hooks.entries import installed, merged, unmerged
-from memento_ingest.hooks.settings_file import SettingsError, SettingsFile, parse, render, style
+from memento_ingest.hooks.entries import holds_memento, installed, merged, unmerged
+from memento_ingest.hooks.settings_file import Edit, SettingsError, SettingsFile, edited, parse
 
 
 class Change(NamedTuple):
@@ -73,15 +68,15 @@ class Status:
 def install(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = False) -> Change:
     """Add Memento's entries. Doing so twice changes nothing. Raises SettingsError; the file is then as it was."""
     file = SettingsFile(expand_user(path) if path else agent.file())
-    settings = file.settings()
-    content = render(merged(settings, agent, memento_script()), style(file.content), file.path)
-    is_installed = bool(installed(settings, agent))
+    settings = file.settings(agent.dialect)
+    script = memento_script()
     problem = _disabled(agent, file.path) if _are_disabled(settings) else None
-    if is_installed and parse(content, file.path) == settings:
+    if installed(settings, agent) and merged(settings, agent, script) == settings:
         return Change(f"{agent.name}: the hooks are installed already in {file.path}", "", problem)
+    content = _adding(agent, file.path, script)(file.content)
     change = Change(f"{agent.name}: hooks installed in {file.path}", file.diff(content), problem)
     if not dry_run:
-        if not is_installed:
+        if not holds_memento(settings, agent):
             file.keep_backup()
         file.write(content)
     return change
@@ -90,22 +85,35 @@ def install(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = Fal
 def uninstall(agent: HookedAgent, path: Path | None = None, *, dry_run: bool = False) -> Change:
     """Take Memento's entries out. Raises SettingsError; the file is then as it was."""
     file = SettingsFile(expand_user(path) if path else agent.file())
-    settings = file.settings()
-    if not installed(settings, agent):
+    if not installed(file.settings(agent.dialect), agent):
         return Change(f"{agent.name}: there are no hooks of Memento's in {file.path}", "")
-    content, is_exact = _before(file, settings, agent)
+    content, is_exact = file.taken_out(_adding(agent, file.path, "memento"), _removing(agent, file.path))
     change = Change(f"{agent.name}: hooks removed from {file.path}", file.diff(content))
     if not dry_run:
-        file.write(content)
-        if is_exact:
-            file.backup.unlink(missing_ok=True)
+        file.restore(content, is_exact)
     return change
+
+
+def _adding(agent: HookedAgent, path: Path, memento: str) -> Edit:
+    def add(content: bytes | None) -> bytes:
+        settings = parse(content or b"", path, agent.dialect)
+        return edited(content, merged(settings, agent, memento), path, agent.dialect)
+
+    return add
+
+
+def _removing(agent: HookedAgent, path: Path) -> Edit:
+    def remove(content: bytes | None) -> bytes:
+        settings = parse(content or b"", path, agent.dialect)
+        return edited(content, unmerged(settings, agent), path, agent.dialect)
+
+    return remove
 
 
 def status(agent: HookedAgent, path: Path | None = None) -> Status:
     """Look at what is installed. Raises SettingsError if the file cannot be read."""
     file = SettingsFile(expand_user(path) if path else agent.file())
-    settings = file.settings()
+    settings = file.settings(agent.dialect)
     found = {event: called(handler) for event, handler in installed(settings, agent).items()}
     problems = [
         Problem(f"{gone} is not there any more", f"run `memento hooks install {agent.name}`")
@@ -135,27 +143,3 @@ def memento_script() -> str:
         if script.name == "memento" and script.is_file() and os.access(script, os.X_OK):
             return str(script.absolute())
     raise SettingsError("the command `memento` is not installed: install the package, then try again")
-
-
-def _before(file: SettingsFile, settings: dict[str, Any], agent: HookedAgent) -> tuple[bytes | None, bool]:
-    """Return the file as it was before the install and True, or, if it was changed since, without our entries."""
-    rest = unmerged(settings, agent)
-    original = _backup(file)
-    how = style(original)
-    is_untouched = render(settings, how, file.path) == file.content
-    if original is not None and is_untouched:
-        roundtrip = unmerged(merged(parse(original, file.backup), agent, "memento"), agent)
-        if json.dumps(rest) == json.dumps(roundtrip):
-            return original, True
-    if original is None and is_untouched and rest == dict(agent.skeleton):
-        return None, True
-    return render(rest, style(file.content), file.path), False
-
-
-def _backup(file: SettingsFile) -> bytes | None:
-    try:
-        return file.backup.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise SettingsError(f"{file.backup}: cannot be read: {error.strerror}") from None

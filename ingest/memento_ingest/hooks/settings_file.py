@@ -1,38 +1,39 @@
-"""An agent's settings file: read and rewritten so that nothing of the user's is lost, whatever happens in between."""
+"""An agent's settings file: read and edited so that nothing of the user's is lost, whatever happens in between.
+
+The backup holds the file as it was before Memento's first entry. `taken_out` gives those very bytes back when nothing
+but Memento's entries has changed since; otherwise the entries alone are cut out of the text.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from memento.base import durable
 from memento.base.escaping import escape_line
+from memento_ingest.hooks import json_text
+from memento_ingest.hooks.json_text import Dialect
 from memento_policies import MementoError
 
 BACKUP_SUFFIX: Final = ".memento-backup"
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _MARK: Final = "\ufeff"
-_INDENT: Final = re.compile(r"^[\[{][ \t]*\r?\n([ \t]+)")
+"""The byte order mark that some editors on Windows begin a file with."""
+_HAS_NO: Final = {
+    Dialect.PLAIN: "plain JSON ({why}), which has no comments and no trailing commas",
+    Dialect.COMMENTS: "JSON ({why}); comments may stand in it, but no trailing commas",
+    Dialect.TRAILING_COMMAS: "JSON ({why}); comments and trailing commas may stand in it",
+}
+
+Edit = Callable[[bytes | None], bytes]
+"""Returns a file's content with an entry put in or taken out; None is a file that does not exist."""
 
 
 class SettingsError(MementoError):
     """A settings file cannot be read or must not be changed; it is as it was."""
-
-
-class Style(NamedTuple):
-    """How a file is written: what `json` can keep of it."""
-
-    indent: str | None
-    """None: all on one line."""
-    newline: str
-    last_newline: bool
-    ascii: bool
-    mark: bool
-    """Whether it begins with a byte order mark, as some editors on Windows write it."""
 
 
 class SettingsFile:
@@ -49,9 +50,9 @@ class SettingsFile:
         """Where the file as it was before the first install is kept."""
         return self.path.with_name(self.path.name + BACKUP_SUFFIX)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self, dialect: Dialect = Dialect.PLAIN) -> dict[str, Any]:
         """Return what the file says. Raises SettingsError if that is not one JSON object."""
-        return parse(self.content or b"", self.path)
+        return parse(self.content or b"", self.path, dialect)
 
     def diff(self, content: bytes | None) -> str:
         """Return the unified diff from the file to `content` (None: no file)."""
@@ -87,19 +88,45 @@ class SettingsFile:
         except OSError as error:
             raise SettingsError(f"{self.path}: cannot be written: {error.strerror}") from None
 
+    def taken_out(self, add: Edit, remove: Edit) -> tuple[bytes | None, bool]:
+        """Return the content without an entry, and whether it is what was there before the entry was added.
 
-def parse(content: bytes, path: Path) -> dict[str, Any]:
+        It is where the present content differs from what `add` made of the backup by nothing but the entry itself.
+        Raises SettingsError.
+        """
+        rest = remove(self.content)
+        try:
+            original = self.backup.read_bytes()
+        except FileNotFoundError:
+            original = None
+        except OSError as error:
+            raise SettingsError(f"{self.backup}: cannot be read: {error.strerror}") from None
+        try:
+            is_exact = rest == remove(add(original))
+        except SettingsError:  # the backup is of a file that was broken, or is no backup of ours
+            is_exact = False
+        return (original, True) if is_exact else (rest, False)
+
+    def restore(self, content: bytes | None, is_exact: bool) -> None:
+        """Write what `taken_out` returned; the backup is then needed no more if that is what it held."""
+        self.write(content)
+        if is_exact:
+            self.backup.unlink(missing_ok=True)
+
+
+def parse(content: bytes, path: Path, dialect: Dialect = Dialect.PLAIN) -> dict[str, Any]:
     """Return the settings in `content`; an empty file holds none. Raises SettingsError, naming `path`."""
     if not content.removeprefix(_MARK.encode()).strip():
         return {}
     try:
-        value = json.loads(content.decode().removeprefix(_MARK), object_pairs_hook=_unique)
+        value = json_text.parse(content.decode().removeprefix(_MARK), dialect)
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: is not UTF-8 text: it was left as it is; save it as UTF-8") from None
     except json.JSONDecodeError as error:
+        reason = _HAS_NO[dialect].format(why=error.msg)
         raise SettingsError(
-            f"{path}:{error.lineno}: is not plain JSON ({error.msg}), which has no comments and no trailing commas: it "
-            "was left as it is; correct that line, or name another file with --settings"
+            f"{path}:{error.lineno}: is not {reason}: it was left as it is; correct that line, or name another file "
+            "with --settings"
         ) from None
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path}: cannot be read ({error}): it was left as it is") from None
@@ -108,32 +135,17 @@ def parse(content: bytes, path: Path) -> dict[str, Any]:
     return value
 
 
-def style(content: bytes | None) -> Style:
-    """Return how the file is written; a new or empty one gets two spaces."""
-    mark = content is not None and content.startswith(_MARK.encode())
-    if not content or not content.removeprefix(_MARK.encode()).strip():
-        return Style("  ", "\n", True, False, mark)
-    text = content.decode().removeprefix(_MARK)
-    newline = "\r\n" if "\r\n" in text else "\n"
-    match = _INDENT.match(text.lstrip())
-    indent = match[1] if match else "  " if "\n" in text.strip() else None
-    return Style(indent, newline, text.endswith("\n"), text.isascii(), mark)
-
-
-def render(settings: Mapping[str, Any], how: Style, path: Path) -> bytes:
-    """Return the settings as the file's new content. Raises SettingsError for values that JSON cannot hold."""
+def edited(content: bytes | None, new: Mapping[str, Any], path: Path, dialect: Dialect = Dialect.PLAIN) -> bytes:
+    """Return the content changed to say `new`; all else in it keeps its bytes. Raises SettingsError."""
+    whole = (content or b"").decode()
+    mark, text = _MARK * whole.startswith(_MARK), whole.removeprefix(_MARK)
+    style = json_text.style_of(text)
+    if not text.strip():
+        return (mark + json.dumps(new, indent=style.indent, ensure_ascii=False) + "\n").encode()
     try:
-        text = json.dumps(settings, indent=how.indent, ensure_ascii=how.ascii, allow_nan=False)
-        return (_MARK * how.mark + (text + "\n" * how.last_newline).replace("\n", how.newline)).encode()
-    except ValueError as error:
-        raise SettingsError(f"{path}: cannot be written back ({error}): it was left as it is") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is given twice")
-    return found
+        return (mark + json_text.edited(text, new, style, dialect)).encode()
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: cannot be edited ({error}): it was left as it is") from None
 
 
 def _read(path: Path) -> bytes | None:
