@@ -283,7 +283,9 @@ def test_unknown_agents_are_refused() -> None:
 
 def test_claude_waits_only_for_replies_that_count(tmp_path: Path) -> None:
     found = installed(written(CLAUDE, tmp_path / "s.json"), CLAUDE)
-    assert {event for event, handler in found.items() if "async" not in handler} == {"SessionStart", "UserPromptSubmit"}
+    assert {event for event, handler in found.items() if "async" not in handler} == {
+        "SessionStart", "UserPromptSubmit", "PreToolUse", "SessionEnd",
+    }  # fmt: skip
     assert all((h["args"], h["timeout"], h["command"]) == (["hook"], 5, memento_script()) for h in found.values())
 
 

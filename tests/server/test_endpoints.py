@@ -46,6 +46,11 @@ def test_recall_has_the_shape_of_the_command(running: Server) -> None:
         ("/v1/stats?verbose=1", "leave it out"),
         ("/v1/instructions?projekt=a", "`project`"),
         ("/v1/instructions?k=0", "`k`"),
+        ("/v1/brief", "`project` or `file`"),
+        ("/v1/brief?project=/a&file=/b", "`project` or `file`"),
+        ("/v1/brief?file=b.py", "whole paths"),
+        ("/v1/brief?file=/b&k=0", "`k`"),
+        ("/v1/pulse?x=1", "leave it out"),
     ],
 )
 def test_what_cannot_be_asked(running: Server, target: str, hint: str) -> None:
@@ -157,8 +162,28 @@ def test_the_description_fits_the_routes(running: Server) -> None:
     assert set(described["components"]["schemas"]["Memory"]["properties"]) == set(
         next(one["after"][0] for one in found if "after" in one)
     )
-    for path, name in (("/v1/stats", "Stats"), ("/health", "Health"), ("/v1/store", "Store")):
+    for path, name in (("/v1/stats", "Stats"), ("/health", "Health"), ("/v1/store", "Store"), ("/v1/pulse", "Pulse")):
         assert set(described["components"]["schemas"][name]["properties"]) == set(running.get(path).json)
+
+
+def test_a_brief_tells_of_a_project_or_of_a_file(running: Server) -> None:
+    for text in ("We decided that lamp.py blinks twice.", "TODO: oil the door of the lighthouse."):
+        running.post("/v1/remember", {"text": text, "project": "/lighthouse", "session_id": "s"})
+    told = running.get("/v1/brief?project=/lighthouse").json
+    assert {one["text"]: one["part"] for one in told["noted"]} == {
+        "We decided that lamp.py blinks twice.": "decided",
+        "TODO: oil the door of the lighthouse.": "left open",
+    }
+    assert told["notes"] == []
+    assert [one["part"] for one in running.get("/v1/brief?file=/lighthouse/lamp.py").json["noted"]] == ["decided"]
+    assert running.get("/v1/brief?project=/lighthouse&session=s").json["noted"] == []
+    known = client.brief(running.database, {"project": "/lighthouse", "k": 1}, 5.0)
+    assert known is not None
+    assert [one.part for one in known.noted] == ["decided", "left open"]
+    assert client.brief(running.home / "other.db", {"project": "/lighthouse"}, 5.0) is None
+    stored = running.get("/v1/pulse").json["stored"]
+    assert abs(stored / 1000 - time.time()) < 600
+    assert client.last_stored(running.database, 5.0) == stored
 
 
 def test_instructions_are_those_that_hold_in_a_folder(running: Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from memento.config import load_config
 from memento.memory import Found, Instruction, Memory
 from memento.store import MemoryStore
 from memento_ingest.hooks.context import render
-from memento_ingest.server.client import recall
+from memento_ingest.server.client import brief, recall
 from memento_policies import Message, load_policy
 
 MEMENTO = Path(sys.executable).with_name("memento")
@@ -155,6 +156,71 @@ def test_a_session_begins_with_the_standing_instructions_of_its_folder(machine: 
     assert machine.process.poll() is None
     machine.process.send_signal(signal.SIGSTOP)
     assert start() == []
+
+
+def test_before_a_tool_touches_a_file_the_agent_is_told_once_what_names_it(machine: Machine) -> None:
+    with MemoryStore(config=load_config({}, machine.environment)) as store:
+        store.remember("We decided that src/eta.py rounds up, never down.", session_id="old", project="/w")
+        store.remember("We decided that lib/eta.py stays.", session_id="old", project="/w")
+
+    def tool(name: str, file: str, session: str = "s-2", event: str = "PreToolUse", **more: Any) -> str:
+        payload = {"session_id": session, "hook_event_name": event, "cwd": "/w", "tool_name": name, **more}
+        said = machine.hook(**payload, tool_input={"file_path": file})
+        return str(json.loads(said)["hookSpecificOutput"]["additionalContext"]) if said else ""
+
+    eventually(lambda: brief(machine.database, {"file": "/w/src/eta.py"}, 5.0) is not None)
+    said = tool("Edit", "/w/src/eta.py")
+    assert '"We decided that src/eta.py rounds up, never down."' in said
+    assert "- [decided, " in said
+    assert "lib/eta.py" not in said
+    assert tool("Read", "src/eta.py") == "", "once in a session"
+    assert tool("Read", "/w/src/other.py") == ""
+    assert tool("Bash", "/w/src/eta.py", session="s-3") == ""
+    assert tool("Edit", "/w/src/eta.py", session="old") == "", "its own session is before its eyes"
+    assert "rounds up" in tool("Edit", "/w/src/eta.py", session="s-3")
+    gemini = {"event": "AfterTool", "timestamp": "2026-01-01T00:00:00Z", "transcript_path": "/x/.gemini/chats/c.json"}
+    assert "rounds up" in tool("read_file", "src/eta.py", session="s-4", **gemini)
+    spooled = [path.read_text() for path in (machine.home / ".memento" / "spool").glob("*.jsonl")]
+    assert spooled
+    assert not any("PreToolUse" in text for text in spooled)
+    machine.process.send_signal(signal.SIGSTOP)
+    assert tool("Edit", "/w/src/eta.py", session="s-5") == ""
+    machine.process.send_signal(signal.SIGCONT)
+    eventually(lambda: "rounds up" in tool("Edit", "/w/src/eta.py", session="s-5"))
+
+
+def test_the_status_line_counts_what_the_session_was_told(machine: Machine) -> None:
+    def line(given: bytes = b'{"session_id": "s-2", "cwd": "/w"}') -> str:
+        done = subprocess.run([MEMENTO, "statusline"], input=given, env=machine.environment, capture_output=True)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout.decode()
+
+    eventually(lambda: line() == "memento: 0 memories loaded, 0 recalls, nothing saved yet\n")
+    with MemoryStore(config=load_config({}, machine.environment)) as store:
+        store.remember("We decided to keep the queue in SQLite.", session_id="old", project="/w")
+        store.remember("We decided that eta.py rounds up.", session_id="old", project="/w")
+    start = {"session_id": "s-2", "hook_event_name": "SessionStart", "cwd": "/w"}
+    eventually(lambda: machine.hook(**start) != b"")
+    told, recalls = re.fullmatch(r"memento: (\d) memories loaded, (\d) recalls?, saved \d+ s ago\n", line()).groups()  # type: ignore[union-attr]
+    assert (int(told) >= 2, int(recalls)) == (True, 1)
+    read = {"tool_name": "Read", "tool_input": {"file_path": "eta.py"}}
+    assert machine.hook(**{**start, "hook_event_name": "PreToolUse", **read})
+    assert line().startswith(f"memento: {int(told) + 1} memories loaded, 2 recalls, saved ")
+    for broken in (b"", b"[]", b'{"session_id": 7}', b"\xff"):
+        assert line(broken).startswith("memento: 0 memories loaded, 0 recalls, saved ")
+    machine.process.send_signal(signal.SIGSTOP)
+    assert line() == "memento: not running, start `memento watch`\n"
+
+
+@pytest.mark.parametrize("event", ["PreCompact", "SessionEnd"])
+def test_a_transcript_that_only_the_last_hook_names_is_read(machine: Machine, event: str) -> None:
+    transcript = machine.home / "elsewhere" / "t.jsonl"
+    transcript.parent.mkdir()
+    message = {"role": "user", "content": "We decided to paint the lighthouse green."}
+    record = {"type": "user", "uuid": "u-1", "sessionId": "s-1", "timestamp": "2026-01-01T00:00:00Z"}
+    transcript.write_text(json.dumps({**record, "message": message}) + "\n")
+    machine.hook(session_id="s-1", hook_event_name=event, cwd="/w", transcript_path=str(transcript))
+    eventually(lambda: machine.texts() == ["We decided to paint the lighthouse green."])
 
 
 CLOSINGS = (

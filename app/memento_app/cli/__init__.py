@@ -1,4 +1,4 @@
-"""The command line. `app.py` lists the commands; `hook` and a plain `recall` are dispatched before that is imported.
+"""The command line. `app.py` lists the commands; `hook`, `statusline` and a plain `recall` are dispatched before that.
 
 An agent waits for them, and importing the command line takes longer than a hook's work or a running sidecar's answer.
 """
@@ -17,6 +17,13 @@ def main() -> None:
 
             run(sys.argv[2:])
         finally:  # whatever was raised: a hook that fails must not disturb its agent
+            os._exit(0)
+    if sys.argv[1:] == ["statusline"]:
+        try:
+            from memento_ingest.hooks.statusline import run as print_line
+
+            print_line()
+        finally:
             os._exit(0)
     from memento_app.cli.ending import ending
     from memento_app.cli.output import guard_streams

@@ -36,7 +36,7 @@ from memento_app.cli.output import note, say
 
 SECTIONS: Final = {
     "Remember and find": "remember recall recent instructions why",
-    "Read what agents write": "ingest watch sources status ignore hooks hook mcp",
+    "Read what agents write": "ingest watch sources status ignore hooks hook mcp statusline",
     "Look after what is kept": "stats audit quarantine policy consolidate scrub forget delete",
     "Keep it safe": "doctor backup restore export import jobs",
     "Set it up": "config model index",

@@ -32,6 +32,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the change and wr
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command()(hook)
+    app.command()(statusline)
     app.add_typer(hooks, name="hooks")
 
 
@@ -47,6 +48,17 @@ def hook(
     from memento_ingest.hooks.entry import run
 
     run([*(["--agent", agent] if agent else []), *([payload] if payload else [])])
+
+
+def statusline() -> None:
+    """Print a line for Claude Code's status line.
+
+    Claude Code runs it, with JSON on standard input. It tells how many memories the session was given, how many recalls
+    gave them, and when a memory was stored last.
+    """
+    from memento_ingest.hooks.statusline import run
+
+    run()
 
 
 @hooks.command()

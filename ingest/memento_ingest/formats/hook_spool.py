@@ -42,6 +42,8 @@ _OTHER: Final = frozenset(
     "beforeMCPExecution afterMCPExecution beforeReadFile afterFileEdit preCompact subagentStart subagentStop "
     "errorOccurred".split()
 )
+_LAST: Final = frozenset("PreCompact PreCompress preCompact SessionEnd sessionEnd".split())
+"""The events before which a transcript must have been met: what it holds may be all there is of a session."""
 _MARK: Final = b'"received"'
 """In every record: what tells another format's file without decoding it."""
 _FIELDS: Final = frozenset({"v", "id", "agent", "event", "received"})
@@ -99,6 +101,7 @@ class SpoolParser:
         if record.blank or not _is_record(value):
             return Span(offset, length, skipped="blank" if record.blank else "not_a_hook_record")
         said = _SAID.get(value["event"])
+        facts = {name: clean(text) for name, text in value.items() if isinstance(text, str)}
         if said is None:
             known = value["event"] in _OTHER
             return Span(
@@ -106,8 +109,8 @@ class SpoolParser:
                 length,
                 skipped="event" if known else "unknown_type",
                 unknown_type="" if known else clean(short_id(value["event"])),
+                follows=str(transcript) if value["event"] in _LAST and (transcript := find_transcript(facts)) else "",
             )
-        facts = {name: clean(text) for name, text in value.items() if isinstance(text, str)}
         if transcript := find_transcript(facts):
             return Span(offset, length, skipped="in_transcript", follows=str(transcript))
         if names_transcript(facts) and abs(time.time_ns() // 1_000_000 - value["received"]) < WAIT_MS:

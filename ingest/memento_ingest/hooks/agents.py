@@ -42,6 +42,8 @@ class HookedAgent:
     """Keys the file must have."""
     advice: str = ""
     """What is left for the user to do."""
+    matchers: Mapping[str, str] = field(default_factory=dict)
+    """The tools for which an event's hook runs, as the agent's own pattern; every tool where none is given."""
     dialect: Dialect = Dialect.PLAIN
     """What the agent accepts in its settings."""
 
@@ -78,8 +80,8 @@ def _name(command: str) -> str:
 
 
 def _claude(memento: str, event: str) -> Handler:
-    # Claude Code waits for these two, whose reply may hold context; for the others nobody has to.
-    waits = event in ("SessionStart", "UserPromptSubmit")
+    # Claude Code waits for those whose reply may hold context, and for the last one; for the others nobody has to.
+    waits = event in ("SessionStart", "UserPromptSubmit", "PreToolUse", "SessionEnd")
     entry = {"type": "command", "command": memento, "args": ["hook"], "timeout": _SECONDS}
     return entry if waits else {**entry, "async": True}
 
@@ -114,13 +116,24 @@ AGENTS: Final[Mapping[str, HookedAgent]] = {
         "claude",
         _in("CLAUDE_CONFIG_DIR", ".claude", "settings.json"),
         _claude,
-        ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "SubagentStop"),
+        (
+            "SessionStart",
+            "UserPromptSubmit",
+            "PreToolUse",
+            "PostToolUse",
+            "Stop",
+            "SubagentStop",
+            "PreCompact",
+            "SessionEnd",
+        ),
+        matchers={"PreToolUse": "Read|Edit|MultiEdit|Write|NotebookEdit"},
     ),
     "codex": HookedAgent(
         "codex",
         _in("CODEX_HOME", ".codex", "hooks.json"),
         _codex,
-        ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop"),
+        ("SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "PreCompact"),
+        matchers={"PreToolUse": "apply_patch"},
         advice="Codex runs new or changed hooks only after you approve them: enter /hooks in Codex once",
     ),
     "copilot": HookedAgent(
@@ -128,7 +141,7 @@ AGENTS: Final[Mapping[str, HookedAgent]] = {
         _in("COPILOT_HOME", ".copilot", "hooks/memento.json"),
         _copilot,
         # In this spelling the payloads have the fields of Claude Code's and say which event they are.
-        ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop"),
+        ("SessionStart", "UserPromptSubmit", "PostToolUse", "Stop", "PreCompact", "SessionEnd"),
         is_nested=False,
         skeleton={"version": 1},
     ),
@@ -136,7 +149,7 @@ AGENTS: Final[Mapping[str, HookedAgent]] = {
         "cursor",
         lambda: user_home() / ".cursor" / "hooks.json",
         _cursor,
-        ("sessionStart", "beforeSubmitPrompt", "postToolUse", "afterAgentResponse"),
+        ("sessionStart", "beforeSubmitPrompt", "postToolUse", "afterAgentResponse", "preCompact", "sessionEnd"),
         is_nested=False,
         skeleton={"version": 1},
     ),
@@ -144,7 +157,7 @@ AGENTS: Final[Mapping[str, HookedAgent]] = {
         "gemini",
         lambda: user_home() / ".gemini" / "settings.json",
         _gemini,
-        ("SessionStart", "BeforeAgent", "AfterTool", "AfterAgent"),
+        ("SessionStart", "BeforeAgent", "AfterTool", "AfterAgent", "PreCompress", "SessionEnd"),
         dialect=Dialect.COMMENTS,
     ),
 }

@@ -29,7 +29,7 @@ def merged(settings: Settings, agent: HookedAgent, memento: str) -> Settings:
         if not isinstance(listed, list):
             raise SettingsError(f"`hooks.{event}` is not a list in the settings of {agent.name}: nothing was changed")
         handler = agent.handler(memento, event)
-        hooks[event] = [*listed, {"hooks": [handler]} if agent.is_nested else handler]
+        hooks[event] = [*listed, _group(agent, event, handler) if agent.is_nested else handler]
     missing = {key: value for key, value in agent.skeleton.items() if key not in clean}
     return {**missing, **clean, "hooks": hooks}
 
@@ -58,6 +58,11 @@ def installed(settings: Settings, agent: HookedAgent) -> dict[str, Handler]:
             if is_ours(handler):
                 found.setdefault(event, handler)
     return found
+
+
+def _group(agent: HookedAgent, event: str, handler: Handler) -> dict[str, Any]:
+    matcher = agent.matchers.get(event)
+    return {"matcher": matcher, "hooks": [handler]} if matcher else {"hooks": [handler]}
 
 
 def holds_memento(settings: Settings, agent: HookedAgent) -> bool:

@@ -1,7 +1,7 @@
 """`memento hook`: what an agent tells, redacted and on disk before the agent goes on.
 
-Invariant: whatever happens, it ends in time, prints nothing and raises nothing. What goes wrong is one line in the
-hooks' log.
+Invariant: whatever happens, it ends in time, raises nothing and prints nothing but a reply. What goes wrong is one line
+in the hooks' log.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 from memento import __version__
 from memento.base.home import memento_home
 from memento_ingest.events import payload, spool
-from memento_ingest.hooks import problems
+from memento_ingest.hooks import files, problems, told
 from memento_policies.cached_redaction import Loaded, load_redactor
 
 MAX_INPUT: Final = 16 * 1024 * 1024
@@ -28,7 +28,9 @@ SILENCE_SECONDS: Final = 2.0
 TOTAL_SECONDS: Final = 4.5
 """Less than the 5 s after which an agent ends the hook."""
 ANSWERED: Final = frozenset({"UserPromptSubmit", "BeforeAgent", "SessionStart"})
-"""The events whose reply may carry context; for every other one nothing more is imported."""
+"""The events whose reply may carry context, beside a tool call on a file; for others nothing more is imported."""
+ONLY_ASKED: Final = frozenset({"PreToolUse", "BeforeTool", "preToolUse"})
+"""The events that tell nothing to keep: what a tool was asked to do is told again with its result."""
 _CHUNK: Final = 1024 * 1024
 
 
@@ -49,17 +51,19 @@ def redaction(folder: Path) -> Loaded:
 def run(arguments: Sequence[str]) -> None:
     """Take what an agent says, from the arguments (`notify`) or standard input, to the spool. Never raises."""
     try:
-        _limit_time()
+        limit_time()
         folder = home()
     except Exception:  # there is no home folder: nowhere to write to
         return
     try:
-        _spool(arguments, folder)
+        _take(arguments, folder)
     except BaseException as error:
         problems.note(folder, f"{type(error).__name__}: {error}")
 
 
-def _limit_time() -> None:
+def limit_time() -> None:
+    """Have `TOTAL_SECONDS` end this process's work with an exception."""
+
     def stop(_signal: int, _frame: object) -> None:
         raise _OutOfTime(f"no answer within {TOTAL_SECONDS} s")
 
@@ -67,21 +71,24 @@ def _limit_time() -> None:
     signal.setitimer(signal.ITIMER_REAL, TOTAL_SECONDS)
 
 
-def _spool(arguments: Sequence[str], folder: Path) -> None:
+def _take(arguments: Sequence[str], folder: Path) -> None:
     agent, text = _named_agent(arguments), _notification(arguments)
     if text is None:
-        text = _standard_input().decode("utf-8", "replace")
+        text = standard_input().decode("utf-8", "replace")
     now = time.time_ns() // 1_000_000
-    records = list(_records(payload.objects(text), agent, now, folder))
-    if not records:
-        return
-    loaded = redaction(folder)
-    if loaded.problem:
-        problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")
-    lines = b"".join(payload.spool_line(record, loaded.redactor) for record in records)
-    spool.append(spool.folders(folder), lines)
-    if records[0].get("event") in ANSWERED and _sidecar_ran(folder):
-        _answer(records[0])
+    payloads = list(_payloads(payload.objects(text), folder))
+    records = [payload.record(one, agent, now) for one in payloads]
+    if kept := [one for one in records if one["event"] not in ONLY_ASKED]:
+        loaded = redaction(folder)
+        if loaded.problem:
+            problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")
+        lines = b"".join(payload.spool_line(record, loaded.redactor) for record in kept)
+        spool.append(spool.folders(folder), lines)
+    if records and _sidecar_ran(folder):
+        if records[0]["event"] in ANSWERED:
+            _answer(folder, records[0])
+        elif files.EVENTS.get(records[0]["agent"]) == records[0]["event"] and (file := files.touched(payloads[0])):
+            _answer_about(folder, records[0], file)
 
 
 def _sidecar_ran(folder: Path) -> bool:
@@ -90,20 +97,46 @@ def _sidecar_ran(folder: Path) -> bool:
     return (database.parent / "run").exists() or (folder / "config.yaml").exists()
 
 
-def _answer(record: Mapping[str, Any]) -> None:
+def _answer(folder: Path, record: Mapping[str, Any]) -> None:
     """Print what is recalled for a prompt or a session's start, if the sidecar says so in time."""
     from memento.config import load_config
     from memento_ingest.hooks.context import reply
 
     answer = reply(load_config().db_path, str(record.get("agent", "")), record)
-    if answer:
-        os.write(1, answer.encode("utf-8", "replace") + b"\n")
+    if answer and answer.text:
+        _print(folder, record, answer.text, answer.memories)
+    if record.get("event") == "SessionStart":
+        told.prune(folder)
 
 
-def _records(found: Iterable[object], agent: str, now: int, folder: Path) -> Iterator[dict[str, Any]]:
+def _answer_about(folder: Path, record: Mapping[str, Any], file: str) -> None:
+    """Print what is known of a file that a tool is to read or edit, once in a session."""
+    session = str(record.get("session_id", ""))
+    if not session:
+        return
+    with told.once(folder, session, file) as right:
+        if right is None:
+            return
+        from memento.config import load_config
+        from memento_ingest.hooks.context import reply
+
+        answer = reply(load_config().db_path, str(record.get("agent", "")), record, file)
+        if answer is None:
+            return  # no sidecar, or a late one: the next call asks again
+        right.use()
+        if answer.text:
+            _print(folder, record, answer.text, answer.memories)
+
+
+def _print(folder: Path, record: Mapping[str, Any], text: str, memories: int) -> None:
+    os.write(1, text.encode("utf-8", "replace") + b"\n")
+    told.add(folder, str(record.get("session_id", "")), memories)
+
+
+def _payloads(found: Iterable[object], folder: Path) -> Iterator[dict[str, Any]]:
     for value in found:
         if isinstance(value, dict):
-            yield payload.record(value, agent, now)
+            yield value
         else:
             problems.note(folder, "broken input: not a JSON object")
 
@@ -119,7 +152,7 @@ def _notification(arguments: Sequence[str]) -> str | None:
     return arguments[-1] if arguments and arguments[-1].lstrip()[:1] == "{" else None
 
 
-def _standard_input() -> bytes:
+def standard_input() -> bytes:
     """Return standard input to its end, or to where it fell silent. Raises ValueError if it is too long."""
     chunks: list[bytes] = []
     size = 0

@@ -141,6 +141,47 @@ def instructions(database: Path, project: str, limit: int, seconds: float) -> li
         return None
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """A memory that is told before an agent begins, and for what (`memento.briefing`)."""
+
+    part: str
+    memory: Memory
+
+
+class Brief(msgspec.Struct, frozen=True):
+    """What an agent is told before it begins."""
+
+    noted: tuple[Noted, ...]
+    notes: tuple[str, ...]
+    """What must be known of all of it."""
+
+
+def brief(database: Path, asked: Mapping[str, str | int], seconds: float) -> Brief | None:
+    """Ask the sidecar what was decided and left open in a `project`, or said of a `file`; both are whole paths.
+
+    None when there is no sidecar, or none that answers in time. Never raises.
+    """
+    target = "/v1/brief?" + urlencode(asked, errors="replace")
+    try:
+        found = _asked(database, target, seconds)
+        noted = msgspec.convert(found["noted"], list[dict[str, Any]])
+        memories = tuple(Noted(str(one["part"]), msgspec.convert(one, Memory)) for one in noted)
+        return Brief(memories, msgspec.convert(found["notes"], tuple[str, ...]))
+    except (*_UNUSABLE, KeyError):
+        return None
+
+
+def last_stored(database: Path, seconds: float) -> int | None:
+    """Ask the sidecar when a memory was stored last, Unix milliseconds; 0 in an empty store. Never raises.
+
+    None when there is no sidecar, or none that answers in time.
+    """
+    try:
+        return int(_asked(database, "/v1/pulse", seconds)["stored"] or 0)
+    except (*_UNUSABLE, KeyError):
+        return None
+
+
 class Kept(msgspec.Struct, frozen=True):
     """What a running sidecar keeps in its process, of what `MemoryStore.stats` tells."""
 

@@ -17,6 +17,8 @@ MAX_RESULTS: Final = 10_000
 MAX_CONTEXT: Final = 20
 MOST_INSTRUCTIONS: Final = 100
 """How many unless it is said."""
+MOST_NOTED: Final = 10
+"""How many of each part of a brief unless it is said."""
 _MAX_NESTING_HINT: Final = "send one JSON object"
 TEXTS: Final = ("collection", "source", "session", "project", "role", "trust", "since", "before", "zone")
 FLAGS: Final = ("spread", "cover", "by_time", "plain", "explain")
@@ -40,6 +42,16 @@ class AskedInstructions(NamedTuple):
     """Which standing instructions are asked for."""
 
     project: str | None
+    limit: int
+
+
+class AskedBrief(NamedTuple):
+    """What is to be told before an agent begins: of a project, or of a file."""
+
+    project: str
+    file: str
+    session: str
+    """Left out: the agent knows its own session."""
     limit: int
 
 
@@ -100,6 +112,17 @@ def instructions(raw: bytes) -> AskedInstructions:
     """Return what the query for instructions asks for. Raises Refusal."""
     one = {name: values[0] for name, values in query(raw, ("project", "k")).items()}
     return AskedInstructions(one.get("project") or None, _number(one, "k", 1, MAX_RESULTS, int) or MOST_INSTRUCTIONS)
+
+
+def brief(raw: bytes) -> AskedBrief:
+    """Return what is asked of a project or a file. Raises Refusal unless it is one of the two."""
+    one = {name: values[0] for name, values in query(raw, ("project", "file", "session", "k")).items()}
+    project, file = one.get("project", ""), one.get("file", "")
+    if bool(project) == bool(file):
+        raise Refusal(400, "`project` or `file` is asked about", "give one of them")
+    if not (project or file).startswith("/"):
+        raise Refusal(400, "`project` and `file` are whole paths", "begin the path with /")
+    return AskedBrief(project, file, one.get("session", ""), _number(one, "k", 1, MAX_RESULTS, int) or MOST_NOTED)
 
 
 def remembered(body: bytes) -> Remembered:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from memento import __version__
+from memento import __version__, briefing
 from memento.base.escaping import escape_json
 from memento.store import MemoryStore
 from memento_ingest.server import events, metrics, parameters
@@ -28,8 +28,8 @@ from memento_ingest.server.workers import Workers
 QUEUE_SECONDS: Final = 0.25
 """What a recall may wait for a thread beyond its deadline, before it is turned down."""
 PATHS: Final = (
-    "/v1/events", "/v1/recall", "/v1/instructions", "/v1/remember", "/v1/stats", "/v1/store", "/health", "/metrics",
-    "/openapi.json",
+    "/v1/events", "/v1/recall", "/v1/instructions", "/v1/brief", "/v1/remember", "/v1/stats", "/v1/store", "/v1/pulse",
+    "/health", "/metrics", "/openapi.json",
 )  # fmt: skip
 
 
@@ -51,9 +51,11 @@ class Routes:
             Route("/v1/events", self.events, methods=["POST"]),
             Route("/v1/recall", self.recall, methods=["GET"]),
             Route("/v1/instructions", self.instructions, methods=["GET"]),
+            Route("/v1/brief", self.brief, methods=["GET"]),
             Route("/v1/remember", self.remember, methods=["POST"]),
             Route("/v1/stats", self.stats, methods=["GET"]),
             Route("/v1/store", self.whose, methods=["GET"]),
+            Route("/v1/pulse", self.pulse, methods=["GET"]),
             Route("/health", self.health, methods=["GET"]),
             Route("/metrics", self.metrics, methods=["GET"]),
             Route("/openapi.json", self.openapi, methods=["GET"]),
@@ -105,6 +107,21 @@ class Routes:
 
         return _json_bytes(await self.workers.call(answer))
 
+    async def brief(self, request: Request) -> Response:
+        """Return what was decided and left open in a project, or said of a file."""
+        asked = parameters.brief(request.scope["query_string"])
+
+        def answer() -> bytes:
+            database = self.store.database
+            if asked.file:
+                found = briefing.of_file(database, asked.file, asked.session, asked.limit)
+            else:
+                found = briefing.of_project(database, asked.project, asked.session, asked.limit)
+            notes = [text for text in (briefing.restored(database),) if text]
+            return _encoded({"notes": notes, "noted": [one.as_dict() for one in found]})
+
+        return _json_bytes(await self.workers.call(answer))
+
     async def remember(self, request: Request) -> Response:
         """Keep a text; answered when it is on the disk."""
         parameters.query(request.scope["query_string"], ())
@@ -138,6 +155,11 @@ class Routes:
         """Say which database this server serves; `memento recall` asks before it tells the query."""
         parameters.query(request.scope["query_string"], ())
         return _json({"database": str(self.store.path.resolve()), "version": __version__})
+
+    async def pulse(self, request: Request) -> Response:
+        """Say when a memory was stored last; a status line asks every few seconds."""
+        parameters.query(request.scope["query_string"], ())
+        return _json({"stored": await self.workers.call(lambda: briefing.last_stored(self.store.database))})
 
     async def health(self, request: Request) -> Response:
         """Say how the sidecar does, by outcomes."""
