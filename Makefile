@@ -9,7 +9,7 @@ NATIVE := $(VENV)/.native
 CARGO := $(shell command -v cargo 2>/dev/null)
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
 
-.PHONY: help setup model demo native native-test native-neon native-deep test lint types docs lock bench eval eval-all eval-policy clean
+.PHONY: help setup model demo native native-test native-neon native-deep test lint types integrations docs lock bench eval eval-all eval-policy clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -74,6 +74,9 @@ test: lint types $(MODEL)  ## lint, types and the whole suite
 	@$(BIN)/python -c "import memento_native" 2>/dev/null && echo "both engines are tested" \
 		|| echo "the native engine is not built (make native): the Python engine alone is tested"
 	@$(BIN)/python -m pytest
+
+integrations: $(SETUP)  ## write the agents' plugins below integrations/
+	@$(BIN)/python -m memento_app.integrations.plugins
 
 docs: $(SETUP)  ## write docs/api.md from the docstrings
 	@$(BIN)/python docs/generate_api.py

@@ -112,12 +112,9 @@ def sidecar(environment: dict[str, str]) -> Iterator[None]:
 
 def measure_events(runs: int, environment: dict[str, str]) -> None:
     """Print what each event costs beside bare Python, in turn, so that a busy machine falls on all of them alike."""
-    python = {
-        "python -I -c pass": (sys.executable, "-I", "-c", "pass"),
-        "python -c pass": (sys.executable, "-c", "pass"),
-    }
-    costs: dict[str, list[Cost]] = {name: [] for name in (*python, *EVENTS, "statusline")}
+    costs: dict[str, list[Cost]] = {name: [] for name in ("python -c pass", *EVENTS, "statusline")}
     with sidecar(environment):
+        run(json.dumps(PROMPT).encode(), environment)  # caches the redaction rules and loads the model
         for number in range(runs):
             costs["python -c pass"].append(run(b"", environment, (sys.executable, "-c", "pass")))
             session = {"session_id": f"session-{number}", "cwd": PROJECT}

@@ -39,15 +39,16 @@ def register(app: typer.Typer) -> None:
 def hook(
     payload: Annotated[str | None, typer.Argument(metavar="[JSON]", help="The payload, for Codex's `notify`.")] = None,
     agent: Annotated[str, typer.Option("--agent", metavar="NAME", help="The agent, where it cannot be told.")] = "",
+    ask: Annotated[bool, typer.Option("--ask", help="Only answer, and keep nothing.")] = False,
 ) -> None:
     """Take an agent's hook payload into the spool.
 
-    Agents call it, with the payload on standard input unless it is given. It prints nothing, and its exit code is 0
-    whatever happens.
+    Agents call it, with the payload on standard input unless it is given. It prints nothing but what bears on the
+    event, and its exit code is 0 whatever happens.
     """
-    from memento_ingest.hooks.entry import run
+    from memento_ingest.hooks.entry import ASK, run
 
-    run([*(["--agent", agent] if agent else []), *([payload] if payload else [])])
+    run([*(["--agent", agent] if agent else []), *([ASK] if ask else []), *([payload] if payload else [])])
 
 
 def statusline() -> None:

@@ -25,8 +25,8 @@ from memento_ingest.server.client import Noted, brief, instructions, recall
 
 DEADLINE_SECONDS: Final = 0.25
 """With the start of the process that stays under the 300 ms an agent's user does not notice."""
-AGENTS: Final = frozenset({"claude-code", "codex", "gemini"})
-"""Those that document `additionalContext`."""
+AGENTS: Final = frozenset({"claude-code", "codex", "gemini", "opencode"})
+"""Those that document `additionalContext`, and opencode, whose plugin of ours reads it."""
 PROMPT_EVENTS: Final = frozenset({"UserPromptSubmit", "BeforeAgent"})
 START_EVENTS: Final = frozenset({"SessionStart"})
 START_TOKENS: Final = 600

@@ -29,6 +29,8 @@ TOTAL_SECONDS: Final = 4.5
 """Less than the 5 s after which an agent ends the hook."""
 ANSWERED: Final = frozenset({"UserPromptSubmit", "BeforeAgent", "SessionStart"})
 """The events whose reply may carry context, beside a tool call on a file; for others nothing more is imported."""
+ASK: Final = "--ask"
+"""The argument with which nothing is kept: the agent's own records hold what it says, and it only asks."""
 ONLY_ASKED: Final = frozenset({"PreToolUse", "BeforeTool", "preToolUse"})
 """The events that tell nothing to keep: what a tool was asked to do is told again with its result."""
 _CHUNK: Final = 1024 * 1024
@@ -78,7 +80,8 @@ def _take(arguments: Sequence[str], folder: Path) -> None:
     now = time.time_ns() // 1_000_000
     payloads = list(_payloads(payload.objects(text), folder))
     records = [payload.record(one, agent, now) for one in payloads]
-    if kept := [one for one in records if one["event"] not in ONLY_ASKED]:
+    kept = [one for one in records if one["event"] not in ONLY_ASKED and ASK not in arguments]
+    if kept:
         loaded = redaction(folder)
         if loaded.problem:
             problems.note(folder, f"the last good redaction rules are in force: {loaded.problem}")

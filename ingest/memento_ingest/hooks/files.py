@@ -10,10 +10,16 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-EVENTS: Final[Mapping[str, str]] = {"claude-code": "PreToolUse", "codex": "PreToolUse", "gemini": "AfterTool"}
+EVENTS: Final[Mapping[str, str]] = {
+    "claude-code": "PreToolUse",
+    "codex": "PreToolUse",
+    "gemini": "AfterTool",
+    "opencode": "PreToolUse",
+}
 """The event whose reply may carry context about the tool's file, by agent.
 
-Gemini CLI takes none before a tool; after it has read a file, the edit is still to come.
+Gemini CLI takes none before a tool; after it has read a file, the edit is still to come. opencode has no hooks that run
+commands: its plugin asks in these words.
 """
 TOOLS: Final = frozenset(
     "Read Edit MultiEdit Write NotebookEdit apply_patch read_file replace write_file editFiles view edit create".split()
