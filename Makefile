@@ -76,7 +76,7 @@ test: lint types $(MODEL)  ## lint, types and the whole suite
 	@$(BIN)/python -m pytest
 
 integrations: $(SETUP)  ## write the agents' plugins below integrations/
-	@$(BIN)/python -m memento_app.integrations.plugins
+	@$(BIN)/python integrations/generate.py
 
 docs: $(SETUP)  ## write docs/api.md from the docstrings
 	@$(BIN)/python docs/generate_api.py

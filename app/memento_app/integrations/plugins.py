@@ -31,7 +31,7 @@ DISTRIBUTION: Final = "memento-memory"
 """The name on PyPI, and of the npm package's author part."""
 REGISTRY_NAME: Final = "io.github.memento-memory/memento"
 """The name in the MCP registry: its first part belongs to the account that publishes it."""
-BY_HAND: Final = frozenset({"integrations/opencode/index.js"})
+BY_HAND: Final = frozenset({"integrations/generate.py", "integrations/opencode/index.js"})
 """Files among the generated ones that are written by hand."""
 _AUTHOR: Final = {"name": "The Memento authors"}
 _KEYWORDS: Final = ["memory", "recall", "transcripts", "local-first", "mcp"]
@@ -232,9 +232,3 @@ from memento_app.cli import main
 sys.argv = ["memento", "mcp", *sys.argv[1:]]
 main()
 '''
-
-if __name__ == "__main__":
-    from memento_app.cli.output import note
-
-    for changed in write(Path.cwd()):
-        note(f"wrote {changed}" if Path(changed).exists() else f"removed {changed}")
