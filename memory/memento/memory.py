@@ -169,7 +169,8 @@ class Found:
     score: float
     """In [0, 1]; the best answer of nearly every question with an answer reaches 0.5 (docs/recall.md)."""
     dense: float | None
-    """Cosine similarity of the best passage with the query; None where the memory has no embedding yet."""
+    """Cosine similarity of the best passage with the query; None where the memory has no embedding yet, and where the
+    model cannot read the query's script."""
     lexical: float | None
     """BM25, higher is better; None where no word of the query occurs."""
     copies: int = 0
@@ -185,6 +186,9 @@ class Found:
     """True where the user asked an agent at work on a project, and nothing that it answered is stored."""
     adds: Added | None = None
     """What it adds to those that were chosen before it, where `cover` and `explain` were asked for."""
+    coverage: float | None = None
+    """The share of the query's words that it holds, weighed by how rare they are in this store, in [0, 1]; None where
+    the deadline passed before they were counted."""
 
     @property
     def text(self) -> str:
@@ -200,7 +204,7 @@ class Found:
         """Return the memory's fields with the scores and, where there are any, request, context, features, `adds`."""
         scores: dict[str, Any] = {
             "score": self.score, "dense": self.dense, "lexical": self.lexical, "copies": self.copies,
-            "unanswered": self.unanswered,
+            "unanswered": self.unanswered, "coverage": None if self.coverage is None else round(self.coverage, 4),
         }  # fmt: skip
         for name in ("before", "after"):
             if memories := getattr(self, name):

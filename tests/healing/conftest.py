@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import apsw
 import pytest
 
 from memento.base.identity import memory_id
@@ -95,6 +97,17 @@ def rows() -> Callable[[int, int], list[NewMemory]]:
 
 ID = "ab" * 16
 """The id of the memory that `memory` makes."""
+
+
+@contextmanager
+def as_put_today(connection: apsw.Connection) -> Iterator[None]:
+    """Let rows be put into a store of an older schema: the column that it lacks is there meanwhile."""
+    lacks = "subwords" not in [column[1] for column in connection.execute("PRAGMA table_info (memories)")]
+    if lacks:
+        connection.execute("ALTER TABLE memories ADD COLUMN subwords TEXT NOT NULL DEFAULT ''")
+    yield
+    if lacks:
+        connection.execute("ALTER TABLE memories DROP COLUMN subwords")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import apsw
 import pytest
 import zstandard
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
-from tests.healing.conftest import ID, memory, written
+from tests.healing.conftest import ID, as_put_today, memory, written
 
 from memento.backup import Shelf, take
 from memento.backup.archive import Manifest, file_hash, pack, read_manifest
@@ -100,7 +100,8 @@ def test_a_backup_of_every_version_is_restored(version: int, home: Path, tmp_pat
             connection.execute(migration)
         connection.pragma("user_version", version)
         connection.pragma("application_id", APPLICATION_ID)
-        put(connection, rows(0, 20))
+        with as_put_today(connection):
+            put(connection, rows(0, 20))
         connection.execute("BEGIN")
         content = snapshot.contents(connection).hash
     made = Manifest("memory.db", "manual", 1, version, content, {}, old.stat().st_size, file_hash(old))

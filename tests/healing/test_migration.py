@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import apsw
 import pytest
+from tests.healing.conftest import as_put_today
 
 from memento.backup import Shelf, prove
 from memento.errors import StoreError
@@ -32,7 +33,8 @@ def outdated(home: Path, rows: Callable[[int, int], list[NewMemory]]) -> Path:
     connection.execute(MIGRATIONS[0])
     connection.pragma("user_version", 1)
     connection.pragma("application_id", APPLICATION_ID)
-    put(connection, rows(0, 200))
+    with as_put_today(connection):
+        put(connection, rows(0, 200))
     connection.close()
     return path
 

@@ -29,7 +29,7 @@ from memento.storage.filters import Filter, quote, where
         ("src/memento/store.py line-42", ["src", "memento", "store.py", "line-42"]),
         ("", []),
         ("?!* ()", []),
-        ("日本語 Ελλάδα", ["日本語", "ελλάδα"]),
+        ("日本語 Ελλάδα", ["日本", "本語", "ελλάδα"]),
     ],
 )
 def test_terms(query: str, expected: list[str]) -> None:

@@ -47,7 +47,7 @@ def turn(num: int) -> Turn:
 
 def evidence(held: dict[int, list[float]], around: dict[int, Around], candidates: list[int]) -> Evidence:
     question = understand("which museum?", lambda _: False)
-    return Evidence(question, [turn(num) for num in candidates], 0, {}, {}, {}, around, {1: "x"}, {}, held)
+    return Evidence(question, [turn(num) for num in candidates], 0, {}, {}, {}, around, {1: "x"}, likeness=held)
 
 
 def test_a_word_that_few_hold_weighs_more() -> None:

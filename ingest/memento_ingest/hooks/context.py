@@ -47,6 +47,10 @@ _INSTRUCTION: Final = 300
 """Most characters of a quoted instruction, encoded."""
 _ANSWERS: Final = 0.6
 """From this score on, what was found by the request that it answers bears on a prompt."""
+_LATIN_ENDS: Final = "\u024f"
+"""The last letter of Latin Extended-B."""
+_MIN_COVERAGE: Final = 0.3
+"""The `Found.coverage` from which on a memory bears on a prompt that the model cannot read."""
 _BARE: Final = 80
 """Characters; a longer prompt says what it is about."""
 _REQUEST: Final = 240
@@ -120,7 +124,8 @@ def _on_prompt(database: Path, prompt: str, session: str) -> list[str] | None:
     answer = recall(database, prompt[:2_000], 4 * _LIMIT, DEADLINE_SECONDS, {"plain": True})
     if answer is None or answer.partial:
         return None
-    told = [found for found in answer if _bears(found, session)][:_LIMIT]
+    worded = not _is_latin(prompt)
+    told = [found for found in answer if _bears(found, session, worded=worded)][:_LIMIT]
     restored = [text for text in answer.notes if _RESTORED in text]  # what else is noted is not the agent's concern
     return [*map(_note, restored), *map(_recalled, told)] if told else []
 
@@ -217,9 +222,18 @@ def _tells_something(prompt: str) -> bool:
     return bool(prompt.strip()) and not says_nothing(prompt)
 
 
-def _bears(found: Found, session: str) -> bool:
+def _is_latin(prompt: str) -> bool:
+    """Tell whether at least half of a prompt's letters are Latin."""
+    letters = [one for one in prompt if one.isalpha()]
+    return 2 * sum(one > _LATIN_ENDS for one in letters) <= len(letters)
+
+
+def _bears(found: Found, session: str, *, worded: bool) -> bool:
+    """Tell whether a memory bears on a prompt; by its words, where it is `worded` in a script the model cannot read."""
     if session and found.memory.session_id == session:
         return False  # the agent has its own session before its eyes
     if found.request and found.score >= _ANSWERS:
         return True  # an answer may share nothing with the prompt but what it was asked for
-    return found.dense is not None and found.dense >= _MIN_COSINE
+    if found.dense is None:
+        return worded and (found.coverage or 0.0) >= _MIN_COVERAGE
+    return found.dense >= _MIN_COSINE

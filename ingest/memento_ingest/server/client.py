@@ -272,6 +272,7 @@ class _Rest(msgspec.Struct, frozen=True):
     request: Memory | None = None
     unanswered: bool = False
     adds: _Adds | None = None
+    coverage: float | None = None
 
 
 def _found(value: dict[str, Any]) -> Found:
@@ -291,6 +292,7 @@ def _found(value: dict[str, Any]) -> Found:
         rest.request,
         rest.unanswered,
         adds,
+        rest.coverage,
     )
 
 

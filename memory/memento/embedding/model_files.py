@@ -9,12 +9,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from memento.base.durable import sync
 from memento.errors import ModelError
 
 MODEL_NAME = "all-MiniLM-L6-v2"
+_LATIN_ENDS: Final = "\u024f"
+"""The last letter of Latin Extended-B."""
 DIMENSIONS = 384
 MAX_TOKENS = 256
 """The model's window as it was trained, `[CLS]` and `[SEP]` included."""
@@ -60,6 +62,17 @@ PINNED = {
     TOKENIZER: Pinned("be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037", 466_247),
 }
 """The published files everything else is built from."""
+
+
+def reads(model: str, text: str) -> bool:
+    """Tell whether a model, by its stamp, knows the words of a text; of any but Memento's own it is assumed.
+
+    all-MiniLM-L6-v2 was trained on English: of other scripts it sees characters, and calls any two texts alike.
+    """
+    if model.partition("@")[0] != MODEL_NAME or text.isascii():
+        return True
+    letters = [one for one in text if one.isalpha()]
+    return 2 * sum(one > _LATIN_ENDS for one in letters) < len(letters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from memento.health.healings import Healing
 from memento.health.integrity_checks import vector_file
 from memento.restore.emptied import refuse_emptied
 from memento.restore.rollback import candidates, roll_back
-from memento.storage import mending, swap
+from memento.storage import fulltext, mending, swap
 from memento.storage.database import Database, translated
 
 
@@ -79,7 +79,7 @@ def _mended(path: Path, config: Config, damage: Sequence[Finding], repaired: str
                 for remedy, rebuild in (
                     (Remedy.REINDEX, mending.rebuild_indexes),
                     (Remedy.TAGS, mending.rebuild_tags),
-                    (Remedy.WORDS, mending.rebuild_words),
+                    (Remedy.WORDS, fulltext.rebuild),
                 ):
                     if any(finding.remedy is remedy for finding in damage):
                         rebuild(connection)

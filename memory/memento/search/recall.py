@@ -13,6 +13,7 @@ from typing import Final
 from memento.base.counted import counted
 from memento.base.times import now_ms
 from memento.embedding import Embedded
+from memento.embedding.model_files import reads
 from memento.errors import ModelError, StoreError
 from memento.memory import INSTRUCTION, STATED_TIME, Added, Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
@@ -54,6 +55,10 @@ WIDEST: Final = 25
 NO_QUESTION: Final = 0.4
 """The part of the settings' minimum score that holds for what is not put as a question: words and complaints, whose
 answers score less.
+"""
+UNREAD_COVERAGE: Final = 0.05
+"""The `Found.coverage` from which on something is found where the model cannot read the question: below it, it is found
+by nothing but a cosine that means nothing.
 """
 READ_SECONDS: Final = 0.1
 """How long results are read back past the deadline; ten take a millisecond."""
@@ -117,12 +122,16 @@ class _Progress:
     likeness: Likeness = field(default=lambda _: {})
     model: str = ""
     """Whose vectors are searched: another model may take over meanwhile."""
+    is_unread: bool = False
+    """Whether that model does not know the question's script: how near a memory is to it then proves nothing."""
     found: list[Placed] = field(default_factory=list)
     """What is returned where every score is good enough."""
     exchanges: Mapping[int, turns.Exchange] = field(default_factory=dict)
     """Of those that were looked at closely."""
     ranked: list[Placed] = field(default_factory=list)
     """What is returned."""
+    coverage: Mapping[int, float] = field(default_factory=dict)
+    """Of those that were looked at closely; see `Found.coverage`."""
     adds: Mapping[int, Added] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     partial: bool = False
@@ -171,6 +180,7 @@ def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
     if not question.text.strip():
         return list
     progress.model = semantic.model
+    progress.is_unread = not reads(progress.model, question.text)
     several = parts(question.text) if progress.options.cover else []
     return semantic.ask([question.statement, question.topic, *several], progress.model, progress.deadline)
 
@@ -269,8 +279,12 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
     """Choose what is returned of the distinct results. Only a finished ranking of a text has scores that mean much."""
     options, question = progress.options, progress.question
     progress.ranked = progress.found = _first(progress, results, evidence)
-    is_spared = options.spares_unembedded and question.is_unspaced
-    if question.text.strip() and options.min_score and not is_spared:
+    progress.coverage = evidence.coverage(fulltext.known(progress.holding))
+    by_default = options.spares_unembedded and options.min_score > 0
+    if by_default and progress.is_unread:
+        held = [one for one in results if progress.coverage.get(one.ranked.turn.num, 0.0) >= UNREAD_COVERAGE]
+        progress.ranked = _first(progress, held, evidence)
+    elif question.text.strip() and options.min_score and not (by_default and question.is_unspaced):
         least, comparable = options.min_score, None
         if options.spares_unembedded:
             literal = evidence.holding(progress.holding)
@@ -349,6 +363,9 @@ def _when(found: Found) -> tuple[bool, int]:
 
 
 def _nothing_reached(progress: _Progress) -> str:
+    if progress.is_unread:
+        them = counted(len(progress.found), "result holds", "results hold")
+        return f"{them} too few of the question's words; a minimum score of 0 returns them"
     best = max(round(one.ranked.score, SCORE_DIGITS) for one in progress.found)
     return (
         f"{counted(len(progress.found), 'result scores', 'results score')} less than {progress.options.min_score:g}, "
@@ -367,7 +384,7 @@ def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: 
     return Found(
         back.memories[num],
         round(score, SCORE_DIGITS),
-        progress.dense.get(num),
+        None if progress.is_unread else progress.dense.get(num),
         progress.lexical.get(num),
         len((placed.copies if placed else frozenset()) | back.alike.get(num, set())),
         before=back.before(num),
@@ -376,6 +393,7 @@ def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: 
         request=back.request(num),
         unanswered=back.is_unanswered(num),
         adds=progress.adds.get(num),
+        coverage=progress.coverage.get(num),
     )
 
 

@@ -6,11 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from memento.base.subwords import is_lone, is_unspaced, words
+
 AMONG: Final = "IN (SELECT value FROM json_each(?))"
 """What a row number is compared by with any number of others, given as `listed`: one statement, prepared once."""
 REPLACED_BY: Final = "(SELECT newer.id FROM memories AS newer WHERE newer.id = memories.superseded_by)"
 """What replaced a memory; nothing where that was forgotten since."""
 _HOLDING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
+_SAID: Final = "instr(lower(memories.text || char(10) || memories.tags || char(10) || memories.speaker), ?)"
+_NOT_ASCII: Final = "length(memories.text) <> length(CAST(memories.text AS BLOB))"
+"""Then a word may stand right beside text without spaces, where the tokenizer does not see it."""
 
 
 def listed(nums: Iterable[int]) -> str:
@@ -82,10 +87,33 @@ def where(filter_: Filter) -> tuple[str, list[Any]]:
     if filter_.min_importance > 0:
         add("memories.importance >= ?", filter_.min_importance)
     for phrase in filter_.phrases:
-        add(f"memories.num IN ({_HOLDING})", f"text : {quote(phrase)}")
+        if is_unspaced(phrase):
+            add(f"memories.num IN ({_HOLDING})", _every_word(phrase))
+            add("instr(lower(memories.text), ?) > 0", phrase.lower())
+        else:
+            add(f"memories.num IN ({_HOLDING})", f"{{text subwords}} : {_phrase(phrase)}")
     for phrase in filter_.without:
-        add(f"memories.num NOT IN ({_HOLDING})", quote(phrase))
+        if is_unspaced(phrase):
+            add(f"NOT (memories.num IN ({_HOLDING}) AND {_SAID} > 0)", _every_word(phrase), phrase.lower())
+        else:
+            add(f"memories.num NOT IN ({_HOLDING})", f"{{text tags speaker}} : {_phrase(phrase)}")
+            add(f"NOT (memories.num IN ({_HOLDING}) AND {_NOT_ASCII})", f"subwords : {_phrase(phrase)}")
     return " AND ".join(conditions) or "TRUE", parameters
+
+
+def matching(word: str) -> str:
+    """Return what matches a word of `base.subwords.words`; a single character matches each pair that it begins."""
+    return quote(word) + ("*" if is_lone(word) else "")
+
+
+def _every_word(phrase: str) -> str:
+    return " AND ".join(map(matching, words(phrase)))
+
+
+def _phrase(phrase: str) -> str:
+    """Return what matches a phrase as it stands, or in the one spelling under which its words are indexed."""
+    spelled = " ".join(words(phrase)) if not phrase.isascii() else phrase
+    return quote(phrase) if spelled == phrase else f"({quote(phrase)} OR {quote(spelled)})"
 
 
 def quote(term: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import apsw
 
-from memento.storage.filters import Filter, quote, where
+from memento.base.subwords import is_lone, subwords
+from memento.storage.filters import Filter, matching, quote, where
 
 TOKENIZER: Final = ("porter", ["unicode61", "remove_diacritics", "2"])
 """As memories_fts was declared; see migrations.py."""
@@ -28,7 +29,7 @@ RARE_SHARE: Final = 300
 """Occurrences of the rarest words, this many or one for each so many memories: a memory that holds one is promising."""
 HEADS: Final = 2
 """Of so many of the words after those: a memory that holds one of them and a commoner one is promising."""
-_SCORE: Final = "-bm25(memories_fts, 1.0, 0.5, 0.5) AS score"
+_SCORE: Final = "-bm25(memories_fts, 1.0, 0.5, 0.5, 0.5) AS score"
 _PROMISING: Final = f"""
 SELECT rowid, {_SCORE} FROM memories_fts
 WHERE memories_fts MATCH ? AND +rowid IN (SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?)
@@ -40,14 +41,38 @@ Holding = Mapping[str, Mapping[str, int]]
 """Words, in their order: the stems of each, and how many memories hold each stem."""
 
 
+def rebuild(connection: apsw.Connection) -> None:
+    """Make the index from the rows, with the words that its tokenizer does not see, inside the caller's transaction.
+
+    Its options become those that it was made with.
+    """
+    rows = connection.execute("SELECT num, text, subwords FROM memories")
+    changed = [(new, num) for num, text, old in rows if (new := subwords(str(text))) != old]
+    connection.executemany("UPDATE memories SET subwords = ? WHERE num = ?", changed)
+    connection.execute("DELETE FROM memories_fts_config WHERE k NOT IN ('version', 'secure-delete')")
+    connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
+
+
 def holding(connection: apsw.Connection, words: Sequence[str]) -> Holding:
     """Count the memories that hold each word's stems."""
     stemmed = stemmer(connection)
     found: dict[str, int] = {}
     for stem in (stem for word in words for stem in stemmed(word)):
         if stem not in found:
-            found[stem] = connection.execute("SELECT doc FROM memories_vocabulary WHERE term = ?", (stem,)).get or 0
+            found[stem] = _documents_with(connection, stem)
     return {word: {stem: found[stem] for stem in stemmed(word)} for word in words}
+
+
+def known(holding: Holding) -> set[str]:
+    """Return the stems that any memory holds."""
+    return {stem for stems in holding.values() for stem, count in stems.items() if count}
+
+
+def _documents_with(connection: apsw.Connection, stem: str) -> int:
+    if is_lone(stem):  # the most that can hold it: each pair of characters that begins with it is counted
+        sql = "SELECT coalesce(sum(doc), 0) FROM memories_vocabulary WHERE term >= ? AND term < ?"
+        return int(connection.execute(sql, (stem, stem + "\U0010ffff")).get or 0)
+    return int(connection.execute("SELECT doc FROM memories_vocabulary WHERE term = ?", (stem,)).get or 0)
 
 
 def best(connection: apsw.Connection, holding: Holding, filter_: Filter, limit: int) -> dict[int, float]:
@@ -93,7 +118,7 @@ def with_all(connection: apsw.Connection, words: Sequence[str], filter_: Filter)
         f"SELECT memories_fts.rowid, {_SCORE} FROM memories_fts JOIN memories ON memories.num = memories_fts.rowid "
         f"AND {condition} WHERE memories_fts MATCH ? ORDER BY score DESC"
     )
-    return dict(connection.execute(sql, (*parameters, " AND ".join(map(quote, words)))))
+    return dict(connection.execute(sql, (*parameters, " AND ".join(map(matching, words)))))
 
 
 def selective(holding: Holding, postings: int) -> list[str]:
@@ -121,11 +146,11 @@ def _at_most(holding: Holding, word: str) -> int:
 def _promising(rare: Sequence[str], others: Sequence[str]) -> str:
     """Return what matches a memory that holds a rare word, or two others; the others are sorted by rarity."""
     heads = range(min(HEADS, len(others) - 1))
-    return " OR ".join([_any(rare), *(f"({quote(others[n])} AND ({_any(others[n + 1 :])}))" for n in heads)])
+    return " OR ".join([_any(rare), *(f"({matching(others[n])} AND ({_any(others[n + 1 :])}))" for n in heads)])
 
 
 def _any(words: Sequence[str]) -> str:
-    return " OR ".join(map(quote, words))
+    return " OR ".join(map(matching, words))
 
 
 def documents(connection: apsw.Connection) -> int:

@@ -7,16 +7,10 @@ from pathlib import Path
 
 import apsw
 
-from memento.storage import counters, schema
+from memento.storage import counters, fulltext, schema
 from memento.storage.schema import Difference
 
 _FILLED_BY_TRIGGERS = ("embeddings_next", "faded", "repeats")
-
-
-def rebuild_words(connection: apsw.Connection) -> None:
-    """Make the full-text index from the rows, and set its options as they were made."""
-    connection.execute("DELETE FROM memories_fts_config WHERE k NOT IN ('version', 'secure-delete')")
-    connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
 
 
 def rebuild_tags(connection: apsw.Connection) -> None:
@@ -88,7 +82,7 @@ def _mend_schema(connection: apsw.Connection) -> str:
 
 def _make_derived_again(connection: apsw.Connection, differing: Iterable[Difference]) -> None:
     """Bring in step what triggers that were missing did not."""
-    rebuild_words(connection)
+    fulltext.rebuild(connection)
     rebuild_tags(connection)
     there = schema.tables(schema.user_version(connection))
     for table in _FILLED_BY_TRIGGERS:

@@ -12,6 +12,7 @@ import apsw
 
 from memento.base import killpoints
 from memento.errors import StoreTooNew
+from memento.storage import fulltext
 from memento.storage.transactions import one_moment
 
 APPLICATION_ID: Final = 0x4D_6D_74_6F
@@ -263,7 +264,41 @@ ALTER TABLE sources ADD COLUMN attributed INTEGER NOT NULL DEFAULT 0;
 UPDATE sources SET size = 0 WHERE format IN ('opencode', 'cursor-ide', 'goose', 'openclaw-sqlite');
 """
 
-MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9, _V10)
+_V11: Final = """
+-- The words of a text that the tokenizer does not see (base/subwords.py). Derived: `fulltext.rebuild` fills it.
+DROP TRIGGER memories_inserted;
+DROP TRIGGER memories_deleted;
+DROP TRIGGER memories_updated;
+DROP TABLE memories_vocabulary;
+DROP TABLE memories_fts;
+ALTER TABLE memories ADD COLUMN subwords TEXT NOT NULL DEFAULT '';
+CREATE VIRTUAL TABLE memories_fts USING fts5 (
+    text, tags, speaker, subwords,
+    content = 'memories', content_rowid = 'num', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+CREATE VIRTUAL TABLE memories_vocabulary USING fts5vocab (memories_fts, row);
+CREATE TRIGGER memories_inserted AFTER INSERT ON memories BEGIN
+    INSERT INTO memories_fts (rowid, text, tags, speaker, subwords)
+        VALUES (new.num, new.text, new.tags, new.speaker, new.subwords);
+    INSERT INTO memory_tags (tag, num) SELECT DISTINCT value, new.num FROM json_each(new.tags);
+END;
+CREATE TRIGGER memories_deleted AFTER DELETE ON memories BEGIN
+    INSERT INTO memories_fts (memories_fts, rowid, text, tags, speaker, subwords)
+        VALUES ('delete', old.num, old.text, old.tags, old.speaker, old.subwords);
+END;
+CREATE TRIGGER memories_updated AFTER UPDATE OF text, tags, speaker ON memories BEGIN
+    INSERT INTO memories_fts (memories_fts, rowid, text, tags, speaker, subwords)
+        VALUES ('delete', old.num, old.text, old.tags, old.speaker, old.subwords);
+    INSERT INTO memories_fts (rowid, text, tags, speaker, subwords)
+        VALUES (new.num, new.text, new.tags, new.speaker, new.subwords);
+    DELETE FROM memory_tags WHERE num = old.num;
+    INSERT INTO memory_tags (tag, num) SELECT DISTINCT value, new.num FROM json_each(new.tags);
+END;
+"""
+
+MIGRATIONS: Final = (_V1, _V2, _V3, _V4, _V5, _V6, _V7, _V8, _V9, _V10, _V11)
+_SUBWORDS: Final = 11
+"""The version whose full-text index is made from rows that were there before."""
 
 
 def is_outdated(connection: apsw.Connection) -> bool:
@@ -283,6 +318,8 @@ def migrate(connection: apsw.Connection) -> None:
         refuse_foreign(connection)
         for version in range(_pragma(connection, "user_version"), len(MIGRATIONS)):
             connection.execute(MIGRATIONS[version])
+            if version + 1 == _SUBWORDS:
+                fulltext.rebuild(connection)
             connection.execute(f"PRAGMA user_version = {version + 1}")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         killpoints.reach("migration")

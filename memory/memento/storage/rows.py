@@ -14,6 +14,7 @@ from typing import Any, Final
 import apsw
 
 from memento.base.identity import row_hash
+from memento.base.subwords import subwords
 from memento.base.times import now_ms
 from memento.memory import Counts, Memory, NewMemory
 from memento.storage import erasure, notes
@@ -35,12 +36,12 @@ _STORED: Final = (
 )
 _READ: Final = _STORED.replace("superseded_by", REPLACED_BY)
 _INSERT: Final = f"""
-INSERT INTO memories ({", ".join(HASHED)}, active, ingested_at, content_hash)
-VALUES ({", ".join("?" * (len(HASHED) + 3))}) ON CONFLICT (id) DO NOTHING
+INSERT INTO memories ({", ".join(HASHED)}, active, ingested_at, content_hash, subwords)
+VALUES ({", ".join("?" * (len(HASHED) + 4))}) ON CONFLICT (id) DO NOTHING
 """
 _GROW: Final = f"""
-UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash)
-    = ({", ".join("?" * (len(HASHED) + 2))}),
+UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash, subwords)
+    = ({", ".join("?" * (len(HASHED) + 3))}),
     model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL
 WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text < ?))
 """
@@ -76,7 +77,7 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
             continue
         gate.took(memory)
         columns = _columns(memory)
-        rest = (int(memory.active), now, row_hash(columns))
+        rest = (int(memory.active), now, row_hash(columns), subwords(memory.text))
         connection.execute(_INSERT, (*columns, *rest))
         if connection.changes():
             stored.append(memory.id)

@@ -117,6 +117,12 @@ def texts(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, str]:
     return dict(connection.execute(sql, (listed(nums),)))
 
 
+def subwords(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, str]:
+    """Return the words of each text that the tokenizer does not see, where there are any; TEXT_CHARACTERS at most."""
+    sql = f"SELECT num, substr(subwords, 1, {TEXT_CHARACTERS}) FROM memories WHERE subwords <> '' AND num {AMONG}"
+    return dict(connection.execute(sql, (listed(nums),)))
+
+
 def around(
     connection: apsw.Connection, nums: Iterable[int], reach: int, *, same_branch: bool = False
 ) -> dict[int, Around]:

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Final
 
 Counts = Mapping[str, int]
@@ -35,8 +36,8 @@ class StemCounter:
         self._beginnings = _shortest(f" {_beginning(stem)}" for stem in self._stems)
         self._known: dict[str, tuple[str, ...]] = {}
 
-    def count(self, texts: Mapping[int, str]) -> dict[int, Counts]:
-        """Return the counts of each text."""
+    def count(self, texts: Mapping[int, str], subwords: Mapping[int, str] = MappingProxyType({})) -> dict[int, Counts]:
+        """Return the counts of each text, together with those of the words in it that the tokenizer does not see."""
         counts = {num: {WORDS: 1 + int(len(text) / CHARACTERS_PER_WORD)} for num, text in texts.items()}
         plain = {num: ascii for num, text in texts.items() if (ascii := _ascii(text)) is not None}
         for num in texts.keys() - plain.keys():
@@ -49,6 +50,8 @@ class StemCounter:
         for place, word in self._words(joined):
             if stems := self._stems_of(word):
                 self._add(counted[bisect_right(ends, place)], stems)
+        for num, words in subwords.items():
+            self._add(counts[num], self._stemmed(words))
         return dict(counts)
 
     def _words(self, joined: str) -> Iterator[tuple[int, str]]:

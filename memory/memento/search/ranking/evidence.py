@@ -7,7 +7,7 @@ the few that a first ranking left. The features (`features.py`) only look at wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -77,6 +77,8 @@ class Evidence:
     around: Mapping[int, Around] = field(default_factory=dict)
     texts: Mapping[int, str] = field(default_factory=dict)
     """Empty in a survey."""
+    subwords: Mapping[int, str] = field(default_factory=dict)
+    """The words of those texts that the index's tokenizer does not see."""
     counts: Mapping[int, Counts] = field(default_factory=dict)
     likeness: Mapping[int, Sequence[float]] = field(default_factory=dict)
     """How like each word of the question the likest of a memory's words is."""
@@ -89,6 +91,16 @@ class Evidence:
         """Return the counts of a turn and of its neighbours."""
         near = self.around.get(num, Around())
         return [self.counts[one] for one in (num, *near.before, *near.after) if one in self.counts]
+
+    def coverage(self, known: Container[str] | None = None) -> dict[int, float]:
+        """Return the share of the question's inverse document frequency that each candidate's words hold, in [0, 1].
+
+        Of the stems that are `known`, where they are named: what no memory holds is then no part of the question.
+        """
+        idf = {stem: weight for stem, weight in self.idf.items() if known is None or stem in known}
+        total = sum(idf.values()) or 1.0
+        nums = [turn.num for turn in self.candidates]
+        return {num: sum(idf.get(stem, 0.0) for stem in self.counts.get(num, ())) / total for num in nums}
 
     def holding(self, words: fulltext.Holding) -> set[int]:
         """Return the candidates that hold every word, in any form of it or as a speaker's name; none without words.
@@ -172,7 +184,7 @@ def read(
         near = {num for one in around.values() for num in (*one.before, *one.after)} if windows else set()
         openings = {one.opening for one in exchanges.values() if one.opening is not None}
         wanted = list(near.union(openings, nums))
-        texts = turns.texts(connection, wanted)
+        texts, subwords = turns.texts(connection, wanted), turns.subwords(connection, wanted)
         stemmed = fulltext.stemmer(connection)
     heard = {num for one in around.values() for num in (*one.before[:1], *one.after[:1])}
     return replace(
@@ -181,7 +193,8 @@ def read(
         similar=cosines.of(heard.union(nums, openings, *(one.answers for one in exchanges.values()))),
         around=around,
         texts=texts,
-        counts=StemCounter(surveyed.idf, stemmed).count(texts),
+        subwords=subwords,
+        counts=StemCounter(surveyed.idf, stemmed).count(texts, subwords),
         acts={turn.num: read_acts(turn.role, texts.get(turn.num, "")) for turn in few if turn.of_project},
         exchanges=exchanges,
         likeness=likeness(wanted) if any(turn.speaker for turn in few) else {},

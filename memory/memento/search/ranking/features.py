@@ -65,10 +65,14 @@ def _window(evidence: Evidence) -> Column:
     return bm25([together(evidence.window(turn.num)) for turn in evidence.candidates], evidence.idf)
 
 
+def _identifier(evidence: Evidence) -> Column:
+    """Return 1 where the question's words, two or more, are parts of an identifier in their order: `parseConfig`."""
+    spelled = " ".join(evidence.question.words) if len(evidence.question.words) > 1 else "\0"
+    return [float(f" {spelled} " in f" {evidence.subwords.get(turn.num, '')} ") for turn in evidence.candidates]
+
+
 def _coverage(evidence: Evidence) -> Column:
-    idf, counts = evidence.idf, evidence.counts
-    total = sum(idf.values()) or 1.0
-    return [sum(idf.get(stem, 0.0) for stem in counts.get(turn.num, ())) / total for turn in evidence.candidates]
+    return list(evidence.coverage().values())
 
 
 def _speaker(evidence: Evidence) -> Column:
@@ -217,6 +221,7 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "words": _words,
     "window": _window,
     "coverage": _coverage,
+    "identifier": _identifier,
     "max_sim": max_sim,
     "max_sim_near": max_sim_near,
     "speaker": _speaker,
@@ -260,7 +265,7 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
 
 NEED_TEXT: Final = frozenset(
     (
-        "window", "coverage", "session_words", "says_when", "answers_when", "question", "answers", "next",
+        "window", "coverage", "identifier", "session_words", "says_when", "answers_when", "question", "answers", "next",
         "first_person", "max_sim", "max_sim_near", "request", "exchange", "exchange_words", "exchange_coverage",
         "narration", "outcome", "cause", "answers_why", "answers_how", "answers_where", "rule", "order",
         "bare", "echo",
