@@ -204,7 +204,7 @@ class Found:
         """Return the memory's fields with the scores and, where there are any, request, context, features, `adds`."""
         scores: dict[str, Any] = {
             "score": self.score, "dense": self.dense, "lexical": self.lexical, "copies": self.copies,
-            "unanswered": self.unanswered, "coverage": None if self.coverage is None else round(self.coverage, 4),
+            "unanswered": self.unanswered, "coverage": self.coverage,
         }  # fmt: skip
         for name in ("before", "after"):
             if memories := getattr(self, name):

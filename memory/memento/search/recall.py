@@ -393,7 +393,7 @@ def _found(progress: _Progress, back: ReadBack, num: int, score: float, placed: 
         request=back.request(num),
         unanswered=back.is_unanswered(num),
         adds=progress.adds.get(num),
-        coverage=progress.coverage.get(num),
+        coverage=None if num not in progress.coverage else round(progress.coverage[num], SCORE_DIGITS),
     )
 
 
