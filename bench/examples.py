@@ -39,15 +39,21 @@ class Labelled(NamedTuple):
 
 
 def labelled(split: str) -> Iterator[Labelled]:
-    """Yield the labelled turns of `dev` or `test`, session by session."""
+    """Yield the labelled turns of `dev` or `test`, session by session; a result after an error is marked as such."""
     for path in sorted(LABELLED.glob(f"{split}-*.txt")):
+        is_red = False
         for number, line in enumerate(path.read_text("utf-8").splitlines()):
             label, _, text = line.partition(" |")
             kind, speaker = label.split()
             role, shape = _SPEAKERS[speaker]
             text = text.removeprefix(" ").replace("\\n", "\n").replace("\\t", "\t")
+            meta = {"after_failure": True} if is_red and (kind, role) == ("result", "tool") else {}
+            if role == "tool" and kind in ("error", "result"):
+                is_red = kind == "error"
             yield Labelled(
-                kind, Message(role, text, 0, "bench", path.stem, f"{path.stem}:{number}", kind=shape), path.stem
+                kind,
+                Message(role, text, 0, "bench", path.stem, f"{path.stem}:{number}", kind=shape, meta=meta),
+                path.stem,
             )
 
 

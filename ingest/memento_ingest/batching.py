@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from memento.base.identity import memory_id
@@ -17,6 +17,7 @@ from memento.writes.new_memory import memory_of
 from memento_ingest.redacting import redacted_sample
 from memento_ingest.report import Report
 from memento_ingest.span import Span
+from memento_ingest.tool_history import ToolHistory, record_of, without_hooks
 from memento_policies import Decision, Message, Policy
 
 BATCH_MESSAGES: Final = 1_000
@@ -31,6 +32,8 @@ _EMPTY: Final = frozenset("unknown_type no_text empty not_an_object empty_result
 """Why a record that should hold a message gave none; other records are known to hold none."""
 
 NOTHING: Final = Ignored()
+REPEATED: Final = "repeated"
+"""Why a tool's record is skipped: another of its session says the same, and counts it."""
 
 OnJudged = Callable[[Message, Decision], None]
 
@@ -54,6 +57,8 @@ class Gathered:
     titles: list[SessionTitle] = field(default_factory=list)
     inactive: list[str] = field(default_factory=list)
     follows: list[str] = field(default_factory=list)
+    repeats: dict[str, int] = field(default_factory=dict)
+    """By the id of a row, how often what it says was said again so far."""
     bytes: int = 0
     spans: int = 0
 
@@ -82,8 +87,9 @@ class Gathered:
             after,
             self.follows,
             remembered,
+            self.repeats,
         )
-        self.follows = []
+        self.follows, self.repeats = [], {}
         if not remembered:
             self.outcomes = []
         self.memories, self.defects, self.titles, self.inactive = [], [], [], []
@@ -122,6 +128,8 @@ class Judge:
         self._on_judged = on_judged
         self._report, self._source, self._since, self._ignored = report, source, since, ignored
         self._type_names: dict[str, str] = {}
+        self.tools = ToolHistory()
+        """What the source's tools did before; `pipeline` restores it where reading goes on."""
         self.messages = self.empty_records = 0
         """Messages that the source's format found, and records in which it should have found some."""
 
@@ -154,7 +162,7 @@ class Judge:
             self._report.seen += 1
             if self.last_event < message.timestamp <= now_ms():
                 self.last_event = message.timestamp
-            outcomes.append(self._judge(message, into))
+            outcomes.append(self._judge(message, into, span.offset + span.length))
         # One span's bytes are one outcome's: stored if anything of it was, else those of its first skip.
         main = next((key for key in outcomes if key.outcome == "stored"), outcomes[0])
         if main.outcome == "stored":
@@ -163,14 +171,18 @@ class Judge:
             self._report.bytes_skipped += span.length
         return [(main, Tally(0, span.length)), *((key, Tally(1, 0)) for key in outcomes)]
 
-    def _judge(self, message: Message, into: Gathered) -> LedgerKey:
+    def _judge(self, message: Message, into: Gathered, end: int) -> LedgerKey:
+        """Judge a message of the span that ends at `end`."""
         if self._since is not None and message.timestamp < self._since:
             self._report.skipped["before_since"] += 1
             return LedgerKey("skipped", "before_since")
         if self._ignored.covers(message.session_id, self._project(message)):
             self._report.skipped["ignored"] += 1
             return LedgerKey("skipped", "ignored")
-        decision = self.policy.decide(message)
+        if message.role == "tool":
+            message, decision = self._among_tools(message, into, end)
+        else:
+            decision = self.policy.decide(message)
         if self._on_judged:
             self._on_judged(message, decision)
         if not decision.keep:
@@ -179,6 +191,23 @@ class Judge:
         self._report.kept += 1
         into.memories.append(memory_of(message, decision, self.policy))
         return LedgerKey("stored", decision.reason)
+
+    def _among_tools(self, message: Message, into: Gathered, end: int) -> tuple[Message, Decision]:
+        """Judge a tool's record in view of those before it; return it with what is known of them."""
+        if (text := without_hooks(message.text)) != message.text:
+            message = replace(message, text=text)
+        decision = self.policy.decide(message)
+        memory = memory_id(message.source, message.key)
+        record = record_of(message, decision, memory)
+        if self.tools.after_failure(record):
+            message = replace(message, meta={**message.meta, "after_failure": True})
+            decision = self.policy.decide(message)
+            record = record_of(message, decision, memory)
+        met = self.tools.take(record, end)
+        if not met.repeats:
+            return message, decision
+        into.repeats[met.repeats] = met.times
+        return message, replace(decision, keep=False, reason=REPEATED, tags=(), importance=0.0)
 
     def _project(self, message: Message) -> str:
         """Return the project as the store, and so what is ignored, knows it."""

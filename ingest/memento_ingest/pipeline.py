@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, BinaryIO
 
 from memento.storage.capture import Batch
-from memento.storage.sources import INCOMPLETE_LINE, LAST_EVENT, YIELD
+from memento.storage.sources import INCOMPLETE_LINE, LAST_EVENT, TOOLS, YIELD
 from memento_ingest.batching import Gathered, Judge
 from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat, LineParser
 from memento_ingest.formats.registry import get
@@ -22,6 +22,7 @@ from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.redacting import without_secrets
 from memento_ingest.source import SourceFile, StandardInput, parser_state
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
+from memento_ingest.tool_history import ToolHistory
 
 OnBytes = Callable[[int], None]
 """Called with the number of bytes just read."""
@@ -121,6 +122,7 @@ def _resume(source: Source, format_name: str) -> Checkpoint | None:
         return None
     source.judge.last_event = known.state.get(LAST_EVENT, 0)
     source.judge.messages, source.judge.empty_records = known.state.get(YIELD, (1, 0))
+    source.judge.tools = ToolHistory(known.state.get(TOOLS))
     return Checkpoint(known.offset, parser_state(known.state))
 
 
@@ -150,5 +152,7 @@ def _batch(
         return gathered.flush(file.state(format_name, Checkpoint(0, {})), remembered=False)
     judge = source.judge
     found = {**without_secrets(checkpoint.state, judge.policy), YIELD: [judge.messages, judge.empty_records]}
+    if tools := judge.tools.settled(checkpoint.offset):
+        found[TOOLS] = tools
     state = file.state(format_name, Checkpoint(checkpoint.offset, found), judge.last_event, complete_at)
     return gathered.flush(state, renamed_from=file.renamed_from, after=after)

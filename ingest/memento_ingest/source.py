@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from memento.base.times import now_ms
-from memento.storage.sources import LAST_EVENT, UNRECOGNISED, YIELD, SourceState
+from memento.storage.sources import LAST_EVENT, TOOLS, UNRECOGNISED, YIELD, SourceState
 from memento_ingest.formats.shared.database.sqlite import wal_stamp
 from memento_ingest.span import LOOK_AGAIN, Checkpoint
 
@@ -139,7 +139,7 @@ class StandardInput:
 
 def parser_state(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return a source's state as its parser left it."""
-    return {name: value for name, value in state.items() if name not in (_LOG, LAST_EVENT, YIELD)}
+    return {name: value for name, value in state.items() if name not in (_LOG, LAST_EVENT, TOOLS, YIELD)}
 
 
 def is_as_read(known: SourceState) -> bool:

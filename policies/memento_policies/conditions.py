@@ -1,7 +1,7 @@
 """Which rules of a stage fire for a message: the patterns of all of them in one scan, the rest by table.
 
 One scan for all stages would do too, but over varied text its automaton outgrows its memory and is far slower. For the
-same reason rules with `apart` have a scan of their own, which only messages of their roles and kinds pass.
+same reason rules with `apart` or `part` have scans of their own, which only messages of their roles and kinds pass.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from memento_policies.message import Kind, Profile, Role
 from memento_policies.own_words import own_words
 from memento_policies.patterns import PatternSet
 from memento_policies.schema import Condition, Derived
+from memento_policies.tool_parts import Part, tool_parts
 
 _NO_LIMIT = 1 << 62
 
@@ -49,9 +50,12 @@ class RuleMatcher:
     """The conditions of one stage's rules, compiled. Rules are known by their index."""
 
     def __init__(self, rules: Sequence[Condition]) -> None:
-        self._together = _Scan(rules, [i for i, rule in enumerate(rules) if rule.patterns and not rule.apart])
-        apart = [i for i, rule in enumerate(rules) if rule.patterns and rule.apart]
+        scanned = [i for i, rule in enumerate(rules) if rule.patterns]
+        self._together = _Scan(rules, [i for i in scanned if not rules[i].apart and not rules[i].part])
+        apart = [i for i in scanned if rules[i].apart]
         self._apart = _Scan(rules, apart) if apart else None
+        of_parts = {part: [i for i in scanned if rules[i].part == part] for part in get_args(Part)}
+        self._parts = {part: _Scan(rules, indexes) for part, indexes in of_parts.items() if indexes}
         self._limits = [(r.min_chars, _NO_LIMIT if r.max_chars is None else r.max_chars, r.meta) for r in rules]
         self._limited = frozenset(i for i, limit in enumerate(self._limits) if limit != (0, _NO_LIMIT, None))
         self._by_signal = _by_signal(rules)
@@ -60,12 +64,14 @@ class RuleMatcher:
         self._in_scope: dict[tuple[Role, Kind], frozenset[int]] = {}
         self._always: dict[tuple[Role, Kind], list[int]] = {}
         self._scans_apart: set[tuple[Role, Kind]] = set()
+        self._scans_parts: dict[tuple[Role, Kind], list[Part]] = {}
         for role, kind in product(get_args(Role), get_args(Kind)):
             scope = {i for i, r in enumerate(rules) if role in (r.roles or (role,)) and kind in (r.kinds or (kind,))}
             self._in_scope[role, kind] = frozenset(scope)
             self._always[role, kind] = [index for index in unconditional if index in scope]
             if not scope.isdisjoint(apart):
                 self._scans_apart.add((role, kind))
+            self._scans_parts[role, kind] = [part for part in self._parts if not scope.isdisjoint(of_parts[part])]
 
     def fired(self, facts: Facts, signals: Collection[str] = ()) -> list[int]:
         """Return the indexes of the rules that fire, ascending; `signals` are the significance signals that fired."""
@@ -73,6 +79,10 @@ class RuleMatcher:
         found = self._together.hits(facts.scanned)
         if self._apart and key in self._scans_apart:
             found |= self._apart.hits(own_words(facts.scanned.decode(errors="replace")).encode())
+        if parts := self._scans_parts[key]:
+            record = tool_parts(facts.scanned, facts.role, facts.kind)
+            for part in parts:
+                found |= self._parts[part].hits(record.call if part == "call" else record.output)
         for signal in signals:
             found.update(self._by_signal.get(signal, ()))
         found &= self._in_scope[key]

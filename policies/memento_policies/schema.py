@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from memento_policies.measures import Measure
 from memento_policies.message import Kind, Profile, Role
 from memento_policies.patterns import check_pattern
+from memento_policies.tool_parts import Part
 
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(check_pattern)]
 Word = Annotated[str, StringConstraints(min_length=1)]
@@ -91,7 +92,7 @@ class Condition(_Strict):
     """When a rule fires: all that is stated must hold, and one of the `patterns`.
 
     With `apart`, the patterns are looked for in a scan of their own: for large rules about some roles and kinds only,
-    which look at nothing that a message quotes.
+    which look at nothing that a message quotes. With `part`, they are looked for in that part of a tool's record.
     """
 
     name: Slug
@@ -103,6 +104,13 @@ class Condition(_Strict):
     min_chars: Count = 0
     max_chars: Count | None = None
     apart: bool = False
+    part: Part | None = None
+
+    @model_validator(mode="after")
+    def _one_scan(self) -> Self:
+        if self.part and (self.apart or not self.patterns):
+            raise ValueError("`part` goes with `patterns`, and not with `apart`")
+        return self
 
 
 class Derived(Condition):

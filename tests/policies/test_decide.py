@@ -101,7 +101,7 @@ def test_a_dropped_message_is_redacted_too(fake: Callable[[str, int], str]) -> N
             "user",
             ("fact", "person:helena", "person:boone"),
         ),
-        ("5 passed in 0.2s", "tool", ("test",)),
+        ("2 failed, 3 passed in 0.2s", "tool", ("test",)),
         ("The sky is blue today over there", "user", ()),
     ],
 )

@@ -41,6 +41,8 @@ class Batch:
     """Paths of other sources that hold what these bytes only point to."""
     remembered: bool = True
     """False keeps the defects alone under the source: how far it is read stays as it was."""
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    """By the id of a memory, how often what it says was said again: those records are not stored."""
 
 
 def commit(database: Database, *batches: Batch, generation: int = 0) -> Counts:
@@ -68,6 +70,7 @@ def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
     sources.entitle(connection, [title for batch in batches for title in batch.titles])
     for batch in batches:
         rows.deactivate(connection, batch.inactive)
+        rows.count_repeats(connection, batch.repeats)
         sources.follow(connection, batch.follows)
         if batch.source is not None:
             _account(connection, batch, batch.source)

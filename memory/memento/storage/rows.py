@@ -45,6 +45,9 @@ UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash,
     model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL
 WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text < ?))
 """
+REPEATED: Final = "repeated"
+"""Key of a memory's meta: how many later records of its session said the same and were not stored."""
+_REPEATED: Final = f"SELECT meta ->> '{REPEATED}' FROM memories WHERE id = ? AND json_valid(meta)"
 _OVERWRITTEN: Final = 500
 """Memories whose words are overwritten in the full-text index one by one: more would keep others from writing for too
 long, and their words stay in its old segments until these are merged (storage.compaction)."""
@@ -83,9 +86,12 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
             stored.append(memory.id)
             continue
         text = memory.text
+        repeated = connection.execute(_REPEATED, (memory.id,)).get if memory.role == "tool" else None
         connection.execute(_GROW, (*columns[1:], *rest, memory.id, text, text, text))
         if connection.changes():
             extended.append(memory.id)
+            if repeated:
+                count_repeats(connection, {memory.id: repeated})
         else:
             duplicates += 1
     return Counts(tuple(stored), tuple(extended), duplicates, forgotten)
@@ -160,6 +166,25 @@ def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
     """Mark memories as lying on an abandoned branch."""
     for memory in ids:
         connection.execute("UPDATE memories SET active = 0 WHERE id = ?", (memory,))
+
+
+def count_repeats(connection: apsw.Connection, repeats: Mapping[str, int]) -> None:
+    """Note with memories how often what they say was said again: in `meta.repeated`, the highest count stands.
+
+    What was repeated is not stored, so the count goes with its memory when that is forgotten.
+    """
+    for memory, count in repeats.items():
+        found = connection.execute(f"SELECT {', '.join(HASHED)} FROM memories WHERE id = ?", (memory,)).fetchone()
+        if found is None:
+            continue
+        place = HASHED.index("meta")
+        meta = mapping(str(found[place]))
+        known = meta.get(REPEATED)
+        if isinstance(known, int) and known >= count:
+            continue
+        columns = (*found[:place], _json({**meta, REPEATED: count}), *found[place + 1 :])
+        changed = (columns[place], row_hash(columns), memory)
+        connection.execute("UPDATE memories SET meta = ?, content_hash = ? WHERE id = ?", changed)
 
 
 def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[Row]:

@@ -23,6 +23,8 @@ UNKNOWN_TYPE: Final = "unknown_type"
 
 YIELD: Final = "-yield"
 """Key of a source's state: how many messages its format found, and how many records it found nothing in."""
+TOOLS: Final = "-tools"
+"""Key of a source's state: what its tools did up to its offset, for the records that follow."""
 MANY_RECORDS: Final = 3
 """Records without a message from which on a source that has no message at all is not of the format it passes for."""
 

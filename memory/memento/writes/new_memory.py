@@ -30,8 +30,11 @@ def require_role(role: str) -> Role:
 
 
 def trust_of(message: Message) -> Trust:
-    """Return whose word a message is, from the channel it came through; nothing in its text can raise it."""
-    if message.source.startswith(_UNATTESTED) or message.meta.get("sidechain"):
+    """Return whose word a message is, from the channel it came through; nothing in its text can raise it.
+
+    What a format took for the person's words only by their form (`inferred`) is not attested either.
+    """
+    if message.source.startswith(_UNATTESTED) or message.meta.get("sidechain") or message.meta.get("inferred"):
         return "import" if message.role == "user" else _ROLE_TRUST[message.role]
     return _ROLE_TRUST[message.role]
 

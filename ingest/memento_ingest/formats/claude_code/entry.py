@@ -82,6 +82,7 @@ class Entry(msgspec.Struct, gc=False):
     forkedFrom: Fork | None = None
     origin: Origin | None = None
     userFeedback: str | None = None
+    version: str | None = None
     toolUseResult: msgspec.Raw = msgspec.Raw()
     summary: str | None = None
     customTitle: str | None = None

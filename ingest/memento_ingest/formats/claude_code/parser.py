@@ -20,7 +20,7 @@ from memento_ingest.formats.claude_code.group import Group, Mark, Stretch
 from memento_ingest.formats.claude_code.items import SKIPPED, TITLES, Item, items_of
 from memento_ingest.formats.claude_code.state import MAX_CALLS, Call, State, restore
 from memento_ingest.formats.claude_code.tools import Input, content_text, details_of, output_text, read_input
-from memento_ingest.formats.shared.dialogue import Words, asked, read_reply
+from memento_ingest.formats.shared.dialogue import Words, asked, is_prose, read_reply, refused
 from memento_ingest.formats.shared.ids import short_id
 from memento_ingest.formats.shared.thread import chain_key, clean, file_session
 from memento_ingest.formats.shared.tool_text import MAX_OUTPUT, cut, pair_text
@@ -41,6 +41,9 @@ _CALLS: Final = ("tool_use", "server_tool_use", "mcp_tool_use")
 _ORIGINS: Final = {"task-notification": "task_notification", "hook": "hook_output", "system": "system"}
 """Who queues prompts beside the person, and the reason to skip what they queue."""
 _MAX_TYPE: Final = 64
+_ASKED_FOR: Final = frozenset({"Bash", "Edit", "MultiEdit", "Write", "NotebookEdit", "ExitPlanMode"})
+"""Tools that the person is asked to allow."""
+_SECOND: Final = re.compile(r"(?:[2-9]|\d\d+)\.")
 
 
 class ClaudeCodeParser:
@@ -249,6 +252,10 @@ class ClaudeCodeParser:
                 has_arguments=given is not None,
                 feedback=clean(entry.userFeedback or "") if is_only else "",
             )
+            inferred: Mapping[str, Any] = {}
+            if block.is_error and not reply.words and _is_typed(name, output, entry.version):
+                reply = refused(name, output, given.text if given else "")
+                inferred = {"inferred": True}
             text = pair_text(name, given.text if given else "", cut(reply.output, MAX_OUTPUT))
             if not text and not reply.words:
                 continue
@@ -258,7 +265,9 @@ class ClaudeCodeParser:
                 messages.append(
                     Message(role="tool", text=text, key=key, kind="tool_call", meta=meta, **self._header(entry))
                 )
-            messages += [self._message(entry, words, key) for words in reply.words]
+            messages += [
+                self._message(entry, words._replace(meta={**words.meta, **inferred}), key) for words in reply.words
+            ]
         messages += self._aside(entry, content)
         self._state.link(entry.uuid, entry.parentUuid, messages[-1].key if messages else "")
         return Span(item.offset, item.length, messages=messages) if messages else item.skip("empty_result")
@@ -339,6 +348,15 @@ def _meta(model: str | None, branch: str | None, agent: str, sidechain: bool) ->
 
 def _message_id(body: Body | None) -> str:
     return short_id(body.id) if body and body.id else ""
+
+
+def _is_typed(tool: str, output: str, version: str | None) -> bool:
+    """Tell whether a tool's error is what the person typed on refusing it.
+
+    The VS Code extension of version 2 writes their words without a notice (anthropics/claude-code#8472). The errors of
+    these tools themselves begin with `Exit code` or `<tool_use_error>` there.
+    """
+    return tool in _ASKED_FOR and bool(_SECOND.match(version or "")) and is_prose(output)
 
 
 def _not_typed(entry: Entry) -> str:

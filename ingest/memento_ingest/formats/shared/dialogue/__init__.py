@@ -7,7 +7,16 @@ them are nobody's. `calls` reads what a call says, `replies` what its result say
 from __future__ import annotations
 
 from memento_ingest.formats.shared.dialogue.calls import Dialogue, Question, kind_of, read_call
-from memento_ingest.formats.shared.dialogue.replies import Reply, Words, about, answer_text, asked, read_reply
+from memento_ingest.formats.shared.dialogue.notices import is_prose
+from memento_ingest.formats.shared.dialogue.replies import (
+    Reply,
+    Words,
+    about,
+    answer_text,
+    asked,
+    read_reply,
+    refused,
+)
 
 __all__ = [
     "Dialogue",
@@ -17,7 +26,9 @@ __all__ = [
     "about",
     "answer_text",
     "asked",
+    "is_prose",
     "kind_of",
     "read_call",
     "read_reply",
+    "refused",
 ]

@@ -63,6 +63,20 @@ _FAILED: Final = re.compile(
     re.IGNORECASE,
 )
 
+_MOST_TYPED: Final = 1_000
+_LEAST_TYPED: Final = 2
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_PRINTED: Final = re.compile(
+    r"\A\W*(?:exit code|error\b|warning\b|fatal\b|usage\b|traceback\b|shell\b|command\b|permission\b|hook\b|\w+hook\b"
+    r"|pretooluse|posttooluse|claude (?:requested|code)|cancel\w*|blocked\b|path\b|file\b|found\b|input\w*|request\b"
+    r"|this (?:bash )?command|stream\b|operation\b|tool\b|the user\b|no such\b"
+    r"|user (?:rejected|denied|declined|refused)|\S+:\d|[\w./-]+: )"
+    r"|<\w|^\s+at \S|\b\w+(?:Error|Exception)\b|\bnot found\b|\bno such file|\bfailed (?:to|with)\b|\btimed out\b"
+    r"|\bdenied\b|\bnot (?:allowed|permitted|running|enabled|available)\b|\b(?:does not|doesn't) exist\b"
+    r"|\b(?:invalid|unexpected|unknown|unrecognized|unable to|required|must be)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+
 
 def words_of(text: str) -> str:
     """Return a person's words without the machine text around them; empty where nothing else is there."""
@@ -78,6 +92,18 @@ def refusal(output: str) -> str | None:
     """Return what follows the notice that a tool call was refused with words; None for any other result."""
     found = _REFUSED.match(output)
     return found["words"] if found else None
+
+
+def is_prose(output: str) -> bool:
+    """Tell whether an error is a sentence or two that somebody typed, and nothing that a program prints."""
+    text = output.strip()
+    return (
+        len(text) <= _MOST_TYPED
+        and len(_WORD.findall(text)) >= _LEAST_TYPED
+        and not _PRINTED.search(text)
+        and not _REFUSED.match(text)
+        and not is_unanswered(text)
+    )
 
 
 def is_unanswered(output: str) -> bool:

@@ -126,6 +126,12 @@ def _refused(tool: str, dialogue: Dialogue | None, output: str, said: str, given
     return Reply(words, rest)
 
 
+def refused(tool: str, said: str, given: str = "") -> Reply:
+    """Return a result that is nothing but what the person said on refusing the call."""
+    text = words_of(said)
+    return Reply([Words("user", text, "#feedback", _refused_call(tool, given))] if text else (), "" if text else said)
+
+
 def _proposed(dialogue: Dialogue | None) -> list[Words]:
     """Return the plan of a call that was not approved, as the assistant's."""
     is_plan = dialogue is not None and dialogue.kind == "plan"
