@@ -364,3 +364,66 @@ def test_words_with_an_approval_are_no_refusal(result: str) -> None:
     given = [{"type": "tool_result", "tool_use_id": "t", "content": result}]
     said = [message for message in cline(("assistant", call), ("user", given)) if message.role == "user"]
     assert [(message.text, dict(message.meta)) for message in said] == [(FEEDBACK, {})]
+
+
+def refused_in_the_editor(output: str, version: str = "2.0.5", tool: str = "Bash") -> Records:
+    """Return a refusal as the VS Code extension writes it: the person's words are the whole error."""
+    common: dict[str, Any] = {"sessionId": "s", "timestamp": "2026-03-01T10:00:00.000Z", "version": version}
+    use = {"type": "tool_use", "id": "t", "name": tool, "input": {"command": "make ci", "file_path": "ci.py"}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": output, "is_error": True}
+    return [
+        {"type": kind, "uuid": kind, "message": {"role": kind, "content": [block]}, **common}
+        for kind, block in (("assistant", use), ("user", result))
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "don't run CI or integration tests, too slow",
+        "put it in handleGeminiSessionEnd",
+        "Wait, the crane plan belongs into docs/ too",
+        "nein, nimm pnpm",
+    ],
+)
+def test_words_typed_in_the_editor_on_refusing_are_the_persons(reading: Reading, words: str) -> None:
+    messages = reading.messages(reading.spans(get("claude-code"), dump(refused_in_the_editor(words))))
+    (said,) = messages
+    assert (said.role, said.text, said.meta["refused"]) == ("user", words, "Bash: make ci")
+    assert POLICY.decide(said).keep
+    assert trust_of(said) == "import"  # only its form tells who wrote it: never a standing instruction
+
+
+@pytest.mark.parametrize(
+    ("output", "version", "tool"),
+    [
+        ("don't run CI, too slow", "1.0.51", "Bash"),  # there a failing command's own output looks the same
+        ("don't run CI, too slow", "2.0.5", "mcp__ci__run"),
+        ("Exit code 1\nsome tests are slow", "2.0.5", "Bash"),
+        ("grep: ci.py: No such file or directory", "2.0.5", "Bash"),
+        ("Permission to use Bash with command make has been denied.", "2.0.5", "Bash"),
+        ("<tool_use_error>String to replace not found in file.</tool_use_error>", "2.0.5", "Edit"),
+        ("ci.py:1:1: E902 something is wrong here", "2.0.5", "Bash"),
+        ("Command timed out after 2m 0.0s", "2.0.5", "Bash"),
+        ("The user doesn't want to proceed with this tool use. STOP what you are doing.", "2.0.5", "Bash"),
+        ("Claude requested permissions to write to ci.py, but you haven't granted it yet.", "2.0.5", "Write"),
+    ],
+)
+def test_what_a_program_prints_is_no_persons_words(reading: Reading, output: str, version: str, tool: str) -> None:
+    records = refused_in_the_editor(output, version, tool)
+    messages = reading.messages(reading.spans(get("claude-code"), dump(records)))
+    assert [message.role for message in messages] == ["tool"]
+
+
+def test_a_bare_no_on_refusing_says_nothing_later(reading: Reading) -> None:
+    messages = reading.messages(reading.spans(get("claude-code"), dump(refused_in_the_editor("no, stop"))))
+    assert [POLICY.decide(message).keep for message in messages] == [False]
+
+
+def test_an_answer_without_its_question_is_the_persons(reading: Reading) -> None:
+    records = claude()[:2]
+    told = "User has answered your questions: The east quay. You can now continue with the user's answers in mind."
+    records[1]["message"]["content"][0]["content"] = told
+    records[1].pop("toolUseResult")
+    said = kept_by(reading.messages(reading.spans(get("claude-code"), dump(records))), "user")
+    assert said == [f"> {QUESTION}\n\nThe east quay"]

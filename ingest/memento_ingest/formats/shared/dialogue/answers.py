@@ -49,6 +49,11 @@ _QUOTED: Final = re.compile(r'"([^"\n]+)"\s*=\s*(?="|\()')
 _ANSWERED: Final = re.compile(
     r"\A\W*(?:the )?users? (?:has |have )?answered\b|\A\W*your questions? (?:has|have) been answered", re.IGNORECASE
 )
+_TOLD: Final = re.compile(
+    r"\A\W*(?:(?:the )?users? (?:has |have )?answered|your questions? (?:has|have) been answered)[^\n:=]{0,40}:"
+    r"\s*(?P<words>.+)\Z",
+    re.DOTALL | re.IGNORECASE,
+)
 _MARKED: Final = re.compile(
     r'"(?P<answer>.*)"(?=\s*(?:selected preview:|user notes:|notes:|\Z))|\((?P<none>[^()]*)\)', re.DOTALL
 )
@@ -194,6 +199,9 @@ def _written(questions: Sequence[Question], output: str) -> list[Answer] | None:
         question = _only(questions)
         is_option = unnumbered in question.options.values() or (said["verb"] or "").lower() in _CHOICES
         return [Answer(question, unnumbered if is_option else words)]
+    if told := _TOLD.match(output):
+        words = _cut_tail(told["words"]).strip(" .\n")
+        return [Answer(_only(questions), words)] if words and not is_unanswered(words) else None
     if not output.strip() or is_answered or is_unanswered(output):
         return None
     return [Answer(_only(questions), output)]
