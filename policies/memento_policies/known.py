@@ -59,7 +59,7 @@ class Known:
 
     def _hear_statement(self, statement: Statement, source: str) -> list[Replaced]:
         things = [statement.of] if statement.of else sorted(self._things[statement.was])
-        if len(things) > 1 and _VERSION.fullmatch(statement.was):
+        if len(things) > 1 and (not statement.change or _VERSION.fullmatch(statement.was)):
             return []  # "it is 5, not 3": of which of the things that are 3?
         if statement.was and not things:
             things = [f"what was {statement.was}"]  # nothing was said of it before; it can be replaced in its turn

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memento_policies.instructions import Alternatives
+from memento_policies.lasting import Lasting
 from memento_policies.loading import load_document
-from memento_policies.schema import ForgetRule, HalfLife, RetentionFile, RetentionRule
+from memento_policies.schema import ForgetRule, HalfLife, PromoteRule, RetentionFile, RetentionRule
 from memento_policies.statements import Statements
 
 DAY_MS = 86_400_000
@@ -25,6 +26,8 @@ class Traits:
     importance: float
     age_days: float
     """Since the event; 0 where its time is unknown."""
+    lasting: bool = False
+    """Its text says something that holds beyond the task at hand."""
 
 
 class Retention:
@@ -34,6 +37,7 @@ class Retention:
         self._half_lives = [rule for rule in file.half_lives if rule.enabled]
         self._promote = [rule for rule in file.promote if rule.enabled]
         self._forget = [rule for rule in file.forget if rule.enabled]
+        self.lasting = Lasting(file.lasting, file.momentary)
         self.same_above = file.same_above
         self.statements = Statements(file.statements, file.passing)
         self.alternatives = Alternatives(rule.words for rule in file.alternatives if rule.enabled)
@@ -49,9 +53,19 @@ class Retention:
             return traits.importance
         return float(traits.importance * 0.5 ** (max(traits.age_days, 0.0) / rule.days))
 
-    def promoted_by(self, traits: Traits) -> RetentionRule | None:
+    def promoted_by(self, traits: Traits) -> PromoteRule | None:
         """Return the rule that makes a memory knowledge, if one does."""
-        return next((rule for rule in self._promote if _holds(rule, traits)), None)
+        rules = (rule for rule in self._promote if _holds(rule, traits))
+        return next((rule for rule in rules if traits.lasting or not rule.lasting), None)
+
+    def asks_whether_lasting(self, role: str, tags: Sequence[str]) -> bool:
+        """Tell whether a rule may ask of a memory whether its text lasts; of most none does."""
+        return any(
+            rule.lasting
+            and (not rule.roles or role in rule.roles)
+            and (not rule.tags or any(tag in rule.tags for tag in tags))
+            for rule in self._promote
+        )
 
     def forgotten_by(self, traits: Traits) -> ForgetRule | None:
         """Return the rule by which a memory is forgotten, if one is."""

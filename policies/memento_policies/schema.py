@@ -209,6 +209,12 @@ class RetentionRule(_Strict):
     min_importance: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
+class PromoteRule(RetentionRule):
+    """What becomes knowledge; with `lasting`, only where the text says something that lasts."""
+
+    lasting: bool = False
+
+
 class HalfLife(RetentionRule):
     """After so many days half of a memory's importance is left; without `days` it does not fade."""
 
@@ -252,7 +258,9 @@ class RetentionFile(_Strict):
     """`retention.yaml`."""
 
     half_lives: tuple[HalfLife, ...]
-    promote: tuple[RetentionRule, ...]
+    promote: tuple[PromoteRule, ...]
+    lasting: tuple[Pattern, ...] = ()
+    momentary: tuple[Pattern, ...] = ()
     forget: tuple[ForgetRule, ...]
     same_above: Annotated[float, Field(gt=0.5, le=1)]
     statements: tuple[StatementRule, ...]

@@ -234,6 +234,45 @@ def test_wishes_become_knowledge_and_rows_stay_sound(store: MemoryStore) -> None
         assert not examined(connection).damaged
 
 
+def test_a_bare_go_ahead_never_becomes_knowledge(store: MemoryStore) -> None:
+    tagged = {"tags": ("decision",), "importance": 0.99}
+    put(store, row("1", "ok let's keep going", 9, **tagged), row("2", "okay now let's do 6,7,8,10", 9, **tagged))
+    assert "promote" not in consolidate(store, now=NOW).counts
+
+
+def test_what_is_reversed_is_knowledge_no_more_until_that_is_taken_back(store: MemoryStore) -> None:
+    put(store, row("1", "We use SQLite for the ledger.", 9, tags=("decision",), importance=0.95))
+    override(store, "retention.yaml", "promote:\n  - {name: choices_and_wishes, lasting: false}\n")
+    assert consolidate(store, now=NOW).counts == {"promote": 1}
+    put(store, row("2", "We now use Postgres for the ledger.", 1))
+    found = consolidate(store, now=NOW)
+    assert [(step.doing, step.id[0]) for step in found.steps if step.doing != "outdated"] == [("demote", "1")]
+    assert [one.collection for one in store.get_recent() if one.id[0] == "1"] == [EPISODIC]
+    assert consolidate(store, now=NOW).steps == []
+    assert store.delete("2".ljust(32, "0"))
+    assert consolidate(store, now=NOW).counts == {"unmark": 1, "promote": 1}
+
+
+def test_what_no_rule_promotes_any_more_is_demoted_but_what_was_remembered_stays(store: MemoryStore) -> None:
+    told = store.remember("ok let's keep going", embed=False)
+    put(store, row("1", "ok let's keep going!", 9, tags=("decision",), importance=0.99, collection=KNOWLEDGE))
+    steps = consolidate(store, now=NOW).steps
+    assert [(step.id[0], step.why) for step in steps if step.doing == "demote"] == [("1", "no rule promotes it")]
+    kept = store.get(told if isinstance(told, str) else told.id)
+    assert kept is not None
+    assert kept.collection == KNOWLEDGE
+
+
+def test_a_correction_that_fits_two_things_supersedes_neither(store: MemoryStore) -> None:
+    put(
+        store,
+        row("1", "The ledger database is postgres", 9),
+        row("2", "The queue backend is postgres", 8),
+        row("3", "It's redis, not postgres.", 1),
+    )
+    assert "outdated" not in consolidate(store, now=NOW).counts
+
+
 def test_nothing_is_forgotten_but_by_a_written_rule(store: MemoryStore) -> None:
     put(store, row("1", "5 passed in 0.2s", 900, role="tool"), row("2", "We decided to wait.", 900, tags=("decision",)))
     found = consolidate(store, now=NOW)

@@ -37,9 +37,38 @@ def test_importance_halves_with_every_half_life(others: dict[str, object], left:
 
 
 def test_only_a_persons_own_words_become_knowledge() -> None:
-    assert RETENTION.promoted_by(traits(tags=("decision",), importance=0.95)) is not None
-    assert RETENTION.promoted_by(traits(tags=("decision",), importance=0.95, role="assistant")) is None
-    assert RETENTION.promoted_by(traits(tags=("decision",), importance=0.5)) is None
+    decision = {"tags": ("decision",), "importance": 0.95, "lasting": True}
+    assert RETENTION.promoted_by(traits(**decision)) is not None
+    assert RETENTION.promoted_by(traits(**{**decision, "role": "assistant"})) is None
+    assert RETENTION.promoted_by(traits(**{**decision, "importance": 0.5})) is None
+    assert RETENTION.promoted_by(traits(**{**decision, "lasting": False})) is None
+    assert RETENTION.promoted_by(traits(tags=("instruction",))) is not None
+
+
+@pytest.mark.parametrize(
+    ("lasts", "text"),
+    [
+        (True, "ok, fine, let's do vite"),
+        (True, "Alright. Let's go with Postgres for the ledger, because ops already runs it."),
+        (True, "completely remove the start command"),
+        (True, "i would only want e2e tests for the session class"),
+        (True, "Invalid themes must never crash it."),
+        (True, "use pnpm"),
+        (True, "Please remember that the freeze starts on Friday."),
+        (True, "Bitte nimm pnpm, never npm"),
+        (False, "ok let's keep going"),
+        (False, "okay now let's do 6,7,8,10"),
+        (False, "yes, do it all"),
+        (False, "alright, let's tackle main.ts, read it first"),
+        (False, "also remember the @docs/plan.md file btw"),
+        (False, "should we use pnpm instead of npm?"),
+        (False, "I want you to add a section about themes"),
+        (False, "```\nalways use tabs\n```"),
+        (False, ""),
+    ],
+)
+def test_only_content_lasts(lasts: bool, text: str) -> None:
+    assert RETENTION.lasting.holds(text) == lasts
 
 
 def test_the_shipped_rules_forget_nothing(tmp_path: Path) -> None:

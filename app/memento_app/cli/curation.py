@@ -20,6 +20,7 @@ _DOING = {
     "same": "said again, the newest stands for it",
     "outdated": "superseded by a newer statement",
     "promote": "promoted to knowledge",
+    "demote": "knowledge no more: reversed, or no rule promotes it",
     "forget": "forgotten by a rule",
     "unmark": "not superseded any more",
     "fade": "faded, recalled behind others",

@@ -29,7 +29,9 @@ FADED: Final = 1 / 20
 """A memory of which no more than this share of its importance is left has faded."""
 _SHOWN: Final = 100
 """Characters of a memory's text that a step shows."""
-Doing = Literal["same", "outdated", "promote", "forget", "unmark", "fade", "revive"]
+_MOVES: Final = {"promote": KNOWLEDGE, "demote": EPISODIC}
+"""The collection that a step moves a memory to."""
+Doing = Literal["same", "outdated", "promote", "demote", "forget", "unmark", "fade", "revive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +83,13 @@ def plan(store: MemoryStore, now: int) -> Plan:
     marks = {**_outdated(store, survey, retention), **_same(store, survey, retention), **_reworded(survey)}
     steps = [*_marked(survey, marks), *_moved(survey, marks, retention)]
     gone = {step.id for step in steps if step.doing == "forget"}
-    promoted = {step.id for step in steps if step.doing == "promote"}
+    moved = {step.id: _MOVES[step.doing] for step in steps if step.doing in _MOVES}
     faded = 0
     for place, memory in enumerate(survey.ids):
         if memory in gone:
             continue
         traits = survey.traits(place)
-        why = _fades(replace(traits, collection=KNOWLEDGE) if memory in promoted else traits, retention)
+        why = _fades(replace(traits, collection=moved.get(memory, traits.collection)), retention)
         faded += bool(why)
         if why and place not in survey.faded:
             steps.append(Step("fade", memory, why))
@@ -119,13 +121,24 @@ def _marked(survey: Survey, marks: Mapping[int, Step]) -> Iterator[Step]:
 
 
 def _moved(survey: Survey, marks: Mapping[int, Step], retention: Retention) -> Iterator[Step]:
-    """Yield what is to be forgotten or promoted."""
+    """Yield what is to be forgotten, promoted or demoted."""
     for place, memory in enumerate(survey.ids):
         traits = survey.traits(place)
         if rule := retention.forgotten_by(traits):
             yield Step("forget", memory, rule.name)
         elif traits.collection == EPISODIC and place not in marks and (promoted := retention.promoted_by(traits)):
             yield Step("promote", memory, promoted.name)
+        elif why := "" if place in survey.remembered else _no_longer(marks.get(place), traits, retention):
+            yield Step("demote", memory, why, marks[place].by if place in marks else "")
+
+
+def _no_longer(mark: Step | None, traits: Traits, retention: Retention) -> str:
+    """Return why a memory that became knowledge by a rule is none any more; empty where it still is."""
+    if traits.collection != KNOWLEDGE:
+        return ""
+    if mark is not None and mark.doing == "outdated":
+        return f"it was reversed: {mark.why}"
+    return "" if retention.promoted_by(replace(traits, collection=EPISODIC)) else "no rule promotes it"
 
 
 def _fades(traits: Traits, retention: Retention) -> str:
@@ -189,6 +202,7 @@ def _carry_out(store: MemoryStore, found: Plan) -> None:
         repeats.unmark(connection, (step.id for step in marked))
         repeats.mark(connection, ((step.id, step.by) for step in marked if step.doing == "same"))
         curating.move(connection, ids("promote"), KNOWLEDGE)
+        curating.move(connection, ids("demote"), EPISODIC)
         fading.fade(connection, ids("fade"))
         fading.revive(connection, ids("revive"))
     if forgotten := list(ids("forget")):

@@ -54,6 +54,10 @@ class Survey:
         """The places of memories that are marked as said again."""
         self.faded: set[int] = set()
         """The places of memories that are marked as faded."""
+        self.lasting: set[int] = set()
+        """The places of memories that say something that lasts, of those that may become knowledge."""
+        self.remembered: set[int] = set()
+        """The places of memories that somebody wrote down on purpose; their collection is theirs to choose."""
         self.ahead: set[int] = set()
         """The places of memories whose stamp was ahead of the clock: when they were said is not known."""
         self.signatures = Signatures()
@@ -77,7 +81,8 @@ class Survey:
     def traits(self, place: int) -> Traits:
         """Return what retention looks at."""
         role, kind, collection, tags = self._kinds[self._classes[place]]
-        return Traits(role, kind, collection, tags, self._importances[place], _age_days(self.times[place], self._now))
+        age = _age_days(self.times[place], self._now)
+        return Traits(role, kind, collection, tags, self._importances[place], age, place in self.lasting)
 
     def _add(self, row: curating.Surveyed, retention: Retention) -> None:
         place = len(self.ids)
@@ -96,8 +101,13 @@ class Survey:
             self.repeated.add(place)
         if row.faded:
             self.faded.add(place)
+        if row.remembered:
+            self.remembered.add(place)
         if row.ahead:
             self.ahead.add(place)
+        tags = self._kinds[self._classes[place]][3]
+        if retention.asks_whether_lasting(row.role, tags) and retention.lasting.holds(row.text):
+            self.lasting.add(place)
         if row.role == "user" and row.kind == "turn":  # an agent explains: "the triangle is equilateral" is passing
             for said in retention.statements.of(row.text):
                 self._take(place, said)

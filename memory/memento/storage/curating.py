@@ -17,7 +17,8 @@ _SURVEYED = (
     "num, id, text, timestamp, role, speaker, kind, importance, tags, collection, project, trust, superseded_by, "
     "EXISTS (SELECT 1 FROM repeats WHERE repeats.num = memories.num), "
     "EXISTS (SELECT 1 FROM faded WHERE faded.num = memories.num), "
-    f"{AHEAD}, CASE WHEN instr(meta, '\"{REPLACES}\":') > 0 AND json_valid(meta) THEN meta ->> '$.{REPLACES}' END"
+    f"{AHEAD}, json_valid(why) AND why ->> 'reason' = 'remembered', "
+    f"CASE WHEN instr(meta, '\"{REPLACES}\":') > 0 AND json_valid(meta) THEN meta ->> '$.{REPLACES}' END"
 )
 
 
@@ -43,6 +44,8 @@ class Surveyed(NamedTuple):
     faded: int
     ahead: int
     """1 where its stamp was ahead of the clock."""
+    remembered: int | None
+    """1 where somebody asked for it to be kept as it is: it was not judged."""
     replaces: str | int | float | None
     """The id of the instruction that it rewords, as its meta claims; None for most."""
 
