@@ -317,9 +317,33 @@ def test_an_audit_counts_and_shows(store: MemoryStore) -> None:
     rates = {rate.name: rate for rate in audit(store, NOW)}
     assert {name: rate.memories for name, rate in rates.items()} == {
         "duplicate": 5, "loop": 6, "secret": 1, "shared": 0, "superseded": 0, "stale": 0, "junk": 1,
+        "empty": 1, "repetitive": 0, "echo": 0, "hidden": 0,
     }  # fmt: skip
     assert rates["loop"].share == pytest.approx(6 / 8)
     assert "retrying" in rates["loop"].examples[0]
+
+
+def test_an_audit_finds_junk_that_the_rules_let_in(store: MemoryStore) -> None:
+    told = "The crane stands on the east quay. It lifts forty tons of steel at once."
+    log = "Bash: make\n→ " + "copying the crate to the quay now\n" * 12
+    put(
+        store,
+        row("1", told, 9),
+        row("2", f"As you said, so be it then. {told} It lifts forty tons of steel at once.", 8, role="assistant"),
+        row("3", f"{told} {told}", 7, role="assistant"),
+        row("4", log, 6, role="tool", kind="tool_call"),
+        row("5", "ok, let's go on with it then", 5),
+        *(row(f"b{n:02}", "who keeps the ledger of the harbour", 4, session_id=f"s{n}") for n in range(30)),
+    )
+    rates = {rate.name: rate for rate in audit(store, NOW)}
+    examples = {name: [one[0] for one in rate.examples] for name, rate in rates.items()}
+    assert (examples["empty"], examples["repetitive"]) == (["5"], ["4"])
+    assert (examples["echo"][0], rates["echo"].memories) == ("3", 30)
+    assert (rates["hidden"].memories, examples["hidden"][0]) == (20, "b")
+
+
+def test_an_audit_of_an_empty_store_finds_nothing(store: MemoryStore) -> None:
+    assert {(rate.memories, rate.share) for rate in audit(store, NOW)} == {(0, 0.0)}
 
 
 def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""An audit of a store: how much of it is said twice, runs in circles, is a secret, outdated, or junk; with examples."""
+"""An audit of a store: how much of it is said twice, runs in circles, is a secret, outdated, or junk; with examples.
+
+Junk is looked for twice: by today's rules, and by what those do not look at (`noise`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any, Final
 
 from memento.base.times import now_ms
 from memento.curation.consolidation import Step, plan
+from memento.curation.noise import LOOKED_FOR, Echoes, is_empty, is_hidden, is_repetitive
 from memento.curation.survey import traits_of, walk
 from memento.memory import Memory
 from memento.storage import rows
@@ -30,7 +34,7 @@ class Rate:
     meaning: str
     memories: int
     share: float
-    """Of all memories, in [0, 1]."""
+    """Of all memories, in [0, 1]; for `hidden`, of those that were tried."""
     examples: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -39,14 +43,17 @@ class Rate:
 
 
 def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
-    """Return how much of the store is duplicate, loop, secret, superseded or stale; `now` in Unix milliseconds.
+    """Return how much of the store is duplicate, loop, secret, superseded, stale or junk; `now` in Unix milliseconds.
 
     Writes nothing. Raises PolicyError.
     """
     at = now_ms() if now is None else now
     duplicate, outdated = _planned(store, at)
     superseded, secret, stale, junk = _Hits(), _Hits(), _Hits(), _Hits()
-    texts, holders, count = _Groups(), _Groups(), 0
+    empty, repetitive, hidden, looked_for = _Hits(), _Hits(), _Hits(), 0
+    texts, holders, echoes, count = _Groups(), _Groups(), Echoes(), 0
+    with store.database.read() as connection:
+        step = max(1, rows.count(connection) // LOOKED_FOR)
     retention, policy = load_retention(store.config.policy_dir), store.policy
     for row in walk(store.database, rows.after):
         memory, count = row.memory, count + 1
@@ -61,7 +68,17 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
             stale.add(memory)
         if memory.why.get("reason") != "remembered" and not policy.decide(message_of(memory)).keep:
             junk.add(memory)
-    loop, shared = _read(store, texts.of(LOOP)), _read(store, holders.of(2))
+        echoes.add(memory.text, row.num)
+        if is_empty(memory):
+            empty.add(memory)
+        if is_repetitive(memory):
+            repetitive.add(memory)
+        if count % step == 0:
+            looked_for += 1
+            with store.database.read() as connection:
+                if is_hidden(connection, memory, row.num):
+                    hidden.add(memory)
+    loop, shared, echo = (_read(store, nums) for nums in (texts.of(LOOP), holders.of(2), echoes.found()))
     return [
         duplicate.rate("duplicate", "a newer memory of the same voice says the same", count),
         loop.rate("loop", f"the same text {LOOP} times or more in one session", count),
@@ -70,6 +87,10 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
         superseded.rate("superseded", "marked: a newer memory takes its place", count),
         stale.rate("stale", "less than a twentieth of its importance is left", count),
         junk.rate("junk", "today's rules would not keep it: `memento policy diff`", count),
+        empty.rate("empty", "no word of content", count),
+        repetitive.rate("repetitive", "the same words over and over", count),
+        echo.rate("echo", "older memories, whoever said them, hold nearly all its sentences", count),
+        hidden.rate("hidden", f"of {looked_for} tried: a search for its own rarest words finds others", looked_for),
     ]
 
 
