@@ -1,18 +1,22 @@
 """How well near-duplicates and outdated statements are found: planted duplicates, and labelled pairs.
 
-Usage: python bench/eval_curation.py [--seed N]
+Usage: python bench/eval_curation.py [--seed N] [--transcripts FOLDER]
 
 Duplicates are planted among the labelled turns of coding sessions and generated prose, by the edits that real repeats
-show. What looks alike but is not (another number, a negation) is planted too.
+show. What looks alike but is not (another number, a negation) is planted too. With a folder of transcripts, these are
+ingested into a store of their own: how many tool rows repeat another of their session, what ingestion costs, how large
+the store is, and what would be promoted, each with its text, to be read.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import re
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.examples import LABELLED, labelled
 from bench.policy import text as prose
 
+from memento.config import Config, Settings
+from memento.curation.consolidation import consolidate
 from memento.curation.similarity import Signatures, chains
+from memento.store import MemoryStore
+from memento_ingest.batch_ingest import Ingestion, Options
 from memento_policies.known import Known
 from memento_policies.retention import load_retention
 
@@ -89,6 +97,42 @@ def statements(name: str) -> None:
     print(f"  precision {right / max(1, right + wrong):.1%}, recall {right / (right + missed):.1%}")
 
 
+def transcripts(folder: Path) -> None:
+    """Ingest transcripts without embedding; print what became of tool records, and what would be promoted."""
+    with tempfile.TemporaryDirectory() as name:
+        config = Config(Settings(), Path(name))
+        with MemoryStore(Path(name) / "memory.db", config=config) as store:
+            started = time.process_time()
+            report = Ingestion(store.policy, Options(), store).run([str(folder)])
+            seconds = time.process_time() - started
+            tools = [(one.session_id, one.text) for one in store.get_recent(1_000_000, role="tool")]
+            plan = consolidate(store, dry_run=True)
+        size = (Path(name) / "memory.db").stat().st_size
+    print(f"Transcripts: {report.seen:,} messages, {report.seen / seconds:,.0f} a CPU second, {report.kept:,} kept")
+    print(f"  store of {size / 1e6:.2f} MB without vectors; {len(tools):,} tool rows, of which as many repeat another")
+    for least in (0.6, 0.7, 0.8):
+        print(f"    {_repeating(tools, least):>6.1%}  share {least:.0%} of their words with one of their session")
+    print(f"  skipped as repeated: {report.skipped.get('repeated', 0):,}; promoted: {plan.counts.get('promote', 0):,}")
+    for step in plan.steps:
+        if step.doing in ("promote", "outdated"):
+            print(f"    {step.doing:<9} {' '.join(step.text.split())}")
+
+
+def _repeating(rows: Sequence[tuple[str, str]], least: float) -> float:
+    """Return the share of rows whose words are at least so much those of another one before them, figures left out."""
+    met: dict[str, list[frozenset[str]]] = {}
+    count = 0
+    for session, text in rows:
+        words = frozenset(_WORDS.findall(_FIGURES.sub(" ", text[:4_000]).lower()))
+        count += any(len(words & one) >= least * len(words | one) for one in met.get(session, ()))
+        met.setdefault(session, []).append(words)
+    return count / max(1, len(rows))
+
+
+_FIGURES: Final = re.compile(r"\b[0-9a-f]{7,40}\b|/[\w./-]+")
+_WORDS: Final = re.compile(r"[^\W\d_]+")
+
+
 def _originals(rng: random.Random) -> Iterator[str]:
     for split in ("dev", "test"):
         yield from (turn.message.text for turn in labelled(split) if len(turn.message.text.split()) >= LEAST_WORDS)
@@ -107,10 +151,13 @@ def main() -> None:
     """Print all of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--transcripts", type=Path, help="folder of transcripts to ingest and to look at")
     options = parser.parse_args()
     duplicates(random.Random(options.seed), load_retention().same_above)
     for name in PAIRS:
         statements(name)
+    if options.transcripts:
+        transcripts(options.transcripts)
 
 
 if __name__ == "__main__":
