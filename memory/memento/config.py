@@ -95,6 +95,13 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For one process, or for all that use TCP; four seconds' worth may come at once."""
 
 
+class Mcp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How `memento mcp` serves agents."""
+
+    start_sidecar: bool = True
+    """Start `memento watch` in the background where none runs when an agent first calls a tool."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every setting, by section."""
 
@@ -104,6 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recall: Recall = msgspec.field(default_factory=Recall)
     sidecar: Sidecar = msgspec.field(default_factory=Sidecar)
     server: Server = msgspec.field(default_factory=Server)
+    mcp: Mcp = msgspec.field(default_factory=Mcp)
     echo: bool = False
     """Print every memory that is written, one line each, to standard error."""
     rust: bool | None = None

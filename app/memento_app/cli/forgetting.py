@@ -18,7 +18,6 @@ from memento_app.cli.output import AsJson, Db, configured, is_terminal, note, on
 if TYPE_CHECKING:
     from memento.forgetting.receipt import Receipt
     from memento.forgetting.selection import Match
-    from memento.forgetting.spool import Spool
     from memento.store import MemoryStore
 
 _SHOWN = 20
@@ -68,6 +67,7 @@ def forget(
     from memento.forgetting.selection import matches
     from memento.narrowing import to_filter
     from memento.store import MemoryStore
+    from memento_ingest.events.forgetting import spool_of
 
     named = filters(within)
     if finish and (ids or query or named or min_score is not None):
@@ -107,6 +107,7 @@ def delete(
     """
     from memento.forgetting import erasing
     from memento.store import MemoryStore
+    from memento_ingest.events.forgetting import spool_of
 
     with MemoryStore(config=configured(db)) as store:
         found = {one: store.get(one) for one in memory}
@@ -123,14 +124,6 @@ def delete(
         raise typer.Exit(NOTHING_FOUND)
     if receipt and receipt.left:
         raise typer.Exit(PARTIAL)
-
-
-def spool_of(store: MemoryStore) -> Spool:
-    """Return the hooks' spool as forgetting knows it."""
-    from memento.forgetting.spool import Spool
-    from memento_ingest.events.spool import files, scrub
-
-    return Spool(lambda: files(store.config.home), scrub)
 
 
 def _sessions(store: MemoryStore, query: str, named: dict[str, Any]) -> list[str]:

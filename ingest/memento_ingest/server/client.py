@@ -25,6 +25,7 @@ import msgspec
 from memento import __version__
 from memento.base.home import expand_user
 from memento.base.times import own_zone
+from memento.errors import MementoError
 from memento.memory import Added, CacheUse, Feature, Found, Instruction, Memory, Recall
 
 CONNECT_SECONDS: Final = 0.05
@@ -36,12 +37,25 @@ GRACE_SECONDS: Final = 0.5
 """What a recall may take on the way, beyond the deadline that the sidecar keeps."""
 STATS_SECONDS: Final = 3.0
 """How long the sidecar may count; `memento stats` has counted the store itself by then."""
+BUSY_SECONDS: Final = 0.5
+"""How long to wait before a sidecar that has too much to do is asked again."""
+_BUSY: Final = (429, 503)
+_FAILED: Final = (500, 504)
+"""Statuses of a request that was begun."""
 _UNUSABLE: Final = (OSError, ValueError, TypeError, RecursionError)  # msgspec's errors are ValueErrors
 _MAX_PATH: Final = 103 if sys.platform == "darwin" else 107
 """Bytes of a socket's path; see sun_path in unix(7)."""
 _MAX_HEADER: Final = 16 * 1024
 _MAX_BODY: Final = 64 * 1024 * 1024
 _CHUNK: Final = 256 * 1024
+
+
+class Turned(ValueError):
+    """An answer with another status than 200."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"no answer: {status}")
+        self.status = status
 
 
 class Peer(NamedTuple):
@@ -199,16 +213,52 @@ def kept(database: Path) -> Kept | None:
         return None
 
 
+class Unanswered(MementoError):
+    """A sidecar took a request and did not answer: what it asked for may be done, or not."""
+
+
+def exchange(database: Path, target: str, body: bytes, seconds: float) -> Any:
+    """Post JSON to the sidecar that serves this database; return the JSON that it answers, None where there is none.
+
+    A sidecar that has too much to do is asked again until the time (seconds) is over. Raises Unanswered.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        sent = False
+        try:
+            with _serving(database) as connection:
+                sent = True
+                return json.loads(_ask(connection, target, max(CONNECT_SECONDS, until - time.monotonic()), body))
+        except Turned as turned:
+            if turned.status in _FAILED:
+                raise Unanswered("the sidecar could not do this: see what it says in its log") from None
+            if turned.status not in _BUSY or time.monotonic() + BUSY_SECONDS > until:
+                return None
+            time.sleep(BUSY_SECONDS)
+        except _UNUSABLE as error:
+            if not sent:
+                return None
+            when = "in time" if isinstance(error, TimeoutError) else "as it should"
+            raise Unanswered(f"the sidecar did not answer {when}: `why` or `recent` tell what became of it") from None
+
+
 def _asked(database: Path, target: str, seconds: float) -> Any:
     """Return the JSON that the sidecar of this database answers. Raises one of _UNUSABLE."""
+    with _serving(database) as connection:
+        return json.loads(_ask(connection, target, seconds))
+
+
+@contextmanager
+def _serving(database: Path) -> Iterator[socket.socket]:
+    """Connect to the sidecar that serves this database. Raises one of _UNUSABLE where there is none."""
     path = socket_path(database)
     if not stat.S_ISSOCK(path.lstat().st_mode) or not is_private(path.parent):
         raise PermissionError(f"{path} is no socket of ours")
     with _connected(path) as connection:
-        served = json.loads(_get(connection, "/v1/store", STORE_SECONDS))
+        served = json.loads(_ask(connection, "/v1/store", STORE_SECONDS))
         if served != {"database": str(expand_user(database).resolve()), "version": __version__}:
             raise ValueError(f"{path} serves another store, or is of another version")
-        return json.loads(_get(connection, target, seconds))
+        yield connection
 
 
 def _parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -332,11 +382,18 @@ def _is_stopped(pid: int) -> bool:
     return state in (b"T", b"t")
 
 
-def _get(connection: socket.socket, target: str, seconds: float) -> bytes:
-    """Return the body of the answer to one request. Raises OSError past the time, ValueError for what is no 200."""
+def _ask(connection: socket.socket, target: str, seconds: float, body: bytes | None = None) -> bytes:
+    """Return the body of the answer to one request, a POST of JSON where there is a body.
+
+    Raises OSError past the time, Turned for another status than 200, ValueError for what is not HTTP.
+    """
     until = time.monotonic() + seconds
     connection.settimeout(seconds)
-    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n".encode("ascii"))
+    method = "GET" if body is None else "POST"
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n"
+    if body is not None:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    connection.sendall(f"{head}\r\n".encode("ascii") + (body or b""))
     received = b""
     while (end := received.find(b"\r\n\r\n")) < 0:
         if len(received) > _MAX_HEADER:
@@ -345,12 +402,15 @@ def _get(connection: socket.socket, target: str, seconds: float) -> bytes:
     status, *lines = received[:end].decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     size = int(headers.get("content-length", "-1"))
-    if status.split(" ")[:2] != ["HTTP/1.1", "200"] or not 0 <= size <= _MAX_BODY:
+    version, _, code = status.partition(" ")
+    if version != "HTTP/1.1" or not code[:3].isdigit() or not 0 <= size <= _MAX_BODY:
         raise ValueError(f"no answer: {status}")
-    body = bytearray(received[end + 4 :])
-    while len(body) < size:
-        body += _read(connection, until)
-    return bytes(body)
+    if code[:3] != "200":
+        raise Turned(int(code[:3]))
+    answer = bytearray(received[end + 4 :])
+    while len(answer) < size:
+        answer += _read(connection, until)
+    return bytes(answer)
 
 
 def _read(connection: socket.socket, until: float) -> bytes:

@@ -20,6 +20,7 @@ from memento.base.escaping import escape_json
 from memento.store import MemoryStore
 from memento_ingest.server import events, metrics, parameters
 from memento_ingest.server.client import to_wire
+from memento_ingest.server.faces import FaceRequest, Faces
 from memento_ingest.server.gate import App
 from memento_ingest.server.health import Checkup
 from memento_ingest.server.refusal import Refusal, unknown
@@ -43,6 +44,7 @@ class Routes:
     requests: metrics.Requests
     written: Callable[[], None]
     """Called after a memory was written: it is to be embedded."""
+    faces: Faces
 
     def app(self) -> App:
         """Return the ASGI application. What it cannot serve it raises as Refusal or MementoError."""
@@ -59,6 +61,7 @@ class Routes:
             Route("/health", self.health, methods=["GET"]),
             Route("/metrics", self.metrics, methods=["GET"]),
             Route("/openapi.json", self.openapi, methods=["GET"]),
+            *(Route(path, self.face, methods=["POST"]) for path in self.faces),
         ]
 
         async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,6 +179,14 @@ class Routes:
         """Return the description of these routes."""
         parameters.query(request.scope["query_string"], ())
         return _json_bytes(files(__package__).joinpath("openapi.json").read_bytes())
+
+    async def face(self, request: Request) -> Response:
+        """Answer in the protocol of a face."""
+        parameters.query(request.scope["query_string"], ())
+        answer, body = self.faces[request.url.path], await request.body()
+        asked = FaceRequest(self.store, self.written, request.headers.items(), body)
+        status, content = await self.workers.call(lambda: answer(asked))
+        return _json_bytes(content, status) if content else Response(status_code=status, headers=_NO_STORE)
 
 
 _NO_STORE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

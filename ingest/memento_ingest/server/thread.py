@@ -18,6 +18,7 @@ from memento.config import Server
 from memento.errors import MementoError
 from memento.store import MemoryStore
 from memento_ingest.server.connection import Connection
+from memento_ingest.server.faces import Faces
 from memento_ingest.server.gate import MAX_HEAD, Gate
 from memento_ingest.server.health import Checkup, Watching
 from memento_ingest.server.listener import Listener, connection_limit
@@ -78,9 +79,10 @@ class LocalServer:
         written: Callable[[], None],
         say: Callable[[str], None],
         reports: Reports,
+        faces: Faces,
     ) -> None:
         self._store, self._settings, self._watching, self._written, self._say = store, settings, watching, written, say
-        self._reports = reports
+        self._reports, self._faces = reports, faces
         self.deaf_to_tcp = False
         """Whether the TCP port that was asked for could not be had."""
         self._token, self._port = "", settings.port
@@ -157,7 +159,9 @@ class LocalServer:
     async def _serve(self) -> None:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)  # what clients send is not for our log
         workers, requests = Workers(asyncio.get_running_loop(), self._reports.requests), Requests()
-        routes = Routes(self._store, workers, Checkup(self._store, self._watching), requests, self._written)
+        routes = Routes(
+            self._store, workers, Checkup(self._store, self._watching), requests, self._written, self._faces
+        )
         rate = RateLimit(self._settings.requests_per_second)
         port = self._port if len(self._sockets) > 1 else 0
         gate = Gate(routes.app(), rate, self._settings.max_body_bytes, self._say, requests, port, self._token)

@@ -10,6 +10,7 @@ from memento.config import Server
 from memento.store import MemoryStore
 
 if TYPE_CHECKING:
+    from memento_ingest.server.faces import Faces
     from memento_ingest.server.health import Watching
     from memento_ingest.server.thread import LocalServer
 
@@ -28,9 +29,10 @@ class Serving:
         say: Callable[[str], None],
         server: Failures,
         requests: Failures,
+        faces: Faces,
     ) -> None:
         self._store, self._watching, self._written, self._say = store, watching, written, say
-        self._failures, self._requests = server, requests
+        self._failures, self._requests, self._faces = server, requests, faces
         self._settings = store.config.settings.server
         self._server: LocalServer | None = None
 
@@ -41,7 +43,9 @@ class Serving:
 
         reports = Reports(self._failures, self._requests)
         try:
-            self._server = LocalServer(self._store, self._settings, self._watching, self._written, self._say, reports)
+            self._server = LocalServer(
+                self._store, self._settings, self._watching, self._written, self._say, reports, self._faces
+            )
         except CannotListen as error:
             self._server = None
             self._failures.note(error, f"no local server: {error}")

@@ -41,6 +41,7 @@ from memento_ingest.sidecar.wake import Wake
 from memento_policies import Policy, load_policy
 
 if TYPE_CHECKING:
+    from memento_ingest.server.faces import Faces
     from memento_ingest.server.health import Watching
 
 SWEEP_SECONDS: Final = 2.0
@@ -61,9 +62,14 @@ class Sidecar:
     """Follows every source into one store until it is told to stop."""
 
     def __init__(
-        self, config: Config, roots: Sequence[Path], flags: dict[str, object], say: Callable[[str], None]
+        self,
+        config: Config,
+        roots: Sequence[Path],
+        flags: dict[str, object],
+        say: Callable[[str], None],
+        faces: Faces | None = None,
     ) -> None:
-        self._config, self._flags, self._say = config, flags, say
+        self._config, self._flags, self._say, self._faces = config, flags, say, faces or {}
         self._given = [expand_user(root).absolute() for root in roots]
         self._stopping = self._reload = self._is_live = False
         self._supervision = Supervision(config.db_path, os.getpid(), say)
@@ -88,7 +94,7 @@ class Sidecar:
             self._say(f"watching {counted(len(sweep.roots), 'place')} for {store.path}")
             embed.start()
             watching = partial(self._watching, sweep, capture)
-            serving = Serving(store, watching, embed.wake, self._say, failures[SERVER], failures[REQUESTS])
+            serving = Serving(store, watching, embed.wake, self._say, failures[SERVER], failures[REQUESTS], self._faces)
             serving.start()
             jobs = JobsWorker(store, self._say, jobs_with_capture(), failures=failures[JOBS])
             jobs.start()
