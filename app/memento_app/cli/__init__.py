@@ -1,4 +1,4 @@
-"""The command line. `app.py` lists the commands; `hook`, `statusline` and a plain `recall` are dispatched before that.
+"""The command line. `app.py` lists the commands; `hook`, `mcp`, `statusline` and a plain `recall` do without it.
 
 An agent waits for them, and importing the command line takes longer than a hook's work or a running sidecar's answer.
 """
@@ -25,6 +25,11 @@ def main() -> None:
             print_line()
         finally:
             os._exit(0)
+    if sys.argv[1:] == ["mcp"]:
+        from memento_app.mcp.backend import Backend
+        from memento_app.mcp.stdio import run as serve
+
+        serve(Backend().serve)
     from memento_app.cli.ending import ending
     from memento_app.cli.output import guard_streams
 

@@ -22,7 +22,7 @@ from memento_app.cli import (
     ingestion,
     instructions,
     jobs,
-    mcp_agents,
+    mcp,
     model,
     policy,
     recall,
@@ -102,7 +102,7 @@ for _module in (
     index,
     model,
     hooks,
-    mcp_agents,
+    mcp,
     settings,
 ):
     _module.register(app)

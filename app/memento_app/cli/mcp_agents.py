@@ -30,13 +30,6 @@ SettingsFile = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the group `mcp` to the app."""
-    group = Group(help="Let an agent start Memento's MCP server.", no_args_is_help=True, rich_markup_mode=None)
-    add_commands(group)
-    app.add_typer(group, name="mcp")
-
-
 def add_commands(group: Group) -> None:
     """Add the commands to the group `mcp`."""
     for command in (install, uninstall, status):

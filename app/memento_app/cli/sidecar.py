@@ -47,6 +47,7 @@ def watch(
 
     First what is there, then every change. One process per store.
     """
+    from memento_app.mcp.http import answer
     from memento_ingest.sidecar.sidecar import Sidecar
 
     def log(text: str) -> None:
@@ -56,7 +57,7 @@ def watch(
     for path in followed:
         if not path.exists():
             note(f"{path} is not there yet: it is followed when it appears")
-    Sidecar(configured(db), followed, {"storage.db_path": db}, log).run()
+    Sidecar(configured(db), followed, {"storage.db_path": db}, log, {"/mcp": answer}).run()
 
 
 def sources(db: Db = None, json_: AsJson = None) -> None:
@@ -228,7 +229,7 @@ def ignore(
 def _forget_all(store: MemoryStore, kind: Kind, value: str) -> Receipt:
     """Forget what is stored of an ignored session or project, while nothing more of it is let in."""
     from memento.forgetting import erasing
-    from memento_app.cli.forgetting import spool_of
+    from memento_ingest.events.forgetting import spool_of
 
     sessions = [value] if kind == "session" else []
     return erasing.forget(store, store.stored_of(kind, value), spool_of(store), sessions=sessions)
