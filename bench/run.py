@@ -20,6 +20,7 @@ TABLES = {
     "Parsing against json": "parsing.py",
     "Policy": "policy.py",
     "Hooks": "hooks.py",
+    "MCP": "mcp.py",
     "The sidecar": "watch.py",
 }
 
