@@ -89,7 +89,7 @@ def differences(store: MemoryStore, policy: Policy, examples: int = 10) -> Diffe
     """Compare what is stored, and the sources that are still there, with what a policy would make of them."""
     found = Differences()
     with store.database.read() as connection:
-        for memory in rows.every(connection):
+        for memory in rows.all_memories(connection):
             if memory.why.get("reason") != "remembered":
                 _compare(found, memory, policy, examples)
     left_out = _LeftOut(store, policy)

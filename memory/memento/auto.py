@@ -22,7 +22,7 @@ from memento.config import Config, load_config
 from memento.errors import StoreError
 from memento.memory import NewMemory
 from memento.narrowing import When
-from memento.storage.header import refuse_other
+from memento.storage.header import refuse_foreign_file
 from memento.store import MemoryStore
 from memento.writes import journal
 from memento.writes.conversation import joined_by, resumed
@@ -68,7 +68,7 @@ class AutoMemory:
         self.config = config or load_config()
         self.path = self.config.db_path if path is None else store_file(path)
         self._session, self._source, self._project = session_id, source, project
-        refuse_other(self.path, may_be_damaged=True)  # no journal beside another program's file
+        refuse_foreign_file(self.path, may_be_damaged=True)  # no journal beside another program's file
         self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
         self._store: MemoryStore | None = None
         self._before = OPENING

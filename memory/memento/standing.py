@@ -13,7 +13,7 @@ from memento.base import arguments
 from memento.config import Config
 from memento.errors import UsageError
 from memento.memory import EVERYWHERE, INSTRUCTION, KNOWLEDGE, PINNED, REPLACES, STATED_TIME, Instruction, Memory
-from memento.storage import curating, instructions as standing, rows
+from memento.storage import curation, instructions as standing, rows
 from memento.writes import journal
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class StandingInstructions(ABC):
         new = remembered(message, self.policy, importance=None, tags=tags, collection=KNOWLEDGE)
         journal.write(self._database, lambda _: [journal.Write(new, revive=True)])
         with self._database.write() as connection:  # consolidation would do the same
-            curating.supersede(connection, [(old.id, new.id)])
+            curation.mark_superseded(connection, [(old.id, new.id)])
         return new.id
 
     def _own(self, memory_id: str) -> Memory | None:

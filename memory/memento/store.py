@@ -243,7 +243,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         memory = self.get(memory_id)
         if memory is None:
             return False
-        forgotten = journal.Forget(tombstones.keys(memory.id, memory.text, memory.session_id))
+        forgotten = journal.Forget(tombstones.memory_keys(memory.id, memory.text, memory.session_id))
         deleted = journal.write(self._database, lambda _: [forgotten]) == [1]
         with suppress(OSError):  # a full disk: the line goes when two backups hold it
             journal.scrub(journal.journal_path(self.path), frozenset([memory.id]))
@@ -267,7 +267,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         if target and target.resolve() == self.path.resolve():
             raise UsageError(f"{target} is the store itself: name another file for the export")
         with self._database.read() as connection:
-            memories = rows.every(connection)
+            memories = rows.all_memories(connection)
             return json_text(memories) if target is None else write_json(memories, target)
 
     def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:

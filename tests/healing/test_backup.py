@@ -51,11 +51,11 @@ def test_two_backups_of_one_millisecond_are_two(store: MemoryStore) -> None:
 def test_a_backup_holds_what_the_store_held(store: MemoryStore, tmp_path: Path, rows: Rows) -> None:
     backup = backed_up(store)
     with database(store).read() as connection:
-        held = snapshot.contents(connection)
+        held = snapshot.read_contents(connection)
     store.commit(Batch(None, rows(200, 5)))
     unpack(backup, tmp_path / "restored.db")
     with snapshot.closing(snapshot.open_copy(tmp_path / "restored.db")) as connection:
-        assert snapshot.contents(connection) == held
+        assert snapshot.read_contents(connection) == held
     assert (backup.manifest.content, backup.manifest.counts["memories"], backup.manifest.schema) == (
         held.hash,
         200,

@@ -54,7 +54,7 @@ def test_no_space_for_the_journal_is_no_loss(store: MemoryStore) -> None:
 
 
 def test_on_a_network_file_system_there_is_no_shared_memory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memento.storage.journal_mode.kind_of", lambda _: "nfs4")
+    monkeypatch.setattr("memento.storage.connection.kind_of", lambda _: "nfs4")
     monkeypatch.setattr("memento.health.state_checks.kind_of", lambda _: "nfs4")
     with MemoryStore() as first, MemoryStore() as second:
         assert first.database.connection.pragma("journal_mode") == "delete"
@@ -71,7 +71,7 @@ def test_a_store_moves_from_a_local_disk_to_a_network_folder(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.close()
-    monkeypatch.setattr("memento.storage.journal_mode.kind_of", lambda _: "cifs")
+    monkeypatch.setattr("memento.storage.connection.kind_of", lambda _: "cifs")
     with MemoryStore(store.path, config=store.config) as moved:
         assert moved.stats().memories == 200
 

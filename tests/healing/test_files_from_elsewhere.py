@@ -22,7 +22,7 @@ from memento.base import signing
 from memento.base.link_key import link_key
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError, StoreTooNew, UsageError
 from memento.restore.rollback import roll_back
-from memento.storage import guarded, schema, snapshot
+from memento.storage import schema, snapshot, untrusted_file
 from memento.storage.database import Database
 from memento.storage.migrations import APPLICATION_ID, MIGRATIONS
 from memento.store import MemoryStore
@@ -102,7 +102,7 @@ def test_a_backup_of_every_version_is_restored(version: int, home: Path, tmp_pat
         connection.pragma("application_id", APPLICATION_ID)
         put(connection, rows(0, 20))
         connection.execute("BEGIN")
-        content = snapshot.contents(connection).hash
+        content = snapshot.read_contents(connection).hash
     made = Manifest("memory.db", "manual", 1, version, content, {}, old.stat().st_size, file_hash(old))
     shelf = Shelf(home / "memory.db")
     with shelf.held():
@@ -117,7 +117,7 @@ def test_guarded_connections_refuse_what_has_effects(tmp_path: Path) -> None:
     path = tmp_path / "copy.db"
     with MemoryStore(path) as store:
         store.remember("The pier is closed on Mondays.", embed=False)
-    with closing(guarded.connect(path, writable=True)) as connection:
+    with closing(untrusted_file.connect(path, writable=True)) as connection:
         for sql in (
             f"ATTACH '{tmp_path}/x.db' AS x", f"VACUUM INTO '{tmp_path}/x.db'", "CREATE TABLE x (a)", "DROP TABLE meta",
             "CREATE TEMP TRIGGER x AFTER INSERT ON meta BEGIN DELETE FROM meta; END", "PRAGMA writable_schema = ON",

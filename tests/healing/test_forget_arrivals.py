@@ -162,7 +162,7 @@ def test_a_store_that_cannot_be_written_forgets_nothing(
 
 
 def test_tombstones_hold_no_text() -> None:
-    keys = tombstones.keys("ab" * 16, SECRET, "mulgrave-1")
+    keys = tombstones.memory_keys("ab" * 16, SECRET, "mulgrave-1")
     assert all(tombstones.KEY.fullmatch(key) for key in keys)
     assert not any(word.decode() in key for key in keys for word in WORDS)
 

@@ -21,7 +21,7 @@ from memento.jobs.running import run
 from memento.jobs.table import DAY, HOUR, JOBS, Job
 from memento.jobs.timetable import due
 from memento.jobs.worker import JobsWorker
-from memento.storage.upkeep import JobState, job_states
+from memento.storage.jobs import JobState, read_states
 from memento.store import MemoryStore
 from memento.writes.journal import journal_path
 
@@ -30,7 +30,7 @@ NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
 def states(store: MemoryStore) -> dict[str, JobState]:
     with store.database.read() as connection:
-        return job_states(connection)
+        return read_states(connection)
 
 
 @pytest.mark.parametrize("name", JOBS)

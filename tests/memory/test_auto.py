@@ -14,8 +14,8 @@ from memento import AutoMemory, MemoryStore
 from memento.base.identity import memory_id
 from memento.errors import StoreError, UsageError
 from memento.memory import NewMemory
-from memento.storage import journaled
-from memento.storage.journaled import Position
+from memento.storage import meta
+from memento.storage.meta import JournalPosition
 from memento.writes.journal import Write, defer, journal_path, replay, trim
 
 FACT = "We decided to deploy on Thursdays only, because the on-call team is complete then."
@@ -182,7 +182,7 @@ def test_replaying_again_repeats_nothing(tmp_path: Path) -> None:
 
         assert replay(store._database) == 2
         with store._database.write() as connection:  # as a kill before the commit would leave it
-            journaled.set_position(connection, Position("", 0))
+            meta.write_journal_position(connection, JournalPosition("", 0))
     with MemoryStore(path) as store:
         assert store.stats().memories == 2
         assert replay(store._database) == 0
@@ -231,10 +231,10 @@ def test_a_journal_keeps_what_is_not_in_two_backups(tmp_path: Path) -> None:
     with MemoryStore(tmp_path / "store.db") as store:
         store.remember("The first note.")
         with store._database.read() as connection:
-            first = journaled.position(connection)
+            first = meta.read_journal_position(connection)
         store.remember("The second note.")
         with store._database.read() as connection:
-            second = journaled.position(connection)
+            second = meta.read_journal_position(connection)
         path = journal_path(store.path)
         assert len(lines(store.path)) == 2
         trim(path, [first._replace(journal="of another"), second])
@@ -256,7 +256,7 @@ def test_what_was_forgotten_stays_so_when_older_rows_come_back(tmp_path: Path) -
         store.ignore("session", "private")
         with store._database.write() as connection:  # as a backup from before would bring it back
             connection.execute("DELETE FROM tombstones; DELETE FROM ignored; DELETE FROM memories")
-            journaled.set_position(connection, Position("", 0))
+            meta.write_journal_position(connection, JournalPosition("", 0))
     with MemoryStore(tmp_path / "store.db") as store:
         assert [item.text for item in store.get_recent()] == ["The safe is green."]
         assert store.ignored().sessions == {"private"}

@@ -21,9 +21,9 @@ from memento.curation.consolidation import consolidate
 from memento.curation.scrubbing import scrub
 from memento.curation.similarity import Pair, Signatures, chains
 from memento.memory import EPISODIC, KNOWLEDGE, NewMemory
-from memento.storage import curating
+from memento.storage import curation
 from memento.storage.capture import Batch
-from memento.storage.integrity import rows as examined
+from memento.storage.integrity import check_rows as examined
 from memento.store import MemoryStore
 from memento_policies.known import CORRECTABLE
 
@@ -113,7 +113,7 @@ def test_the_newest_of_equal_texts_stands_for_all(store: MemoryStore) -> None:
     assert found.counts == {"same": 2}
     assert [superseded_by(store, name) for name in "1234"] == ["3", "3", "", ""]
     with store.database.read() as connection:
-        assert curating.repeats(connection, "3".ljust(32, "0")) == 2
+        assert curation.count_repeats(connection, "3".ljust(32, "0")) == 2
 
 
 SAID = "Please run the tests of the importer before you push anything to the main branch."

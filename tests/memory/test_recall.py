@@ -343,7 +343,7 @@ def test_the_question_is_embedded_while_words_are_searched_for(
     store = open_store(embedder=embedder)
     store.remember("green tea")
     searched = threading.Event()
-    best, embed = fulltext.best, embedder.embed
+    best, embed = fulltext.search_any, embedder.embed
 
     def by_words(*given: Any) -> Any:
         found = best(*given)

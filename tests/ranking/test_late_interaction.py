@@ -16,7 +16,7 @@ from memento.search.index.likeness import likeness
 from memento.search.ranking.evidence import Evidence
 from memento.search.ranking.late import FARTHER, max_sim, max_sim_near
 from memento.search.ranking.question import understand
-from memento.storage import token_codes
+from memento.storage import vectors
 from memento.storage.turns import Around, Turn
 
 
@@ -75,7 +75,7 @@ def test_a_memory_without_codes_is_an_average_one() -> None:
 
 def codes(store: MemoryStore, *nums: int) -> dict[int, bytes]:
     with store.database.read() as connection:
-        return token_codes.of(connection, store._semantic.model, nums or range(1, 100))
+        return vectors.read_codes(connection, store._semantic.model, nums or range(1, 100))
 
 
 def test_codes_are_kept_where_somebody_is_named_and_go_with_the_memory(store: MemoryStore, model_dir: Path) -> None:

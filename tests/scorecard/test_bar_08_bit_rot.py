@@ -52,7 +52,9 @@ def _embed(store: MemoryStore, bar: Bar) -> None:
 
     generator = np.random.default_rng(bar.seed)
     with store.database.write() as connection:
-        waiting = vectors.texts(connection, [row.num for row in vectors.pending(connection, "random@1", 300)])
+        waiting = vectors.pending_texts(
+            connection, [row.num for row in vectors.pending_rows(connection, "random@1", 300)]
+        )
         made = [(row, generator.standard_normal(384).astype(np.float32).tobytes()) for row in waiting]
         vectors.write(connection, "random@1", made)
 
@@ -73,12 +75,16 @@ def is_found(path: Path) -> bool:
     """Tell whether an examination finds the file damaged."""
     try:
         with snapshot.closing(snapshot.open_copy(path)) as connection:
-            if integrity.structure(connection):
+            if integrity.check_structure(connection):
                 return True
-            scan = integrity.rows(connection)
+            scan = integrity.check_rows(connection)
             if scan.damaged or scan.unsound:
                 return True
-            return bool(integrity.words(connection) + integrity.tags(connection) + integrity.references(connection))
+            return bool(
+                integrity.check_fulltext(connection)
+                + integrity.check_tags(connection)
+                + integrity.check_references(connection)
+            )
     except Exception:
         return True
 

@@ -268,7 +268,7 @@ class Case:
         with suppress(Exception), closing(apsw.Connection(str(self.planted))) as connection:
             connection.set_progress_handler(lambda: True, 10_000_000)  # an endless view
             connection.execute("BEGIN")
-            content = snapshot.contents(connection).hash
+            content = snapshot.read_contents(connection).hash
         manifest = Manifest(
             "memory.db", "manual", 1, len(MIGRATIONS), content, {"memories": 6}, self.planted.stat().st_size,
             file_hash(self.planted),

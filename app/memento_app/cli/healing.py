@@ -67,14 +67,14 @@ def restore(
     from memento.base.durable import locked, private_folder
     from memento.health.examination import Remedy
     from memento.restore.rollback import roll_back
-    from memento.storage.header import refuse_other
+    from memento.storage.header import refuse_foreign_file
     from memento_ingest.sidecar.lock import holder
 
     if sum((backup is not None, latest, at is not None, salvage)) != 1:
         raise UsageError("name one: a BACKUP of `memento backup list`, --latest, --at TIME, or --salvage")
     config = configured(db)
     path = config.db_path
-    refuse_other(path)
+    refuse_foreign_file(path)
     if process := holder(path):
         raise StoreError(f"a sidecar (process {process}) uses {path}: stop it first")
     chosen = [] if salvage else _chosen(path, backup, at)

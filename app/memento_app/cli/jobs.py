@@ -35,12 +35,12 @@ def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
     from memento.base.times import iso, local, to_ms
     from memento.jobs.table import JOBS
     from memento.jobs.timetable import due
-    from memento.storage.upkeep import JobState, job_states
+    from memento.storage.jobs import JobState, read_states
     from memento.store import MemoryStore
     from memento_ingest.sidecar.lock import holder
 
     with MemoryStore(config=configured(db)) as store, store.database.read() as connection:
-        states = job_states(connection)
+        states = read_states(connection)
         is_watched = holder(store.path) is not None
     now = datetime.now(UTC)
     listed: list[dict[str, Any]] = []

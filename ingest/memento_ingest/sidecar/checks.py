@@ -32,7 +32,9 @@ def _sidecar(patient: Patient) -> Iterator[Finding]:
 
 def _lag(patient: Patient) -> Iterator[Finding]:
     with patient.database.read() as connection:
-        waiting = waiting_in(accounts.progress(patient.database), lambda path: sources.find(connection, path, 0, 0))
+        waiting = waiting_in(
+            accounts.read_progress(patient.database), lambda path: sources.find(connection, path, 0, 0)
+        )
     if waiting.stalled:
         listed = "; ".join(waiting.examples[:_NOTABLE])
         number = counted(waiting.stalled, "source has", "sources have")

@@ -36,12 +36,12 @@ def defects(copy: Path, content: str) -> list[str]:
     """Return what is wrong with a copy that should hold what the hash `content` stands for."""
     try:
         with snapshot.closing(snapshot.open_copy(copy)) as connection:
-            found = integrity.structure(connection)
-            scan = integrity.rows(connection)
+            found = integrity.check_structure(connection)
+            scan = integrity.check_rows(connection)
             found += [f"row {num} is not what was written" for num in scan.damaged]
             found += [f"the embedding of row {num} is not what was written" for num in scan.unsound]
-            found += integrity.words(connection) + integrity.tags(connection)
-            if not found and snapshot.contents(connection).hash != content:
+            found += integrity.check_fulltext(connection) + integrity.check_tags(connection)
+            if not found and snapshot.read_contents(connection).hash != content:
                 found.append("it does not hold what its source held")
     except (apsw.Error, StoreError, UnicodeDecodeError) as error:
         return [str(error)]

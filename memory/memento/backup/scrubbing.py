@@ -71,7 +71,7 @@ def _scrub(shelf: Shelf, backup: Backup, keys: Sequence[str], texts: Sequence[st
         with snapshot.closing(snapshot.open_copy(scratch)) as connection:
             if not erasure.erase_from_copy(connection, keys, texts):
                 return False
-            held = snapshot.contents(connection)
+            held = snapshot.read_contents(connection)
         if problems := defects(scratch, held.hash):
             raise BackupDamaged(f"its copy is not sound without it: {problems[0]}")
         manifest = msgspec.structs.replace(

@@ -7,8 +7,8 @@ from typing import Final
 
 from memento.backup.shelf import Shelf
 from memento.config import Config
-from memento.storage.journaled import parsed
-from memento.storage.snapshot import position
+from memento.storage.meta import parse_journal_position
+from memento.storage.snapshot import file_position
 from memento.storage.sources import SourceState
 
 COPIES: Final = 2
@@ -27,7 +27,7 @@ class Secured:
         """Tell whether what was read of a source is in the newest backups."""
         if not self._enabled:
             return True
-        wanted = position(source.offset, source.head_hash, source.marker_hash)
+        wanted = file_position(source.offset, source.head_hash, source.marker_hash)
         spools = self._newest()
         return len(spools) == COPIES and all(spool.get(source.path) == wanted for spool in spools)
 
@@ -50,4 +50,4 @@ def trim_journal(database: Path, config: Config) -> None:
     newest = Shelf(database).all()[:COPIES]
     if not config.settings.storage.backup_enabled or len(newest) < COPIES:
         return
-    trim(journal_path(database), [parsed(backup.manifest.journal) for backup in newest])
+    trim(journal_path(database), [parse_journal_position(backup.manifest.journal) for backup in newest])

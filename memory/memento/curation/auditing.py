@@ -48,7 +48,7 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
     superseded, secret, stale, junk = _Hits(), _Hits(), _Hits(), _Hits()
     texts, holders, count = _Groups(), _Groups(), 0
     retention, policy = load_retention(store.config.policy_dir), store.policy
-    for row in walk(store.database, rows.after):
+    for row in walk(store.database, rows.rows_after):
         memory, count = row.memory, count + 1
         texts.add((memory.session_id, memory.role, " ".join(memory.text.lower().split())), row.num)
         for link in memory.meta.get("secrets", ()):

@@ -25,7 +25,7 @@ from memento.forgetting.spool import NO_SPOOL, Spool
 from memento.forgetting.verification import verify
 from memento.memory import Memory
 from memento.search.store_index import folder_of
-from memento.storage import compaction, erasure, mending, notes, tombstones, transferring
+from memento.storage import compaction, erasure, meta, repairs, tombstones, transfer
 from memento.storage.erasure import Erased
 from memento.store import MemoryStore
 from memento.writes import journal
@@ -44,8 +44,8 @@ def forget(
     Raises StoreError when the store cannot be written: then nothing was forgotten, unless the journal had it: the next
     start forgets it then.
     """
-    keys = [key for memory in memories for key in tombstones.keys(memory.id, memory.text, memory.session_id)]
-    keys = list(dict.fromkeys((*keys, *map(tombstones.title, sessions))))
+    keys = [key for memory in memories for key in tombstones.memory_keys(memory.id, memory.text, memory.session_id)]
+    keys = list(dict.fromkeys((*keys, *map(tombstones.title_key, sessions))))
     erased = _erase(store, keys)
     receipt = Receipt([memory.id for memory in memories], titles=len(erased.titles), quarantine=erased.quarantine)
     wanted = [*probes(memories, erased.titles), *_unique(store, values(memories))]
@@ -63,7 +63,7 @@ def finish(store: MemoryStore, spool: Spool = NO_SPOOL) -> Receipt:
 def is_unfinished(store: MemoryStore) -> bool:
     """Tell whether an earlier forgetting was interrupted, or could not reach every file."""
     with store.database.read() as connection:
-        return bool(notes.read(connection, notes.FORGETTING))
+        return bool(meta.read_note(connection, meta.FORGETTING))
 
 
 class _Texts:
@@ -74,14 +74,14 @@ class _Texts:
 
     def __init__(self, store: MemoryStore, memories: Sequence[Memory] = (), sessions: Sequence[str] = ()) -> None:
         with store.database.read() as connection:
-            self.keys = list(transferring.forgotten(connection))
+            self.keys = list(transfer.all_tombstones(connection))
         self._buried = frozenset(self.keys)
         self.ids = frozenset(key for key in self.keys if ":" not in key)
         self.texts = [memory.text for memory in memories]
         self._pieces = {piece for text in self.texts for piece in tombstones.pieces(text)}
-        short = [text for text in self.texts if tombstones.TELLING <= len(text) < tombstones.PIECE]
+        short = [text for text in self.texts if tombstones.MIN_UNIQUE_LENGTH <= len(text) < tombstones.PIECE_LENGTH]
         named = [session for session in sessions if len(session) >= SHORTEST]
-        brief = [memory for memory in memories if memory.session_id and len(memory.text) < tombstones.TELLING]
+        brief = [memory for memory in memories if memory.session_id and len(memory.text) < tombstones.MIN_UNIQUE_LENGTH]
         self._said = {(_quoted(memory.text), _quoted(memory.session_id)) for memory in brief}
         self._whole = [pattern for text in (*short, *named) for pattern in Probe(text).patterns]
 
@@ -93,8 +93,8 @@ class _Texts:
             return True
         text = line.decode("utf-8", "replace")
         if not self.texts:  # what was forgotten earlier is known by its tombstones alone
-            return tombstones.are_forgotten(text, self._buried)
-        return tombstones.holding(text, self._pieces)
+            return tombstones.matches_any(text, self._buried)
+        return tombstones.holds_piece(text, self._pieces)
 
 
 def _quoted(text: str) -> bytes:
@@ -110,10 +110,10 @@ def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:
 
     def entries(connection: apsw.Connection) -> list[journal.Entry]:
         nonlocal erased
-        notes.put(connection, notes.FORGETTING, "unfinished")
+        meta.write_note(connection, meta.FORGETTING, "unfinished")
         with erasure.overwriting(connection, words=False):
             erased = erasure.erase(connection, keys)
-            mending.empty_cache(connection)
+            repairs.clear_query_cache(connection)
         return [journal.Forget(list(keys))]
 
     try:
@@ -126,13 +126,13 @@ def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:
 
 def _is_erased(store: MemoryStore, keys: Sequence[str]) -> bool:
     with store.database.read() as connection:
-        return erasure.is_buried(connection, keys)
+        return erasure.has_tombstones(connection, keys)
 
 
 def _unique(store: MemoryStore, found: Sequence[Probe]) -> list[Probe]:
     """Return the values that occur nowhere else in the store."""
     with store.database.read() as connection:
-        return [probe for probe in found if not erasure.holders(connection, probe.text, anywhere=True)]
+        return [probe for probe in found if not erasure.count_holders(connection, probe.text, anywhere=True)]
 
 
 def _leave_transcripts(store: MemoryStore, receipt: Receipt) -> None:
@@ -179,7 +179,7 @@ def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Seque
     if not receipt.left:
         try:
             with store.database.write(derived=True) as connection:
-                notes.drop(connection, notes.FORGETTING)
+                meta.delete_note(connection, meta.FORGETTING)
         except StoreError as error:
             receipt.left.append(f"{store.path}: that all is done could not be noted ({error}); {FINISH}")
 

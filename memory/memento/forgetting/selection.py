@@ -88,8 +88,8 @@ def _asked_for(store: MemoryStore, query: str, clear: float, filters: Filters) -
     """Return everything that a query matches, copies too, however many there are; in other words from this cosine."""
     asked = parse(query, to_filter(filters))
     with store.database.read() as connection:
-        words = fulltext.indexed(connection, terms(asked.text))
-        by_words = fulltext.with_all(connection, words, asked.filter)
+        words = fulltext.indexable_phrases(connection, terms(asked.text))
+        by_words = fulltext.search_all(connection, words, asked.filter)
     by_meaning: dict[int, float] = {}
     if asked.text.strip():
         with suppress(ModelError):  # without a model, by words alone

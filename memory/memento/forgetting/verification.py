@@ -51,7 +51,7 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
     if _is_aside(store, path):
         return "a file that a backup replaced; delete it when nothing in it is missed"
     with store.database.read() as connection:
-        others = max(erasure.holders(connection, probe.text) for probe in found)
+        others = max(erasure.count_holders(connection, probe.text) for probe in found)
     if others:
         return f"{others} other memories hold that piece: forget them too, or let it be"
     if path.name in {store.path.name + suffix for suffix in _OWN}:

@@ -11,7 +11,7 @@ import apsw
 
 from memento.config import Config
 from memento.errors import StoreBusy, StoreCorrupt, StoreError
-from memento.storage import integrity, notes, rows
+from memento.storage import integrity, meta, rows
 from memento.storage.database import Database
 
 Level = Literal["ok", "advice", "broken"]
@@ -58,7 +58,7 @@ class Patient:
 
     database: Database
     config: Config
-    rows: integrity.Scan | None = None
+    rows: integrity.RowCheck | None = None
     """The slice of rows that was looked at; None = look at all."""
 
 
@@ -89,12 +89,12 @@ def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
 def examine_slice(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
     """Look at the next part of the rows, and at what the checks need no rows for; remember where it ended."""
     with patient.database.read() as connection:
-        cursor = notes.read(connection, notes.HEALTH_CURSOR)
+        cursor = meta.read_note(connection, meta.HEALTH_CURSOR)
         after = int(cursor) if cursor.isdigit() else 0
-        scan = integrity.rows(connection, after, max(_LEAST_SLICE, rows.count(connection) // SLICES + 1))
+        scan = integrity.check_rows(connection, after, max(_LEAST_SLICE, rows.count(connection) // SLICES + 1))
     found = examine(replace(patient, rows=scan), checks)
     with patient.database.write() as connection:
-        notes.put(connection, notes.HEALTH_CURSOR, str(scan.last))
+        meta.write_note(connection, meta.HEALTH_CURSOR, str(scan.last))
     return found
 
 

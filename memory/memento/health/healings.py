@@ -15,7 +15,7 @@ import msgspec
 from memento.base.counted import counted
 from memento.base.escaping import escape_line
 from memento.base.times import local
-from memento.storage import notes
+from memento.storage import meta
 
 DELETED: Final = "it was deleted or emptied"
 """Why a backup was restored where no file was."""
@@ -74,7 +74,7 @@ class Healing(msgspec.Struct, frozen=True):
 
 def last(connection: apsw.Connection) -> Healing | None:
     """Return what was last mended or restored."""
-    text = notes.read(connection, notes.HEALED)
+    text = meta.read_note(connection, meta.HEALED)
     with suppress(msgspec.DecodeError):
         return msgspec.json.decode(text, type=Healing) if text else None
     return None
@@ -82,9 +82,9 @@ def last(connection: apsw.Connection) -> Healing | None:
 
 def write(connection: apsw.Connection, healing: Healing) -> None:
     """Remember it inside the caller's transaction."""
-    notes.put(connection, notes.HEALED, msgspec.json.encode(healing).decode())
+    meta.write_note(connection, meta.HEALED, msgspec.json.encode(healing).decode())
     if healing.backup:
-        notes.put(connection, notes.RESTORED, str(healing.backup_at))
+        meta.write_note(connection, meta.RESTORED, str(healing.backup_at))
 
 
 def show_on_desktop(healing: Healing) -> None:

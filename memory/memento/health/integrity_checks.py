@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from memento.base.counted import counted
 from memento.health.examination import Check, Finding, Patient, Remedy, broken
 from memento.storage import integrity, schema, snapshot
+from memento.storage.connection import read_transaction
 from memento.storage.database import Database
-from memento.storage.transactions import one_moment
 
 if TYPE_CHECKING:
     from memento.search.index.vector_file import VectorFile
@@ -25,7 +25,7 @@ _SHOWN: Final = 20
 
 
 def _schema(patient: Patient) -> Iterator[Finding]:
-    with patient.database.read() as connection, one_moment(connection):
+    with patient.database.read() as connection, read_transaction(connection):
         differing = schema.differences(connection)
     remedy = Remedy.SCHEMA if all(one.is_derived for one in differing) else Remedy.RESTORE
     for one in differing[:_SHOWN]:
@@ -33,8 +33,8 @@ def _schema(patient: Patient) -> Iterator[Finding]:
 
 
 def _structure(patient: Patient) -> Iterator[Finding]:
-    with patient.database.examining() as connection:
-        problems = integrity.structure(connection) if patient.rows is None else integrity.pages(connection)
+    with patient.database.check_connection() as connection:
+        problems = integrity.check_structure(connection) if patient.rows is None else integrity.check_pages(connection)
     for problem in problems:
         remedy = _remedy(problem)
         yield broken(f"SQLite says: {problem}", RESTORING if remedy is Remedy.RESTORE else "", remedy)
@@ -51,8 +51,8 @@ def _remedy(problem: str) -> Remedy:
 def _rows(patient: Patient) -> Iterator[Finding]:
     scan = patient.rows
     if scan is None:
-        with patient.database.examining() as connection:
-            scan = integrity.rows(connection)
+        with patient.database.check_connection() as connection:
+            scan = integrity.check_rows(connection)
     if scan.damaged:
         text = f"{counted(len(scan.damaged), 'row is', 'rows are')} not what was written"
         finding = broken(text, RESTORING, Remedy.RESTORE)
@@ -66,29 +66,29 @@ def _rows(patient: Patient) -> Iterator[Finding]:
 def _words(patient: Patient) -> Iterator[Finding]:
     if patient.rows is not None:
         return  # it looks at the whole index, and nothing is written meanwhile
-    with patient.database.examining(exclusive=True) as connection:
-        problems = integrity.words(connection)
+    with patient.database.check_connection(exclusive=True) as connection:
+        problems = integrity.check_fulltext(connection)
     yield from (broken(problem, "", Remedy.WORDS) for problem in problems)
 
 
 def _tags(patient: Patient) -> Iterator[Finding]:
-    with patient.database.examining() as connection:
-        problems = integrity.tags(connection)
+    with patient.database.check_connection() as connection:
+        problems = integrity.check_tags(connection)
     yield from (broken(problem, "", Remedy.TAGS) for problem in problems)
 
 
 def _tables(patient: Patient) -> Iterator[Finding]:
     """Read every table to its end: SQLite's check does not look into what overflows a page."""
     if patient.rows is None:
-        with patient.database.examining() as connection:
-            snapshot.contents(connection)  # raises what the examination takes for damage
-            problems = integrity.states(connection)
+        with patient.database.check_connection() as connection:
+            snapshot.read_contents(connection)  # raises what the examination takes for damage
+            problems = integrity.check_states(connection)
         yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
 
 
 def _references(patient: Patient) -> Iterator[Finding]:
-    with patient.database.examining() as connection:
-        problems = integrity.references(connection)
+    with patient.database.check_connection() as connection:
+        problems = integrity.check_references(connection)
     yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
 
 

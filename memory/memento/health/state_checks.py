@@ -12,8 +12,8 @@ from memento.base.filesystem import SILENT, kind_of
 from memento.base.times import now_ms
 from memento.health.examination import Check, Finding, Patient, advised, broken
 from memento.health.time_checks import TIME
-from memento.storage import notes
-from memento.storage.exposure import exposed_files, exposed_folders
+from memento.storage import meta
+from memento.storage.permissions import exposed_files, exposed_folders
 
 LEAST_FREE: Final = 256 * 1024 * 1024
 OLD_BACKUP_MS: Final = 26 * 3_600_000
@@ -150,7 +150,7 @@ def _healed(patient: Patient) -> Iterator[Finding]:
 
 def _forgotten(patient: Patient) -> Iterator[Finding]:
     with patient.database.read() as connection:
-        unfinished = notes.read(connection, notes.FORGETTING)
+        unfinished = meta.read_note(connection, meta.FORGETTING)
     if unfinished:
         yield advised(
             "free pages of the store, the journal or backups may still hold what was forgotten",

@@ -8,7 +8,7 @@ from typing import Final
 from memento.base.counted import counted
 from memento.base.times import EARLIEST_CLOCK, MOST_AHEAD, iso, now_ms
 from memento.health.examination import Check, Finding, Patient, advised
-from memento.storage import stamps
+from memento.storage import timestamps
 
 _RECENT_MS: Final = 30 * 86_400_000
 """How long a stamp that was ahead is worth a warning; after that it is only counted."""
@@ -23,7 +23,7 @@ def _clock(patient: Patient) -> Iterator[Finding]:
         shown = iso(now) or "1970"
         yield advised(f"this machine's clock shows {shown}: stamps and ages are not judged by it", _SET_CLOCK)
     with patient.database.read() as connection:
-        early, late = stamps.wrong_clock(connection, now)
+        early, late = timestamps.count_wrong_clock(connection, now)
     if early and now >= EARLIEST_CLOCK:
         them = counted(early, "memory was", "memories were")
         yield Finding("", "ok", f"{them} stored while the clock showed a time before 2020")
@@ -40,7 +40,7 @@ def _clock(patient: Patient) -> Iterator[Finding]:
 
 def _stamps(patient: Patient) -> Iterator[Finding]:
     with patient.database.read() as connection:
-        found = stamps.count(connection, now_ms() - _RECENT_MS)
+        found = timestamps.count_ahead(connection, now_ms() - _RECENT_MS)
     if not found.all:
         return
     text = f"{counted(found.all, 'memory', 'memories')} came with a stamp ahead of the clock"

@@ -11,7 +11,7 @@ from memento.base.durable import locked
 from memento.base.times import now_ms
 from memento.errors import MementoError, StoreError
 from memento.jobs.table import Job
-from memento.storage import upkeep
+from memento.storage import jobs
 from memento.store import MemoryStore
 
 
@@ -36,11 +36,11 @@ def run(job: Job, store: MemoryStore, at: int | None = None) -> Outcome:
     except Exception as error:
         return _failed(job, store, f"{type(error).__name__}: {error}")
     with suppress(StoreError), store.database.write() as connection:
-        upkeep.job_succeeded(connection, job.name, began)
+        jobs.record_success(connection, job.name, began)
     return Outcome(True, text)
 
 
 def _failed(job: Job, store: MemoryStore, problem: str) -> Outcome:
     with suppress(StoreError), store.database.write() as connection:
-        upkeep.job_failed(connection, job.name, problem)
+        jobs.record_failure(connection, job.name, problem)
     return Outcome(False, problem)

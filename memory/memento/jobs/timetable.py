@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from memento.jobs.table import DAY, HOUR, Job
-from memento.storage.upkeep import JobState
+from memento.storage.jobs import JobState
 
 EARLY: Final = timedelta(minutes=1)
 """A success in the future by more than this was noted while the clock was wrong."""

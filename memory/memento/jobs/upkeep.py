@@ -8,7 +8,7 @@ from memento.base.counted import counted
 from memento.errors import StoreCorrupt, StoreError
 from memento.health import INTEGRITY, STATE, Check, Finding, Patient, Remedy, examine, examine_slice
 from memento.restore.opening import close_to_others
-from memento.storage import upkeep
+from memento.storage import jobs
 from memento.store import MemoryStore
 
 
@@ -88,12 +88,12 @@ def consolidation(store: MemoryStore) -> str:
 def trim_cache(store: MemoryStore) -> str:
     """Let the query embeddings go that were not used for longest."""
     with store.database.write() as connection:
-        gone = upkeep.trim_cache(connection, store.config.settings.cache.table_size)
+        gone = jobs.trim_cache(connection, store.config.settings.cache.table_size)
     return f"{counted(gone, 'query embedding')} removed"
 
 
 def checkpoint(store: MemoryStore) -> str:
     """Move the write-ahead log into the database, as far as readers let it."""
     with store.database.read() as connection:
-        left = upkeep.checkpoint(connection)
+        left = jobs.checkpoint(connection)
     return f"{counted(left, 'page')} left in the log" if left else "the log is empty"

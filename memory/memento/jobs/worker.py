@@ -14,7 +14,7 @@ from memento.jobs.running import run
 from memento.jobs.steady import Clock, MachineClock, SteadyScheduler
 from memento.jobs.table import JOBS, Job
 from memento.jobs.timetable import due, following
-from memento.storage import upkeep
+from memento.storage import jobs
 from memento.store import MemoryStore
 
 TICK_SECONDS: Final = 15.0
@@ -58,12 +58,12 @@ class JobsWorker:
         """Give every job its first time."""
         try:
             with self._store.database.read() as connection:
-                states = upkeep.job_states(connection)
+                states = jobs.read_states(connection)
         except StoreError:
             states = {}
         now = self._scheduler.now()
         for job in self._jobs.values():
-            first = max(due(job, states.get(job.name, upkeep.JobState()), now), now + START_DELAY)
+            first = max(due(job, states.get(job.name, jobs.JobState()), now), now + START_DELAY)
             self._scheduler.add(partial(self._once, job), first, partial(self._next, job))
 
     def tick(self) -> None:

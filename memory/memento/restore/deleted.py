@@ -23,8 +23,8 @@ from memento.health import healings as record
 from memento.health.healings import Healing
 from memento.restore.rollback import candidates, roll_back
 from memento.storage import snapshot, swap
-from memento.storage.database import Database, translated
-from memento.storage.presence import DATABASE, LOG, WHAT, Presence, is_deleted
+from memento.storage.database import Database, translated_errors
+from memento.storage.presence import DATABASE, LOG, WHAT, FilePresence, is_deleted
 
 GRACE_SECONDS: Final = 2.0
 """How long a database may be away: one that is moved and moved back is left alone."""
@@ -35,7 +35,7 @@ class DeletedFiles:
 
     def __init__(self, database: Database, config: Config, say: Callable[[str], None]) -> None:
         self._database, self._config, self._say = database, config, say
-        self._presence = Presence(database.path)
+        self._presence = FilePresence(database.path)
         self._since: float | None = None
 
     def look(self) -> bool:
@@ -47,10 +47,10 @@ class DeletedFiles:
         path = self._database.path
         with suppress(StoreDeleted):
             _ = self._database.connection  # open all the time: else another process may remove the log rightly
-        gone = self._presence.gone(self._database.identity)
+        gone = self._presence.missing_file(self._database.identity)
         if gone == LOG:
             self._database.renew_log()
-            self._presence.forget_logs()
+            self._presence.reset_logs()
             self._say(
                 f"the write-ahead log of {path} was deleted while it was in use: a new one is there, nothing was lost"
             )
@@ -69,7 +69,7 @@ class DeletedFiles:
             raise StoreDeleted(f"{path} {WHAT}")
         healing = put_back(self._database)
         self._since = None
-        self._presence.forget_logs()
+        self._presence.reset_logs()
         self._say(f"{healing.text}. {healing.advice}")
         return True
 
@@ -80,7 +80,7 @@ def put_back(database: Database) -> Healing:
     private_folder(path.parent)
     with locked(path.with_name(path.name + ".heal.lock")):
         try:
-            with translated(path):  # not database.read: what it makes of damage waits for the lock that is held here
+            with translated_errors(path):  # not database.read: its reaction to damage would wait for this lock
                 held = snapshot.copy(database.connection, swap.incoming(path))
             if problems := defects(swap.incoming(path), held.hash):  # of a file that was emptied, pages are missing
                 raise StoreCorrupt(problems[0])

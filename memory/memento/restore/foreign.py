@@ -13,7 +13,7 @@ import apsw
 
 from memento.errors import BackupDamaged
 from memento.memory import Memory, NewMemory
-from memento.storage import ignored, rows, sources, tombstones, transferring
+from memento.storage import ignored, rows, sources, tombstones, transfer
 from memento.storage.database import Database
 from memento.storage.sources import SessionTitle
 from memento.writes.admission import Admission, Refused
@@ -24,24 +24,24 @@ _BATCH = 1_000
 def admit(copy: apsw.Connection, database: Database, admission: Admission) -> None:
     """Write the rows of a copy into an empty store. Raises BackupDamaged for one that cannot be read."""
     with database.write() as connection:
-        tombstones.bury(connection, tombstones.of_imports(transferring.forgotten(copy)))
+        tombstones.add_tombstones(connection, tombstones.as_imported(transfer.all_tombstones(copy)))
         for session in ignored.load(copy).sessions:
             if session := admission.session(session):
                 ignored.add(connection, "session", session)
-        titles = (admission.title(*row[:3]) for row in transferring.titles(copy))
-        sources.entitle(connection, [SessionTitle(*title, 0) for title in titles if title])
+        titles = (admission.title(*row[:3]) for row in transfer.all_titles(copy))
+        sources.set_titles(connection, [SessionTitle(*title, 0) for title in titles if title])
     admitted = _admitted(copy, admission)
     while batch := list(islice(admitted, _BATCH)):
         with database.write() as connection:
             rows.put(connection, [memory for memory, _ in batch])
             for memory, superseded_by in batch:
                 if superseded_by:
-                    transferring.supersede(connection, memory.id, superseded_by)
+                    transfer.mark_superseded(connection, memory.id, superseded_by)
 
 
 def _admitted(copy: apsw.Connection, admission: Admission) -> Iterator[tuple[NewMemory, str | None]]:
     try:
-        for memory in rows.every(copy):
+        for memory in rows.all_memories(copy):
             try:
                 admitted = admission.admit(_new(memory))
             except Refused:

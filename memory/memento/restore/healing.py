@@ -18,8 +18,8 @@ from memento.health.healings import Healing
 from memento.health.integrity_checks import vector_file
 from memento.restore.emptied import refuse_emptied
 from memento.restore.rollback import candidates, roll_back
-from memento.storage import mending, swap
-from memento.storage.database import Database, translated
+from memento.storage import repairs, swap
+from memento.storage.database import Database, translated_errors
 
 
 def heal(path: Path, config: Config) -> Healing | None:
@@ -58,8 +58,8 @@ def _examined(path: Path, config: Config) -> list[Finding]:
 def _mended_schema(path: Path) -> str:
     """Put triggers, views and indexes right; return what was wrong with them, empty where nothing was mended."""
     try:
-        with translated(path), swap.settled(path):
-            return mending.mend_schema(path) if path.exists() and path.stat().st_size else ""
+        with translated_errors(path), swap.shared_lock(path):
+            return repairs.repair_schema(path) if path.exists() and path.stat().st_size else ""
     except StoreError:
         return ""  # the examination says why
 
@@ -75,11 +75,11 @@ def _mended(path: Path, config: Config, damage: Sequence[Finding], repaired: str
             with database.write(durable=True) as connection:
                 for finding in damage:
                     if finding.remedy is Remedy.REEMBED:
-                        mending.drop_embeddings(connection, finding.rows)
+                        repairs.drop_embeddings(connection, finding.rows)
                 for remedy, rebuild in (
-                    (Remedy.REINDEX, mending.rebuild_indexes),
-                    (Remedy.TAGS, mending.rebuild_tags),
-                    (Remedy.WORDS, mending.rebuild_words),
+                    (Remedy.REINDEX, repairs.rebuild_indexes),
+                    (Remedy.TAGS, repairs.rebuild_tags),
+                    (Remedy.WORDS, repairs.rebuild_fulltext),
                 ):
                     if any(finding.remedy is remedy for finding in damage):
                         rebuild(connection)

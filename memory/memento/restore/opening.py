@@ -10,7 +10,7 @@ from memento.errors import StoreCorrupt, StoreError, StoreRestored
 from memento.restore.emptied import refuse_emptied
 from memento.storage import swap
 from memento.storage.database import Database
-from memento.storage.exposure import close_folders
+from memento.storage.permissions import restrict_folders
 
 
 def open_database(path: Path, config: Config) -> Database:
@@ -43,7 +43,7 @@ def open_database(path: Path, config: Config) -> Database:
 
 def close_to_others(path: Path, config: Config) -> None:
     """Take the store's folders away from others, and say so. Raises StoreError where that cannot be."""
-    if done := close_folders(path, config.home):
+    if done := restrict_folders(path, config.home):
         import logging
 
         for text in done:

@@ -21,7 +21,7 @@ from memento.errors import BackupDamaged, StoreCorrupt, StoreError
 from memento.health import healings as record
 from memento.health.healings import Healing
 from memento.restore import foreign
-from memento.storage import compaction, ignored, mending, rows, salvage, snapshot, swap, tombstones
+from memento.storage import compaction, ignored, repairs, rows, salvage, snapshot, swap, tombstones
 from memento.storage.database import Database
 from memento.writes import journal
 from memento.writes.admission import Admission
@@ -39,7 +39,7 @@ def roll_back(
     StoreCorrupt when none of the backups is sound; StoreError when files cannot be written.
     """
     now = now_ms()
-    aside = _free_name(swap.place_of(path), now, "damaged" if why else "replaced")
+    aside = _free_name(swap.real_path(path), now, "damaged" if why else "replaced")
     try:
         chosen = _prepare(path, why, backups, admission)
         killpoints.reach("rollback.prepared")
@@ -91,7 +91,7 @@ def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | Non
     if admission is None:
         unpack(backup, target)
         with snapshot.closing(snapshot.open_copy(target)) as connection:
-            mending.rename_store(connection)
+            repairs.renew_store_id(connection)
         snapshot.upgrade_copy(target)
         return
     scratch = target.with_name(f"{target.name}.copy")
@@ -125,7 +125,7 @@ def _catch_up(path: Path, healing: Healing, aside: Path, *, take_over: bool) -> 
     """Bring in what came after the backup; all of it is harmless to repeat."""
     database = Database(path)
     try:
-        with compaction.after_deletions(database):
+        with compaction.compact_after_deletions(database):
             replayed = 0
             with suppress(OSError):
                 replayed = journal.replay(database)
@@ -144,13 +144,13 @@ def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, 
     Without `take_over` only what is to stay out.
     """
     try:
-        wreck = salvage.Wreck(aside)
+        wreck = salvage.DamagedDatabase(aside)
     except apsw.Error:
         return 0, 0
     try:
         with database.write() as connection:
             forgotten = wreck.forgotten()
-            tombstones.bury(connection, forgotten)
+            tombstones.add_tombstones(connection, forgotten)
             rows.delete(connection, forgotten)
             for kind, value in wreck.ignored():
                 ignored.add(connection, kind, value)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from memento.embedding import Embedded as Vectors, Embedder
 from memento.embedding.passages import SEGMENT_BYTES, segment_end
 from memento.search.models import Models
-from memento.storage import next_model, segments, token_codes, vectors
+from memento.storage import next_model, segments, vectors
 from memento.storage.database import BUSY_SECONDS, Database
 
 if TYPE_CHECKING:
     import apsw
 
-    _Waiting = Callable[[apsw.Connection, str, int], list[vectors.Waiting]]
-    _Made = tuple[vectors.Pending, Vectors]
-    _Put = Callable[[apsw.Connection, str, list[tuple[vectors.Pending, bytes]]], None]
+    _Waiting = Callable[[apsw.Connection, str, int], list[vectors.PendingRow]]
+    _Made = tuple[vectors.PendingText, Vectors]
+    _Put = Callable[[apsw.Connection, str, list[tuple[vectors.PendingText, bytes]]], None]
 
 BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
@@ -60,14 +60,14 @@ class Backlog:
     def waiting(self, model: str) -> int:
         """Count the memories that this model cannot find yet."""
         with self._database.read() as connection:
-            return vectors.pending_count(connection, model)
+            return vectors.count_pending(connection, model)
 
     def left(self) -> int:
         """Count what `work` would embed: what waits, and what the following model lacks."""
         standing = self._models.standing()
         with self._database.read() as connection:
-            waiting = vectors.pending_count(connection, standing.answering)
-            return waiting + (next_model.left(connection, standing.following) if standing.following else 0)
+            waiting = vectors.count_pending(connection, standing.answering)
+            return waiting + (next_model.count_pending(connection, standing.following) if standing.following else 0)
 
     def status(self) -> Swap:
         """Count the rows of every model."""
@@ -76,9 +76,9 @@ class Backlog:
             following = standing.following
             return Swap(
                 *standing,
-                next_model.by_model(connection),
-                next_model.ready(connection, following) if following else 0,
-                next_model.left(connection, following) if following else 0,
+                next_model.count_by_model(connection),
+                next_model.count_ready(connection, following) if following else 0,
+                next_model.count_pending(connection, following) if following else 0,
             )
 
     def work(self, deadline: float | None, progress: Progress | None, *, swap: bool) -> int:
@@ -102,29 +102,29 @@ class Backlog:
         if not folder or model in self._noted:
             return
         with self._database.read() as connection:
-            known = next_model.folder_of(connection, model) == folder
+            known = next_model.read_folder(connection, model) == folder
         if not known:
             with self._database.write(within=_within(deadline)) as connection:
-                next_model.note_folder(connection, model, folder)
+                next_model.write_folder(connection, model, folder)
         self._noted.add(model)
 
     def _answering(self, model: str, deadline: float | None, progress: Progress | None) -> int:
         embedder = self._models.embedder(model)
         with self._database.read() as connection:
-            finished = next_model.ready(connection, model)
+            finished = next_model.count_ready(connection, model)
         if finished:  # the model that was to be followed has gone: what is ready counts at once
             with self._database.write(within=_within(deadline)) as connection:
                 next_model.switch(connection, model)
-        return self._embed(embedder, vectors.pending, vectors.write, deadline, progress, self._embedded)
+        return self._embed(embedder, vectors.pending_rows, vectors.write, deadline, progress, self._embedded)
 
     def _following(self, model: str, deadline: float | None, progress: Progress | None) -> int:
         embedder = self._models.embedder(model)
         self._note(model, deadline)
-        done = self._embed(embedder, next_model.waiting, next_model.put, deadline, progress, lambda *_: None)
+        done = self._embed(embedder, next_model.pending_rows, next_model.write, deadline, progress, lambda *_: None)
         if deadline is not None and time.monotonic() >= deadline:
             return done
         with self._database.write() as connection:
-            if next_model.waiting(connection, model, 1):
+            if next_model.pending_rows(connection, model, 1):
                 return done
             switched = next_model.switch(connection, model)
         self._models.release()  # the one before is of no more use
@@ -146,7 +146,7 @@ class Backlog:
             with self._database.read() as connection:
                 found = waiting(connection, embedder.model, BATCH)
                 short = _head([row for row in found if row.size <= SEGMENT_BYTES], deadline)
-                rows = vectors.texts(connection, [row.num for row in short or found[:1]])
+                rows = vectors.pending_texts(connection, [row.num for row in short or found[:1]])
             if not found:
                 break
             made = self._short(embedder, rows) if short else self._long(embedder, rows, deadline)
@@ -154,39 +154,39 @@ class Backlog:
                 continue
             with self._database.write(within=_within(deadline)) as connection:
                 put(connection, embedder.model, [(row, one.vectors) for row, one in made])
-                token_codes.write(connection, embedder.model, [(row, one.codes) for row, one in made])
+                vectors.write_codes(connection, embedder.model, [(row, one.codes) for row, one in made])
                 if not short:
-                    segments.drop(connection, made[0][0].num)
+                    segments.delete_segments(connection, made[0][0].num)
             done += len(made)
             embedded(len(made), embedder, deadline)
             if progress:
                 progress(len(made))
         return done
 
-    def _short(self, embedder: Embedder, rows: list[vectors.Pending]) -> list[_Made]:
+    def _short(self, embedder: Embedder, rows: list[vectors.PendingText]) -> list[_Made]:
         """Return the rows with their vectors."""
         return list(zip(rows, embedder.embed_to_bytes([row.text for row in rows]), strict=True))
 
-    def _long(self, embedder: Embedder, rows: list[vectors.Pending], deadline: float | None) -> list[_Made]:
+    def _long(self, embedder: Embedder, rows: list[vectors.PendingText], deadline: float | None) -> list[_Made]:
         """Embed the next segment of a long text; return its row with the vectors when that was the last one."""
         if not rows:  # deleted since it was found
             return []
         row, model = rows[0], embedder.model
         with self._database.read() as connection:
-            start = segments.end(connection, model, row.num)
+            start = segments.embedded_until(connection, model, row.num)
         stop = segment_end(row.text, start)
         if start < stop:
             (one,) = embedder.embed_to_bytes([row.text[start:stop]])
             with self._database.write(within=_within(deadline), derived=True) as connection:
-                segments.put(connection, model, row, (start, stop), one.vectors, one.codes)
+                segments.write_segment(connection, model, row, (start, stop), one.vectors, one.codes)
         if stop < len(row.text):
             return []
         with self._database.read() as connection:
-            whole = segments.joined(connection, model, row)
+            whole = segments.join_segments(connection, model, row)
         if whole:
             return [(row, Vectors(*whole))]
         with self._database.write(within=_within(deadline), derived=True) as connection:
-            segments.drop(connection, row.num)  # it begins again
+            segments.delete_segments(connection, row.num)  # it begins again
         return []
 
 
@@ -194,7 +194,7 @@ def _within(deadline: float | None) -> float:
     return BUSY_SECONDS if deadline is None else max(LEAST_WAIT_SECONDS, deadline - time.monotonic())
 
 
-def _head(rows: list[vectors.Waiting], deadline: float | None) -> list[vectors.Waiting]:
+def _head(rows: list[vectors.PendingRow], deadline: float | None) -> list[vectors.PendingRow]:
     """Return the first rows whose texts are a segment together, one at least; without a deadline all of them."""
     if deadline is None:
         return rows

@@ -56,11 +56,11 @@ def index_status(database: Database, folder: Path, model: str, backend: str) -> 
             header = read_header(folder)
             file = VectorFile.open(folder, vectors.store_id(connection), model, header.dimensions)
             step = look(connection, model, header.dimensions)
-            behind = vectors.count(connection, model, file.seq)
+            behind = vectors.count_since(connection, model, file.seq)
             index = index_of(file, backend)
             problem = "" if fits(connection, index, step) else "it does not fit the database"
         except Unusable as error:
-            waiting = vectors.count(connection, model, 0)
+            waiting = vectors.count_since(connection, model, 0)
             return IndexStatus(
                 backend, str(folder), str(error) if waiting or size else "", not waiting, waiting, bytes=size
             )

@@ -45,12 +45,12 @@ class Models:
         if not own:
             return Standing("")
         with self._database.read() as connection:
-            held = next_model.held(connection, own)
+            held = next_model.stored_models(connection, own)
             if held.own or not held.other:
                 self._answered = self._answered or held.own
                 return Standing(own)
             known = self._folders.get(held.other)
-            folder = str(known) if known else next_model.folder_of(connection, held.other)
+            folder = str(known) if known else next_model.read_folder(connection, held.other)
         if not self._holds(folder, held.other):
             return Standing(own)
         if self._answered:  # another process has switched: this one goes along instead of switching back

@@ -22,7 +22,7 @@ from memento.errors import StoreError
 from memento.memory import CacheUse
 from memento.search.models import Models
 from memento.storage import vectors
-from memento.storage.database import Database, DeadlineExceeded, held
+from memento.storage.database import Database, DeadlineExceeded, acquired
 
 QUERY_CHARACTERS: Final = 10_000
 """What is looked at of a query: a pasted log must not take the whole deadline."""
@@ -79,12 +79,12 @@ class QueryCache:
             process = CacheUse(len(self._kept), self._sizes.lru_size, self._hits, missed)
             found, computed = self._found, self._computed
         with self._database.read() as connection:
-            return process, CacheUse(vectors.cached_count(connection), self._sizes.table_size, found, computed)
+            return process, CacheUse(vectors.count_cached(connection), self._sizes.table_size, found, computed)
 
-    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, vectors.Cached]:
+    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, vectors.CachedEmbedding]:
         """Return what the database's cache knows of these queries."""
         with self._database.read() as connection:
-            looked = {text: vectors.cached(connection, model, text) for text in texts}
+            looked = {text: vectors.read_cached(connection, model, text) for text in texts}
         stored = {text: kept for text, kept in looked.items() if kept}
         with self._lock:
             self._found += len(stored)
@@ -96,9 +96,9 @@ class QueryCache:
             return
         with suppress(StoreError), self._database.write(within=WAIT_SECONDS, derived=True) as connection:
             for text in touched:
-                vectors.touch(connection, model, text)
+                vectors.touch_cached(connection, model, text)
             for text, made in embedded.items():
-                vectors.cache(connection, model, text, made.vectors, made.codes, self._sizes.table_size)
+                vectors.write_cached(connection, model, text, made.vectors, made.codes, self._sizes.table_size)
         with self._lock:
             self._computed += len(embedded)
 
@@ -134,7 +134,7 @@ class _Embedding:
 
     def made(self) -> list[Embedded]:
         """Wait for the vectors. Raises what embedding raised, and DeadlineExceeded."""
-        with held(self._under_way, self._deadline):
+        with acquired(self._under_way, self._deadline):
             if self._error is not None:
                 raise self._error
             return self._made
@@ -162,7 +162,7 @@ class _Embedding:
         return [made[text] for text in self._texts]
 
     def _call(self, texts: Sequence[str]) -> list[Embedded]:
-        with held(_AT_ONCE, self._deadline):
+        with acquired(_AT_ONCE, self._deadline):
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 raise DeadlineExceeded
             return self._models.embedder(self._model).embed_queries_to_bytes(texts)

@@ -27,7 +27,7 @@ from memento.search.ranking.subject import about, asks_for_order
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.read_back import ReadBack, read_back
 from memento.search.semantic import Semantic
-from memento.storage import fulltext, notes, repeats, turns
+from memento.storage import curation, fulltext, meta, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 
@@ -102,7 +102,7 @@ class _Progress:
     in_order: bool = False
     """Whether it asks in which order things happened."""
     lexical: dict[int, float] = field(default_factory=dict)
-    holding: fulltext.Holding = field(default_factory=dict)
+    holding: fulltext.DocumentFrequencies = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
     besides: list[int] = field(default_factory=list)
@@ -155,10 +155,10 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     asked = parse(query, filter_, now, options.zone)
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
-        within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
+        within = replace(within, phrases=fulltext.indexable_phrases(connection, within.phrases))
         question = understand(about(text), lambda word: turns.has_speaker(connection, word), now, options.zone)
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
-        restored = notes.restored(connection)
+        restored = meta.restore_notice(connection)
     unread = "" if options.plain else asked.unread
     said = [restored] if restored else []
     said += [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
@@ -185,9 +185,9 @@ def _once_more(database: Database, semantic: Semantic, progress: _Progress, with
 def _by_words(database: Database, progress: _Progress, within: Filter) -> None:
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
     with database.read(progress.deadline) as connection:
-        progress.holding = fulltext.holding(connection, progress.question.words)
-        progress.idf = idf(progress.holding, fulltext.documents(connection))
-        progress.lexical |= fulltext.best(connection, progress.holding, within, wanted)
+        progress.holding = fulltext.document_frequencies(connection, progress.question.words)
+        progress.idf = idf(progress.holding, fulltext.estimate_count(connection))
+        progress.lexical |= fulltext.search_any(connection, progress.holding, within, wanted)
 
 
 def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -> None:
@@ -261,7 +261,7 @@ def _ranked(database: Database, progress: _Progress) -> None:
         closely = {turn.num for turn in few}
         ranking += [one for one in first if one.turn.num not in closely]
     with database.read(deadline) as connection:
-        newest = repeats.newest(connection, [one.turn.num for one in ranking])
+        newest = curation.newest_repeats(connection, [one.turn.num for one in ranking])
     _choose(progress, arrange(ranking, evidence.texts, newest, copies), evidence)
 
 

@@ -18,8 +18,8 @@ from memento.search.index_status import IndexStatus, index_status
 from memento.search.models import Models
 from memento.search.query_cache import QueryCache, Reading
 from memento.search.store_index import StoreIndex
-from memento.storage import token_codes, vectors
-from memento.storage.database import Database, DeadlineExceeded, held
+from memento.storage import vectors
+from memento.storage.database import Database, DeadlineExceeded, acquired
 from memento.storage.filters import Filter
 
 INDEX_EVERY: Final = 1_024
@@ -120,12 +120,12 @@ class Semantic:
         model: str | None = None,
     ) -> dict[int, float]:
         """Return {row number: cosine} of the k nearest memories that pass the filter. Raises DeadlineExceeded."""
-        with held(self._lock, deadline):
+        with acquired(self._lock, deadline):
             index = self._current(query, deadline, model)
             among = None
             if not filter_.empty:
                 with self._database.read(deadline) as connection:
-                    among = vectors.passing(connection, filter_)
+                    among = vectors.matching_rows(connection, filter_)
             nearest = dict(index.search(query, k, among))
             if not all(abs(cosine) < NO_COSINE for cosine in nearest.values()) and self._index.mend():
                 index = self._current(query, deadline, model)
@@ -144,7 +144,7 @@ class Semantic:
         NaN for a memory that the model has not embedded, or not yet when the index was last brought in step. Raises
         DeadlineExceeded.
         """
-        with held(self._lock, deadline):
+        with acquired(self._lock, deadline):
             index = self._index.latest(model) if model else None
             if index is None:
                 index = self._current(queries[0], deadline, model)
@@ -160,8 +160,8 @@ class Semantic:
         if not question.codes:
             return {}
         with self._database.read(deadline) as connection:
-            codes = token_codes.of(connection, model, nums)
-        with held(self._lock, deadline):
+            codes = vectors.read_codes(connection, model, nums)
+        with acquired(self._lock, deadline):
             index = self._index.latest(model) or self._current(question.vectors, deadline, model)
             return dict(zip(codes, index.likeness(question.codes, list(codes.values())), strict=True))
 
@@ -173,7 +173,7 @@ class Semantic:
 
         Where another thread holds the index past the deadline, a later query does.
         """
-        with suppress(DeadlineExceeded), held(self._lock, deadline):
+        with suppress(DeadlineExceeded), acquired(self._lock, deadline):
             self._unindexed += embedded
             if self._unindexed >= INDEX_EVERY:
                 self._unindexed = 0

@@ -185,8 +185,8 @@ class StoreIndex:
 
 def look(connection: apsw.Connection, model: str, dimensions: int) -> Step:
     """See where the database stands; what is deleted or embedded behind a look is seen by the next one."""
-    deletions, store = vectors.deletions(connection), vectors.store_id(connection)
-    written, newest = vectors.written(connection), vectors.newest(connection, model)
+    deletions, store = vectors.count_deletions(connection), vectors.store_id(connection)
+    written, newest = vectors.last_sequence(connection), vectors.newest_sequence(connection, model)
     return Step(model, dimensions, store, deletions, written, newest)
 
 
@@ -201,7 +201,7 @@ class _Batch(NamedTuple):
 
 def _batches(connection: apsw.Connection, step: Step, seq: int) -> Iterator[_Batch]:
     """Yield the model's embeddings written after `seq`, in their order."""
-    stored = iter(vectors.since(connection, step.model, seq))
+    stored = iter(vectors.written_since(connection, step.model, seq))
     while part := list(islice(stored, BATCH)):
         counts = [len(row.blob) // (4 * step.dimensions) for row in part]
         yield _Batch(part[-1].seq, [row.num for row in part], counts, b"".join(row.blob for row in part))
@@ -211,7 +211,7 @@ def _catch_up(connection: apsw.Connection, index: VectorIndex, step: Step) -> No
     """Take out what was deleted and put in what was embedded since."""
     rows = index.rows
     if rows.deletions != step.deletions:
-        index.keep_only(vectors.embedded(connection, step.model))
+        index.keep_only(vectors.embedded_rows(connection, step.model))
         rows.deletions = step.deletions
     for batch in _batches(connection, step, rows.seq):
         index.put(batch.nums, batch.counts, batch.vectors)
@@ -223,5 +223,5 @@ def fits(connection: apsw.Connection, index: VectorIndex, step: Step) -> bool:
     rows = index.rows
     if rows.deletions > step.deletions or rows.seq > step.written:
         return False
-    witnesses = vectors.hashes(connection, step.model, rows.seq, WITNESSES)
+    witnesses = vectors.newest_hashes(connection, step.model, rows.seq, WITNESSES)
     return all(blake2b(index.vectors_of(num), digest_size=HASH_BYTES).digest() == known for num, known in witnesses)

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import Final, NamedTuple, TypeVar, cast
 
 from memento.memory import CacheUse
-from memento.storage.database import Database, State
+from memento.storage.database import Database, StoreVersion
 
 FRESH_SECONDS: Final = 60.0
 """How long an answer is good when nothing is written: how old a memory is counts a little, and `since:1h` moves."""
@@ -28,11 +28,11 @@ class WorkingTier:
     def __init__(self, database: Database, size: int) -> None:
         self._database, self._size = database, size
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._state: State | None = None
+        self._state: StoreVersion | None = None
         self._lock = threading.Lock()
         self._hits = self._misses = 0
 
-    def state(self) -> State:
+    def state(self) -> StoreVersion:
         """Look whether anything was written: what was kept before goes."""
         state = self._database.state()
         with self._lock:
@@ -52,7 +52,7 @@ class WorkingTier:
             self._kept.move_to_end(key)
         return cast(kind, kept.answer)  # type: ignore[valid-type]
 
-    def keep(self, state: State, key: Hashable, answer: object) -> None:
+    def keep(self, state: StoreVersion, key: Hashable, answer: object) -> None:
         """Keep an answer that was looked for in this state of the store, unless that is another by now."""
         if self.state() != state or self._size < 1:
             return

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from memento.storage.database import Database
 
 _PAGE: Final = 1_000
-_READ: Final = f"(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? AND format <> '{UNRECOGNISED}'"
-_SILENT: Final = (
+_IS_READ: Final = f"(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? AND format <> '{UNRECOGNISED}'"
+_IS_SILENT: Final = (
     f"json_valid(state) AND (state -> '{YIELD}' ->> 0) = 0 AND (state -> '{YIELD}' ->> 1) >= {MANY_RECORDS}"
 )
 _COLUMNS: Final = (
     "num, path, format, size, modified / 1000000, offset, open_bytes, last_read, "
-    f"CASE WHEN json_valid(state) THEN state ->> '{LAST_EVENT}' END, {_SILENT}"
+    f"CASE WHEN json_valid(state) THEN state ->> '{LAST_EVENT}' END, {_IS_SILENT}"
 )
 
 
@@ -105,9 +105,9 @@ class _Ledger:
                 self.unknown_types[name] = self.unknown_types.get(name, 0) + messages
 
 
-def progress(database: Database) -> Iterator[SourceProgress]:
+def read_progress(database: Database) -> Iterator[SourceProgress]:
     """Yield how far every source was read, a page of them in memory at a time."""
-    sql = f"SELECT {_COLUMNS} FROM sources WHERE num > ? AND {_READ} ORDER BY num LIMIT ?"
+    sql = f"SELECT {_COLUMNS} FROM sources WHERE num > ? AND {_IS_READ} ORDER BY num LIMIT ?"
     page: list[tuple[Any, ...]] = [(0,)]
     while page:
         with database.read() as connection:
@@ -115,15 +115,15 @@ def progress(database: Database) -> Iterator[SourceProgress]:
         yield from (SourceProgress(*_progress(row)) for row in page)
 
 
-def accounts(connection: apsw.Connection, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
+def read_accounts(connection: apsw.Connection, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
     """Return the sources with their ledgers, the one read last first; the first `offset` of them are left out."""
     held = "attributed, (SELECT count(*) FROM memory_sources WHERE source = num)"
-    sql = f"SELECT {_COLUMNS}, {held} FROM sources WHERE {_READ} ORDER BY last_read DESC, num LIMIT ? OFFSET ?"
+    sql = f"SELECT {_COLUMNS}, {held} FROM sources WHERE {_IS_READ} ORDER BY last_read DESC, num LIMIT ? OFFSET ?"
     rows = connection.execute(sql, (JOURNAL, -1 if limit is None else limit, offset)).fetchall()
     return [_account(row, connection) for row in rows]
 
 
-def totals(connection: apsw.Connection) -> CaptureTotals:
+def count_totals(connection: apsw.Connection) -> CaptureTotals:
     """Count the memories, the sources, and what became of everything that was read; the journal is left out."""
     rows = connection.execute(
         "SELECT outcome, reason, sum(messages) FROM ledger JOIN sources ON num = ledger.source WHERE format <> ? "
@@ -133,19 +133,19 @@ def totals(connection: apsw.Connection) -> CaptureTotals:
     ledger = _Ledger()
     for outcome, reason, messages in rows:
         ledger.add(outcome, reason, messages)
-    total: Any = connection.execute(f"SELECT count(*) FROM sources WHERE {_READ}", (JOURNAL,)).get
+    total: Any = connection.execute(f"SELECT count(*) FROM sources WHERE {_IS_READ}", (JOURNAL,)).get
     return CaptureTotals(count(connection), int(total), ledger.skipped, ledger.unknown_types, ledger.quarantined)
 
 
-def unrecognised(connection: apsw.Connection) -> list[str]:
+def unrecognised_paths(connection: apsw.Connection) -> list[str]:
     """Return the files that no format recognised when they were looked at last, in order."""
     found = connection.execute("SELECT path FROM sources WHERE format = ? ORDER BY path", (UNRECOGNISED,))
     return [str(path) for (path,) in found]
 
 
-def without_messages(connection: apsw.Connection) -> list[str]:
+def silent_paths(connection: apsw.Connection) -> list[str]:
     """Return the sources in whose many records no message was found, in order."""
-    sql = f"SELECT path FROM sources WHERE {_READ} AND {_SILENT} ORDER BY path"
+    sql = f"SELECT path FROM sources WHERE {_IS_READ} AND {_IS_SILENT} ORDER BY path"
     return [str(path) for (path,) in connection.execute(sql, (JOURNAL,))]
 
 

@@ -52,10 +52,10 @@ def commit(database: Database, *batches: Batch, generation: int = 0) -> Counts:
     with database.write() as connection:
         if database.generation != generation and any(batch.source for batch in batches):
             raise StoreRestored(f"{database.path} was restored from a backup: sources are read again from there")
-        return put(connection, batches)
+        return write_batches(connection, batches)
 
 
-def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
+def write_batches(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
     """Write batches inside the caller's transaction.
 
     What the user ignores is left out here: it may have been ignored since the batch was read.
@@ -65,12 +65,12 @@ def put(connection: apsw.Connection, batches: Sequence[Batch]) -> Counts:
         batches = [_without_ignored(batch, out) for batch in batches]
     memories = [memory for batch in batches for memory in batch.memories]
     counts = rows.put(connection, memories)._replace(ignored=read - len(memories))
-    sources.entitle(connection, [title for batch in batches for title in batch.titles])
+    sources.set_titles(connection, [title for batch in batches for title in batch.titles])
     for batch in batches:
         rows.deactivate(connection, batch.inactive)
         sources.follow(connection, batch.follows)
         if batch.source is not None:
-            _account(connection, batch, batch.source)
+            _write_source(connection, batch, batch.source)
     return counts
 
 
@@ -99,16 +99,18 @@ def _stored_as(memory: NewMemory) -> LedgerKey:
     return LedgerKey("stored", str(memory.why.get("reason", "")))
 
 
-def _account(connection: apsw.Connection, batch: Batch, source: SourceState) -> None:
+def _write_source(connection: apsw.Connection, batch: Batch, source: SourceState) -> None:
     if not batch.remembered:
         if batch.defects:
-            sources.quarantine(connection, sources.number(connection, source), batch.defects)
+            sources.quarantine(connection, sources.find_or_add(connection, source), batch.defects)
         return
     number, is_new = sources.save(connection, source, batch.renamed_from, batch.after)
-    sources.attribute(connection, number, [memory.id for memory in batch.memories], from_start=is_new or batch.restart)
+    sources.attribute_memories(
+        connection, number, [memory.id for memory in batch.memories], from_start=is_new or batch.restart
+    )
     if not is_new:
         if batch.restart:
-            sources.void(connection, number)
-        sources.settle(connection, number)
-    sources.account(connection, number, batch.ledger)
+            sources.reset_ledger(connection, number)
+        sources.drop_incomplete_line(connection, number)
+    sources.add_to_ledger(connection, number, batch.ledger)
     sources.quarantine(connection, number, batch.defects)

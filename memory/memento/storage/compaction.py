@@ -15,8 +15,8 @@ from typing import Final
 import apsw
 
 from memento.errors import StoreError
-from memento.storage import counters
-from memento.storage.database import BUSY_SECONDS, Database, translated
+from memento.storage import meta
+from memento.storage.database import BUSY_SECONDS, Database, translated_errors
 
 LOG_SECONDS: Final = 20.0
 """How long readers of the log are waited for."""
@@ -32,29 +32,29 @@ def compact(database: Database, within: float = BUSY_SECONDS) -> str:
     It can be repeated at any time: what was done stays done.
     """
     try:
-        _merge_words(database, within)
+        _merge_fulltext(database, within)
         _vacuum(database, within)
-        return empty_log(database)
+        return truncate_log(database)
     except StoreError as error:
         return str(error)
 
 
 @contextmanager
-def after_deletions(database: Database) -> Iterator[None]:
+def compact_after_deletions(database: Database) -> Iterator[None]:
     """Rebuild the file if memories are deleted inside, where that is possible: a note says what is left to do."""
     with database.read() as connection:
-        before = counters.read(connection, counters.DELETIONS)
+        before = meta.read_counter(connection, meta.DELETIONS)
     yield
     with database.read() as connection:
-        after = counters.read(connection, counters.DELETIONS)
+        after = meta.read_counter(connection, meta.DELETIONS)
     if after != before:
         compact(database)
 
 
-def empty_log(database: Database, within: float = LOG_SECONDS) -> str:
+def truncate_log(database: Database, within: float = LOG_SECONDS) -> str:
     """Write the log back and truncate it; return why that was not possible, or an empty text. Raises StoreError."""
     give_up = time.monotonic() + within
-    with database.read() as connection, _waiting(connection, min(within, 1.0)):
+    with database.read() as connection, _busy_timeout(connection, min(within, 1.0)):
         while True:
             try:
                 pages, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -67,7 +67,7 @@ def empty_log(database: Database, within: float = LOG_SECONDS) -> str:
             time.sleep(0.02)
 
 
-def _merge_words(database: Database, within: float) -> None:
+def _merge_fulltext(database: Database, within: float) -> None:
     """Merge the full-text index into one segment, in transactions that let others write in between."""
     wanted = -_PAGES  # a negative number begins a merge of all segments, a positive one goes on with it
     while True:
@@ -89,15 +89,15 @@ def _vacuum(database: Database, within: float) -> None:
         size = int(connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").get)
         connection.pragma("temp_store", "memory" if size <= _IN_MEMORY else "file")
         try:
-            _retried(database, connection, within)
+            _vacuum_with_retries(database, connection, within)
         finally:
             connection.pragma("temp_store", "memory")
 
 
-def _retried(database: Database, connection: apsw.Connection, within: float) -> None:
+def _vacuum_with_retries(database: Database, connection: apsw.Connection, within: float) -> None:
     """Run VACUUM. It is refused at once, and not after the timeout, when another process writes while it begins."""
     give_up = time.monotonic() + within
-    with translated(database.path), _waiting(connection, within):
+    with translated_errors(database.path), _busy_timeout(connection, within):
         while True:
             try:
                 connection.execute("VACUUM")
@@ -110,7 +110,7 @@ def _retried(database: Database, connection: apsw.Connection, within: float) -> 
 
 
 @contextmanager
-def _waiting(connection: apsw.Connection, seconds: float) -> Iterator[None]:
+def _busy_timeout(connection: apsw.Connection, seconds: float) -> Iterator[None]:
     connection.set_busy_timeout(int(seconds * 1000))
     try:
         yield

@@ -23,11 +23,10 @@ from memento.base import killpoints
 from memento.base.durable import locked, private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreDeleted, StoreError
 from memento.storage import header, presence, schema, swap
-from memento.storage.journal_mode import choose_journal
+from memento.storage.connection import choose_journal_mode, read_transaction
 from memento.storage.migrations import is_outdated, migrate, refuse_foreign
-from memento.storage.private_file import create_private, make_private, not_opened
-from memento.storage.swap import Identity
-from memento.storage.transactions import one_moment
+from memento.storage.permissions import create_file, open_failure, restrict_file
+from memento.storage.swap import FileIdentity
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 60.0
@@ -54,7 +53,7 @@ PRAGMA journal_size_limit = 33554432;
 """
 
 
-class State(NamedTuple):
+class StoreVersion(NamedTuple):
     """What is another after every write, by whatever thread or process."""
 
     generation: int
@@ -66,7 +65,7 @@ class DeadlineExceeded(Exception):
 
 
 @contextmanager
-def held(lock: threading.Lock | threading.RLock | threading.Semaphore, deadline: float | None) -> Iterator[None]:
+def acquired(lock: threading.Lock | threading.RLock | threading.Semaphore, deadline: float | None) -> Iterator[None]:
     """Hold a lock that other threads hold too, waiting until `deadline` (time.monotonic()) at most.
 
     Raises DeadlineExceeded.
@@ -90,7 +89,7 @@ class Database:
 
     def __init__(self, path: Path, before_migration: Callable[[Database], None] = lambda _: None) -> None:
         require_sqlite(apsw.sqlitelibversion())
-        header.refuse_other(path)
+        header.refuse_foreign_file(path)
         self.path = path
         self._local = threading.local()
         self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
@@ -98,7 +97,7 @@ class Database:
         self._writing = threading.RLock()
         self._closed = False
         self._process = os.getpid()
-        self.identity: Identity | None = None
+        self.identity: FileIdentity | None = None
         """Which file is open."""
         self._opening = 0
         """Grows when every thread is to open a new connection."""
@@ -106,13 +105,13 @@ class Database:
         """Grows when another file was put in the place of the one that was open: a backup was restored."""
         self.on_damage: Callable[[StoreCorrupt], None] = lambda _: None
         """Called when SQLite says that the file is damaged, before that is raised."""
-        with _settled(path):
-            create_private(path)
-        with translated(path):
+        with _without_swap(path):
+            create_file(path)
+        with translated_errors(path):
             if is_outdated(self.connection):
                 self._upgrade(before_migration)
             migrate(self.connection)
-        make_private(path)
+        restrict_file(path)
 
     def _upgrade(self, before_migration: Callable[[Database], None]) -> None:
         """Bring an older file to the newest schema; of processes that start together one does, the others wait."""
@@ -122,7 +121,7 @@ class Database:
                     before_migration(self)
                     migrate(self.connection)
         except OSError as error:
-            raise not_opened(self.path, error) from None
+            raise open_failure(self.path, error) from None
 
     @property
     def connection(self) -> apsw.Connection:
@@ -133,7 +132,7 @@ class Database:
         now = swap.identity(self.path)
         is_old = connection is not None and (now, self._opening) != (self._local.identity, self._local.opening)
         if connection is None or self._closed or (is_old and not presence.is_deleted(self.path)):
-            with self._guard, translated(self.path), self._settled():
+            with self._guard, translated_errors(self.path), self._without_swap():
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
                 if connection is not None:
@@ -147,10 +146,10 @@ class Database:
         return connection
 
     @contextmanager
-    def _settled(self) -> Iterator[None]:
+    def _without_swap(self) -> Iterator[None]:
         """Hold off an exchange of the file. Raises StoreDeleted where the file that was open has gone."""
         self._require_file()
-        with _settled(self.path):
+        with _without_swap(self.path):
             yield
 
     def _require_file(self) -> None:
@@ -169,7 +168,7 @@ class Database:
         Raises StoreBusy while another process reads.
         """
         connection = self.connection
-        with self._translated(), self._writing, self._guard, swap.alone(self.path):
+        with self._translated(), self._writing, self._guard, swap.exclusive_lock(self.path):
             connection.set_busy_timeout(_RENEW_MS)
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._opening += 1
@@ -177,7 +176,7 @@ class Database:
                 _close(one, tidy=False)
             self._connections.clear()
 
-    def _note_identity(self, found: Identity | None) -> None:
+    def _note_identity(self, found: FileIdentity | None) -> None:
         if self.identity not in (None, found):
             self.generation += 1
         self.identity = found
@@ -191,10 +190,10 @@ class Database:
             connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-            with one_moment(connection):  # before anything that changes the file, or runs what it holds
+            with read_transaction(connection):  # before anything that changes the file, or runs what it holds
                 refuse_foreign(connection)
                 schema.check(connection)
-            choose_journal(connection, self.path, BUSY_SECONDS)
+            choose_journal_mode(connection, self.path, BUSY_SECONDS)
             for _ in connection.execute(_PRAGMAS):
                 pass  # some answer with a row, and apsw goes on behind it only when asked to
         except BaseException:
@@ -202,11 +201,11 @@ class Database:
             raise
         return connection
 
-    def state(self) -> State:
+    def state(self) -> StoreVersion:
         """Return how often the store was written to, and which file it is."""
         with self.read() as connection:
             writes: Any = connection.execute("SELECT count FROM writes").get
-            return State(self.generation, int(writes or 0))
+            return StoreVersion(self.generation, int(writes or 0))
 
     @contextmanager
     def write(
@@ -221,7 +220,7 @@ class Database:
         with self._translated():
             connection = self.connection
         self._require_file()  # what is written to a deleted one is lost
-        with self._translated(), self._turn(within):
+        with self._translated(), self._write_turn(within):
             self._synchronous("FULL" if durable else "NORMAL")
             connection.set_busy_timeout(int(within * 1000))
             try:
@@ -247,7 +246,7 @@ class Database:
             self._local.synchronous = mode
 
     @contextmanager
-    def _turn(self, within: float) -> Iterator[None]:
+    def _write_turn(self, within: float) -> Iterator[None]:
         """Let the threads of this process write one after the other."""
         if not self._writing.acquire(timeout=within):
             raise apsw.BusyError("another thread is writing")
@@ -277,20 +276,20 @@ class Database:
                     connection.set_progress_handler(None)
 
     @contextmanager
-    def examining(self, *, exclusive: bool = False) -> Iterator[apsw.Connection]:
+    def check_connection(self, *, exclusive: bool = False) -> Iterator[apsw.Connection]:
         """Lend a new connection for one check; `exclusive` keeps others from writing and rolls back what it does.
 
         FTS5's integrity check trusts the index structure that its connection has cached, even where another connection
         has written since: on a connection that was used before, it calls a sound store damaged.
         """
         with self._translated():
-            with self._guard, self._settled():
+            with self._guard, self._without_swap():
                 connection = self._open()
             try:
                 if not exclusive:
                     yield connection
                     return
-                with self._turn(BUSY_SECONDS):
+                with self._write_turn(BUSY_SECONDS):
                     connection.execute("BEGIN IMMEDIATE")
                     yield connection
                     connection.execute("ROLLBACK")
@@ -300,7 +299,7 @@ class Database:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            with translated(self.path):
+            with translated_errors(self.path):
                 yield
         except StoreCorrupt as error:
             self.on_damage(error)
@@ -313,7 +312,7 @@ class Database:
         with self._writing, self._guard, ExitStack() as held:
             self._closed = in_place = True
             with suppress(StoreError):
-                held.enter_context(self._settled())
+                held.enter_context(self._without_swap())
                 in_place = swap.identity(self.path) == self.identity
             for connection in list(self._connections):
                 _close(connection, tidy=in_place)
@@ -342,7 +341,7 @@ def is_part_of(database: Path, path: Path) -> bool:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated_errors(path: Path) -> Iterator[None]:
     """Turn apsw's errors into Memento's, naming the file and the remedy."""
     try:
         yield
@@ -373,14 +372,14 @@ def translated(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _settled(path: Path) -> Iterator[None]:
+def _without_swap(path: Path) -> Iterator[None]:
     """Hold off an exchange of the file meanwhile; the folder is made if need be."""
     with ExitStack() as held:
         try:
             private_folder(path.parent)
-            held.enter_context(swap.settled(path))
+            held.enter_context(swap.shared_lock(path))
         except OSError as error:
-            raise not_opened(path, error) from None
+            raise open_failure(path, error) from None
         yield
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-AMONG: Final = "IN (SELECT value FROM json_each(?))"
-"""What a row number is compared by with any number of others, given as `listed`: one statement, prepared once."""
+IN_JSON_LIST: Final = "IN (SELECT value FROM json_each(?))"
+"""What a row number is compared by with any number of others, given as `json_list`: one statement, prepared once."""
 REPLACED_BY: Final = "(SELECT newer.id FROM memories AS newer WHERE newer.id = memories.superseded_by)"
 """What replaced a memory; nothing where that was forgotten since."""
-_HOLDING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
+_MATCHING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
 
 
-def listed(nums: Iterable[int]) -> str:
+def json_list(nums: Iterable[int]) -> str:
     """Return row numbers as JSON."""
     return str(list(nums))
 
@@ -82,12 +82,12 @@ def where(filter_: Filter) -> tuple[str, list[Any]]:
     if filter_.min_importance > 0:
         add("memories.importance >= ?", filter_.min_importance)
     for phrase in filter_.phrases:
-        add(f"memories.num IN ({_HOLDING})", f"text : {quote(phrase)}")
+        add(f"memories.num IN ({_MATCHING})", f"text : {quote_term(phrase)}")
     for phrase in filter_.without:
-        add(f"memories.num NOT IN ({_HOLDING})", quote(phrase))
+        add(f"memories.num NOT IN ({_MATCHING})", quote_term(phrase))
     return " AND ".join(conditions) or "TRUE", parameters
 
 
-def quote(term: str) -> str:
+def quote_term(term: str) -> str:
     """Return the term as an FTS5 string: `C++`, `don't` and `t:secret` become plain text."""
     return '"' + term.replace('"', '""') + '"'

@@ -14,7 +14,7 @@ from typing import Final
 import apsw
 
 from memento.errors import StoreError, StoreTooNew
-from memento.storage import guarded, swap
+from memento.storage import swap, untrusted_file
 from memento.storage.migrations import APPLICATION_ID, refuse_foreign
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -25,13 +25,13 @@ _TRACES: Final = (".swap.lock", ".journal.jsonl", ".vectors")
 """What lies beside a file that was a store before its header was damaged."""
 
 
-def refuse_other(path: Path, *, may_be_damaged: bool = False) -> None:
+def refuse_foreign_file(path: Path, *, may_be_damaged: bool = False) -> None:
     """Raise StoreTooNew where a file of another program stands, StoreError for what is not a file; write nothing.
 
     An empty file, none at all, and one that was a store and is damaged are not refused. With
     `may_be_damaged`, any file that is not a database counts as a damaged store.
     """
-    place = swap.place_of(path)
+    place = swap.real_path(path)
     if path.is_symlink() and not place.exists() and not swap.is_swapping(path):
         raise StoreError(f"{path} leads to {place}, which does not exist: mount its disk, or remove the link")
     try:
@@ -53,7 +53,7 @@ def refuse_other(path: Path, *, may_be_damaged: bool = False) -> None:
                     "If it was a store, move it aside: then `memento restore BACKUP` can take its place"
                 )
         elif _is_blank(head) and _has_log(path) and not _was_store(path):
-            with closing(guarded.connect(path)) as connection:  # its tables are still in the log
+            with closing(untrusted_file.connect(path)) as connection:  # its tables are still in the log
                 refuse_foreign(connection)
         elif not _is_blank(head) and _number(head, _APPLICATION) != APPLICATION_ID:
             raise StoreTooNew(
@@ -84,5 +84,5 @@ def _has_log(path: Path) -> bool:
 
 
 def _was_store(path: Path) -> bool:
-    names = (path, swap.place_of(path))
+    names = (path, swap.real_path(path))
     return any(name.with_name(name.name + trace).exists() for name in names for trace in _TRACES)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from memento.memory import EVERYWHERE, INSTRUCTION, PINNED
-from memento.storage import curating
+from memento.storage import curation
 from memento.storage.filters import REPLACED_BY
 from memento.storage.stored_json import texts
 
@@ -34,7 +34,7 @@ _OLDER: Final = (
 """Marked memories that say the same as a newer one."""
 
 
-class Standing(NamedTuple):
+class CurrentInstruction(NamedTuple):
     """An instruction that holds, by the number of its row."""
 
     num: int
@@ -42,13 +42,13 @@ class Standing(NamedTuple):
     everywhere: int
 
 
-def current(connection: apsw.Connection, project: str | None, speaker: str, limit: int) -> list[Standing]:
+def current(connection: apsw.Connection, project: str | None, speaker: str, limit: int) -> list[CurrentInstruction]:
     """Return the instructions that hold in a project (None: in any), those that come first first.
 
     They are a person's own words: what was imported, or said by an assistant, is none of them, whatever its tags.
     """
     end = -len(project or "") - 1
-    return [Standing(*row) for row in connection.execute(_CURRENT, (speaker, project, end, limit))]
+    return [CurrentInstruction(*row) for row in connection.execute(_CURRENT, (speaker, project, end, limit))]
 
 
 def pin(connection: apsw.Connection, memory: str, *, pinned: bool, everywhere: bool) -> bool:
@@ -72,4 +72,4 @@ def _mark(connection: apsw.Connection, memory: str, tags: str, marks: tuple[str,
     known = texts(tags)
     wanted = tuple(dict.fromkeys([*(tag for tag in known if tag not in (PINNED, EVERYWHERE)), *marks]))
     if wanted != known:
-        curating.rewrite(connection, memory, {"tags": json.dumps(wanted, ensure_ascii=False)})
+        curation.rewrite_row(connection, memory, {"tags": json.dumps(wanted, ensure_ascii=False)})

@@ -19,7 +19,7 @@ _CHUNK: Final = 500
 _SHOWN: Final = 20
 
 
-class Scan(NamedTuple):
+class RowCheck(NamedTuple):
     """A slice of the rows, checked."""
 
     damaged: list[int]
@@ -30,7 +30,7 @@ class Scan(NamedTuple):
     """The number of the last row looked at; 0 when the end was reached."""
 
 
-def structure(connection: apsw.Connection) -> list[str]:
+def check_structure(connection: apsw.Connection) -> list[str]:
     """Run SQLite's integrity check: pages, rows, indexes and the full-text index's own structure."""
     try:
         found = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check({_SHOWN})")]
@@ -39,7 +39,7 @@ def structure(connection: apsw.Connection) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-def pages(connection: apsw.Connection) -> list[str]:
+def check_pages(connection: apsw.Connection) -> list[str]:
     """Run SQLite's quick check: pages and rows, not the indexes."""
     try:
         found = [str(text) for (text,) in connection.execute(f"PRAGMA quick_check({_SHOWN})")]
@@ -48,7 +48,7 @@ def pages(connection: apsw.Connection) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) -> Scan:
+def check_rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) -> RowCheck:
     """Compare up to `limit` rows behind number `after` with their hashes.
 
     Raises apsw.CorruptError, and UnicodeDecodeError for a text that is none any more.
@@ -64,7 +64,7 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
             (last, _CHUNK if left is None else min(_CHUNK, left)),
         ).fetchall()
         if not chunk:
-            return Scan(damaged, unsound, 0)
+            return RowCheck(damaged, unsound, 0)
         for num, *columns, content, embedding_hash, embedding, active, model, seq in chunk:
             readable = are_readable(*(columns[at] for at in JSON_COLUMNS))
             if row_hash(columns) != content or active not in (0, 1) or not readable:
@@ -73,7 +73,7 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
                 unsound.append(num)
         last = chunk[-1][0]
         left = None if left is None else left - len(chunk)
-    return Scan(damaged, unsound, last)
+    return RowCheck(damaged, unsound, last)
 
 
 def _embedding_is_sound(embedding: Any, expected: Any, model: Any, seq: Any) -> bool:
@@ -84,7 +84,7 @@ def _embedding_is_sound(embedding: Any, expected: Any, model: Any, seq: Any) -> 
     return bool(blake2b(embedding, digest_size=HASH_BYTES).digest() == expected and model and seq > 0)
 
 
-def words(connection: apsw.Connection) -> list[str]:
+def check_fulltext(connection: apsw.Connection) -> list[str]:
     """Compare the full-text index with the rows it was made of. Takes the write lock for as long as it looks."""
     try:
         options = connection.execute("SELECT k FROM memories_fts_config WHERE k NOT IN ('version', 'secure-delete')")
@@ -96,7 +96,7 @@ def words(connection: apsw.Connection) -> list[str]:
     return []
 
 
-def tags(connection: apsw.Connection) -> list[str]:
+def check_tags(connection: apsw.Connection) -> list[str]:
     """Compare the table of tags with the rows it was made of."""
     wanted = "SELECT DISTINCT value, memories.num FROM memories, json_each(memories.tags)"
     there = "SELECT tag, num FROM memory_tags"
@@ -108,13 +108,13 @@ def tags(connection: apsw.Connection) -> list[str]:
     return [f"the table of tags and the rows differ in {counted(wrong, 'entry')}"] if wrong else []
 
 
-def states(connection: apsw.Connection) -> list[str]:
+def check_states(connection: apsw.Connection) -> list[str]:
     """Find sources whose parser's state is not the JSON that was written: a page it overflowed to was lost."""
     broken = connection.execute("SELECT count(*) FROM sources WHERE NOT json_valid(state)").get
     return [f"the state of {counted(broken, 'source')} cannot be read"] if broken else []
 
 
-def references(connection: apsw.Connection) -> list[str]:
+def check_references(connection: apsw.Connection) -> list[str]:
     """Find rows that refer to rows which do not exist, and numbers that no counter has given."""
     found = [f"{table} refers to a row that is not in {parent}" for table, _, parent, _ in _foreign_keys(connection)]
     models = connection.execute(

@@ -12,7 +12,7 @@ import apsw
 
 from memento.base import killpoints
 from memento.errors import StoreTooNew
-from memento.storage.transactions import one_moment
+from memento.storage.connection import read_transaction
 
 APPLICATION_ID: Final = 0x4D_6D_74_6F
 """`Mmto` in ASCII."""
@@ -311,7 +311,7 @@ def _claims(connection: apsw.Connection) -> tuple[int, int, int]:
 
     By pragmas, not by the table-valued functions of the same names: a file may hold a view called like one.
     """
-    with one_moment(connection):
+    with read_transaction(connection):
         objects = connection.execute("SELECT count(*) FROM sqlite_master").get
         return _pragma(connection, "application_id"), _pragma(connection, "user_version"), int(objects or 0)
 

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from memento.memory import EPISODIC, KNOWLEDGE, CacheUse
-from memento.storage.stamps import AHEAD
+from memento.storage.timestamps import AHEAD
 
 
 @dataclass(frozen=True, slots=True)

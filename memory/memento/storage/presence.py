@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from memento.storage import swap
-from memento.storage.swap import Identity
+from memento.storage.swap import FileIdentity
 
 DATABASE: Final = "database"
 LOG: Final = "log"
 WHAT: Final = "was deleted, moved away or emptied while it was in use; it is not damaged"
-Gone = Literal["", "database", "log"]
+MissingFile = Literal["", "database", "log"]
 
 
 def is_deleted(path: Path) -> bool:
@@ -23,20 +23,20 @@ def is_deleted(path: Path) -> bool:
     return is_empty and not swap.is_swapping(path)
 
 
-class Presence:
+class FilePresence:
     """What has become of an open database's files."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._opened: Identity | None = None
-        self._logs: tuple[Identity | None, ...] = ()
+        self._opened: FileIdentity | None = None
+        self._logs: tuple[FileIdentity | None, ...] = ()
         """Which files the log and its index of that database are, once both were seen."""
 
-    def gone(self, opened: Identity | None) -> Gone:
+    def missing_file(self, opened: FileIdentity | None) -> MissingFile:
         """Tell which file was deleted of the database that is open as `opened`; its log's index counts as the log."""
         if is_deleted(self._path):
             return DATABASE
-        place = swap.place_of(self._path)
+        place = swap.real_path(self._path)
         logs = tuple(swap.identity(Path(f"{place}{suffix}")) for suffix in ("-wal", "-shm"))
         if opened != self._opened or swap.identity(self._path) != opened:  # after the logs, which change places later
             self._opened, self._logs = opened, ()
@@ -44,6 +44,6 @@ class Presence:
             self._logs = logs
         return LOG if self._logs and logs != self._logs else ""
 
-    def forget_logs(self) -> None:
+    def reset_logs(self) -> None:
         """Take other files for the log from now on."""
         self._logs = ()

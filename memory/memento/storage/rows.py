@@ -16,10 +16,10 @@ import apsw
 from memento.base.identity import row_hash
 from memento.base.times import now_ms
 from memento.memory import Counts, Memory, NewMemory
-from memento.storage import erasure, notes
-from memento.storage.filters import AMONG, REPLACED_BY, listed
+from memento.storage import erasure, meta
+from memento.storage.filters import IN_JSON_LIST, REPLACED_BY, json_list
 from memento.storage.stored_json import mapping, texts
-from memento.storage.tombstones import IMPORTED, Gate
+from memento.storage.tombstones import IMPORTED, TombstoneFilter
 
 HASHED: Final = (
     "id", "text", "timestamp", "source", "session_id", "role", "speaker", "trust", "kind", "importance", "tags",
@@ -50,7 +50,7 @@ long, and their words stay in its old segments until these are merged (storage.c
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class NumberedMemory:
     """What a query found: the row's number beside the memory."""
 
     num: int
@@ -62,7 +62,7 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
 
     What the user deleted stays out, unless `revive`: an explicit `remember` of the same thing lifts the tombstone.
     """
-    gate = Gate(connection)
+    gate = TombstoneFilter(connection)
     now = now_ms()
     stored: list[str] = []
     extended: list[str] = []
@@ -74,7 +74,7 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
         elif gate.refuses(memory):
             forgotten += 1
             continue
-        gate.took(memory)
+        gate.allow_values(memory)
         columns = _columns(memory)
         rest = (int(memory.active), now, row_hash(columns))
         connection.execute(_INSERT, (*columns, *rest))
@@ -108,7 +108,7 @@ def select(connection: apsw.Connection, where: str, parameters: Sequence[Any], o
     return [_row(row).memory for row in connection.execute(sql, (*parameters, limit))]
 
 
-def projects(connection: apsw.Connection) -> list[str]:
+def distinct_projects(connection: apsw.Connection) -> list[str]:
     """Return the distinct projects, in order."""
     found = connection.execute("SELECT DISTINCT project FROM memories WHERE project <> '' ORDER BY project")
     return [str(project) for (project,) in found]
@@ -119,19 +119,19 @@ def count(connection: apsw.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM memories").get or 0)
 
 
-def said_last(connection: apsw.Connection, session_id: str, limit: int) -> list[Memory]:
+def last_of_session(connection: apsw.Connection, session_id: str, limit: int) -> list[Memory]:
     """Return the memories of a session that were written last, in the order in which they were."""
     return select(connection, "session_id = ?", (session_id,), "num DESC", limit)[::-1]
 
 
-def every(connection: apsw.Connection) -> Iterator[Memory]:
+def all_memories(connection: apsw.Connection) -> Iterator[Memory]:
     """Yield all memories, oldest first, each marked as it is stored: what replaced it may be gone."""
     return (
         _row(row).memory for row in connection.execute(f"SELECT num, {_STORED} FROM memories ORDER BY timestamp, num")
     )
 
 
-def after(connection: apsw.Connection, num: int, limit: int) -> list[Row]:
+def rows_after(connection: apsw.Connection, num: int, limit: int) -> list[NumberedMemory]:
     """Return the rows whose numbers follow `num`, in their order, each marked as it is stored."""
     sql = f"SELECT num, {_STORED} FROM memories WHERE num > ? ORDER BY num LIMIT ?"
     return [_row(row) for row in connection.execute(sql, (num, limit))]
@@ -145,13 +145,13 @@ def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
     """
     if not ids:
         return 0
-    here = f"SELECT count(*) FROM memories WHERE id {AMONG}"
+    here = f"SELECT count(*) FROM memories WHERE id {IN_JSON_LIST}"
     named = [key.removeprefix(IMPORTED) for key in ids]
     most = int(connection.execute(here, (_list(named),)).get or 0)
     with erasure.overwriting(connection, words=most <= _OVERWRITTEN):
         count = len(erasure.erase(connection, ids).memories)
     if count:
-        notes.put(connection, notes.FORGETTING, "unfinished")
+        meta.write_note(connection, meta.FORGETTING, "unfinished")
     return count
 
 
@@ -161,8 +161,8 @@ def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
         connection.execute("UPDATE memories SET active = 0 WHERE id = ?", (memory,))
 
 
-def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[Row]:
-    found = connection.execute(f"SELECT num, {_READ} FROM memories WHERE num {AMONG}", (listed(nums),))
+def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[NumberedMemory]:
+    found = connection.execute(f"SELECT num, {_READ} FROM memories WHERE num {IN_JSON_LIST}", (json_list(nums),))
     return [_row(row) for row in found]
 
 
@@ -182,9 +182,9 @@ def _json(value: Mapping[str, Any]) -> str:
     return _object(dict(value)) if value else "{}"
 
 
-def _row(row: tuple[Any, ...]) -> Row:
+def _row(row: tuple[Any, ...]) -> NumberedMemory:
     num, *columns = row
     columns[10] = texts(columns[10])
     columns[13] = bool(columns[13])
     columns[16], columns[17] = mapping(columns[16]), mapping(columns[17])
-    return Row(num, Memory(*columns))
+    return NumberedMemory(num, Memory(*columns))

@@ -11,7 +11,7 @@ import apsw
 
 from memento.base.identity import row_hash
 from memento.memory import NewMemory
-from memento.storage import guarded, schema, tombstones
+from memento.storage import schema, tombstones, untrusted_file
 from memento.storage.ignored import KINDS, Kind
 from memento.storage.rows import HASHED, JSON_COLUMNS
 from memento.storage.stored_json import are_readable, mapping, texts
@@ -23,11 +23,11 @@ _SEARCHED: Final = 100_000
 _SELECT: Final = f"SELECT num, {', '.join(HASHED)}, active, content_hash FROM memories WHERE num"
 
 
-class Wreck:
+class DamagedDatabase:
     """A damaged database file that was set aside. Nothing is changed in it, and nothing that it holds is run."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = guarded.connect(path)
+        self._connection = untrusted_file.connect(path)
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self.unreadable = 0
         """Rows found damaged so far."""

@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from memento.errors import StoreCorrupt
+from memento.storage.connection import read_transaction
 from memento.storage.migrations import MIGRATIONS
-from memento.storage.transactions import one_moment
 
 KNOWN: Final[Mapping[int, str]] = MappingProxyType({10: "2ddb4893434b17b458e37e7b98ee22d5"})
 """Hash of the schema by version, so that opening a store need not make one to compare it with. A version that is
@@ -38,7 +38,7 @@ _TOKEN: Final = re.compile(
 )
 
 
-class Item(NamedTuple):
+class SchemaObject(NamedTuple):
     """A row of `sqlite_schema`."""
 
     type: str
@@ -48,10 +48,10 @@ class Item(NamedTuple):
     sql: str | None
 
 
-class Difference(NamedTuple):
+class SchemaDifference(NamedTuple):
     """An object that the schema must not hold, or must hold and does not."""
 
-    item: Item
+    item: SchemaObject
     is_missing: bool
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class Difference(NamedTuple):
 
 def check(connection: apsw.Connection) -> None:
     """Raise StoreCorrupt unless the schema is the one of the version that the file claims; an empty file is sound."""
-    with one_moment(connection):  # another process may be making the schema right now
+    with read_transaction(connection):  # another process may be making the schema right now
         if digest(connection) == KNOWN.get(user_version(connection)):
             return
         differing = differences(connection)
@@ -79,18 +79,18 @@ def check(connection: apsw.Connection) -> None:
         )
 
 
-def differences(connection: apsw.Connection) -> list[Difference]:
+def differences(connection: apsw.Connection) -> list[SchemaDifference]:
     """Compare the schema with the one of its version; what cannot be repaired comes first."""
     version = user_version(connection)
     if not 0 <= version <= len(MIGRATIONS):
-        return [Difference(Item("version", str(version), "", False, None), is_missing=False)]
-    wanted = {_comparable(item): item for item in expected(version)}
-    items = _items(connection, most=len(wanted) + 1_000)
+        return [SchemaDifference(SchemaObject("version", str(version), "", False, None), is_missing=False)]
+    wanted = {_comparable(item): item for item in expected_objects(version)}
+    items = _read_objects(connection, most=len(wanted) + 1_000)
     found = {_comparable(item): item for item in items}
-    differing = [Difference(found[one], is_missing=False) for one in found.keys() - wanted.keys()]
-    differing += [Difference(wanted[one], is_missing=True) for one in wanted.keys() - found.keys()]
+    differing = [SchemaDifference(found[one], is_missing=False) for one in found.keys() - wanted.keys()]
+    differing += [SchemaDifference(wanted[one], is_missing=True) for one in wanted.keys() - found.keys()]
     if not differing and (len(items) > len(found) or _shares_pages(connection)):
-        differing.append(Difference(Item("table", "sqlite_schema", "", True, None), is_missing=True))
+        differing.append(SchemaDifference(SchemaObject("table", "sqlite_schema", "", True, None), is_missing=True))
     return sorted(differing, key=lambda one: (one.is_derived, not one.is_missing, one.item.type, one.item.name))
 
 
@@ -110,13 +110,13 @@ def digest(connection: apsw.Connection) -> str:
 
 
 @cache
-def expected(version: int) -> tuple[Item, ...]:
+def expected_objects(version: int) -> tuple[SchemaObject, ...]:
     """Return the schema that the migrations make up to a version."""
-    with closing(_made(version)) as connection:
-        return tuple(_items(connection, most=10_000))
+    with closing(_make_schema(version)) as connection:
+        return tuple(_read_objects(connection, most=10_000))
 
 
-class Columns(NamedTuple):
+class TableColumns(NamedTuple):
     """A table's columns in their order, and those of its primary key."""
 
     names: tuple[str, ...]
@@ -124,10 +124,10 @@ class Columns(NamedTuple):
 
 
 @cache
-def tables(version: int) -> Mapping[str, Columns]:
+def ordinary_tables(version: int) -> Mapping[str, TableColumns]:
     """Return the ordinary tables of a version by name, without those of the full-text index."""
-    found: dict[str, Columns] = {}
-    with closing(_made(version)) as connection:
+    found: dict[str, TableColumns] = {}
+    with closing(_make_schema(version)) as connection:
         names = connection.execute(
             "SELECT name FROM pragma_table_list WHERE type = 'table' AND schema = 'main' ORDER BY name"
         ).fetchall()
@@ -136,15 +136,17 @@ def tables(version: int) -> Mapping[str, Columns]:
                 "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (name,)
             ).fetchall()
             keys = sorted((int(key), str(column)) for column, key in columns if key)
-            found[str(name)] = Columns(tuple(str(column) for column, _ in columns), tuple(column for _, column in keys))
+            found[str(name)] = TableColumns(
+                tuple(str(column) for column, _ in columns), tuple(column for _, column in keys)
+            )
     return MappingProxyType({name: columns for name, columns in found.items() if not name.startswith("sqlite_")})
 
 
 def is_own(connection: apsw.Connection, name: str) -> bool:
     """Tell whether the object of this name is what some version of Memento made: reading it runs nothing else."""
-    found = [_comparable(item) for item in _items(connection, most=10_000) if item.name.lower() == name]
+    found = [_comparable(item) for item in _read_objects(connection, most=10_000) if item.name.lower() == name]
     versions = range(len(MIGRATIONS), 0, -1)
-    return len(found) == 1 and any(found[0] in map(_comparable, expected(version)) for version in versions)
+    return len(found) == 1 and any(found[0] in map(_comparable, expected_objects(version)) for version in versions)
 
 
 def user_version(connection: apsw.Connection) -> int:
@@ -158,7 +160,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def repair(connection: apsw.Connection, differing: Iterable[Difference]) -> None:
+def repair(connection: apsw.Connection, differing: Iterable[SchemaDifference]) -> None:
     """Drop what is not Memento's and make again what is missing, inside the caller's transaction.
 
     Only for differences that are derived; triggers must be off. What the objects stood for is rebuilt afterwards.
@@ -172,17 +174,17 @@ def repair(connection: apsw.Connection, differing: Iterable[Difference]) -> None
             connection.execute(item.sql)
 
 
-def _made(version: int) -> apsw.Connection:
+def _make_schema(version: int) -> apsw.Connection:
     connection = apsw.Connection(":memory:")
     for migration in MIGRATIONS[:version]:
         connection.execute(migration)
     return connection
 
 
-def _items(connection: apsw.Connection, most: int) -> list[Item]:
+def _read_objects(connection: apsw.Connection, most: int) -> list[SchemaObject]:
     rows = connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master LIMIT ?", (most,))
     return [
-        Item(str(type_), str(name), str(table), bool(page), None if sql is None else str(sql))
+        SchemaObject(str(type_), str(name), str(table), bool(page), None if sql is None else str(sql))
         for type_, name, table, page, sql in islice(rows, most)
     ]
 
@@ -193,10 +195,10 @@ def _shares_pages(connection: apsw.Connection) -> bool:
     return len(set(pages)) < len(pages)
 
 
-def _comparable(item: Item) -> Item:
-    return item if item.sql is None else item._replace(sql=_plain(item.sql))
+def _comparable(item: SchemaObject) -> SchemaObject:
+    return item if item.sql is None else item._replace(sql=_normalise_sql(item.sql))
 
 
-def _plain(sql: str) -> str:
+def _normalise_sql(sql: str) -> str:
     """Return a statement without its comments, which differ between versions, and with single spaces."""
     return _TOKEN.sub(lambda match: match["quoted"] or " ", sql).strip()

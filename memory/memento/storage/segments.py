@@ -13,17 +13,17 @@ from typing import Any
 import apsw
 
 from memento.base.identity import HASH_BYTES
-from memento.storage.vectors import Pending
+from memento.storage.vectors import PendingText
 
 
-def end(connection: apsw.Connection, model: str, num: int) -> int:
+def embedded_until(connection: apsw.Connection, model: str, num: int) -> int:
     """Return up to which character of a row's text the model has embedded it."""
     sql = "SELECT max(stop) FROM embedded_segments WHERE num = ? AND model = ?"
     return int(connection.execute(sql, (num, model)).get or 0)
 
 
-def put(
-    connection: apsw.Connection, model: str, row: Pending, span: tuple[int, int], vectors: bytes, codes: bytes
+def write_segment(
+    connection: apsw.Connection, model: str, row: PendingText, span: tuple[int, int], vectors: bytes, codes: bytes
 ) -> None:
     """Keep one segment inside the caller's transaction; not of a row whose text has changed."""
     connection.execute(
@@ -33,7 +33,7 @@ def put(
     )
 
 
-def joined(connection: apsw.Connection, model: str, row: Pending) -> tuple[bytes, bytes] | None:
+def join_segments(connection: apsw.Connection, model: str, row: PendingText) -> tuple[bytes, bytes] | None:
     """Return the vectors of all segments in order, and the codes of the first.
 
     None where they do not tile the text or one is damaged. The first segment has more words than a text keeps codes
@@ -51,12 +51,12 @@ def joined(connection: apsw.Connection, model: str, row: Pending) -> tuple[bytes
     return b"".join(embedding for *_, embedding, _, _ in rows), rows[0][-1]
 
 
-def drop(connection: apsw.Connection, num: int) -> None:
+def delete_segments(connection: apsw.Connection, num: int) -> None:
     """Delete a row's segments inside the caller's transaction."""
     connection.execute("DELETE FROM embedded_segments WHERE num = ?", (num,))
 
 
-def drop_other_models(connection: apsw.Connection, model: str) -> None:
+def delete_other_models(connection: apsw.Connection, model: str) -> None:
     """Delete what models other than this one have begun, inside the caller's transaction."""
     connection.execute("DELETE FROM embedded_segments WHERE model <> ?", (model,))
 

@@ -16,7 +16,7 @@ from typing import Final
 import apsw
 
 from memento.base.durable import private
-from memento.storage import guarded, journaled, schema
+from memento.storage import meta, schema, untrusted_file
 from memento.storage.migrations import migrate, refuse_foreign
 from memento.storage.rows import HASHED
 
@@ -40,7 +40,7 @@ ONLY_COPIES: Final = ("hook-spool",)
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class StoreContents:
     """What a store holds, as far as it can be compared."""
 
     hash: str
@@ -49,12 +49,12 @@ class Contents:
     """Rows by table."""
     schema: int
     spool: dict[str, str]
-    """How far sources were read that are removed afterwards: {path: `position` of it}."""
+    """How far sources were read that are removed afterwards: {path: `file_position` of it}."""
     journal: str
     """How far the journal was applied (storage.journaled)."""
 
 
-def contents(connection: apsw.Connection) -> Contents:
+def read_contents(connection: apsw.Connection) -> StoreContents:
     """Hash and count everything in the caller's transaction."""
     total = blake2b(digest_size=16)
     counts: dict[str, int] = {}
@@ -71,21 +71,21 @@ def contents(connection: apsw.Connection) -> Contents:
         f"WHERE format IN ({', '.join('?' * len(ONLY_COPIES))})",
         ONLY_COPIES,
     )
-    read = {str(path): position(offset, head, marker) for path, offset, head, marker in spool}
-    return Contents(total.hexdigest(), counts, version, read, journaled.written(connection))
+    read = {str(path): file_position(offset, head, marker) for path, offset, head, marker in spool}
+    return StoreContents(total.hexdigest(), counts, version, read, meta.read_journal_note(connection))
 
 
-def position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
+def file_position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
     """Return what says how far a file was read, and that it is this file."""
     return f"{offset} {head_hash.hex()} {marker_hash.hex()}"
 
 
-def copy(connection: apsw.Connection, target: Path) -> Contents:
+def copy(connection: apsw.Connection, target: Path) -> StoreContents:
     """Copy the database into a new file (0600) and return its contents, both of the same instant."""
     os.close(private(target))
     connection.execute("BEGIN")
     try:
-        held = contents(connection)
+        held = read_contents(connection)
         with closing(apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)) as copied:
             with copied.backup("main", connection, "main") as steps:
                 while not steps.done:
@@ -101,11 +101,11 @@ def open_copy(path: Path) -> apsw.Connection:
 
     Raises StoreTooNew for a newer schema, StoreCorrupt for one that is not Memento's, apsw.Error for a damaged file.
     """
-    connection = guarded.connect(path, writable=True)
+    connection = untrusted_file.connect(path, writable=True)
     try:
         refuse_foreign(connection)
         schema.check(connection)
-        guarded.allow_triggers(connection)
+        untrusted_file.allow_triggers(connection)
     except BaseException:
         connection.close()
         raise
@@ -136,7 +136,7 @@ def _tables(version: int) -> Iterator[tuple[str, list[str], list[str]]]:
 
     The names are those of the migrations, never those that a file gives.
     """
-    for table, columns in schema.tables(version).items():
+    for table, columns in schema.ordinary_tables(version).items():
         if table not in _DERIVED:
             covered = _COVERED if table == "memories" else frozenset()
             yield table, [name for name in columns.names if name not in covered], [*columns.keys] or ["rowid"]

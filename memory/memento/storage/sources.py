@@ -16,7 +16,7 @@ import apsw
 from memento.base.times import now_ms
 from memento.errors import SourceMoved
 from memento.storage import ignored
-from memento.storage.tombstones import Gate
+from memento.storage.tombstones import TombstoneFilter
 
 INCOMPLETE_LINE: Final = "incomplete_line"
 UNKNOWN_TYPE: Final = "unknown_type"
@@ -146,14 +146,16 @@ def find(connection: apsw.Connection, path: str, device: int, inode: int) -> Sou
     return SourceState(**dict(zip(_NAMES, (*known, json.loads(state)), strict=True)))
 
 
-class Saved(NamedTuple):
+class SavedSource(NamedTuple):
     """A source's row number, and whether nothing was known of it before."""
 
     number: int
     is_new: bool
 
 
-def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "", after: int | None = None) -> Saved:
+def save(
+    connection: apsw.Connection, source: SourceState, renamed_from: str = "", after: int | None = None
+) -> SavedSource:
     """Write a source's state inside the caller's transaction.
 
     Raises SourceMoved unless its row stands at the offset `after`, which reading went on from: another process may read
@@ -165,11 +167,11 @@ def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "
     if after is None:
         connection.execute(_ADD, values)
         if connection.changes():
-            return Saved(connection.last_insert_rowid(), is_new=True)
+            return SavedSource(connection.last_insert_rowid(), is_new=True)
     saved = connection.execute(_RENEW, (*values, source.path, after)).get
     if saved is None:
         raise SourceMoved(f"{source.path} was read further by another process")
-    return Saved(saved, is_new=False)
+    return SavedSource(saved, is_new=False)
 
 
 def _rename(connection: apsw.Connection, source: SourceState, old: str) -> None:
@@ -181,7 +183,7 @@ def _rename(connection: apsw.Connection, source: SourceState, old: str) -> None:
         connection.execute("UPDATE sources SET path = ? WHERE num = ?", (source.path, found))
 
 
-def number(connection: apsw.Connection, source: SourceState) -> int:
+def find_or_add(connection: apsw.Connection, source: SourceState) -> int:
     """Return a source's row number inside the caller's transaction; one that is new gets a row, any other keeps its."""
     connection.execute(_ADD, _values(connection, source))
     found: int = connection.execute("SELECT num FROM sources WHERE path = ?", (source.path,)).get
@@ -190,7 +192,7 @@ def number(connection: apsw.Connection, source: SourceState) -> int:
 
 def _values(connection: apsw.Connection, source: SourceState) -> tuple[Any, ...]:
     """Return a row's columns. A state that names what was forgotten goes without it, and is not gone on from."""
-    state = Gate(connection).state(source.state)
+    state = TombstoneFilter(connection).state(source.state)
     head = source.head_hash if state == source.state else b""
     return (
         source.path, source.format, source.device, source.inode, source.head_length, head,
@@ -199,7 +201,7 @@ def _values(connection: apsw.Connection, source: SourceState) -> tuple[Any, ...]
     )  # fmt: skip
 
 
-def attribute(connection: apsw.Connection, source: int, memories: Sequence[str], *, from_start: bool) -> None:
+def attribute_memories(connection: apsw.Connection, source: int, memories: Sequence[str], *, from_start: bool) -> None:
     """Say inside the caller's transaction which memories a source holds; those that did not come in have no row."""
     if from_start:
         connection.execute("UPDATE sources SET attributed = 1 WHERE num = ?", (source,))
@@ -209,7 +211,7 @@ def attribute(connection: apsw.Connection, source: int, memories: Sequence[str],
     )
 
 
-def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey, Tally]) -> None:
+def add_to_ledger(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey, Tally]) -> None:
     """Add to a source's ledger inside the caller's transaction."""
     connection.executemany(
         "INSERT INTO ledger (source, outcome, reason, messages, bytes) VALUES (?, ?, ?, ?, ?) "
@@ -219,13 +221,13 @@ def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey,
     )
 
 
-def void(connection: apsw.Connection, source: int) -> None:
+def reset_ledger(connection: apsw.Connection, source: int) -> None:
     """Forget what was accounted for a source, inside the caller's transaction: it is read from the start again."""
     connection.execute("DELETE FROM ledger WHERE source = ?", (source,))
     connection.execute("DELETE FROM quarantine WHERE source = ?", (source,))
 
 
-def settle(connection: apsw.Connection, source: int) -> None:
+def drop_incomplete_line(connection: apsw.Connection, source: int) -> None:
     """Let go of a source's incomplete last line, inside the caller's transaction: it is read again, maybe whole."""
     connection.execute("DELETE FROM quarantine WHERE source = ? AND reason = ?", (source, INCOMPLETE_LINE))
 
@@ -234,7 +236,7 @@ def quarantine(connection: apsw.Connection, source: int, defects: Sequence[Defec
     """Keep unreadable bytes inside the caller's transaction, once each; what was forgotten leaves an empty sample."""
     if not defects:
         return
-    now, gate = now_ms(), Gate(connection)
+    now, gate = now_ms(), TombstoneFilter(connection)
     connection.executemany(
         "INSERT OR IGNORE INTO quarantine (source, offset, length, reason, sample, at) VALUES (?, ?, ?, ?, ?, ?)",
         [(source, *defect._replace(sample=gate.sample(defect.sample)), now) for defect in defects],
@@ -251,14 +253,14 @@ def quarantined(connection: apsw.Connection, limit: int) -> list[Quarantined]:
     return [Quarantined(*row) for row in rows]
 
 
-def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
+def set_titles(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
     """Keep each session's best title inside the caller's transaction.
 
     An ignored session has none, nor has one with a forgotten memory: a title tells what was said.
     """
     if not titles:
         return
-    gate, out = Gate(connection), ignored.load(connection)
+    gate, out = TombstoneFilter(connection), ignored.load(connection)
     wanted = [one for one in titles if not gate.refuses_title(one.session_id) and not out.covers(one.session_id, "")]
     if out.projects:  # only a memory tells which project a session is of
         there = "SELECT EXISTS (SELECT 1 FROM memories WHERE session_id = ?)"

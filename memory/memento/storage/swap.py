@@ -20,37 +20,37 @@ from memento.base.durable import locked, private, publish, sync
 _LOGS: Final = ("-wal", "-shm", "-journal")
 
 
-class Identity(NamedTuple):
+class FileIdentity(NamedTuple):
     """Which file stands at a path."""
 
     device: int
     inode: int
 
 
-def place_of(database: Path) -> Path:
+def real_path(database: Path) -> Path:
     """Return where the file itself lies: a link to it stays a link, and SQLite keeps its log beside the file."""
     return database.resolve()
 
 
-def identity(path: Path) -> Identity | None:
+def identity(path: Path) -> FileIdentity | None:
     """Return which file stands there; None if there is none."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return Identity(status.st_dev, status.st_ino)
+    return FileIdentity(status.st_dev, status.st_ino)
 
 
 def incoming(database: Path) -> Path:
     """Return the name under which the file waits that is to take the database's place."""
-    place = place_of(database)
+    place = real_path(database)
     return place.with_name(place.name + ".incoming")
 
 
 @contextmanager
-def settled(database: Path) -> Iterator[None]:
+def shared_lock(database: Path) -> Iterator[None]:
     """Keep files from changing places meanwhile; what a crash left half done is finished first. Raises OSError."""
-    database = place_of(database)
+    database = real_path(database)
     if _marker(database).exists():
         with locked(_lock(database)):
             _finish(database)
@@ -60,13 +60,13 @@ def settled(database: Path) -> Iterator[None]:
 
 def is_swapping(database: Path) -> bool:
     """Tell whether files are changing places right now, or a crash left that half done."""
-    return _marker(place_of(database)).exists()
+    return _marker(real_path(database)).exists()
 
 
 @contextmanager
-def alone(database: Path) -> Iterator[None]:
+def exclusive_lock(database: Path) -> Iterator[None]:
     """Keep other processes from opening or closing the database inside. Raises OSError."""
-    with locked(_lock(place_of(database))):
+    with locked(_lock(real_path(database))):
         yield
 
 
@@ -75,7 +75,7 @@ def put_in_place(database: Path, aside: Path) -> None:
 
     A kill anywhere leaves either the files as they were, or a marker from which the next process goes on.
     """
-    database = place_of(database)
+    database = real_path(database)
     sync(incoming(database))
     with locked(_lock(database)):
         _finish(database)

@@ -11,8 +11,8 @@ import apsw
 
 from memento.base.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
 from memento.memory import INSTRUCTION
-from memento.storage.filters import AMONG, REPLACED_BY, Filter, listed, quote, where
-from memento.storage.stamps import AHEAD
+from memento.storage.filters import IN_JSON_LIST, REPLACED_BY, Filter, json_list, quote_term, where
+from memento.storage.timestamps import AHEAD
 
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
@@ -83,7 +83,7 @@ _SIDE: Final = """
 _REPLACEMENTS: Final = f"""
 WITH RECURSIVE newer (num, superseded_by) AS (
     SELECT next.num, next.superseded_by FROM memories AS old JOIN memories AS next ON next.id = old.superseded_by
-    WHERE old.num {AMONG}
+    WHERE old.num {IN_JSON_LIST}
     UNION
     SELECT next.num, next.superseded_by FROM newer JOIN memories AS next ON next.id = newer.superseded_by
     LIMIT {_REPLACED}
@@ -93,12 +93,12 @@ SELECT num FROM newer
 _AROUND: Final = f"""
 SELECT num, {_SIDE.format(sign="<", order="DESC", what="near.num")},
     {_SIDE.format(sign=">", order="ASC", what="near.num")}
-FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
+FROM memories AS turn WHERE num {IN_JSON_LIST} AND session_id <> ''
 """
 _EXCHANGES: Final = f"""
 SELECT num, role, {_SIDE.format(sign="<", order="DESC", what="near.num || near.role")},
     {_SIDE.format(sign=">", order="ASC", what="near.num || near.role")}
-FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
+FROM memories AS turn WHERE num {IN_JSON_LIST} AND session_id <> ''
 """
 _SAME_BRANCH: Final = "AND near.active >= turn.active"
 """Not for ranking: what is active lies in the rows, all else it needs in an index."""
@@ -107,14 +107,14 @@ _SAME_BRANCH: Final = "AND near.active >= turn.active"
 def turns(connection: apsw.Connection, nums: Iterable[int], within: Filter | None = None) -> dict[int, Turn]:
     """Return the turns of these row numbers that exist and pass the filter."""
     condition, parameters = where(within or Filter())
-    sql = f"SELECT {_TURN} FROM memories WHERE num {AMONG} AND {condition}"
-    return {row[0]: Turn._make(row) for row in connection.execute(sql, (listed(nums), *parameters))}
+    sql = f"SELECT {_TURN} FROM memories WHERE num {IN_JSON_LIST} AND {condition}"
+    return {row[0]: Turn._make(row) for row in connection.execute(sql, (json_list(nums), *parameters))}
 
 
 def texts(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, str]:
     """Return the first TEXT_CHARACTERS of each text."""
-    sql = f"SELECT num, substr(text, 1, {TEXT_CHARACTERS}) FROM memories WHERE num {AMONG}"
-    return dict(connection.execute(sql, (listed(nums),)))
+    sql = f"SELECT num, substr(text, 1, {TEXT_CHARACTERS}) FROM memories WHERE num {IN_JSON_LIST}"
+    return dict(connection.execute(sql, (json_list(nums),)))
 
 
 def around(
@@ -124,13 +124,13 @@ def around(
 
     With `same_branch`, what lies on an abandoned branch of the conversation is no neighbour of what does not.
     """
-    found = connection.execute(_AROUND.format(branch=_SAME_BRANCH if same_branch else ""), (reach, listed(nums)))
+    found = connection.execute(_AROUND.format(branch=_SAME_BRANCH if same_branch else ""), (reach, json_list(nums)))
     return {num: Around(_nums(earlier), _nums(later)) for num, earlier, later in found}
 
 
 def exchanges(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, Exchange]:
     """Return the exchange of each turn, as far as EXCHANGE memories on each side; without a session there is none."""
-    found = connection.execute(_EXCHANGES.format(branch=_SAME_BRANCH), (EXCHANGE, listed(nums)))
+    found = connection.execute(_EXCHANGES.format(branch=_SAME_BRANCH), (EXCHANGE, json_list(nums)))
     return {num: _exchange(num, role, _roles(earlier), _roles(later)) for num, role, earlier, later in found}
 
 
@@ -166,7 +166,7 @@ def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]
 
 def replacements(connection: apsw.Connection, nums: Iterable[int]) -> set[int]:
     """Return the row numbers of what replaced these memories, and of what replaced that."""
-    return {num for (num,) in connection.execute(_REPLACEMENTS, (listed(nums),))}
+    return {num for (num,) in connection.execute(_REPLACEMENTS, (json_list(nums),))}
 
 
 def has_another_session(connection: apsw.Connection, session: str, within: Filter) -> bool:
@@ -179,7 +179,7 @@ def has_another_session(connection: apsw.Connection, session: str, within: Filte
 def has_speaker(connection: apsw.Connection, word: str) -> bool:
     """Tell whether anybody of that name has spoken."""
     sql = "SELECT EXISTS (SELECT 1 FROM memories_fts WHERE memories_fts MATCH ?)"
-    return bool(connection.execute(sql, (f"speaker : {quote(word)}",)).get)
+    return bool(connection.execute(sql, (f"speaker : {quote_term(word)}",)).get)
 
 
 def _roles(text: str | None) -> list[_Said]:

@@ -12,9 +12,9 @@ import apsw
 from memento.base.link_key import link_key
 from memento.base.times import iso, now_ms
 from memento.errors import UsageError
-from memento.storage import ignored, transferring, vectors
+from memento.storage import ignored, transfer, vectors
+from memento.storage.connection import read_transaction
 from memento.storage.stored_json import mapping, texts
-from memento.storage.transactions import one_moment
 from memento.store import MemoryStore
 from memento.transfer import lines
 
@@ -40,7 +40,7 @@ def export(store: MemoryStore, path: Path | None, *, sources: bool = False, forc
             yield record
         yield {"end": {"memories": written}}
 
-    with store.database.read() as connection, one_moment(connection):
+    with store.database.read() as connection, read_transaction(connection):
         if path:
             lines.write(path, counted(connection), link_key(store.path.parent))
         else:
@@ -51,14 +51,14 @@ def export(store: MemoryStore, path: Path | None, *, sources: bool = False, forc
 def _records(connection: apsw.Connection, sources: bool) -> Iterator[dict[str, Any]]:
     head = {"version": lines.VERSION, "store": vectors.store_id(connection), "at": iso(now_ms())}
     yield {"memento": head}
-    yield from ({"forgotten": key} for key in transferring.forgotten(connection))
+    yield from ({"forgotten": key} for key in transfer.all_tombstones(connection))
     out = ignored.load(connection)
     yield from ({"ignored": {"kind": "session", "value": value}} for value in sorted(out.sessions))
     yield from ({"ignored": {"kind": "project", "value": value}} for value in sorted(out.projects))
-    for source, session, title, rank in transferring.titles(connection):
+    for source, session, title, rank in transfer.all_titles(connection):
         yield {"title": {"source": source, "session_id": session, "title": title, "rank": rank}}
-    for row in transferring.memories(connection):
+    for row in transfer.all_memories(connection):
         decoded = {"tags": texts(row["tags"]), "meta": mapping(row["meta"]), "why": mapping(row["why"])}
         yield {"memory": {**row, **decoded, "active": bool(row["active"])}}
     if sources:
-        yield from ({"offset": {**row, "state": json.loads(row["state"])}} for row in transferring.offsets(connection))
+        yield from ({"offset": {**row, "state": json.loads(row["state"])}} for row in transfer.all_offsets(connection))

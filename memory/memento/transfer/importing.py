@@ -21,7 +21,7 @@ import msgspec
 from memento.base.link_key import link_key
 from memento.errors import UsageError
 from memento.memory import NewMemory
-from memento.storage import capture, compaction, ignored, rows, sources, tombstones, transferring
+from memento.storage import capture, compaction, ignored, rows, sources, tombstones, transfer
 from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
@@ -103,7 +103,7 @@ def merge(store: MemoryStore, path: Path | str, *, keep_trust: bool = False) -> 
     another kind of file and for one beyond its budgets, StoreError.
     """
     done = Imported()
-    with opened(str(path)) as export, compaction.after_deletions(store.database):
+    with opened(str(path)) as export, compaction.compact_after_deletions(store.database):
         _require_head(next(export.records(), None), path)
         done.trusted = keep_trust or export.is_proven(link_key(store.path.parent))
         records = export.records()
@@ -197,15 +197,15 @@ class _Merge:
         connection, done = self._connection, self._done
         forgotten = [one.line.forgotten for one in read if one.line.forgotten]
         if not done.trusted:
-            if own := transferring.attested(connection, forgotten):
+            if own := transfer.attested_ids(connection, forgotten):
                 self._admission.left_out["untrusted"] += len(own)
-            forgotten = tombstones.of_imports(forgotten)
+            forgotten = tombstones.as_imported(forgotten)
         done.forgotten += rows.delete(connection, forgotten)
-        tombstones.bury(connection, forgotten)
+        tombstones.add_tombstones(connection, forgotten)
         new = self._put_memories([one.memory for one in read if one.memory])
         for one in read:
             if one.memory and ID.fullmatch(one.superseded_by) and (done.trusted or one.memory.id in new):
-                transferring.supersede(connection, one.memory.id, one.superseded_by)
+                transfer.mark_superseded(connection, one.memory.id, one.superseded_by)
             if one.line.ignored:
                 self._ignore(one.line.ignored)
             if one.line.title:
@@ -219,7 +219,7 @@ class _Merge:
         done, connection = self._done, self._connection
         own = frozenset[str]()
         if not done.trusted:
-            own = transferring.attested(connection, [memory.id for memory in memories])
+            own = transfer.attested_ids(connection, [memory.id for memory in memories])
         counts = rows.put(connection, [memory for memory in memories if memory.id not in own])
         done.stored += len(counts.stored)
         done.extended += len(counts.extended)
@@ -239,11 +239,11 @@ class _Merge:
         title = self._admission.title(wanted.source, wanted.session_id, wanted.title)
         if title is None:
             return
-        if not self._done.trusted and transferring.is_titled(self._connection, *title[:2]):
+        if not self._done.trusted and transfer.has_title(self._connection, *title[:2]):
             self._admission.left_out["untrusted"] += 1
             return
         rank = min(max(wanted.rank, 0), _HIGHEST_RANK if self._done.trusted else 0)
-        sources.entitle(self._connection, [SessionTitle(*title, rank)])
+        sources.set_titles(self._connection, [SessionTitle(*title, rank)])
 
     def _take_offset(self, fields: dict[str, Any]) -> None:
         """Take over how far a source was read, unless this store knows it itself."""
@@ -261,4 +261,4 @@ class _Merge:
             return
         if sources.find(self._connection, state.path, 0, 0) is None:
             read = {LedgerKey("skipped", "imported"): Tally(0, state.offset)}
-            capture.put(self._connection, [Batch(state, (), read)])
+            capture.write_batches(self._connection, [Batch(state, (), read)])

@@ -19,7 +19,7 @@ _LAST: Final = 8
 def resumed(database: Database, session_id: str, speaker: str) -> Before:
     """Return what was said before `speaker` goes on with a session; the id may be empty. Raises StoreError."""
     with database.read() as connection:
-        said = rows.said_last(connection, encode(session_id)[0], _LAST) if session_id else []
+        said = rows.last_of_session(connection, encode(session_id)[0], _LAST) if session_id else []
     before = OPENING
     for one in dict.fromkeys((*(turn.speaker for turn in said), speaker)):
         before = joined_by(database, before, one)
@@ -29,4 +29,4 @@ def resumed(database: Database, session_id: str, speaker: str) -> Before:
 def joined_by(database: Database, before: Before, speaker: str) -> Before:
     """Return the same with one more who talks, and with what is stored of what he said. Raises StoreError."""
     with database.read() as connection:
-        return joined(before, fulltext.said_by(connection, encode(speaker)[0], EARLIER))
+        return joined(before, fulltext.texts_by_speaker(connection, encode(speaker)[0], EARLIER))

@@ -27,10 +27,10 @@ from memento.base.durable import private, private_folder, publish, sync
 from memento.base.times import storable
 from memento.errors import StoreError
 from memento.memory import Counts, NewMemory
-from memento.storage import capture, counters, ignored, instructions, journaled, rows, sources, tombstones
+from memento.storage import capture, ignored, instructions, meta, rows, sources, tombstones
 from memento.storage.capture import Batch
 from memento.storage.database import Database
-from memento.storage.journaled import Position
+from memento.storage.meta import JournalPosition
 from memento.storage.sources import Defect, LedgerKey, SourceState, Tally
 
 _SAMPLE: Final = 4096
@@ -55,7 +55,7 @@ class Forget(msgspec.Struct, frozen=True, tag="forget", tag_field="op"):
 
     def apply(self, connection: apsw.Connection) -> int:
         """Do it inside the caller's transaction; return how many there were. What is not there may come yet."""
-        tombstones.bury(connection, self.ids)
+        tombstones.add_tombstones(connection, self.ids)
         return rows.delete(connection, self.ids)
 
 
@@ -107,7 +107,7 @@ def write(database: Database, make: Callable[[apsw.Connection], Sequence[Entry]]
         killpoints.reach("journal.written")
     if not in_journal:  # no room for the journal: then at least the database waits for the disk
         with database.write(durable=True) as connection:
-            counters.add(connection, "unjournaled", 1)
+            meta.add_to_counter(connection, "unjournaled", 1)
     return applied
 
 
@@ -117,8 +117,8 @@ def _journal(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) 
         before, after = _append(path, entries)
     except OSError:
         return False
-    if before.is_start or before == journaled.position(connection):  # else the next start replays what came between
-        journaled.set_position(connection, after)
+    if before.is_start or before == meta.read_journal_position(connection):  # else the next start replays the gap
+        meta.write_journal_position(connection, after)
     return True
 
 
@@ -140,22 +140,22 @@ def replay(database: Database) -> int:
     if not path.exists():
         return 0
     with database.read() as connection:
-        known = journaled.position(connection)
+        known = meta.read_journal_position(connection)
     with _locked(path) as log:
         if _unread(log, known) is None:
             return 0
     with database.write(durable=True) as connection, _locked(path) as log:
-        start = _unread(log, journaled.position(connection))
+        start = _unread(log, meta.read_journal_position(connection))
         if start is None:
             return 0
         log.seek(start.offset)
         content = log.read()
         applied = _apply(connection, path, start.offset, content)
-        journaled.set_position(connection, Position(start.journal, start.offset + len(content)))
+        meta.write_journal_position(connection, JournalPosition(start.journal, start.offset + len(content)))
     return applied
 
 
-def trim(path: Path, held: Sequence[Position]) -> None:
+def trim(path: Path, held: Sequence[JournalPosition]) -> None:
     """Drop the lines that all of these positions lie behind. Raises OSError."""
     if not held or not path.exists():
         return
@@ -226,7 +226,7 @@ def _replace(path: Path, lines: bytes) -> None:
     publish(partial, path)
 
 
-def _append(path: Path, entries: Sequence[Entry]) -> tuple[Position, Position]:
+def _append(path: Path, entries: Sequence[Entry]) -> tuple[JournalPosition, JournalPosition]:
     """Append entries and wait for the disk; return the positions before and behind them. Raises OSError."""
     lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
     with _locked(path) as log:
@@ -245,10 +245,10 @@ def _append(path: Path, entries: Sequence[Entry]) -> tuple[Position, Position]:
         behind = log.seek(0, os.SEEK_END)
     if is_new:
         sync(path.parent)
-    return Position(name or "", end, is_start=is_new), Position(name or "", behind)
+    return JournalPosition(name or "", end, is_start=is_new), JournalPosition(name or "", behind)
 
 
-def _unread(log: BinaryIO, known: Position) -> Position | None:
+def _unread(log: BinaryIO, known: JournalPosition) -> JournalPosition | None:
     """Return where replaying begins; None when all was replayed."""
     name = _name(log)
     size = log.seek(0, os.SEEK_END)
@@ -257,7 +257,7 @@ def _unread(log: BinaryIO, known: Position) -> Position | None:
     log.seek(0)
     first = len(log.readline()) if name else 0
     start = known.offset if known.journal == name and first <= known.offset <= size else first
-    return Position(name or "", start) if start < size else None
+    return JournalPosition(name or "", start) if start < size else None
 
 
 def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) -> int:
@@ -279,7 +279,7 @@ def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) 
         LedgerKey("quarantined", "broken_json"): Tally(len(defects), sum(defect.length for defect in defects)),
     }
     used = {key: tally for key, tally in ledger.items() if tally.messages}
-    capture.put(
+    capture.write_batches(
         connection, [Batch(SourceState(path=str(path), format=sources.JOURNAL, offset=total), (), used, defects)]
     )
     return applied

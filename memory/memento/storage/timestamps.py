@@ -23,17 +23,17 @@ AHEAD: Final = f"(instr(memories.meta, '\"{STATED_TIME}\":') > 0 OR {_UNFLAGGED}
 """SQL: the stamp was ahead of the clock when the memory was stored. When it happened is not known; before that."""
 
 
-class Ahead(NamedTuple):
+class AheadCounts(NamedTuple):
     """How many memories carry a stamp that was ahead."""
 
     all: int
     recent: int
     """Those stored since the time asked about."""
     unflagged: int
-    """Those that `clamp` has not corrected yet."""
+    """Those that `clamp_ahead` has not corrected yet."""
 
 
-class WrongClock(NamedTuple):
+class WrongClockCounts(NamedTuple):
     """How many memories were stored while the clock was wrong."""
 
     early: int
@@ -42,14 +42,14 @@ class WrongClock(NamedTuple):
     """Later than now."""
 
 
-def count(connection: apsw.Connection, since: int) -> Ahead:
+def count_ahead(connection: apsw.Connection, since: int) -> AheadCounts:
     """Count the memories whose stamp was ahead; `since` in Unix milliseconds."""
     recent, unflagged = "coalesce(sum(ingested_at >= ?), 0)", f"coalesce(sum({_UNFLAGGED}), 0)"
     found = connection.execute(f"SELECT count(*), {recent}, {unflagged} FROM memories WHERE {AHEAD}", (since,))
-    return Ahead(*next(found))
+    return AheadCounts(*next(found))
 
 
-def clamp(connection: apsw.Connection) -> int:
+def clamp_ahead(connection: apsw.Connection) -> int:
     """Clamp and flag the stamps that an older version stored as they were, inside the caller's transaction."""
     nums = [num for (num,) in connection.execute(f"SELECT num FROM memories WHERE {_UNFLAGGED}")]
     read = f"SELECT {_STORED_AT}, {', '.join(HASHED)} FROM memories WHERE num = ?"
@@ -65,7 +65,7 @@ def clamp(connection: apsw.Connection) -> int:
     return len(nums)
 
 
-def wrong_clock(connection: apsw.Connection, now: int) -> WrongClock:
+def count_wrong_clock(connection: apsw.Connection, now: int) -> WrongClockCounts:
     """Count the memories whose time of storing cannot be right at `now` (Unix milliseconds)."""
     sql = "SELECT coalesce(sum(ingested_at < ?), 0), coalesce(sum(ingested_at > ?), 0) FROM memories"
-    return WrongClock(*next(connection.execute(sql, (EARLIEST_CLOCK, now + MOST_AHEAD))))
+    return WrongClockCounts(*next(connection.execute(sql, (EARLIEST_CLOCK, now + MOST_AHEAD))))

@@ -37,13 +37,13 @@ def checkpoint(connection: apsw.Connection) -> int:
     return max(0, pages - moved)
 
 
-def job_states(connection: apsw.Connection) -> dict[str, JobState]:
+def read_states(connection: apsw.Connection) -> dict[str, JobState]:
     """Return the state of every job that ever ran."""
     rows = connection.execute("SELECT name, coalesce(last_success, 0), coalesce(last_error, '') FROM jobs").fetchall()
     return {str(name): JobState(int(str(success)), str(error)) for name, success, error in rows}
 
 
-def job_succeeded(connection: apsw.Connection, name: str, at: int) -> None:
+def record_success(connection: apsw.Connection, name: str, at: int) -> None:
     """Take note of a good run inside the caller's transaction."""
     connection.execute(
         "INSERT INTO jobs (name, last_success, last_error) VALUES (?, ?, NULL) "
@@ -52,7 +52,7 @@ def job_succeeded(connection: apsw.Connection, name: str, at: int) -> None:
     )
 
 
-def job_failed(connection: apsw.Connection, name: str, error: str) -> None:
+def record_failure(connection: apsw.Connection, name: str, error: str) -> None:
     """Take note of a failed run inside the caller's transaction."""
     connection.execute(
         "INSERT INTO jobs (name, last_error) VALUES (?, ?) "

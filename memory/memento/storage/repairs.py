@@ -7,13 +7,13 @@ from pathlib import Path
 
 import apsw
 
-from memento.storage import counters, schema
-from memento.storage.schema import Difference
+from memento.storage import meta, schema
+from memento.storage.schema import SchemaDifference
 
 _FILLED_BY_TRIGGERS = ("embeddings_next", "faded", "repeats")
 
 
-def rebuild_words(connection: apsw.Connection) -> None:
+def rebuild_fulltext(connection: apsw.Connection) -> None:
     """Make the full-text index from the rows, and set its options as they were made."""
     connection.execute("DELETE FROM memories_fts_config WHERE k NOT IN ('version', 'secure-delete')")
     connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
@@ -38,20 +38,20 @@ def drop_embeddings(connection: apsw.Connection, nums: Sequence[int]) -> None:
         "UPDATE memories SET model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL WHERE num = ?",
         [(num,) for num in nums],
     )
-    counters.add(connection, counters.DELETIONS, 1)
+    meta.add_to_counter(connection, meta.DELETIONS, 1)
 
 
-def rename_store(connection: apsw.Connection) -> None:
+def renew_store_id(connection: apsw.Connection) -> None:
     """Give the store another identity: what was derived from the rows it had until now is void in every process."""
     connection.execute("UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'store'")
 
 
-def empty_cache(connection: apsw.Connection) -> None:
+def clear_query_cache(connection: apsw.Connection) -> None:
     """Empty the cache of query embeddings."""
     connection.execute("DELETE FROM embedding_cache")
 
 
-def mend_schema(path: Path) -> str:
+def repair_schema(path: Path) -> str:
     """Drop triggers, views and indexes that are not Memento's from a store, and make again those that are missing.
 
     Returns what was found, in words; empty where the schema is sound, or differs in tables: then rows are at stake.
@@ -66,7 +66,7 @@ def mend_schema(path: Path) -> str:
         connection.set_busy_timeout(60_000)
         connection.execute("BEGIN IMMEDIATE")
         try:
-            found = _mend_schema(connection)
+            found = _repair_schema(connection)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -76,21 +76,21 @@ def mend_schema(path: Path) -> str:
         connection.close()
 
 
-def _mend_schema(connection: apsw.Connection) -> str:
+def _repair_schema(connection: apsw.Connection) -> str:
     differing = schema.differences(connection)
     if not differing or not all(one.is_derived for one in differing):
         return ""
     schema.repair(connection, differing)
     if any(one.is_missing and one.item.type == "trigger" for one in differing):
-        _make_derived_again(connection, differing)
+        _rebuild_derived(connection, differing)
     return str(differing[0])
 
 
-def _make_derived_again(connection: apsw.Connection, differing: Iterable[Difference]) -> None:
+def _rebuild_derived(connection: apsw.Connection, differing: Iterable[SchemaDifference]) -> None:
     """Bring in step what triggers that were missing did not."""
-    rebuild_words(connection)
+    rebuild_fulltext(connection)
     rebuild_tags(connection)
-    there = schema.tables(schema.user_version(connection))
+    there = schema.ordinary_tables(schema.user_version(connection))
     for table in _FILLED_BY_TRIGGERS:
         if table in there:
             connection.execute(f"DELETE FROM {table}")

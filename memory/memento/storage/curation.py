@@ -1,16 +1,17 @@
-"""What curation changes in rows: marks, the collection, and texts in which a secret was found."""
+"""The SQL of curation: marks (superseded, faded, repeated), collections, and texts in which a secret was found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apsw
 
 from memento.base.identity import row_hash
 from memento.memory import REPLACES
+from memento.storage.filters import IN_JSON_LIST, json_list
 from memento.storage.rows import HASHED
-from memento.storage.stamps import AHEAD
+from memento.storage.timestamps import AHEAD
 
 _COLUMNS = ", ".join(HASHED)
 _SURVEYED = (
@@ -21,7 +22,7 @@ _SURVEYED = (
 )
 
 
-class Surveyed(NamedTuple):
+class SurveyedRow(NamedTuple):
     """What consolidation looks at of a row."""
 
     num: int
@@ -47,26 +48,26 @@ class Surveyed(NamedTuple):
     """The id of the instruction that it rewords, as its meta claims; None for most."""
 
 
-def survey(connection: apsw.Connection, after: int, limit: int) -> list[Surveyed]:
+def survey_rows(connection: apsw.Connection, after: int, limit: int) -> list[SurveyedRow]:
     """Return the next active rows whose number is greater than `after`, in the order of their numbers."""
     sql = f"SELECT {_SURVEYED} FROM memories WHERE num > ? AND active ORDER BY num LIMIT ?"
     rows: Iterable[tuple[Any, ...]] = connection.execute(sql, (after, limit))
-    return [Surveyed(*row) for row in rows]
+    return [SurveyedRow(*row) for row in rows]
 
 
-def text(connection: apsw.Connection, memory: str) -> str | None:
+def read_text(connection: apsw.Connection, memory: str) -> str | None:
     """Return a memory's text; None when there is no such row."""
     found: str | None = connection.execute("SELECT text FROM memories WHERE id = ?", (memory,)).get
     return found
 
 
-def beginning(connection: apsw.Connection, memory: str, characters: int) -> str:
+def read_beginning(connection: apsw.Connection, memory: str, characters: int) -> str:
     """Return the first characters of a memory's text; nothing when there is no such row."""
     sql = "SELECT substr(text, 1, ?) FROM memories WHERE id = ?"
     return str(connection.execute(sql, (characters, memory)).get or "")
 
 
-def supersede(connection: apsw.Connection, marks: Iterable[tuple[str, str | None]]) -> None:
+def mark_superseded(connection: apsw.Connection, marks: Iterable[tuple[str, str | None]]) -> None:
     """Say of each memory which newer one takes its place, inside the caller's transaction.
 
     None: none does; nor does one that was deleted since it was found.
@@ -77,13 +78,13 @@ def supersede(connection: apsw.Connection, marks: Iterable[tuple[str, str | None
     )
 
 
-def move(connection: apsw.Connection, ids: Iterable[str], collection: str) -> None:
+def move_to_collection(connection: apsw.Connection, ids: Iterable[str], collection: str) -> None:
     """Move memories to a collection, inside the caller's transaction."""
     for memory in ids:
-        rewrite(connection, memory, {"collection": collection})
+        rewrite_row(connection, memory, {"collection": collection})
 
 
-def rewrite(connection: apsw.Connection, memory: str, columns: Mapping[str, str]) -> bool:
+def rewrite_row(connection: apsw.Connection, memory: str, columns: Mapping[str, str]) -> bool:
     """Change columns of a row and its hash with them, inside the caller's transaction; False if there is no such row.
 
     A new text or speaker waits for its embedding.
@@ -106,7 +107,7 @@ def rewrite(connection: apsw.Connection, memory: str, columns: Mapping[str, str]
     return True
 
 
-class Place(NamedTuple):
+class StoredText(NamedTuple):
     """A text outside of the rows of memories: its table, the number of its row, and the text."""
 
     table: str
@@ -114,18 +115,18 @@ class Place(NamedTuple):
     text: str
 
 
-_PLACES = {"quarantine": "sample", "sessions": "title", "sources": "state", "followed": "path"}
+_STORED_TEXTS = {"quarantine": "sample", "sessions": "title", "sources": "state", "followed": "path"}
 
 
-def places(connection: apsw.Connection) -> Iterator[Place]:
+def stored_texts(connection: apsw.Connection) -> Iterator[StoredText]:
     """Yield the texts that lie beside the memories: samples, titles, what parsers remember, paths."""
-    for table, column in _PLACES.items():
+    for table, column in _STORED_TEXTS.items():
         number = "num" if table in ("quarantine", "sources") else "0"
         for row in connection.execute(f"SELECT {number}, {column} FROM {table}"):
-            yield Place(table, *row)
+            yield StoredText(table, *row)
 
 
-def clean(connection: apsw.Connection, place: Place, text: str) -> None:
+def replace_stored_text(connection: apsw.Connection, place: StoredText, text: str) -> None:
     """Put a text without its secret in the place of one that has it, inside the caller's transaction.
 
     A source whose parser remembers a secret is read again from its beginning; a path with one is not followed.
@@ -140,6 +141,52 @@ def clean(connection: apsw.Connection, place: Place, text: str) -> None:
         connection.execute("UPDATE quarantine SET sample = ? WHERE num = ?", (text, place.row))
 
 
-def repeats(connection: apsw.Connection, memory: str) -> int:
+def count_repeats(connection: apsw.Connection, memory: str) -> int:
     """Count the older memories that this one stands for."""
     return int(connection.execute("SELECT count(*) FROM memories WHERE superseded_by = ?", (memory,)).get or 0)
+
+
+def mark_faded(connection: apsw.Connection, memories: Iterable[str]) -> None:
+    """Say of memories, by id, that they have faded, inside the caller's transaction."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO faded SELECT num FROM memories WHERE id = ?", ((one,) for one in memories)
+    )
+
+
+def unmark_faded(connection: apsw.Connection, memories: Iterable[str]) -> None:
+    """Say of memories, by id, that they have not, inside the caller's transaction."""
+    connection.executemany(
+        "DELETE FROM faded WHERE num = (SELECT num FROM memories WHERE id = ?)", ((one,) for one in memories)
+    )
+
+
+def mark_repeated(connection: apsw.Connection, newest: Iterable[tuple[str, str]]) -> None:
+    """Say of each memory, the first of a pair, which newer one says the same, inside the caller's transaction."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO repeats SELECT older.num, newest.num FROM memories AS older, memories AS newest "
+        "WHERE older.id = ? AND newest.id = ?",
+        newest,
+    )
+
+
+def unmark_repeated(connection: apsw.Connection, memories: Iterable[str]) -> None:
+    """Say of each memory that no newer one says the same, inside the caller's transaction."""
+    connection.executemany(
+        "DELETE FROM repeats WHERE num = (SELECT num FROM memories WHERE id = ?)", ((one,) for one in memories)
+    )
+
+
+def newest_repeats(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, int]:
+    """Return {row number: that of the newest memory that says the same}, where there is a newer one."""
+    return dict(connection.execute(f"SELECT num, newest FROM repeats WHERE num {IN_JSON_LIST}", (json_list(nums),)))
+
+
+def equal_rows(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, set[int]]:
+    """Return {row number: those of all other memories that say the same}."""
+    newer = newest_repeats(connection, nums)
+    last = {num: newer.get(num, num) for num in nums}
+    same = {one: {one} for one in last.values()}
+    find = f"SELECT newest, num FROM repeats WHERE newest {IN_JSON_LIST}"
+    for one, older in connection.execute(find, (json_list(same),)):
+        same[one].add(older)
+    return {num: same[last[num]] - {num} for num in nums}

@@ -6,8 +6,10 @@ the right of others to write in it: whoever may write in a folder may replace th
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -68,7 +70,7 @@ def exposed_files(database: Path) -> Iterator[Exposed]:
                 yield from _exposed(path, OTHERS)
 
 
-def close_folders(database: Path, home: Path) -> list[str]:
+def restrict_folders(database: Path, home: Path) -> list[str]:
     """Take the folders away from others; return what was done, in words.
 
     Raises StoreError for a folder of another user in which everybody may write: nothing in it is safe.
@@ -125,3 +127,29 @@ def _change_mode(folder: Path, mode: int) -> None:
         os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
+
+
+_creating = threading.Lock()
+
+
+def create_file(path: Path) -> None:
+    """Create the file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
+    try:
+        with _creating, suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise open_failure(path, error) from None
+
+
+def open_failure(path: Path, error: OSError) -> StoreError:
+    """Return what to raise; locks and log lie beside the file, so reading it needs a folder that can be written too."""
+    is_closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    mend = "make it and its folder writable for you, or name" if is_closed else "name"
+    return StoreError(f"cannot open the store {path}: {error.strerror}; {mend} another with --db or MEMORY_DB_PATH")
+
+
+def restrict_file(path: Path) -> None:
+    """Take a file that was there already away from others, where it is ours."""
+    for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with suppress(OSError):
+            name.chmod(0o600)

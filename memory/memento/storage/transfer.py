@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import apsw
 
-from memento.storage.filters import AMONG
+from memento.storage.filters import IN_JSON_LIST
 
 _ONLY_MEMORY: Final = (
     "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, meta, "
@@ -20,43 +20,43 @@ _OFFSET: Final = (
 )  # fmt: skip
 
 
-def forgotten(connection: apsw.Connection) -> Iterator[str]:
+def all_tombstones(connection: apsw.Connection) -> Iterator[str]:
     """Yield what stays out."""
     return (str(key) for (key,) in connection.execute("SELECT id FROM tombstones ORDER BY id"))
 
 
-def titles(connection: apsw.Connection) -> Iterator[tuple[Any, ...]]:
+def all_titles(connection: apsw.Connection) -> Iterator[tuple[Any, ...]]:
     """Yield (source, session, title, rank)."""
     yield from connection.execute("SELECT source, session_id, title, title_rank FROM sessions")
 
 
-def memories(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
+def all_memories(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
     """Yield every memory's columns but its embedding, oldest first; tags, meta and why as the JSON texts they are."""
     names = _ONLY_MEMORY.split(", ")
     for row in connection.execute(f"SELECT {_ONLY_MEMORY} FROM memories ORDER BY timestamp, num"):
         yield dict(zip(names, row, strict=True))
 
 
-def offsets(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
+def all_offsets(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
     """Yield how far each source was read."""
     names = [name.removeprefix("hex(").removesuffix(")") for name in _OFFSET]
     for row in connection.execute(f"SELECT {', '.join(_OFFSET)} FROM sources ORDER BY num"):
         yield dict(zip(names, row, strict=True))
 
 
-def supersede(connection: apsw.Connection, memory: str, by: str) -> None:
+def mark_superseded(connection: apsw.Connection, memory: str, by: str) -> None:
     """Say inside the caller's transaction that a memory is superseded, unless that was said."""
     connection.execute("UPDATE memories SET superseded_by = coalesce(superseded_by, ?) WHERE id = ?", (by, memory))
 
 
-def attested(connection: apsw.Connection, ids: Sequence[str]) -> frozenset[str]:
+def attested_ids(connection: apsw.Connection, ids: Sequence[str]) -> frozenset[str]:
     """Return those of these memories that are stored as someone's own word: not as imported."""
-    sql = f"SELECT id FROM memories WHERE id {AMONG} AND trust <> 'import'"
+    sql = f"SELECT id FROM memories WHERE id {IN_JSON_LIST} AND trust <> 'import'"
     found = connection.execute(sql, (json.dumps(list(ids)),))
     return frozenset(str(memory) for (memory,) in found)
 
 
-def is_titled(connection: apsw.Connection, source: str, session: str) -> bool:
+def has_title(connection: apsw.Connection, source: str, session: str) -> bool:
     """Tell whether a session has a title."""
     found = "SELECT EXISTS (SELECT 1 FROM sessions WHERE source = ? AND session_id = ?)"
     return bool(connection.execute(found, (source, session)).get)

@@ -1,8 +1,10 @@
-"""How SQLite makes a database's transactions durable: by a write-ahead log, where one machine uses the file alone."""
+"""How a connection reads and writes: read transactions, and the journal mode."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -10,7 +12,20 @@ import apsw
 from memento.base.filesystem import SILENT, kind_of
 
 
-def choose_journal(connection: apsw.Connection, path: Path, seconds: float) -> None:
+@contextmanager
+def read_transaction(connection: apsw.Connection) -> Iterator[None]:
+    """Show the body the database as it was when this began, or as the caller's transaction sees it if there is one."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def choose_journal_mode(connection: apsw.Connection, path: Path, seconds: float) -> None:
     """Use a write-ahead log, but not where machines share the file: its index is memory that only one machine sees.
 
     SQLite does not call the busy handler for this lock, so wait here for that many seconds.
