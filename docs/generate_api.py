@@ -87,12 +87,12 @@ PARTS: Final = (
         "What `memento backup`, `export`, `import`, `consolidate` and `audit` call. `memento forget`, `restore` and\n"
         "`doctor` are commands.",
         (
-            "memento.backup.taking:take",
-            "memento.backup.proof:prove",
-            "memento.backup.proof:unpack",
-            "memento.backup.shelf:Backup",
+            "memento.backup.creation:create",
+            "memento.backup.verification:prove",
+            "memento.backup.verification:unpack",
+            "memento.backup.directory:Backup",
             "memento.backup.archive:Manifest",
-            "memento.backup.shelf:Shelf",
+            "memento.backup.directory:BackupDirectory",
             "memento.transfer.exporting:export",
             "memento.transfer.importing:merge",
             "memento.transfer.importing:Imported",

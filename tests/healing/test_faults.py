@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreError, StoreTooNew
 from memento.health import STATE, Patient, examine
@@ -77,7 +77,7 @@ def test_a_store_moves_from_a_local_disk_to_a_network_folder(
 
 
 def test_a_newer_file_is_neither_opened_nor_restored(store: MemoryStore) -> None:
-    take(store.database, "hourly", Shelf(store.path), retention_days=7)
+    create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
     store.close()
     connection = apsw.Connection(str(store.path))
     connection.pragma("user_version", len(MIGRATIONS) + 1)
@@ -104,5 +104,5 @@ def test_a_folder_that_cannot_be_written(store: MemoryStore) -> None:
 def test_backups_that_cannot_be_written_leave_the_store_alone(store: MemoryStore) -> None:
     (store.path.parent / "backups").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write a backup to"):
-        take(store.database, "hourly", Shelf(store.path), retention_days=7)
+        create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
     assert store.stats().memories == 200

@@ -16,8 +16,8 @@ import zstandard
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from tests.healing.conftest import ID, memory, written
 
-from memento.backup import Shelf, take
-from memento.backup.archive import Manifest, file_hash, pack, read_manifest
+from memento.backup import BackupDirectory, create
+from memento.backup.archive import Manifest, compress, hash_file, read_manifest
 from memento.base import signing
 from memento.base.link_key import link_key
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError, StoreTooNew, UsageError
@@ -103,11 +103,11 @@ def test_a_backup_of_every_version_is_restored(version: int, home: Path, tmp_pat
         put(connection, rows(0, 20))
         connection.execute("BEGIN")
         content = snapshot.read_contents(connection).hash
-    made = Manifest("memory.db", "manual", 1, version, content, {}, old.stat().st_size, file_hash(old))
-    shelf = Shelf(home / "memory.db")
-    with shelf.held():
-        pack(old, made, shelf.target("manual", 1))
-    roll_back(home / "memory.db", "", shelf.all())
+    made = Manifest("memory.db", "manual", 1, version, content, {}, old.stat().st_size, hash_file(old))
+    directory = BackupDirectory(home / "memory.db")
+    with directory.locked():
+        compress(old, made, directory.new_path("manual", 1))
+    roll_back(home / "memory.db", "", directory.all())
     with MemoryStore() as store, store.database.read() as connection:
         assert store.stats().memories == 20
         assert schema.differences(connection) == []
@@ -156,7 +156,7 @@ def test_a_link_to_the_store_stays_one(home: Path, tmp_path: Path, open_store: C
     (disk / "real.db").touch()
     store = open_store()
     store.remember("The pier is closed on Mondays.", embed=False)
-    backup = take(store.database, "manual", Shelf(store.path), retention_days=1)
+    backup = create(store.database, "manual", BackupDirectory(store.path), retention_days=1)
     store.remember("The lamp is green.", embed=False)
     store.close()
     done = roll_back(store.path, "", [backup])
@@ -172,7 +172,7 @@ def test_a_backup_from_elsewhere_brings_its_rows_and_no_authority(home: Path, tm
     with MemoryStore(elsewhere) as store:
         store.remember("We moor at pier five.", tags=["pier"], embed=False)
         store.remember("Nobody may enter the lock.", session_id="private", embed=False)
-        backup = take(store.database, "manual", Shelf(elsewhere), retention_days=1)
+        backup = create(store.database, "manual", BackupDirectory(elsewhere), retention_days=1)
     memento("remember", "The lamp is green.")
     memento("ignore", "--session", "private")
     said = memento("restore", backup.path).err
@@ -189,21 +189,21 @@ def test_what_a_manifest_claims_is_bounded(tmp_path: Path) -> None:
     database = tmp_path / "zeros"
     database.write_bytes(bytes(80 * 1024 * 1024))
     lies = Manifest("memory.db", "manual", 1, 8, "", {}, 10**15, "")
-    pack(database, lies, path)
+    compress(database, lies, path)
     with pytest.raises(BackupDamaged, match="beyond what a database can"):
         snapshot_of(path, tmp_path)
     for broken in ({"at": -1}, {"kind": "\x1b[2J"}, {"bytes": 1 << 63}, {"counts": {"memories": -5}}):
         import msgspec
 
-        pack(database, msgspec.structs.replace(lies, **broken), path)
+        compress(database, msgspec.structs.replace(lies, **broken), path)
         with pytest.raises(BackupDamaged, match="no manifest"):
             read_manifest(path)
 
 
 def snapshot_of(path: Path, folder: Path) -> None:
-    from memento.backup.archive import expand
+    from memento.backup.archive import decompress
 
-    expand(path, folder / "expanded")
+    decompress(path, folder / "expanded")
 
 
 def test_every_field_of_an_import_is_redacted(store: MemoryStore, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreError
 from memento.forgetting.erasing import forget
@@ -78,7 +78,9 @@ def test_a_restore_takes_it_out_of_what_the_backup_brings(rows: Rows, tmp_path: 
         store.commit(Batch(None, rows(0, 100)))
         kept = fill(store, rows)
         store.ignore("session", "quiet")
-        backup = take(store.database, "manual", Shelf(store.path), retention_days=7, to=tmp_path / "aside.db.zst")
+        backup = create(
+            store.database, "manual", BackupDirectory(store.path), retention_days=7, to=tmp_path / "aside.db.zst"
+        )
         store.ignore("project", "/srv/elsewhere")
         forget(store, select(store, [kept]))
         journal.journal_path(store.path).unlink()  # two backups held it

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 from tests.healing.conftest import ID, memory, written
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.base.identity import row_hash
 from memento.errors import UsageError
 from memento.forgetting.erasing import forget
@@ -60,7 +60,7 @@ def test_tombstones_of_a_backup_from_elsewhere_are_checked(home: Path, tmp_path:
                 connection, [own, SECRET, "start:x", f"start:{session}:zz:{ID}", f"start:{session}:0:{ID}"]
             )
             ignored.add(connection, "session", f"s {SECRET}")
-        backup = take(store.database, "manual", Shelf(elsewhere), retention_days=1)
+        backup = create(store.database, "manual", BackupDirectory(elsewhere), retention_days=1)
     memento("restore", backup.path)
     memento("remember", "The lamp is red by now.", "--session", "s")
     assert len(memento("recent").json) == 3  # the journal's too

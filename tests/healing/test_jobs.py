@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from memento.backup import Shelf
+from memento.backup import BackupDirectory
 from memento.base.durable import locked
 from memento.jobs.running import run
 from memento.jobs.table import DAY, HOUR, JOBS, Job
@@ -45,7 +45,7 @@ def test_backups_let_go_of_the_journal(store: MemoryStore) -> None:
     for lines in (2, 0):  # its name and the entry, until two backups hold it
         run(JOBS["hourly-backup"], store)
         assert len(journal_path(store.path).read_bytes().splitlines()) == lines
-    assert len(Shelf(store.path).all()) == 2
+    assert len(BackupDirectory(store.path).all()) == 2
 
 
 @pytest.mark.parametrize("name", ["health", "full-health", "hourly-backup"])

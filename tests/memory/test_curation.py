@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.base.link_key import link_key
 from memento.config import load_config
 from memento.curation import consolidation, survey
@@ -288,7 +288,7 @@ def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_pa
     put(store, row("1", f"export KEY={TOKEN}", 3, why={"reason": "fact", "points": []}))
     with store.database.write() as connection:
         connection.execute("INSERT INTO sessions VALUES ('test', 's', ?, 1)", (f"About {TOKEN}",))
-    take(store.database, "manual", Shelf(store.path), retention_days=7)
+    create(store.database, "manual", BackupDirectory(store.path), retention_days=7)
     override(store, "redaction.yaml", RULE)
     with MemoryStore(store.path, config=store.config) as fresh:
         assert scrub(fresh, dry_run=True).secrets == {"acme": 3}

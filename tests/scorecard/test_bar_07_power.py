@@ -137,7 +137,7 @@ def _check(bar: Bar, disk: Disk, life: Life, cut: int, path: Path) -> None:
 AT_A_POINT = """
 import sys
 from pathlib import Path
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.jobs.upkeep import hourly_backup
 from memento.restore.rollback import candidates, roll_back

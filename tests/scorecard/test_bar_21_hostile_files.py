@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from memento.backup.archive import Manifest, file_hash, pack
-from memento.backup.shelf import Backup
+from memento.backup.archive import Manifest, compress, hash_file
+from memento.backup.directory import Backup
 from memento.config import load_config
 from memento.errors import StoreError, StoreRestored
 from memento.health import INTEGRITY, Patient, examine
@@ -271,10 +271,10 @@ class Case:
             content = snapshot.read_contents(connection).hash
         manifest = Manifest(
             "memory.db", "manual", 1, len(MIGRATIONS), content, {"memories": 6}, self.planted.stat().st_size,
-            file_hash(self.planted),
+            hash_file(self.planted),
         )  # fmt: skip
         target = self.folder / "planted.db.zst"
-        pack(self.planted, manifest, target)
+        compress(self.planted, manifest, target)
         return Backup(target, manifest)
 
     def restored(self) -> None:

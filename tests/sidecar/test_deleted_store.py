@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreDeleted, StoreError
 from memento.restore.deleted import GRACE_SECONDS, DeletedFiles, put_back
@@ -155,7 +155,7 @@ def test_without_what_is_open_a_backup_takes_its_place(tmp_path: Path, monkeypat
     config = load_config({}, {"MEMENTO_HOME": str(tmp_path)})
     with MemoryStore(config=config) as store:
         store.remember("We keep the plans in the north cabinet.", embed=False)
-        take(store.database, "manual", Shelf(store.path), retention_days=7)
+        create(store.database, "manual", BackupDirectory(store.path), retention_days=7)
         store.remember("The lamp is green.", embed=False)
         store.path.unlink()
         monkeypatch.setattr(snapshot, "copy", unreadable)

@@ -98,7 +98,7 @@ def restore(
 
 def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
     """Return the gate for a backup from elsewhere; None where it is the store's own."""
-    from memento.backup import Shelf
+    from memento.backup import BackupDirectory
     from memento.base.link_key import link_key
     from memento.storage import ignored
     from memento.storage.database import Database
@@ -106,7 +106,7 @@ def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
     from memento_policies import load_policy
 
     path = config.db_path
-    if all(map(Shelf(path).is_own, chosen)):
+    if all(map(BackupDirectory(path).is_own, chosen)):
         return None
     out = ignored.Ignored()
     if path.exists():
@@ -120,23 +120,23 @@ def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
 
 def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:
     """Return the backups to try, best first. Raises UsageError when none fits, Exit when there is none at all."""
-    from memento.backup import Shelf
+    from memento.backup import BackupDirectory
     from memento.base.times import parse_when
 
-    shelf = Shelf(path)
+    directory = BackupDirectory(path)
     if name is not None:
-        return [shelf.find(name)]
+        return [directory.find(name)]
     until = None if at is None else parse_when(at)
-    backups = shelf.all()
+    backups = directory.all()
     if not backups:
         note(
-            f"there is no backup in {shelf.folder}: name a file, or begin anew with what can be read of the store by "
-            "`memento restore --salvage`"
+            f"there is no backup in {directory.folder}: name a file, or begin anew with what can be read of the store "
+            "by `memento restore --salvage`"
         )
         raise typer.Exit(NOTHING_FOUND)
     found = [one for one in backups if until is None or one.manifest.at <= until]
     if not found:
-        raise UsageError(f"no backup in {shelf.folder} is that old: `memento backup list` names them")
+        raise UsageError(f"no backup in {directory.folder} is that old: `memento backup list` names them")
     return found
 
 

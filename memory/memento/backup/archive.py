@@ -86,7 +86,7 @@ class Manifest(msgspec.Struct, frozen=True):
         return seal
 
 
-def pack(database: Path, manifest: Manifest, target: Path) -> None:
+def compress(database: Path, manifest: Manifest, target: Path) -> None:
     """Compress a database file into a new file (0600), behind its manifest."""
     import zstandard
 
@@ -104,13 +104,13 @@ def read_manifest(path: Path) -> Manifest:
     """Return a backup's manifest. Raises BackupDamaged."""
     try:
         with path.open("rb") as file:
-            return _manifest(file)
+            return _read_manifest(file)
     except (OSError, ValueError, RecursionError, struct.error) as error:
         why = error if isinstance(error, OSError) else "it is damaged, or not of Memento"
         raise BackupDamaged(f"the backup {path} has no manifest that can be read ({why})") from None
 
 
-def expand(path: Path, target: Path | None) -> Manifest:
+def decompress(path: Path, target: Path | None) -> Manifest:
     """Decompress a backup into a new file (0600), or only read it; return its manifest.
 
     Raises BackupDamaged when what comes out is not, bit for bit, what was put in.
@@ -122,8 +122,8 @@ def expand(path: Path, target: Path | None) -> Manifest:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
     total = blake2b(digest_size=32)
     size = 0
-    with _new(target) as out:
-        for block in unpacked(path):
+    with _open_target(target) as out:
+        for block in read_database(path):
             size += len(block)
             if size > manifest.bytes:
                 break
@@ -134,13 +134,13 @@ def expand(path: Path, target: Path | None) -> Manifest:
     return manifest
 
 
-def unpacked(path: Path) -> Iterator[bytes]:
+def read_database(path: Path) -> Iterator[bytes]:
     """Yield the database in a backup, in blocks. Raises BackupDamaged."""
     import zstandard
 
     try:
         with path.open("rb") as file:
-            _manifest(file)
+            _read_manifest(file)
             yield from zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).read_to_iter(
                 file, read_size=_BLOCK, write_size=_BLOCK
             )
@@ -148,7 +148,7 @@ def unpacked(path: Path) -> Iterator[bytes]:
         raise BackupDamaged(f"the backup {path} cannot be read ({error})") from None
 
 
-def file_hash(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Return the BLAKE2b-256 of a file, in hex."""
     total = blake2b(digest_size=32)
     with path.open("rb") as file:
@@ -157,11 +157,11 @@ def file_hash(path: Path) -> str:
     return total.hexdigest()
 
 
-def _new(path: Path | None) -> BinaryIO:
+def _open_target(path: Path | None) -> BinaryIO:
     return Path(os.devnull).open("wb") if path is None else os.fdopen(private(path), "wb")
 
 
-def _manifest(file: BinaryIO) -> Manifest:
+def _read_manifest(file: BinaryIO) -> Manifest:
     magic, length = _HEADER.unpack(file.read(_HEADER.size))
     if magic != _MAGIC or length > _MAX_MANIFEST:
         raise ValueError("it is no backup of Memento")

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from memento.backup import Shelf
-from memento.backup.scrubbing import replace_all
+from memento.backup import BackupDirectory
+from memento.backup.erasure import replace_all
 from memento.base.counted import counted
 from memento.errors import StoreError
 from memento.memory import Memory
@@ -143,7 +143,7 @@ def _whole(text: str, column: str) -> str:
 
 
 def _renew_backups(store: MemoryStore, receipt: Receipt, keep: bool) -> str:
-    shelf = Shelf(store.path)
+    shelf = BackupDirectory(store.path)
     backups = shelf.all()
     if not backups:
         return "there are none"

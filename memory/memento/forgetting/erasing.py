@@ -15,8 +15,8 @@ from typing import Final
 
 import apsw
 
-from memento.backup import Shelf
-from memento.backup.scrubbing import replace_all, scrub_all
+from memento.backup import BackupDirectory
+from memento.backup.erasure import erase_from_all, replace_all
 from memento.base.counted import counted
 from memento.errors import StoreError
 from memento.forgetting.probes import SHORTEST, Probe, probes, values
@@ -185,8 +185,8 @@ def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Seque
 
 
 def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: _Texts) -> None:
-    shelf, settings = Shelf(store.path), store.config.settings.storage
-    backups = [*(backup.path for backup in shelf.all()), *shelf.unreadable()]
+    directory, settings = BackupDirectory(store.path), store.config.settings.storage
+    backups = [*(backup.path for backup in directory.all()), *directory.unreadable()]
     if not backups:
         receipt.backups = "there are none"
         return
@@ -196,12 +196,12 @@ def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: _Texts) -> N
         return
     try:
         if settings.forget_backups == "expire":
-            replace_all(store.database, shelf)
+            replace_all(store.database, directory)
             receipt.backups = f"{counted(len(backups), 'was', 'were')} removed and a new one taken"
-            _keep(receipt, dict.fromkeys(shelf.unreadable(), "it cannot be read as a backup"))
+            _keep(receipt, dict.fromkeys(directory.unreadable(), "it cannot be read as a backup"))
             return
-        with shelf.held():
-            done = scrub_all(shelf, texts.keys, texts.texts)
+        with directory.locked():
+            done = erase_from_all(directory, texts.keys, texts.texts)
     except (OSError, StoreError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         receipt.backups = f"none of {len(backups)} could be rewritten ({reason}); all are kept"

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from memento.backup import Shelf
-from memento.backup.archive import unpacked
-from memento.backup.shelf import SUFFIX
+from memento.backup import BackupDirectory
+from memento.backup.archive import read_database
+from memento.backup.directory import BACKUP_SUFFIX
 from memento.errors import BackupDamaged
 from memento.forgetting.elsewhere import read_elsewhere
 from memento.forgetting.probes import Probe, blocks_of, found_in
@@ -58,7 +58,7 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
         return f"the {found[0].what} is still in it: let other processes end that use the store, {FINISH}"
     if path.name.startswith(f"{store.path.name}.journal"):
         return f"the {found[0].what} is still in one of its lines, which goes when two backups hold it"
-    if path.parent == Shelf(store.path).folder:
+    if path.parent == BackupDirectory(store.path).folder:
         kept = store.config.settings.storage.forget_backups == "keep"
         setting = "storage.forget_backups is `keep`: set it to `scrub`" if kept else "it was not rewritten"
         return f"{setting}, or delete the file if you can do without it, {FINISH}"
@@ -81,11 +81,11 @@ def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable
         yield path, blocks_of(path)
     for path in spool.files():
         yield path, blocks_of(path)
-    backups = {backup.path for backup in Shelf(store.path).all()}
-    for path in _files([Shelf(store.path).folder]):
+    backups = {backup.path for backup in BackupDirectory(store.path).all()}
+    for path in _files([BackupDirectory(store.path).folder]):
         if path in backups:
-            yield path, unpacked(path)
-        elif not path.name.endswith(SUFFIX):  # another store's backup is not ours to look into
+            yield path, read_database(path)
+        elif not path.name.endswith(BACKUP_SUFFIX):  # another store's backup is not ours to look into
             yield path, blocks_of(path)
 
 

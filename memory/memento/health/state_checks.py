@@ -51,12 +51,12 @@ def _space(patient: Patient) -> Iterator[Finding]:
 
 
 def _backups(patient: Patient) -> Iterator[Finding]:
-    from memento.backup import Shelf
+    from memento.backup import BackupDirectory
 
     if not patient.config.settings.storage.backup_enabled:
         yield advised("backups are switched off", "set storage.backup_enabled to true")
         return
-    backups = Shelf(patient.database.path).all()
+    backups = BackupDirectory(patient.database.path).all()
     if not backups:
         yield advised("there is no backup yet", "`memento backup` takes one; `memento watch` takes one an hour")
         return

@@ -16,7 +16,7 @@ _SET_CLOCK: Final = "set the clock, or let the system do it: `timedatectl set-nt
 
 
 def _clock(patient: Patient) -> Iterator[Finding]:
-    from memento.backup import Shelf
+    from memento.backup import BackupDirectory
 
     now = now_ms()
     if now < EARLIEST_CLOCK:
@@ -32,7 +32,7 @@ def _clock(patient: Patient) -> Iterator[Finding]:
         yield advised(
             f"{them} stored at a time that the clock has not reached: it is slow now, or was fast", _SET_CLOCK
         )
-    if fast := [one for one in Shelf(patient.database.path).all() if one.manifest.at > now + MOST_AHEAD]:
+    if fast := [one for one in BackupDirectory(patient.database.path).all() if one.manifest.at > now + MOST_AHEAD]:
         them = counted(len(fast), "backup was", "backups were")
         text = f"{them} taken at a time that the clock has not reached; `restore --latest` goes by their order"
         yield advised(text, _SET_CLOCK)

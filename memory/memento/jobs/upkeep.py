@@ -23,14 +23,16 @@ def daily_backup(store: MemoryStore) -> str:
 
 
 def _backup(store: MemoryStore, kind: str) -> str:
-    from memento.backup import Shelf, take
-    from memento.backup.secured import trim_journal
+    from memento.backup import BackupDirectory, create
+    from memento.backup.coverage import trim_journal
 
     settings = store.config.settings.storage
     if not settings.backup_enabled:
         return "backups are switched off"
     try:
-        backup = take(store.database, kind, Shelf(store.path), retention_days=settings.backup_retention_days)
+        backup = create(
+            store.database, kind, BackupDirectory(store.path), retention_days=settings.backup_retention_days
+        )
     except StoreCorrupt as error:
         return _heal(store, str(error))
     trim_journal(store.path, store.config)

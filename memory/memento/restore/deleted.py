@@ -14,7 +14,7 @@ from typing import Final
 
 import apsw
 
-from memento.backup.proof import defects
+from memento.backup.verification import find_problems
 from memento.base.durable import locked, private_folder
 from memento.base.times import now_ms
 from memento.config import Config
@@ -82,7 +82,7 @@ def put_back(database: Database) -> Healing:
         try:
             with translated_errors(path):  # not database.read: its reaction to damage would wait for this lock
                 held = snapshot.copy(database.connection, swap.incoming(path))
-            if problems := defects(swap.incoming(path), held.hash):  # of a file that was emptied, pages are missing
+            if problems := find_problems(swap.incoming(path), held.hash):  # an emptied file lacks pages
                 raise StoreCorrupt(problems[0])
         except (StoreError, apsw.Error):
             swap.incoming(path).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ def refuse_emptied(path: Path) -> None:
     """Raise StoreCorrupt for an empty file that was a store: it has backups."""
     if not path.exists() or path.stat().st_size:
         return
-    from memento.backup import Shelf
+    from memento.backup import BackupDirectory
 
-    if Shelf(path).all():
+    if BackupDirectory(path).all():
         raise StoreCorrupt(f"{path} is empty, and there are backups of it: `memento restore --latest` restores one")

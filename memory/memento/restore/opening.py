@@ -54,11 +54,11 @@ def _snapshot(config: Config) -> Callable[[Database], None]:
     """Return what backs a store up before its schema changes."""
 
     def take_one(database: Database) -> None:
-        from memento.backup import Shelf, take
+        from memento.backup import BackupDirectory, create
 
         days = config.settings.storage.backup_retention_days
         try:
-            take(database, "migration", Shelf(database.path), retention_days=days)
+            create(database, "migration", BackupDirectory(database.path), retention_days=days)
         except StoreCorrupt:
             raise
         except StoreError as error:

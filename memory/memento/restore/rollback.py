@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from memento.backup import Backup, Shelf, unpack
+from memento.backup import Backup, BackupDirectory, unpack
 from memento.base import killpoints
 from memento.base.times import now_ms
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError
@@ -61,7 +61,7 @@ def roll_back(
 
 def candidates(path: Path) -> list[Backup]:
     """Return the backups to try, the newest first."""
-    return Shelf(path).all()
+    return BackupDirectory(path).all()
 
 
 def _prepare(path: Path, why: str, backups: list[Backup], admission: Admission | None) -> Backup | None:

@@ -1,4 +1,4 @@
-"""The shelf: a store's backups, in `backups` beside its database, and which of them are kept.
+"""The directory: a store's backups, in `backups` beside its database, and which of them are kept.
 
 Kept are what was taken by hand, the latest hourly ones, one of each of the latest `storage.backup_retention_days` days
 on which one was taken, those from before a migration as long as a daily one of the same age, and always the latest one
@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from memento.backup.archive import Manifest, expand, read_manifest
+from memento.backup.archive import Manifest, decompress, read_manifest
 from memento.base.durable import locked, private_folder
 from memento.base.home import expand_user
 from memento.base.link_key import link_key
 from memento.errors import BackupDamaged, UsageError
 
-SUFFIX: Final = ".db.zst"
+BACKUP_SUFFIX: Final = ".db.zst"
 HOURLY_KEPT: Final = 6
 _DAY_MS: Final = 86_400_000
-_LEFT_OVER: Final = ".partial"
+_PARTIAL: Final = ".partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Backup:
     @property
     def name(self) -> str:
         """Its name in the list."""
-        return self.path.name.removesuffix(SUFFIX)
+        return self.path.name.removesuffix(BACKUP_SUFFIX)
 
 
-class Shelf:
+class BackupDirectory:
     """The backups of one database file."""
 
     def __init__(self, database: Path, folder: Path | None = None) -> None:
@@ -48,31 +48,31 @@ class Shelf:
         self.folder = database.parent / "backups" if folder is None else folder
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Make the folder (0700), keep other processes from the shelf, and remove what killed ones left.
+    def locked(self) -> Iterator[None]:
+        """Make the folder (0700), keep other processes from the directory, and remove what killed ones left.
 
         The folder may be one of the user's own: only names that `partial` gives are touched. Raises OSError.
         """
         private_folder(self.folder)
         with locked(self.folder / ".lock"):
-            for path in self.folder.glob(f".{self.database.stem}-*{SUFFIX}{_LEFT_OVER}-*"):
+            for path in self.folder.glob(f".{self.database.stem}-*{BACKUP_SUFFIX}{_PARTIAL}-*"):
                 path.unlink(missing_ok=True)
             yield
 
-    def target(self, kind: str, at: int) -> Path:
+    def new_path(self, kind: str, at: int) -> Path:
         """Return the name of a new backup: of its time, or of the next millisecond that no backup has."""
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(at / 1000))
-        path = self.folder / f"{self.database.stem}-{stamp}{at % 1000:03}Z-{kind}{SUFFIX}"
-        return self.target(kind, at + 1) if path.exists() else path
+        path = self.folder / f"{self.database.stem}-{stamp}{at % 1000:03}Z-{kind}{BACKUP_SUFFIX}"
+        return self.new_path(kind, at + 1) if path.exists() else path
 
-    def partial(self, target: Path, what: str) -> Path:
+    def partial_path(self, target: Path, what: str) -> Path:
         """Return the name under which part of a new backup is made."""
-        return self.folder / f".{target.name}{_LEFT_OVER}-{what}"
+        return self.folder / f".{target.name}{_PARTIAL}-{what}"
 
     def all(self) -> list[Backup]:
         """Return the backups, the last one taken first; files whose manifest cannot be read are left out."""
         found = []
-        for path in self.folder.glob(f"{self.database.stem}-*{SUFFIX}"):
+        for path in self.folder.glob(f"{self.database.stem}-*{BACKUP_SUFFIX}"):
             with suppress(BackupDamaged):
                 manifest = read_manifest(path)
                 if manifest.database == self.database.name:
@@ -86,7 +86,7 @@ class Shelf:
     def unreadable(self) -> list[Path]:
         """Return the files that are named like backups of this database and have no manifest that can be read."""
         found = []
-        for path in sorted(self.folder.glob(f"{self.database.stem}-*{SUFFIX}")):
+        for path in sorted(self.folder.glob(f"{self.database.stem}-*{BACKUP_SUFFIX}")):
             try:
                 read_manifest(path)
             except BackupDamaged:
@@ -111,10 +111,10 @@ class Shelf:
     def prune(self, retention_days: int) -> list[Backup]:
         """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back."""
         backups = self.all()
-        kept = _kept(backups, retention_days)
+        kept = _paths_to_keep(backups, retention_days)
         for backup in backups:
             kept.add(backup.path)
-            if _reads(backup):
+            if _is_readable(backup):
                 break
         gone = [backup for backup in backups if backup.path not in kept]
         for backup in gone:
@@ -122,7 +122,7 @@ class Shelf:
         return gone
 
 
-def _kept(backups: Iterable[Backup], retention_days: int) -> set[Path]:
+def _paths_to_keep(backups: Iterable[Backup], retention_days: int) -> set[Path]:
     """Return the files to keep of backups given newest first."""
     kept: set[Path] = set()
     hourly = days = 0
@@ -145,9 +145,9 @@ def _kept(backups: Iterable[Backup], retention_days: int) -> set[Path]:
     return kept
 
 
-def _reads(backup: Backup) -> bool:
+def _is_readable(backup: Backup) -> bool:
     try:
-        expand(backup.path, None)
+        decompress(backup.path, None)
     except (BackupDamaged, OSError):
         return False
     return True

@@ -9,9 +9,9 @@ from typing import Final
 
 import apsw
 
-from memento.backup.archive import Manifest, expand, file_hash, pack
-from memento.backup.proof import defects
-from memento.backup.shelf import Backup, Shelf
+from memento.backup.archive import Manifest, compress, decompress, hash_file
+from memento.backup.directory import Backup, BackupDirectory
+from memento.backup.verification import find_problems
 from memento.base import killpoints
 from memento.base.durable import publish
 from memento.base.link_key import link_key
@@ -24,37 +24,43 @@ _SPARE: Final = 64 * 1024 * 1024
 """Bytes that stay free: a backup must not be what fills the disk."""
 
 
-def take(
-    database: Database, kind: str, shelf: Shelf, *, retention_days: int, now: int | None = None, to: Path | None = None
+def create(
+    database: Database,
+    kind: str,
+    directory: BackupDirectory,
+    *,
+    retention_days: int,
+    now: int | None = None,
+    to: Path | None = None,
 ) -> Backup:
     """Back up the store as it is now, prove the backup, and remove those whose time is over.
 
     `kind` is `hourly`, `daily`, `manual` or a word of your own and stands in the file's name; daily ones are kept for
     the latest `retention_days` days on which one was taken. `now` is Unix milliseconds; `to` names the file, in place
-    of a name on the shelf.
+    of a name on the directory.
 
     Raises StoreCorrupt when the store itself is damaged, StoreError when the backup cannot be written.
     """
     try:
-        with shelf.held():
+        with directory.locked():
             at = now_ms() if now is None else now
-            _require_space(database, shelf.folder)
-            backup = _take(database, kind, shelf, at, to or shelf.target(kind, at))
+            _require_space(database, directory.folder)
+            backup = _create(database, kind, directory, at, to or directory.new_path(kind, at))
             if kind in ("hourly", "daily"):
-                shelf.prune(retention_days)
+                directory.prune(retention_days)
     except OSError as error:
-        raise StoreError(f"cannot write a backup to {shelf.folder}: {error.strerror or error}") from None
+        raise StoreError(f"cannot write a backup to {directory.folder}: {error.strerror or error}") from None
     return backup
 
 
-def _take(database: Database, kind: str, shelf: Shelf, at: int, target: Path) -> Backup:
-    scratch, partial = shelf.partial(target, "copy"), shelf.partial(target, "packed")
+def _create(database: Database, kind: str, directory: BackupDirectory, at: int, target: Path) -> Backup:
+    scratch, partial = directory.partial_path(target, "copy"), directory.partial_path(target, "packed")
     try:
-        manifest = _checked_copy(database, kind, at, shelf.next_sequence(), scratch)
+        manifest = _checked_copy(database, kind, at, directory.next_sequence(), scratch)
         killpoints.reach("backup.checked")
-        pack(scratch, manifest, partial)
+        compress(scratch, manifest, partial)
         scratch.unlink()
-        expand(partial, None)  # what is read back is, bit for bit, the copy that was checked
+        decompress(partial, None)  # what is read back is, bit for bit, the copy that was checked
         publish(partial, target)
     finally:
         for path in (scratch, partial, Path(f"{scratch}-journal")):
@@ -66,7 +72,7 @@ def _checked_copy(database: Database, kind: str, at: int, sequence: int, scratch
     with database.read() as connection:
         held = snapshot.copy(connection, scratch)
     killpoints.reach("backup.copied")
-    if problems := defects(scratch, held.hash):
+    if problems := find_problems(scratch, held.hash):
         raise StoreCorrupt(f"{database.path} is damaged: {problems[0]}. `memento doctor` says what to do")
     return Manifest(
         database=database.path.name,
@@ -76,7 +82,7 @@ def _checked_copy(database: Database, kind: str, at: int, sequence: int, scratch
         content=held.hash,
         counts=held.counts,
         bytes=scratch.stat().st_size,
-        hash=file_hash(scratch),
+        hash=hash_file(scratch),
         spool=held.spool,
         journal=held.journal,
         sqlite=apsw.sqlite_lib_version(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from memento.backup.shelf import Shelf
+from memento.backup.directory import BackupDirectory
 from memento.config import Config
 from memento.storage.meta import parse_journal_position
 from memento.storage.snapshot import file_position
@@ -15,11 +15,11 @@ COPIES: Final = 2
 """Backups that must hold it: a restore passes over one that is damaged."""
 
 
-class Secured:
+class BackupCoverage:
     """Tells what the newest backups hold. Without backups (`storage.backup_enabled`), the store alone must do."""
 
     def __init__(self, database: Path, config: Config) -> None:
-        self._shelf, self._enabled = Shelf(database), config.settings.storage.backup_enabled
+        self._directory, self._enabled = BackupDirectory(database), config.settings.storage.backup_enabled
         self._seen = -1
         self._spools: list[dict[str, str]] = []
 
@@ -34,11 +34,11 @@ class Secured:
     def _newest(self) -> list[dict[str, str]]:
         """Return the spools of the newest manifests, read again when the folder has changed."""
         try:
-            changed = self._shelf.folder.stat().st_mtime_ns
+            changed = self._directory.folder.stat().st_mtime_ns
         except OSError:
             return []
         if changed != self._seen:
-            self._spools = [backup.manifest.spool for backup in self._shelf.all()[:COPIES]]
+            self._spools = [backup.manifest.spool for backup in self._directory.all()[:COPIES]]
             self._seen = changed
         return self._spools
 
@@ -47,7 +47,7 @@ def trim_journal(database: Path, config: Config) -> None:
     """Drop the lines of the journal that the newest backups hold. Raises OSError."""
     from memento.writes.journal import journal_path, trim
 
-    newest = Shelf(database).all()[:COPIES]
+    newest = BackupDirectory(database).all()[:COPIES]
     if not config.settings.storage.backup_enabled or len(newest) < COPIES:
         return
     trim(journal_path(database), [parse_journal_position(backup.manifest.journal) for backup in newest])

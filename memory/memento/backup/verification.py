@@ -6,8 +6,8 @@ from pathlib import Path
 
 import apsw
 
-from memento.backup.archive import Manifest, expand
-from memento.backup.shelf import Backup
+from memento.backup.archive import Manifest, decompress
+from memento.backup.directory import Backup
 from memento.errors import BackupDamaged, StoreError
 from memento.storage import integrity, snapshot
 
@@ -25,14 +25,14 @@ def prove(backup: Backup, scratch: Path) -> None:
 
 def unpack(backup: Backup, target: Path) -> Manifest:
     """Restore a backup into the new file `target` and compare it with its manifest. Raises BackupDamaged."""
-    manifest = expand(backup.path, target)
-    problems = defects(target, manifest.content)
+    manifest = decompress(backup.path, target)
+    problems = find_problems(target, manifest.content)
     if problems:
         raise BackupDamaged(f"the backup {backup.path} is damaged: {problems[0]}")
     return manifest
 
 
-def defects(copy: Path, content: str) -> list[str]:
+def find_problems(copy: Path, content: str) -> list[str]:
     """Return what is wrong with a copy that should hold what the hash `content` stands for."""
     try:
         with snapshot.closing(snapshot.open_copy(copy)) as connection:

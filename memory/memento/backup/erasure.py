@@ -13,10 +13,10 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from memento.backup.archive import expand, file_hash, pack
-from memento.backup.proof import defects, unpack
-from memento.backup.shelf import Backup, Shelf
-from memento.backup.taking import take
+from memento.backup.archive import compress, decompress, hash_file
+from memento.backup.creation import create
+from memento.backup.directory import Backup, BackupDirectory
+from memento.backup.verification import find_problems, unpack
 from memento.base import killpoints
 from memento.base.durable import publish
 from memento.base.link_key import link_key
@@ -26,7 +26,7 @@ from memento.storage.database import Database
 
 
 @dataclass(slots=True)
-class Scrubbed:
+class BackupErasure:
     """What became of the backups."""
 
     clean: int = 0
@@ -36,54 +36,54 @@ class Scrubbed:
     """Those that could not be rewritten, and why: they may hold it still."""
 
 
-def scrub_all(shelf: Shelf, keys: Sequence[str], texts: Sequence[str] = ()) -> Scrubbed:
+def erase_from_all(directory: BackupDirectory, keys: Sequence[str], texts: Sequence[str] = ()) -> BackupErasure:
     """Forget in every backup what these tombstones stand for; `texts` are looked for in quarantined samples.
 
-    The caller holds the shelf's lock.
+    The caller holds the directory's lock.
     """
-    done = Scrubbed()
-    for backup in shelf.all():
+    done = BackupErasure()
+    for backup in directory.all():
         try:
-            if _scrub(shelf, backup, keys, texts):
+            if _erase_from(directory, backup, keys, texts):
                 done.rewritten += 1
             else:
                 done.clean += 1
         except (MementoError, OSError, apsw.Error, ValueError) as error:
             done.kept[backup.path] = str(getattr(error, "strerror", None) or error)
-    for path in shelf.unreadable():
+    for path in directory.unreadable():
         done.kept[path] = "it cannot be read as a backup"
     return done
 
 
-def replace_all(database: Database, shelf: Shelf) -> Backup:
+def replace_all(database: Database, directory: BackupDirectory) -> Backup:
     """Take a new backup, then remove all others."""
-    fresh = take(database, "forget", shelf, retention_days=0)
-    for backup in shelf.all():
+    fresh = create(database, "forget", directory, retention_days=0)
+    for backup in directory.all():
         if backup.path != fresh.path:
             backup.path.unlink(missing_ok=True)
     return fresh
 
 
-def _scrub(shelf: Shelf, backup: Backup, keys: Sequence[str], texts: Sequence[str]) -> bool:
-    scratch, partial = shelf.partial(backup.path, "copy"), shelf.partial(backup.path, "packed")
+def _erase_from(directory: BackupDirectory, backup: Backup, keys: Sequence[str], texts: Sequence[str]) -> bool:
+    scratch, partial = directory.partial_path(backup.path, "copy"), directory.partial_path(backup.path, "packed")
     try:
         unpack(backup, scratch)
         with snapshot.closing(snapshot.open_copy(scratch)) as connection:
             if not erasure.erase_from_copy(connection, keys, texts):
                 return False
             held = snapshot.read_contents(connection)
-        if problems := defects(scratch, held.hash):
+        if problems := find_problems(scratch, held.hash):
             raise BackupDamaged(f"its copy is not sound without it: {problems[0]}")
         manifest = msgspec.structs.replace(
             backup.manifest,
             content=held.hash,
             counts=held.counts,
             bytes=scratch.stat().st_size,
-            hash=file_hash(scratch),
-        ).signed(link_key(shelf.database.parent))
+            hash=hash_file(scratch),
+        ).signed(link_key(directory.database.parent))
         killpoints.reach("scrub.checked")
-        pack(scratch, manifest, partial)
-        expand(partial, None)  # what is read back is, bit for bit, the copy that was checked
+        compress(scratch, manifest, partial)
+        decompress(partial, None)  # what is read back is, bit for bit, the copy that was checked
         killpoints.reach("scrub.packed")
         publish(partial, backup.path)
     finally:
