@@ -329,7 +329,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         from memento.health import healings as record
 
         with self._database.read() as connection:
-            return record.last(connection)
+            return record.read_last(connection)
 
     @property
     def policy(self) -> Policy:

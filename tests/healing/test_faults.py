@@ -13,7 +13,7 @@ import pytest
 from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreError, StoreTooNew
-from memento.health import STATE, Patient, examine
+from memento.health import ENVIRONMENT_CHECKS, CheckContext, run_checks
 from memento.restore.healing import heal
 from memento.storage.database import Database
 from memento.storage.migrations import MIGRATIONS
@@ -55,14 +55,14 @@ def test_no_space_for_the_journal_is_no_loss(store: MemoryStore) -> None:
 
 def test_on_a_network_file_system_there_is_no_shared_memory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("memento.storage.connection.kind_of", lambda _: "nfs4")
-    monkeypatch.setattr("memento.health.state_checks.kind_of", lambda _: "nfs4")
+    monkeypatch.setattr("memento.health.environment_checks.kind_of", lambda _: "nfs4")
     with MemoryStore() as first, MemoryStore() as second:
         assert first.database.connection.pragma("journal_mode") == "delete"
         first.remember("Said here.", embed=False)
         second.remember("Said there.", embed=False)
         assert first.stats().memories == 2
         assert not Path(f"{first.path}-wal").exists()
-        found = examine(Patient(first.database, first.config), STATE)
+        found = run_checks(CheckContext(first.database, first.config), ENVIRONMENT_CHECKS)
         (advice,) = [finding for finding in found if finding.check == "filesystem"]
         assert (advice.level, "nfs4" in advice.text) == ("advice", True)
 

@@ -60,7 +60,7 @@ def test_damage_that_a_job_finds_is_healed(store: MemoryStore, name: str) -> Non
 
 
 def test_the_hourly_examination_comes_to_every_row(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memento.health.examination._LEAST_SLICE", 30)
+    monkeypatch.setattr("memento.health.checks._MIN_SLICE_ROWS", 30)
     with store.database.write() as connection:
         connection.execute("UPDATE memories SET importance = 0.9 WHERE num = 200")
     texts = [run(JOBS["health"], store).text for _ in range(7)]

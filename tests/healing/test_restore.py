@@ -54,7 +54,7 @@ def last(store: MemoryStore) -> Healing | None:
     from memento.health import healings as record
 
     with store._database.read() as connection:
-        return record.last(connection)
+        return record.read_last(connection)
 
 
 def page_of(path: Path, table: str) -> int:

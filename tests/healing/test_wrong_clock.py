@@ -17,7 +17,7 @@ import pytest
 
 from memento.backup import BackupDirectory
 from memento.config import load_config
-from memento.health import INTEGRITY, Patient, examine
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.jobs.table import JOBS
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
@@ -146,5 +146,5 @@ def test_no_time_of_storing_is_damage(tmp_path: Path, stored_at: int) -> None:
         store.commit(Batch(None, [NewMemory("0" * 32, "The pier is closed.", 5, "test")]))
         with store.database.write() as connection:
             connection.execute("UPDATE memories SET ingested_at = ?", (stored_at,))
-        found: list[Any] = examine(Patient(store.database, store.config), INTEGRITY)
+        found: list[Any] = run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS)
         assert [one for one in found if one.level != "ok"] == []

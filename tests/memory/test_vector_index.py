@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from memento.config import load_config
 from memento.errors import ConfigError
-from memento.health import STATE, Patient, examine
+from memento.health import ENVIRONMENT_CHECKS, CheckContext, run_checks
 from memento.search.index.accelerator import Cover
 from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class, index_of
 from memento.search.index.numpy_index import NumpyIndex
@@ -212,7 +212,11 @@ def test_a_backend_that_is_not_installed_is_named_with_its_extra(
         with pytest.raises(ConfigError, match=remedy):
             accelerator_class(backend, 1)
         with MemoryStore(tmp_path / f"{backend}.db", config=load_config({"recall.index": backend})) as store:
-            (found,) = (one for one in examine(Patient(store.database, store.config), STATE) if one.check == "index")
+            (found,) = (
+                one
+                for one in run_checks(CheckContext(store.database, store.config), ENVIRONMENT_CHECKS)
+                if one.check == "index"
+            )
             assert (found.level, found.text) == ("broken", f"recall.index is {backend}, but {module} is not installed")
             assert re.search(remedy, store.index_status().problem)
     monkeypatch.setattr("memento.search.index.backends.native_module", lambda _: None)

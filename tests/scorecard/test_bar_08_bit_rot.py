@@ -12,7 +12,7 @@ import pytest
 
 from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.health import INTEGRITY, Patient, examine
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.memory import NewMemory
 from memento.storage import integrity, snapshot, vectors
 from memento.storage.capture import Batch
@@ -141,7 +141,11 @@ def test_a_sound_store_is_never_called_damaged(bar: Bar, sound: Path, tmp_path: 
                 _embed(store, bar)
             if bar.rng.random() < 0.1:
                 store.delete(bar.rng.choice(store.get_recent(100)).id)
-            found = [one.text for one in examine(Patient(store.database, store.config), INTEGRITY) if one.level != "ok"]
+            found = [
+                one.text
+                for one in run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS)
+                if one.level != "ok"
+            ]
             assert found == []
     bar.measured(f"{checks:,} examinations of a sound store: 0 false alarms")
 

@@ -21,7 +21,7 @@ from memento.backup.archive import Manifest, compress, hash_file
 from memento.backup.directory import Backup
 from memento.config import load_config
 from memento.errors import StoreError, StoreRestored
-from memento.health import INTEGRITY, Patient, examine
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.restore.rollback import roll_back
 from memento.storage import schema, snapshot
 from memento.storage.database import Database
@@ -295,7 +295,7 @@ class Case:
     def examined(self) -> None:
         shutil.copyfile(self.planted, self.folder / "examined.db")
         with closing(Database(self.folder / "examined.db")) as database:
-            examine(Patient(database, load_config()), INTEGRITY)
+            run_checks(CheckContext(database, load_config()), INTEGRITY_CHECKS)
 
 
 WAYS = (Case.restored, Case.restored_from_elsewhere, Case.opened, Case.salvaged, Case.examined)

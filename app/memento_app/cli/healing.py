@@ -65,7 +65,7 @@ def restore(
     only the memories are restored, and count as imported.
     """
     from memento.base.durable import locked, private_folder
-    from memento.health.examination import Remedy
+    from memento.health.checks import Remedy
     from memento.restore.rollback import roll_back
     from memento.storage.header import refuse_foreign_file
     from memento_ingest.sidecar.lock import holder
@@ -141,9 +141,9 @@ def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:
 
 
 def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
-    from memento.health import INTEGRITY, STATE, Patient, examine
-    from memento.health.examination import Remedy, broken
-    from memento.health.integrity_checks import RESTORING
+    from memento.health import ENVIRONMENT_CHECKS, INTEGRITY_CHECKS, CheckContext, run_checks
+    from memento.health.checks import Remedy, broken_finding
+    from memento.health.integrity_checks import RESTORE_ADVICE
     from memento.restore.emptied import refuse_emptied
     from memento.storage.database import Database
     from memento_ingest.sidecar.checks import CAPTURE
@@ -155,11 +155,14 @@ def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
         refuse_emptied(path)
         database = Database(path)
     except StoreCorrupt as error:
-        return [broken(str(error), RESTORING, Remedy.RESTORE, "store")]
+        return [broken_finding(str(error), RESTORE_ADVICE, Remedy.RESTORE, "store")]
     except StoreError as error:  # of a newer version, not ours to read, in use: the file itself may be whole
-        return [broken(str(error), check="store")]
+        return [broken_finding(str(error), check="store")]
     try:
-        return examine(Patient(database, config), INTEGRITY if integrity_only else [*INTEGRITY, *STATE, *CAPTURE])
+        return run_checks(
+            CheckContext(database, config),
+            INTEGRITY_CHECKS if integrity_only else [*INTEGRITY_CHECKS, *ENVIRONMENT_CHECKS, *CAPTURE],
+        )
     finally:
         database.close()
 

@@ -72,7 +72,7 @@ class Healing(msgspec.Struct, frozen=True):
         return f"{advice}; delete {self.aside} when nothing is missed" if self.aside else advice
 
 
-def last(connection: apsw.Connection) -> Healing | None:
+def read_last(connection: apsw.Connection) -> Healing | None:
     """Return what was last mended or restored."""
     text = meta.read_note(connection, meta.HEALED)
     with suppress(msgspec.DecodeError):
@@ -80,14 +80,14 @@ def last(connection: apsw.Connection) -> Healing | None:
     return None
 
 
-def write(connection: apsw.Connection, healing: Healing) -> None:
+def write_last(connection: apsw.Connection, healing: Healing) -> None:
     """Remember it inside the caller's transaction."""
     meta.write_note(connection, meta.HEALED, msgspec.json.encode(healing).decode())
     if healing.backup:
         meta.write_note(connection, meta.RESTORED, str(healing.backup_at))
 
 
-def show_on_desktop(healing: Healing) -> None:
+def notify_desktop(healing: Healing) -> None:
     """Tell the user where a desktop takes notifications; elsewhere nothing happens."""
     command = shutil.which("notify-send")
     if command and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from memento.base.counted import counted
 from memento.errors import StoreCorrupt, StoreError
-from memento.health import INTEGRITY, STATE, Check, Finding, Patient, Remedy, examine, examine_slice
+from memento.health import (
+    ENVIRONMENT_CHECKS,
+    INTEGRITY_CHECKS,
+    Check,
+    CheckContext,
+    Finding,
+    Remedy,
+    run_checks,
+    run_checks_on_slice,
+)
 from memento.restore.opening import close_to_others
 from memento.storage import jobs
 from memento.store import MemoryStore
@@ -42,7 +51,7 @@ def _backup(store: MemoryStore, kind: str) -> str:
 def health(store: MemoryStore) -> str:
     """Examine the next part of the rows, and all that takes little time; heal what is damaged, close what is open."""
     close_to_others(store.path, store.config)
-    return _treated(store, examine_slice(Patient(store.database, store.config), INTEGRITY))
+    return _treated(store, run_checks_on_slice(CheckContext(store.database, store.config), INTEGRITY_CHECKS))
 
 
 def full_health(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
@@ -51,7 +60,7 @@ def full_health(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
     Raises StoreError for what is broken and nothing here can heal.
     """
     close_to_others(store.path, store.config)
-    found = examine(Patient(store.database, store.config), [*INTEGRITY, *STATE, *beyond])
+    found = run_checks(CheckContext(store.database, store.config), [*INTEGRITY_CHECKS, *ENVIRONMENT_CHECKS, *beyond])
     done = _treated(store, found)
     if wrong := [one for one in found if one.level == "broken" and one.remedy is Remedy.NONE]:
         raise StoreError("; ".join(f"{one.text}: {one.advice}" if one.advice else one.text for one in wrong))
@@ -73,7 +82,7 @@ def _heal(store: MemoryStore, damage: str) -> str:
 
     healing = heal(store.path, store.config) if store.config.settings.storage.auto_restore else None
     if healing is None:
-        if not _damage(examine(Patient(store.database, store.config), INTEGRITY)):
+        if not _damage(run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS)):
             return "sound; another process has just healed it"
         raise StoreCorrupt(f"{store.path} is damaged ({damage}): `memento doctor` says what to do")
     return healing.text

@@ -93,7 +93,7 @@ def put_back(database: Database) -> Healing:
             _place(path)
         healing = Healing(at=now_ms(), why="", deleted=True)
         with database.write(durable=True) as connection:
-            record.write(connection, healing)
+            record.write_last(connection, healing)
     return healing
 
 

@@ -12,10 +12,10 @@ from memento.base.durable import locked
 from memento.base.times import now_ms
 from memento.config import Config
 from memento.errors import StoreCorrupt, StoreError
-from memento.health import INTEGRITY, Finding, Patient, Remedy, examine, healings as record
-from memento.health.examination import broken
+from memento.health import INTEGRITY_CHECKS, CheckContext, Finding, Remedy, healings as record, run_checks
+from memento.health.checks import broken_finding
 from memento.health.healings import Healing
-from memento.health.integrity_checks import vector_file
+from memento.health.integrity_checks import open_vector_file
 from memento.restore.emptied import refuse_emptied
 from memento.restore.rollback import candidates, roll_back
 from memento.storage import repairs, swap
@@ -39,7 +39,7 @@ def heal(path: Path, config: Config) -> Healing | None:
     except OSError as error:
         raise StoreError(f"{path} is damaged and cannot be restored now: {error.strerror}") from None
     if healing:
-        record.show_on_desktop(healing)
+        record.notify_desktop(healing)
     return healing
 
 
@@ -48,9 +48,9 @@ def _examined(path: Path, config: Config) -> list[Finding]:
         refuse_emptied(path)
         database = Database(path)
     except StoreCorrupt as error:
-        return [broken(str(error), "", Remedy.RESTORE)]
+        return [broken_finding(str(error), "", Remedy.RESTORE)]
     try:
-        return examine(Patient(database, config), INTEGRITY)
+        return run_checks(CheckContext(database, config), INTEGRITY_CHECKS)
     finally:
         database.close()
 
@@ -83,10 +83,10 @@ def _mended(path: Path, config: Config, damage: Sequence[Finding], repaired: str
                 ):
                     if any(finding.remedy is remedy for finding in damage):
                         rebuild(connection)
-                record.write(connection, healing)
-            if any(finding.remedy is Remedy.VECTORS for finding in damage) and (file := vector_file(database)):
+                record.write_last(connection, healing)
+            if any(finding.remedy is Remedy.VECTORS for finding in damage) and (file := open_vector_file(database)):
                 file.remove()
-            left = examine(Patient(database, config), INTEGRITY)
+            left = run_checks(CheckContext(database, config), INTEGRITY_CHECKS)
         finally:
             database.close()
     except StoreError:

@@ -132,7 +132,7 @@ def _catch_up(path: Path, healing: Healing, aside: Path, *, take_over: bool) -> 
             taken, unreadable = _salvage(database, aside, take_over=take_over) if aside.exists() else (0, 0)
         done = msgspec.structs.replace(healing, replayed=replayed, salvaged=taken, unreadable=unreadable)
         with database.write(durable=True) as connection:
-            record.write(connection, done)
+            record.write_last(connection, done)
     finally:
         database.close()
     return done

@@ -15,9 +15,9 @@ from memento.storage import integrity, meta, rows
 from memento.storage.database import Database
 
 Level = Literal["ok", "advice", "broken"]
-SLICES: Final = 24
+SLICES_PER_DAY: Final = 24
 """An hourly slice is this part of the rows: all are looked at within a day."""
-_LEAST_SLICE: Final = 20_000
+_MIN_SLICE_ROWS: Final = 20_000
 
 
 class Remedy(Enum):
@@ -53,7 +53,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class CheckContext:
     """The store that is examined."""
 
     database: Database
@@ -66,43 +66,47 @@ class Check(NamedTuple):
     """One thing to look at."""
 
     name: str
-    look: Callable[[Patient], Iterable[Finding]]
+    run: Callable[[CheckContext], Iterable[Finding]]
     """Yields findings; nothing at all means that all is well."""
 
 
-def examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+def run_checks(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:
     """Look at everything; a check that cannot look says so as its finding."""
     found: list[Finding] = []
     for check in checks:
         try:
-            results = [replace(finding, check=check.name) for finding in check.look(patient)]
+            results = [replace(finding, check=check.name) for finding in check.run(context)]
         except (StoreBusy, BlockingIOError) as error:  # says nothing about the store
-            results = [replace(advised(f"not examined: {error}", "examine it when less is written"), check=check.name)]
+            results = [
+                replace(advice_finding(f"not examined: {error}", "examine it when less is written"), check=check.name)
+            ]
         except (StoreError, apsw.Error, OSError) as error:
             damaged = isinstance(error, apsw.CorruptError | apsw.NotADBError | StoreCorrupt)
             remedy = Remedy.RESTORE if damaged else Remedy.NONE
-            results = [broken(str(error), "", remedy, check.name)]
+            results = [broken_finding(str(error), "", remedy, check.name)]
         found += results or [Finding(check.name, "ok", "")]
     return found
 
 
-def examine_slice(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
+def run_checks_on_slice(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:
     """Look at the next part of the rows, and at what the checks need no rows for; remember where it ended."""
-    with patient.database.read() as connection:
+    with context.database.read() as connection:
         cursor = meta.read_note(connection, meta.HEALTH_CURSOR)
         after = int(cursor) if cursor.isdigit() else 0
-        scan = integrity.check_rows(connection, after, max(_LEAST_SLICE, rows.count(connection) // SLICES + 1))
-    found = examine(replace(patient, rows=scan), checks)
-    with patient.database.write() as connection:
+        scan = integrity.check_rows(
+            connection, after, max(_MIN_SLICE_ROWS, rows.count(connection) // SLICES_PER_DAY + 1)
+        )
+    found = run_checks(replace(context, rows=scan), checks)
+    with context.database.write() as connection:
         meta.write_note(connection, meta.HEALTH_CURSOR, str(scan.last))
     return found
 
 
-def broken(text: str, advice: str = "", remedy: Remedy = Remedy.NONE, check: str = "") -> Finding:
+def broken_finding(text: str, advice: str = "", remedy: Remedy = Remedy.NONE, check: str = "") -> Finding:
     """Return a finding of something that does not work."""
     return Finding(check, "broken", text, advice, remedy)
 
 
-def advised(text: str, advice: str) -> Finding:
+def advice_finding(text: str, advice: str) -> Finding:
     """Return a finding of something that works and could be better."""
     return Finding("", "advice", text, advice)
