@@ -24,7 +24,7 @@ from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.narrowing import Filters, When, to_filter
-from memento.restore.opening import open_database
+from memento.restore.opener import open_database
 from memento.search.backlog import Progress, Swap
 from memento.search.index_status import IndexStatus
 from memento.search.recall import CATCH_UP_SECONDS, Options, recall as search

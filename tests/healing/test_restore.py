@@ -329,7 +329,7 @@ def test_opening_while_another_process_restores(
     store: MemoryStore, open_store: Callable[[], MemoryStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Damage is met; by the time this process may heal, the other one has."""
-    import memento.restore.opening as opening
+    import memento.restore.opener as opening
 
     back_up(store)
     known, path, config = texts(store), closed(store), store.config

@@ -144,7 +144,7 @@ def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
     from memento.health import ENVIRONMENT_CHECKS, INTEGRITY_CHECKS, CheckContext, run_checks
     from memento.health.checks import Remedy, broken_finding
     from memento.health.integrity_checks import RESTORE_ADVICE
-    from memento.restore.emptied import refuse_emptied
+    from memento.restore.emptied_file import refuse_emptied
     from memento.storage.database import Database
     from memento_ingest.sidecar.checks import CAPTURE
 

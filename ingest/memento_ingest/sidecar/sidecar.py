@@ -23,7 +23,7 @@ from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
 from memento.jobs.worker import JobsWorker
 from memento.memory import NewMemory
-from memento.restore.deleted import DeletedFiles
+from memento.restore.deleted_files import DeletedFiles
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.events.spool import folders
@@ -144,7 +144,7 @@ class Sidecar:
             try:
                 if self._reload:
                     self._reloaded(store, sweep, capture, embed, serving)
-                if files.look():
+                if files.check():
                     lock.renew()
                     serving.renew()
                 if store.take_up_restored():

@@ -16,7 +16,7 @@ from memento.health import (
     run_checks,
     run_checks_on_slice,
 )
-from memento.restore.opening import close_to_others
+from memento.restore.opener import restrict_access
 from memento.storage import jobs
 from memento.store import MemoryStore
 
@@ -50,7 +50,7 @@ def _backup(store: MemoryStore, kind: str) -> str:
 
 def health(store: MemoryStore) -> str:
     """Examine the next part of the rows, and all that takes little time; heal what is damaged, close what is open."""
-    close_to_others(store.path, store.config)
+    restrict_access(store.path, store.config)
     return _treated(store, run_checks_on_slice(CheckContext(store.database, store.config), INTEGRITY_CHECKS))
 
 
@@ -59,7 +59,7 @@ def full_health(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
 
     Raises StoreError for what is broken and nothing here can heal.
     """
-    close_to_others(store.path, store.config)
+    restrict_access(store.path, store.config)
     found = run_checks(CheckContext(store.database, store.config), [*INTEGRITY_CHECKS, *ENVIRONMENT_CHECKS, *beyond])
     done = _treated(store, found)
     if wrong := [one for one in found if one.level == "broken" and one.remedy is Remedy.NONE]:

@@ -16,8 +16,8 @@ from memento.health import INTEGRITY_CHECKS, CheckContext, Finding, Remedy, heal
 from memento.health.checks import broken_finding
 from memento.health.healings import Healing
 from memento.health.integrity_checks import open_vector_file
-from memento.restore.emptied import refuse_emptied
-from memento.restore.rollback import candidates, roll_back
+from memento.restore.emptied_file import refuse_emptied
+from memento.restore.rollback import candidate_backups, roll_back
 from memento.storage import repairs, swap
 from memento.storage.database import Database, translated_errors
 
@@ -29,12 +29,12 @@ def heal(path: Path, config: Config) -> Healing | None:
     """
     try:
         with locked(path.with_name(path.name + ".heal.lock")):
-            repaired = _mended_schema(path)
-            damage = [finding for finding in _examined(path, config) if finding.remedy is not Remedy.NONE]
+            repaired = _repair_schema(path)
+            damage = [finding for finding in _find_damage(path, config) if finding.remedy is not Remedy.NONE]
             if not damage and not repaired:
                 return None
-            healing = _mended(path, config, damage, repaired)
-            if healing is None and (backups := candidates(path)):
+            healing = _rebuild_derived(path, config, damage, repaired)
+            if healing is None and (backups := candidate_backups(path)):
                 healing = roll_back(path, damage[0].text, backups)
     except OSError as error:
         raise StoreError(f"{path} is damaged and cannot be restored now: {error.strerror}") from None
@@ -43,7 +43,7 @@ def heal(path: Path, config: Config) -> Healing | None:
     return healing
 
 
-def _examined(path: Path, config: Config) -> list[Finding]:
+def _find_damage(path: Path, config: Config) -> list[Finding]:
     try:
         refuse_emptied(path)
         database = Database(path)
@@ -55,7 +55,7 @@ def _examined(path: Path, config: Config) -> list[Finding]:
         database.close()
 
 
-def _mended_schema(path: Path) -> str:
+def _repair_schema(path: Path) -> str:
     """Put triggers, views and indexes right; return what was wrong with them, empty where nothing was mended."""
     try:
         with translated_errors(path), swap.shared_lock(path):
@@ -64,7 +64,7 @@ def _mended_schema(path: Path) -> str:
         return ""  # the examination says why
 
 
-def _mended(path: Path, config: Config, damage: Sequence[Finding], repaired: str) -> Healing | None:
+def _rebuild_derived(path: Path, config: Config, damage: Sequence[Finding], repaired: str) -> Healing | None:
     """Rebuild what is derived; None when that is not enough. `repaired` was done already."""
     if any(finding.remedy is Remedy.RESTORE for finding in damage):
         return None

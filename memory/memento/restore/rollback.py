@@ -20,7 +20,7 @@ from memento.base.times import now_ms
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError
 from memento.health import healings as record
 from memento.health.healings import Healing
-from memento.restore import foreign
+from memento.restore import foreign_backup
 from memento.storage import compaction, ignored, repairs, rows, salvage, snapshot, swap, tombstones
 from memento.storage.database import Database
 from memento.writes import journal
@@ -59,7 +59,7 @@ def roll_back(
     return _catch_up(path, healing, aside, take_over=take_over)
 
 
-def candidates(path: Path) -> list[Backup]:
+def candidate_backups(path: Path) -> list[Backup]:
     """Return the backups to try, the newest first."""
     return BackupDirectory(path).all()
 
@@ -101,7 +101,7 @@ def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | Non
         with snapshot.closing(snapshot.open_copy(scratch)) as copy:
             database = _new_store(target)
             try:
-                foreign.admit(copy, database, admission)
+                foreign_backup.admit_rows(copy, database, admission)
             finally:
                 database.close()
     finally:

@@ -21,7 +21,7 @@ from memento.writes.admission import Admission, Refused
 _BATCH = 1_000
 
 
-def admit(copy: apsw.Connection, database: Database, admission: Admission) -> None:
+def admit_rows(copy: apsw.Connection, database: Database, admission: Admission) -> None:
     """Write the rows of a copy into an empty store. Raises BackupDamaged for one that cannot be read."""
     with database.write() as connection:
         tombstones.add_tombstones(connection, tombstones.as_imported(transfer.all_tombstones(copy)))

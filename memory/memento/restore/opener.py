@@ -7,7 +7,7 @@ from pathlib import Path
 
 from memento.config import Config
 from memento.errors import StoreCorrupt, StoreError, StoreRestored
-from memento.restore.emptied import refuse_emptied
+from memento.restore.emptied_file import refuse_emptied
 from memento.storage import swap
 from memento.storage.database import Database
 from memento.storage.permissions import restrict_folders
@@ -18,16 +18,16 @@ def open_database(path: Path, config: Config) -> Database:
 
     Raises StoreCorrupt when there is no backup to restore.
     """
-    close_to_others(path, config)
+    restrict_access(path, config)
     try:
         refuse_emptied(path)
-        database = Database(path, _snapshot(config))
+        database = Database(path, _migration_backup(config))
     except StoreCorrupt:
         if not config.settings.storage.auto_restore:
             raise
         _heal(path, config)  # does nothing where another process has just done it: opening tells whether all is well
         refuse_emptied(path)
-        database = Database(path, _snapshot(config))
+        database = Database(path, _migration_backup(config))
 
     def on_damage(error: StoreCorrupt) -> None:
         if not config.settings.storage.auto_restore:
@@ -41,7 +41,7 @@ def open_database(path: Path, config: Config) -> Database:
     return database
 
 
-def close_to_others(path: Path, config: Config) -> None:
+def restrict_access(path: Path, config: Config) -> None:
     """Take the store's folders away from others, and say so. Raises StoreError where that cannot be."""
     if done := restrict_folders(path, config.home):
         import logging
@@ -50,7 +50,7 @@ def close_to_others(path: Path, config: Config) -> None:
             logging.getLogger("memento").warning("memento: %s", text)  # without a handler: on standard error
 
 
-def _snapshot(config: Config) -> Callable[[Database], None]:
+def _migration_backup(config: Config) -> Callable[[Database], None]:
     """Return what backs a store up before its schema changes."""
 
     def take_one(database: Database) -> None:

@@ -21,7 +21,7 @@ from memento.config import Config
 from memento.errors import StoreCorrupt, StoreDeleted, StoreError
 from memento.health import healings as record
 from memento.health.healings import Healing
-from memento.restore.rollback import candidates, roll_back
+from memento.restore.rollback import candidate_backups, roll_back
 from memento.storage import snapshot, swap
 from memento.storage.database import Database, translated_errors
 from memento.storage.presence import DATABASE, LOG, WHAT, FilePresence, is_deleted
@@ -38,7 +38,7 @@ class DeletedFiles:
         self._presence = FilePresence(database.path)
         self._since: float | None = None
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Put back what was deleted; return whether the database was.
 
         Raises StoreDeleted while it is away: at first it may come back by itself, and where storage.auto_restore is
@@ -67,14 +67,14 @@ class DeletedFiles:
             )
         if time.monotonic() - self._since < GRACE_SECONDS:
             raise StoreDeleted(f"{path} {WHAT}")
-        healing = put_back(self._database)
+        healing = restore_deleted(self._database)
         self._since = None
         self._presence.reset_logs()
         self._say(f"{healing.text}. {healing.advice}")
         return True
 
 
-def put_back(database: Database) -> Healing:
+def restore_deleted(database: Database) -> Healing:
     """Put a deleted database back: from what is open of it, else from a backup. Raises StoreError, OSError."""
     path = database.path
     private_folder(path.parent)
@@ -86,18 +86,18 @@ def put_back(database: Database) -> Healing:
                 raise StoreCorrupt(problems[0])
         except (StoreError, apsw.Error):
             swap.incoming(path).unlink(missing_ok=True)
-            return roll_back(path, record.DELETED, candidates(path), take_over=False)
+            return roll_back(path, record.DELETED, candidate_backups(path), take_over=False)
         if not is_deleted(path):  # another process was faster
             swap.incoming(path).unlink(missing_ok=True)
         else:
-            _place(path)
+            _swap_in(path)
         healing = Healing(at=now_ms(), why="", deleted=True)
         with database.write(durable=True) as connection:
             record.write_last(connection, healing)
     return healing
 
 
-def _place(path: Path) -> None:
+def _swap_in(path: Path) -> None:
     aside = path.with_name(f"{path.name}.deleted")
     swap.put_in_place(path, aside)
     for left in (aside, Path(f"{aside}-wal")):  # an empty file, and a log whose content the copy holds
