@@ -18,7 +18,7 @@ import pytest
 from memento.backup import BackupDirectory
 from memento.config import load_config
 from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
-from memento.jobs.table import JOBS
+from memento.jobs.timetable import JOBS
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.store import MemoryStore

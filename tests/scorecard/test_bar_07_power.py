@@ -141,16 +141,16 @@ import sys
 from pathlib import Path
 from memento.backup import BackupDirectory, create
 from memento.config import load_config
-from memento.jobs.upkeep import hourly_backup
-from memento.restore.rollback import candidates, roll_back
+from memento.jobs.tasks import back_up_hourly
+from memento.restore.rollback import candidate_backups, roll_back
 from memento.store import MemoryStore
 with MemoryStore() as store:
     for number in range(3):
         kept = store.remember(f"{sys.argv[1]} {number}", embed=False)
         print(f"{sys.argv[1]} {number}", flush=True)
-    hourly_backup(store)
+    back_up_hourly(store)
     path = store.path
-roll_back(path, "a test", candidates(path))
+roll_back(path, "a test", candidate_backups(path))
 """
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from memento.config import Config, load_config
 from memento.health import INTEGRITY_CHECKS, CheckContext, Finding, run_checks, run_checks_on_slice
-from memento.jobs import upkeep
+from memento.jobs import tasks
 from memento.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def test_a_sound_store_beside_writers_is_never_called_damaged(bar: Bar, tmp_path
             longest = max(longest, time.monotonic() - started)
             assert found == [], f"examination {number}"
             if number % 100 == 10:
-                assert upkeep.full_health(store) == "sound"
-                assert upkeep.hourly_backup(store)
+                assert tasks.check_all(store) == "sound"
+                assert tasks.back_up_hourly(store)
         writes = store.database.state().writes - before
         assert store.healing() is None
     bar.measured(

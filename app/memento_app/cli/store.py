@@ -141,14 +141,14 @@ def import_(
 
     Exit code 4: lines could not be read, or the file was cut off.
     """
-    from memento.jobs.upkeep import hourly_backup
+    from memento.jobs.tasks import back_up_hourly
     from memento.store import MemoryStore
     from memento.transfer.importing import merge
 
     with MemoryStore(config=configured(db)) as store:
         done = merge(store, path if path == "-" else expand_user(path), keep_trust=keep_trust)
         if done.stored or done.extended:
-            hourly_backup(store)  # the file may be gone when it is needed again
+            back_up_hourly(store)  # the file may be gone when it is needed again
     if wants_json(json_):
         print_json(done.as_dict())
     else:

@@ -11,8 +11,8 @@ from memento.base.counted import counted
 from memento.errors import MementoError
 from memento.health import CheckContext, Finding
 from memento.health.checks import Check, advice_finding, broken_finding
-from memento.jobs.table import JOBS, Job
-from memento.jobs.upkeep import full_health
+from memento.jobs.tasks import check_all
+from memento.jobs.timetable import JOBS, Job
 from memento.storage import accounts, sources
 from memento_ingest.hooks.agents import AGENTS
 from memento_ingest.hooks.install import status
@@ -75,4 +75,4 @@ CAPTURE: Final = (
 def jobs_with_capture() -> dict[str, Job]:
     """Return the jobs; here the full examination also looks at capture, as `memento doctor` does."""
     full = JOBS["full-health"]
-    return {**JOBS, full.name: replace(full, run=partial(full_health, beyond=CAPTURE))}
+    return {**JOBS, full.name: replace(full, run=partial(check_all, beyond=CAPTURE))}

@@ -10,10 +10,9 @@ from typing import Final
 
 from memento.base.worker_thread import Failures, WorkerThread, described
 from memento.errors import StoreError
-from memento.jobs.running import run
-from memento.jobs.steady import Clock, MachineClock, SteadyScheduler
-from memento.jobs.table import JOBS, Job
-from memento.jobs.timetable import due, following
+from memento.jobs.runner import run_job
+from memento.jobs.scheduler import Clock, MachineClock, MonotonicScheduler
+from memento.jobs.timetable import JOBS, Job, first_run, next_run
 from memento.storage import jobs
 from memento.store import MemoryStore
 
@@ -35,7 +34,7 @@ class JobsWorker:
     ) -> None:
         self._store, self._say, self._jobs = store, say, jobs
         self._clock = clock or MachineClock()
-        self._scheduler = SteadyScheduler(self._clock)
+        self._scheduler = MonotonicScheduler(self._clock)
         self._stopping = threading.Event()
         self._failing: dict[str, str] = {}
         self._thread = WorkerThread(self._run, failures or Failures("jobs", say))
@@ -63,7 +62,7 @@ class JobsWorker:
             states = {}
         now = self._scheduler.now()
         for job in self._jobs.values():
-            first = max(due(job, states.get(job.name, jobs.JobState()), now), now + START_DELAY)
+            first = max(first_run(job, states.get(job.name, jobs.JobState()), now), now + START_DELAY)
             self._scheduler.add(partial(self._once, job), first, partial(self._next, job))
 
     def tick(self) -> None:
@@ -76,7 +75,7 @@ class JobsWorker:
 
     def _once(self, job: Job) -> None:
         try:
-            outcome = run(job, self._store, round(self._clock.wall().timestamp() * 1000))
+            outcome = run_job(job, self._store, round(self._clock.wall().timestamp() * 1000))
         except BaseException as error:
             self._failing[job.name] = described(error)  # so that it waits its turn, and other jobs come to theirs
             raise
@@ -89,4 +88,4 @@ class JobsWorker:
             self._say(f"job {job.name} failed and is tried again within the hour: {outcome.text}")
 
     def _next(self, job: Job, began: datetime) -> datetime:
-        return following(job, began, succeeded=job.name not in self._failing)
+        return next_run(job, began, succeeded=job.name not in self._failing)

@@ -67,6 +67,14 @@ def truncate_log(database: Database, within: float = LOG_SECONDS) -> str:
             time.sleep(0.02)
 
 
+def checkpoint(connection: apsw.Connection) -> int:
+    """Write the log back and truncate it; return the pages that readers keep in it."""
+    pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    if pages == moved:
+        pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    return max(0, pages - moved)
+
+
 def _merge_fulltext(database: Database, within: float) -> None:
     """Merge the full-text index into one segment, in transactions that let others write in between."""
     wanted = -_PAGES  # a negative number begins a merge of all segments, a positive one goes on with it

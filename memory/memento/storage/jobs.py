@@ -1,4 +1,4 @@
-"""Upkeep of the file: the cache's size, the log's, and the table of jobs."""
+"""The table of jobs: when each last succeeded, and why it last failed."""
 
 from __future__ import annotations
 
@@ -14,27 +14,6 @@ class JobState(NamedTuple):
     """When the last good run began, Unix milliseconds; 0 = never."""
     last_error: str = ""
     """Why the last run failed; empty when it did not."""
-
-
-def trim_cache(connection: apsw.Connection, keep: int) -> int:
-    """Remove the query embeddings beyond `keep` that were not used for longest; return how many.
-
-    Inside the caller's transaction.
-    """
-    connection.execute(
-        "DELETE FROM embedding_cache WHERE text_hash NOT IN "
-        "(SELECT text_hash FROM embedding_cache ORDER BY timestamp DESC LIMIT ?)",
-        (keep,),
-    )
-    return int(connection.changes())
-
-
-def checkpoint(connection: apsw.Connection) -> int:
-    """Write the log back and truncate it; return the pages that readers keep in it."""
-    pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-    if pages == moved:
-        pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    return max(0, pages - moved)
 
 
 def read_states(connection: apsw.Connection) -> dict[str, JobState]:

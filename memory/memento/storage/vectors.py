@@ -190,6 +190,19 @@ def write_cached(connection: apsw.Connection, model: str, text: str, blob: bytes
         )
 
 
+def trim_cache(connection: apsw.Connection, keep: int) -> int:
+    """Remove the query embeddings beyond `keep` that were not used for longest; return how many.
+
+    Inside the caller's transaction.
+    """
+    connection.execute(
+        "DELETE FROM embedding_cache WHERE text_hash NOT IN "
+        "(SELECT text_hash FROM embedding_cache ORDER BY timestamp DESC LIMIT ?)",
+        (keep,),
+    )
+    return int(connection.changes())
+
+
 def _cache_key(model: str, text: str) -> bytes:
     return text_hash(f"{model}\0{text}")
 

@@ -17,21 +17,21 @@ from memento.health import (
     run_checks_on_slice,
 )
 from memento.restore.opener import restrict_access
-from memento.storage import jobs
+from memento.storage import compaction, vectors
 from memento.store import MemoryStore
 
 
-def hourly_backup(store: MemoryStore) -> str:
+def back_up_hourly(store: MemoryStore) -> str:
     """Back up, and let go of what two backups hold."""
-    return _backup(store, "hourly")
+    return _back_up(store, "hourly")
 
 
-def daily_backup(store: MemoryStore) -> str:
+def back_up_daily(store: MemoryStore) -> str:
     """Take the day's snapshot."""
-    return _backup(store, "daily")
+    return _back_up(store, "daily")
 
 
-def _backup(store: MemoryStore, kind: str) -> str:
+def _back_up(store: MemoryStore, kind: str) -> str:
     from memento.backup import BackupDirectory, create
     from memento.backup.coverage import trim_journal
 
@@ -48,26 +48,26 @@ def _backup(store: MemoryStore, kind: str) -> str:
     return f"{backup.name}, {counted(backup.manifest.counts['memories'], 'memory')}"
 
 
-def health(store: MemoryStore) -> str:
+def check_slice(store: MemoryStore) -> str:
     """Examine the next part of the rows, and all that takes little time; heal what is damaged, close what is open."""
     restrict_access(store.path, store.config)
-    return _treated(store, run_checks_on_slice(CheckContext(store.database, store.config), INTEGRITY_CHECKS))
+    return _heal_damage(store, run_checks_on_slice(CheckContext(store.database, store.config), INTEGRITY_CHECKS))
 
 
-def full_health(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
+def check_all(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
     """Examine all that `memento doctor` does, with these checks `beyond` the store's own; heal what is damaged.
 
     Raises StoreError for what is broken and nothing here can heal.
     """
     restrict_access(store.path, store.config)
     found = run_checks(CheckContext(store.database, store.config), [*INTEGRITY_CHECKS, *ENVIRONMENT_CHECKS, *beyond])
-    done = _treated(store, found)
+    done = _heal_damage(store, found)
     if wrong := [one for one in found if one.level == "broken" and one.remedy is Remedy.NONE]:
         raise StoreError("; ".join(f"{one.text}: {one.advice}" if one.advice else one.text for one in wrong))
     return done
 
 
-def _treated(store: MemoryStore, found: list[Finding]) -> str:
+def _heal_damage(store: MemoryStore, found: list[Finding]) -> str:
     damage = _damage(found)
     return _heal(store, damage[0].text) if damage else "sound"
 
@@ -88,7 +88,7 @@ def _heal(store: MemoryStore, damage: str) -> str:
     return healing.text
 
 
-def consolidation(store: MemoryStore) -> str:
+def consolidate_store(store: MemoryStore) -> str:
     """Mark what is said twice or outdated, promote what matters for long."""
     from memento.curation.consolidation import consolidate
 
@@ -99,12 +99,12 @@ def consolidation(store: MemoryStore) -> str:
 def trim_cache(store: MemoryStore) -> str:
     """Let the query embeddings go that were not used for longest."""
     with store.database.write() as connection:
-        gone = jobs.trim_cache(connection, store.config.settings.cache.table_size)
+        gone = vectors.trim_cache(connection, store.config.settings.cache.table_size)
     return f"{counted(gone, 'query embedding')} removed"
 
 
 def checkpoint(store: MemoryStore) -> str:
     """Move the write-ahead log into the database, as far as readers let it."""
     with store.database.read() as connection:
-        left = jobs.checkpoint(connection)
+        left = compaction.checkpoint(connection)
     return f"{counted(left, 'page')} left in the log" if left else "the log is empty"

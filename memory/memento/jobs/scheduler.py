@@ -40,7 +40,7 @@ class MachineClock:
         return time.clock_gettime(_COUNTS_SLEEP)
 
 
-class SteadyScheduler(schedule.Scheduler):
+class MonotonicScheduler(schedule.Scheduler):
     """A scheduler on a clock that was set once."""
 
     def __init__(self, clock: Clock) -> None:
@@ -54,13 +54,15 @@ class SteadyScheduler(schedule.Scheduler):
 
     def add(self, run: Callable[[], object], first: datetime, following: Callable[[datetime], datetime]) -> None:
         """Run `run` from `first` on; `following` is asked after each run for the next time, given when it began."""
-        _SteadyJob(self, first, following).seconds.do(run)
+        _MonotonicJob(self, first, following).seconds.do(run)
 
 
-class _SteadyJob(schedule.Job):
+class _MonotonicJob(schedule.Job):
     """A job of a SteadyScheduler: the two places in which schedule asks the wall clock ask that one."""
 
-    def __init__(self, scheduler: SteadyScheduler, first: datetime, following: Callable[[datetime], datetime]) -> None:
+    def __init__(
+        self, scheduler: MonotonicScheduler, first: datetime, following: Callable[[datetime], datetime]
+    ) -> None:
         super().__init__(1, scheduler)
         self._scheduler, self._following = scheduler, following
         self._due = first
