@@ -132,7 +132,7 @@ def stages(store: MemoryStore, asked: Sequence[str]) -> dict[str, Times]:
     }
     for name, (owner, function) in steps.items():
         setattr(owner, function.__name__, timed(function, found[name]))
-    ask, waiting = store._semantic.ask, found["wait for its vectors"]
+    ask, waiting = store._semantic.request_vectors, found["wait for its vectors"]
     setattr(store._semantic, "ask", lambda *given: timed(ask(*given), waiting))  # noqa: B010  they begin before the words
     whole = timed(store.recall, found["recall"])
     for question in asked:

@@ -126,9 +126,9 @@ PARTS: Final = (
         "Vector backends",
         "What answers by `recall.index` (docs/search.md). One class of these for each; they are not an entry point.",
         (
-            "memento.search.index.accelerator:Accelerator",
-            "memento.search.index.accelerator:Kept",
-            "memento.search.index.accelerator:Graph",
+            "memento.search.index.partial_index:Accelerator",
+            "memento.search.index.partial_index:PersistentIndex",
+            "memento.search.index.partial_index:Graph",
         ),
     ),
     Part(

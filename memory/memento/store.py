@@ -196,7 +196,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         """
         if not _ID_PREFIX.fullmatch(arguments.text("memory_id", memory_id)):
             return None
-        state = self._working.state()
+        state = self._working.version()
         if known := self._working.find(memory_id, Memory):
             return known
         with self._database.read() as connection:
@@ -288,7 +288,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
         No other setting is taken up.
         """
-        self._semantic.take_up(config)
+        self._semantic.use_config(config)
 
     def warm(self) -> None:
         """Begin to load the embedding model in a thread of its own, so that no recall has to wait for it."""
@@ -311,11 +311,11 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
     def pending(self) -> int:
         """Count the memories that wait for their embedding and are found by words only."""
-        return self._semantic.pending()
+        return self._semantic.count_pending()
 
     def to_embed(self) -> int:
         """Count the embeddings to be made: for those that wait, and for a model that is to follow."""
-        return self._semantic.left()
+        return self._semantic.count_to_embed()
 
     def write(self, memory: NewMemory, *, revive: bool = False) -> Counts:
         """Write one finished row and wait for the disk; `revive` lifts the tombstone of a forgotten one."""
@@ -357,7 +357,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
     def _recalled(self, query: str, within: Filter, options: Options) -> Recall:
         """Answer from the working tier, else search; an answer with a note to it, or a very long one, is not kept."""
         started = time.monotonic()
-        state, asked = self._working.state(), (query, within, options)
+        state, asked = self._working.version(), (query, within, options)
         if known := self._working.find(asked, Recall):
             return replace(known, seconds=time.monotonic() - started)
         found = search(self._database, self._semantic, query, within, options)

@@ -162,9 +162,9 @@ def test_consolidating_again_or_reading_again_changes_nothing(store: MemoryStore
     assert consolidate(store, now=NOW).steps
     before = store.export_json()
     put(store, *rows)
-    written = store.database.state()
+    written = store.database.version()
     assert consolidate(store, now=NOW).steps == []
-    assert store.database.state() == written, "what the working tier holds stays good"
+    assert store.database.version() == written, "what the working tier holds stays good"
     assert store.export_json() == before
 
 

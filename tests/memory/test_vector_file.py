@@ -20,10 +20,10 @@ import pytest
 from memento.config import load_config
 from memento.memory import NewMemory
 from memento.search.index.faiss_backend import FaissFlat
-from memento.search.index.header import BLOCK, NAME, Unusable, read_header
+from memento.search.index.header import BLOCK, NAME, VectorFileUnusable, read_header
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_file import VectorFile, locked
-from memento.search.store_index import WITNESSES, folder_of
+from memento.search.store_index import WITNESSES, vector_folder
 from memento.storage import vectors
 from memento.storage.database import DeadlineExceeded
 from memento.storage.vectors import PendingText
@@ -143,7 +143,7 @@ def test_a_recall_notices_a_vector_that_is_no_unit_vector(store: MemoryStore) ->
         store.remember(text, embed=False)
     store.embed_pending()
     wanted = store.recall(texts[20], k=3).results
-    folder = folder_of(store.path)
+    folder = vector_folder(store.path)
     before = read_header(folder)
     raw = bytearray(before.vectors_path(folder).read_bytes())
     for number in range(64):
@@ -357,7 +357,7 @@ def test_a_killed_writer_leaves_nothing_wrong(made: Any) -> None:
         writer.wait()
         writer.stdout.close()
         made.check(made.open())
-    with pytest.raises(Unusable):
+    with pytest.raises(VectorFileUnusable):
         VectorFile.open(made.folder, "another", MODEL, DIMENSIONS)
 
 

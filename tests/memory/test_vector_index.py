@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from memento.config import load_config
 from memento.errors import ConfigError
 from memento.health import ENVIRONMENT_CHECKS, CheckContext, run_checks
-from memento.search.index.accelerator import Cover
 from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class, index_of
 from memento.search.index.numpy_index import NumpyIndex
+from memento.search.index.partial_index import PartialIndex
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_index import VectorIndex
 from memento.store import MemoryStore
 
 DIMENSIONS = 16
-BACKENDS: dict[str, Callable[[], type[Cover] | None]] = {
+BACKENDS: dict[str, Callable[[], type[PartialIndex] | None]] = {
     "numpy": lambda: None,
     "faiss": lambda: accelerator_class("faiss", 1),
     "faiss hnsw": lambda: accelerator_class("faiss", FAISS_FLAT_ROWS + 1),

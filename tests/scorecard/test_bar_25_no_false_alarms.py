@@ -90,7 +90,7 @@ def test_a_sound_store_beside_writers_is_never_called_damaged(bar: Bar, tmp_path
     writes, longest = 0, 0.0
     with MemoryStore(config=config) as store, writers(config, count, bar):
         context = CheckContext(store.database, config)
-        before = store.database.state().writes
+        before = store.database.version().writes
         for number in range(checks):
             store.recall("harbour lighthouse", 3)  # a connection that has read the full-text index
             started = time.monotonic()
@@ -104,7 +104,7 @@ def test_a_sound_store_beside_writers_is_never_called_damaged(bar: Bar, tmp_path
             if number % 100 == 10:
                 assert tasks.check_all(store) == "sound"
                 assert tasks.back_up_hourly(store)
-        writes = store.database.state().writes - before
+        writes = store.database.version().writes - before
         assert store.healing() is None
     bar.measured(
         f"{checks:,} examinations beside {count} writers and {writes:,} writes of theirs: 0 false alarms, "

@@ -19,7 +19,7 @@ from memento.backup.erasure import replace_all
 from memento.base.counted import counted
 from memento.errors import StoreError
 from memento.memory import Memory
-from memento.search.store_index import folder_of
+from memento.search.store_index import vector_folder
 from memento.storage import compaction, curation, erasure, meta, repairs, rows
 from memento.store import MemoryStore
 from memento.writes import journal
@@ -106,7 +106,7 @@ def _rewrite(
             curation.replace_stored_text(connection, place, text)
         repairs.clear_query_cache(connection)
         meta.add_to_counter(connection, meta.DELETIONS, 1)
-    shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows
+    shutil.rmtree(vector_folder(store.path), ignore_errors=True)  # the next recall makes it from the rows
 
 
 def _changes(memory: Memory, policy: Policy, receipt: Receipt) -> Mapping[str, str]:

@@ -24,7 +24,7 @@ from memento.forgetting.receipt import FINISH, Receipt
 from memento.forgetting.spool import NO_SPOOL, Spool
 from memento.forgetting.verification import verify
 from memento.memory import Memory
-from memento.search.store_index import folder_of
+from memento.search.store_index import vector_folder
 from memento.storage import compaction, erasure, meta, repairs, tombstones, transfer
 from memento.storage.erasure import Erased
 from memento.store import MemoryStore
@@ -171,7 +171,7 @@ def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Seque
             receipt.spool += spool.scrub(path, texts.are_in)
         except OSError as error:
             receipt.fails(path, error)
-    shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows that are left
+    shutil.rmtree(vector_folder(store.path), ignore_errors=True)  # the next recall makes it from the rows that are left
     if problem := compaction.compact(store.database):
         receipt.left.append(f"{store.path}: its free pages may hold deleted text ({problem}); {FINISH}")
     _forget_in_backups(store, receipt, texts)

@@ -94,11 +94,11 @@ def _references(context: CheckContext) -> Iterator[Finding]:
 
 def _vectors(context: CheckContext) -> Iterator[Finding]:
     from memento.search.index.vector_file import locked
-    from memento.search.store_index import REBUILD_SECONDS, folder_of
+    from memento.search.store_index import REBUILD_SECONDS, vector_folder
 
     if context.rows is not None or not _damaged_blocks(context.database):
         return
-    with locked(folder_of(context.database.path), REBUILD_SECONDS):  # what was being written differs for a moment
+    with locked(vector_folder(context.database.path), REBUILD_SECONDS):  # what was being written differs for a moment
         blocks = _damaged_blocks(context.database)
     if blocks:
         text = f"{counted(blocks, 'block differs', 'blocks differ')} from the checksums in the vector file"
@@ -112,15 +112,15 @@ def _damaged_blocks(database: Database) -> int:
 
 def open_vector_file(database: Database) -> VectorFile | None:
     """Return the vector file that belongs to the store; None when there is none, or it would be made anew anyway."""
-    from memento.search.index.header import Unusable, read_header
+    from memento.search.index.header import VectorFileUnusable, read_header
     from memento.search.index.vector_file import VectorFile
-    from memento.search.store_index import folder_of
+    from memento.search.store_index import vector_folder
     from memento.storage import vectors
 
-    folder = folder_of(database.path)
+    folder = vector_folder(database.path)
     with database.read() as connection:
         store = vectors.store_id(connection)
-    with suppress(Unusable):
+    with suppress(VectorFileUnusable):
         header = read_header(folder)
         return VectorFile.open(folder, store, header.model, header.dimensions)
     return None

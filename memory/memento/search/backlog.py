@@ -20,9 +20,9 @@ from memento.storage.database import BUSY_SECONDS, Database
 if TYPE_CHECKING:
     import apsw
 
-    _Waiting = Callable[[apsw.Connection, str, int], list[vectors.PendingRow]]
-    _Made = tuple[vectors.PendingText, Vectors]
-    _Put = Callable[[apsw.Connection, str, list[tuple[vectors.PendingText, bytes]]], None]
+    _PendingRows = Callable[[apsw.Connection, str, int], list[vectors.PendingRow]]
+    _Vectorised = tuple[vectors.PendingText, Vectors]
+    _Write = Callable[[apsw.Connection, str, list[tuple[vectors.PendingText, bytes]]], None]
 
 BATCH: Final = 64
 """Rows embedded between two commits: a kill loses at most this much work."""
@@ -55,72 +55,86 @@ class Backlog:
 
     def __init__(self, database: Database, models: Models, embedded: Embedded) -> None:
         self._database, self._models, self._embedded = database, models, embedded
-        self._noted: set[str] = set()
+        self._known_folders: set[str] = set()
 
-    def waiting(self, model: str) -> int:
+    def count_pending(self, model: str) -> int:
         """Count the memories that this model cannot find yet."""
         with self._database.read() as connection:
             return vectors.count_pending(connection, model)
 
-    def left(self) -> int:
+    def count_to_embed(self) -> int:
         """Count what `work` would embed: what waits, and what the following model lacks."""
-        standing = self._models.standing()
+        active = self._models.active()
         with self._database.read() as connection:
-            waiting = vectors.count_pending(connection, standing.answering)
-            return waiting + (next_model.count_pending(connection, standing.following) if standing.following else 0)
+            waiting = vectors.count_pending(connection, active.answering)
+            return waiting + (next_model.count_pending(connection, active.following) if active.following else 0)
 
     def status(self) -> Swap:
         """Count the rows of every model."""
-        standing = self._models.standing()
+        active = self._models.active()
         with self._database.read() as connection:
-            following = standing.following
+            following = active.following
             return Swap(
-                *standing,
+                *active,
                 next_model.count_by_model(connection),
                 next_model.count_ready(connection, following) if following else 0,
                 next_model.count_pending(connection, following) if following else 0,
             )
 
-    def work(self, deadline: float | None, progress: Progress | None, *, swap: bool) -> int:
+    def embed_pending(self, deadline: float | None, progress: Progress | None, *, swap: bool) -> int:
         """Embed until nothing waits or `deadline` (time.monotonic()); return how many.
 
         With `swap`, the following model's vectors are made too, and take over when they are complete. Raises
         ModelMissing, and StoreBusy when a deadline passes while another process writes.
         """
-        standing = self._models.standing()
-        self._note(standing.answering, deadline)
+        active = self._models.active()
+        self._remember_folder(active.answering, deadline)
         done = 0
-        if self.waiting(standing.answering):
-            done += self._answering(standing.answering, deadline, progress)
-        if swap and standing.following:
-            done += self._following(standing.following, deadline, progress)
+        if self.count_pending(active.answering):
+            done += self._embed_for_answering(active.answering, deadline, progress)
+        if swap and active.following:
+            done += self._embed_for_following(active.following, deadline, progress)
         return done
 
-    def _note(self, model: str, deadline: float | None) -> None:
+    def _remember_folder(self, model: str, deadline: float | None) -> None:
         """Let the store know where its model lies, for the day on which another one is configured."""
         folder = self._models.folder(model)
-        if not folder or model in self._noted:
+        if not folder or model in self._known_folders:
             return
         with self._database.read() as connection:
             known = next_model.read_folder(connection, model) == folder
         if not known:
-            with self._database.write(within=_within(deadline)) as connection:
+            with self._database.write(within=_lock_timeout(deadline)) as connection:
                 next_model.write_folder(connection, model, folder)
-        self._noted.add(model)
+        self._known_folders.add(model)
 
-    def _answering(self, model: str, deadline: float | None, progress: Progress | None) -> int:
+    def _embed_for_answering(self, model: str, deadline: float | None, progress: Progress | None) -> int:
         embedder = self._models.embedder(model)
         with self._database.read() as connection:
             finished = next_model.count_ready(connection, model)
         if finished:  # the model that was to be followed has gone: what is ready counts at once
-            with self._database.write(within=_within(deadline)) as connection:
+            with self._database.write(within=_lock_timeout(deadline)) as connection:
                 next_model.switch(connection, model)
-        return self._embed(embedder, vectors.pending_rows, vectors.write, deadline, progress, self._embedded)
+        return self._embed(
+            embedder,
+            pending_rows=vectors.pending_rows,
+            write=vectors.write,
+            embedded=self._embedded,
+            deadline=deadline,
+            progress=progress,
+        )
 
-    def _following(self, model: str, deadline: float | None, progress: Progress | None) -> int:
+    def _embed_for_following(self, model: str, deadline: float | None, progress: Progress | None) -> int:
         embedder = self._models.embedder(model)
-        self._note(model, deadline)
-        done = self._embed(embedder, next_model.pending_rows, next_model.write, deadline, progress, lambda *_: None)
+        self._remember_folder(model, deadline)
+        done = self._embed(
+            embedder,
+            pending_rows=next_model.pending_rows,
+            write=next_model.write,
+            embedded=lambda *_: None,
+            deadline=deadline,
+            progress=progress,
+        )
         if deadline is not None and time.monotonic() >= deadline:
             return done
         with self._database.write() as connection:
@@ -134,26 +148,27 @@ class Backlog:
     def _embed(
         self,
         embedder: Embedder,
-        waiting: _Waiting,
-        put: _Put,
+        *,
+        pending_rows: _PendingRows,
+        write: _Write,
+        embedded: Embedded,
         deadline: float | None,
         progress: Progress | None,
-        embedded: Embedded,
     ) -> int:
-        """Embed what waits, short texts first: a text of megabytes must not hold up what came with it."""
+        """Embed pending rows, short texts first: a text of megabytes must not hold up what came with it."""
         done = 0
         while deadline is None or time.monotonic() < deadline:
             with self._database.read() as connection:
-                found = waiting(connection, embedder.model, BATCH)
-                short = _head([row for row in found if row.size <= SEGMENT_BYTES], deadline)
+                found = pending_rows(connection, embedder.model, BATCH)
+                short = _one_segment([row for row in found if row.size <= SEGMENT_BYTES], deadline)
                 rows = vectors.pending_texts(connection, [row.num for row in short or found[:1]])
             if not found:
                 break
-            made = self._short(embedder, rows) if short else self._long(embedder, rows, deadline)
+            made = self._embed_short(embedder, rows) if short else self._embed_next_segment(embedder, rows, deadline)
             if not made:
                 continue
-            with self._database.write(within=_within(deadline)) as connection:
-                put(connection, embedder.model, [(row, one.vectors) for row, one in made])
+            with self._database.write(within=_lock_timeout(deadline)) as connection:
+                write(connection, embedder.model, [(row, one.vectors) for row, one in made])
                 vectors.write_codes(connection, embedder.model, [(row, one.codes) for row, one in made])
                 if not short:
                     segments.delete_segments(connection, made[0][0].num)
@@ -163,11 +178,13 @@ class Backlog:
                 progress(len(made))
         return done
 
-    def _short(self, embedder: Embedder, rows: list[vectors.PendingText]) -> list[_Made]:
+    def _embed_short(self, embedder: Embedder, rows: list[vectors.PendingText]) -> list[_Vectorised]:
         """Return the rows with their vectors."""
         return list(zip(rows, embedder.embed_to_bytes([row.text for row in rows]), strict=True))
 
-    def _long(self, embedder: Embedder, rows: list[vectors.PendingText], deadline: float | None) -> list[_Made]:
+    def _embed_next_segment(
+        self, embedder: Embedder, rows: list[vectors.PendingText], deadline: float | None
+    ) -> list[_Vectorised]:
         """Embed the next segment of a long text; return its row with the vectors when that was the last one."""
         if not rows:  # deleted since it was found
             return []
@@ -177,7 +194,7 @@ class Backlog:
         stop = segment_end(row.text, start)
         if start < stop:
             (one,) = embedder.embed_to_bytes([row.text[start:stop]])
-            with self._database.write(within=_within(deadline), derived=True) as connection:
+            with self._database.write(within=_lock_timeout(deadline), derived=True) as connection:
                 segments.write_segment(connection, model, row, (start, stop), one.vectors, one.codes)
         if stop < len(row.text):
             return []
@@ -185,16 +202,16 @@ class Backlog:
             whole = segments.join_segments(connection, model, row)
         if whole:
             return [(row, Vectors(*whole))]
-        with self._database.write(within=_within(deadline), derived=True) as connection:
+        with self._database.write(within=_lock_timeout(deadline), derived=True) as connection:
             segments.delete_segments(connection, row.num)  # it begins again
         return []
 
 
-def _within(deadline: float | None) -> float:
+def _lock_timeout(deadline: float | None) -> float:
     return BUSY_SECONDS if deadline is None else max(LEAST_WAIT_SECONDS, deadline - time.monotonic())
 
 
-def _head(rows: list[vectors.PendingRow], deadline: float | None) -> list[vectors.PendingRow]:
+def _one_segment(rows: list[vectors.PendingRow], deadline: float | None) -> list[vectors.PendingRow]:
     """Return the first rows whose texts are a segment together, one at least; without a deadline all of them."""
     if deadline is None:
         return rows

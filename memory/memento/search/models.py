@@ -14,7 +14,7 @@ from memento.storage import next_model
 from memento.storage.database import Database
 
 
-class Standing(NamedTuple):
+class ActiveModels(NamedTuple):
     """The models of a store at one moment, by their stamps."""
 
     answering: str
@@ -39,23 +39,23 @@ class Models:
         self._answered = False
         self._lock = threading.Lock()
 
-    def standing(self) -> Standing:
+    def active(self) -> ActiveModels:
         """Look which model answers now, and which follows."""
         own = self._configured()
         if not own:
-            return Standing("")
+            return ActiveModels("")
         with self._database.read() as connection:
             held = next_model.stored_models(connection, own)
             if held.own or not held.other:
                 self._answered = self._answered or held.own
-                return Standing(own)
+                return ActiveModels(own)
             known = self._folders.get(held.other)
             folder = str(known) if known else next_model.read_folder(connection, held.other)
         if not self._holds(folder, held.other):
-            return Standing(own)
+            return ActiveModels(own)
         if self._answered:  # another process has switched: this one goes along instead of switching back
-            return Standing(held.other)
-        return Standing(held.other, own)
+            return ActiveModels(held.other)
+        return ActiveModels(held.other, own)
 
     def embedder(self, model: str) -> Embedder:
         """Return the embedder of a stamp, loaded on first use. Raises ModelMissing or ModelError."""
@@ -70,7 +70,7 @@ class Models:
         """Return the folder a stamp is loaded from; empty for an embedder that the caller gave."""
         return str(self._folders[model].absolute()) if model in self._folders else ""
 
-    def take_up(self, config: Config) -> None:
+    def use_config(self, config: Config) -> None:
         """Let the model that these settings name follow, where it is another."""
         with self._lock:
             self._config, self._answered = config, False
@@ -88,7 +88,7 @@ class Models:
 
         def load() -> None:
             with suppress(Exception):  # the query that needs it says what is wrong
-                self.embedder(self.standing().answering).embed_query("ready")
+                self.embedder(self.active().answering).embed_query("ready")
 
         # No daemon: ONNX Runtime aborts a process that ends while it loads.
         thread = threading.Thread(target=load, name="memento-model")

@@ -28,10 +28,10 @@ QUERY_CHARACTERS: Final = 10_000
 """What is looked at of a query: a pasted log must not take the whole deadline."""
 QUERY_SEGMENT_BYTES: Final = 1_200
 """UTF-8 bytes of a query that one call of the model takes: others wait for it, a tenth of a second on a slow core."""
-Reading = Callable[[], list[Embedded]]
+PendingVectors = Callable[[], list[Embedded]]
 """Waits for the vectors of texts and returns them with the words' codes. Raises DeadlineExceeded, ModelMissing or
 ModelError."""
-_AT_ONCE: Final = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+_CONCURRENT: Final = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 """So many questions are embedded at once: those of which the deadline passes meanwhile must not pile up."""
 WAIT_SECONDS: Final = 0.05
 """How long a query waits for the write lock to cache its embedding; the cache is not worth more."""
@@ -46,7 +46,7 @@ class QueryCache:
         self._lock = threading.Lock()
         self._hits = self._found = self._computed = 0
 
-    def ask(self, model: str, texts: Sequence[str], deadline: float | None = None) -> Reading:
+    def request_vectors(self, model: str, texts: Sequence[str], deadline: float | None = None) -> PendingVectors:
         """Look for queries' vectors, and begin to embed those that are not known, together, in a thread of its own.
 
         What is returned waits for the vectors, in the order of the texts, until `deadline` (time.monotonic()) at most;
@@ -60,12 +60,12 @@ class QueryCache:
         stored = self._stored(model, missing) if missing else {}
         known |= {text: Embedded(kept.blob, kept.codes) for text, kept in stored.items()}
         new = [text for text in missing if text not in stored]
-        embedding = _Embedding(self._models, model, new, deadline)
+        embedding = _EmbeddingTask(self._models, model, new, deadline)
         if new:
             embedding.start()
 
         def vectors_of_texts() -> list[Embedded]:
-            embedded = dict(zip(new, embedding.made(), strict=True)) if new else {}
+            embedded = dict(zip(new, embedding.wait(), strict=True)) if new else {}
             self._store(model, embedded, [text for text, kept in stored.items() if kept.stale])
             self._keep(model, found := {**known, **embedded})
             return [found[text] for text in texts]
@@ -111,30 +111,30 @@ class QueryCache:
                 self._kept.popitem(last=False)
 
 
-class _Embedding:
+class _EmbeddingTask:
     """Texts on their way to vectors, while the caller does something else. It holds no connection to the database."""
 
-    running: ClassVar[set[_Embedding]] = set()
+    running: ClassVar[set[_EmbeddingTask]] = set()
     """Those that nobody may wait for any more; the process does when it ends (`_finish`)."""
 
     def __init__(self, models: Models, model: str, texts: Sequence[str], deadline: float | None) -> None:
         self._models, self._model, self._texts, self._deadline = models, model, texts, deadline
         self._made: list[Embedded] = []
         self._error: BaseException | None = None
-        self._under_way = threading.Lock()
+        self._running_lock = threading.Lock()
 
     def start(self) -> None:
         """Begin. Not with threading.Thread: its start waits until the thread runs, a fifth of a millisecond."""
-        self._under_way.acquire()
+        self._running_lock.acquire()
         self.running.add(self)
         try:
             start_new_thread(self._run, ())
         except RuntimeError:  # the system has no thread to give
             self._run()
 
-    def made(self) -> list[Embedded]:
+    def wait(self) -> list[Embedded]:
         """Wait for the vectors. Raises what embedding raised, and DeadlineExceeded."""
-        with acquired(self._under_way, self._deadline):
+        with acquired(self._running_lock, self._deadline):
             if self._error is not None:
                 raise self._error
             return self._made
@@ -145,7 +145,7 @@ class _Embedding:
         except BaseException as error:
             self._error = error
         finally:
-            self._under_way.release()
+            self._running_lock.release()
             self.running.discard(self)
 
     def _embedded(self) -> list[Embedded]:
@@ -162,16 +162,16 @@ class _Embedding:
         return [made[text] for text in self._texts]
 
     def _call(self, texts: Sequence[str]) -> list[Embedded]:
-        with acquired(_AT_ONCE, self._deadline):
+        with acquired(_CONCURRENT, self._deadline):
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 raise DeadlineExceeded
             return self._models.embedder(self._model).embed_queries_to_bytes(texts)
 
     @classmethod
-    def _finish(cls) -> None:
+    def _wait_for_all(cls) -> None:
         """Wait for what is under way: ONNX Runtime aborts a process that ends while it works."""
         for one in list(cls.running):
-            with one._under_way:
+            with one._running_lock:
                 pass
 
 
@@ -197,6 +197,6 @@ def _mean(parts: Sequence[Embedded]) -> Embedded:
     return Embedded(mean.tobytes(), b"".join(part.codes for part in parts)[: MOST_CODES * len(total) // 8])
 
 
-atexit.register(_Embedding._finish)
+atexit.register(_EmbeddingTask._wait_for_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Embedding.running.clear)  # those threads are the parent's
+    os.register_at_fork(after_in_child=_EmbeddingTask.running.clear)  # those threads are the parent's

@@ -17,7 +17,7 @@ from memento.errors import ModelError, StoreError
 from memento.memory import INSTRUCTION, STATED_TIME, Added, Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
-from memento.search.query_cache import QUERY_CHARACTERS, Reading
+from memento.search.query_cache import QUERY_CHARACTERS, PendingVectors
 from memento.search.ranking.cover import added, cover, parts
 from memento.search.ranking.evidence import Cosines, Evidence, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
@@ -165,14 +165,14 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     return _Progress(options, deadline, question, within, now, asks_for_order(text), besides=latest, notes=said)
 
 
-def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
+def _embedding(semantic: Semantic, progress: _Progress) -> PendingVectors:
     """Begin to embed both readings of the question; what is returned waits for their vectors."""
     question = progress.question
     if not question.text.strip():
         return list
     progress.model = semantic.model
     several = parts(question.text) if progress.options.cover else []
-    return semantic.ask([question.statement, question.topic, *several], progress.model, progress.deadline)
+    return semantic.request_vectors([question.statement, question.topic, *several], progress.model, progress.deadline)
 
 
 def _once_more(database: Database, semantic: Semantic, progress: _Progress, within: Filter) -> None:
@@ -190,7 +190,7 @@ def _by_words(database: Database, progress: _Progress, within: Filter) -> None:
         progress.lexical |= fulltext.search_any(connection, progress.holding, within, wanted)
 
 
-def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -> None:
+def _read_question(semantic: Semantic, progress: _Progress, readings: PendingVectors) -> None:
     """Take up the question's vectors, and embed the rows that arrived since the last recall."""
     _in_time(progress)
     try:
@@ -199,7 +199,7 @@ def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -
             return
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
             semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS), swap=False)
-        if waiting := semantic.pending(progress.model):
+        if waiting := semantic.count_pending(progress.model):
             them = counted(waiting, "memory waits for its", "memories wait for their")
             progress.notes.append(f"{them} embedding, found by words only meanwhile")
     except ModelError as error:
@@ -216,7 +216,7 @@ def _by_meaning(semantic: Semantic, progress: _Progress, within: Filter) -> None
     similarities = partial(semantic.similarities, deadline=progress.deadline, model=progress.model)
     progress.cosines = Cosines(similarities, [one.vectors for one in progress.readings])
     topic = progress.readings[-1]
-    progress.likeness = partial(semantic.likeness, topic, deadline=progress.deadline, model=progress.model)
+    progress.likeness = partial(semantic.max_similarities, topic, deadline=progress.deadline, model=progress.model)
     similar = progress.cosines.of({*progress.lexical, *nearest})
     progress.dense |= {num: both.statement for num, both in similar.items()} | nearest
     if progress.times == 1:

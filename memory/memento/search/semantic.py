@@ -16,7 +16,7 @@ from memento.search.index.backends import accelerator_class, resolved
 from memento.search.index.vector_index import VectorIndex
 from memento.search.index_status import IndexStatus, index_status
 from memento.search.models import Models
-from memento.search.query_cache import QueryCache, Reading
+from memento.search.query_cache import PendingVectors, QueryCache
 from memento.search.store_index import StoreIndex
 from memento.storage import vectors
 from memento.storage.database import Database, DeadlineExceeded, acquired
@@ -52,11 +52,11 @@ class Semantic:
     @property
     def model(self) -> str:
         """The stamp of the model that answers now, known without loading it; empty when none is installed."""
-        return self._models.standing().answering
+        return self._models.active().answering
 
-    def take_up(self, config: Config) -> None:
+    def use_config(self, config: Config) -> None:
         """Work with the model and the vector backend that these settings name from now on."""
-        self._models.take_up(config)
+        self._models.use_config(config)
         with self._lock:
             self._config, self._index = config, _index_of(self._database, config)
 
@@ -76,15 +76,15 @@ class Semantic:
         Without `swap`, nothing is done for a model that is to follow the one that answers. Raises ModelMissing, and
         StoreBusy when a deadline passes while another process writes.
         """
-        return self._backlog.work(deadline, progress, swap=swap)
+        return self._backlog.embed_pending(deadline, progress, swap=swap)
 
-    def pending(self, model: str | None = None) -> int:
+    def count_pending(self, model: str | None = None) -> int:
         """Count the rows that a model has not embedded; the one that answers unless named."""
-        return self._backlog.waiting(self.model if model is None else model)
+        return self._backlog.count_pending(self.model if model is None else model)
 
-    def left(self) -> int:
+    def count_to_embed(self) -> int:
         """Count the embeddings to be made, those for a following model among them."""
-        return self._backlog.left()
+        return self._backlog.count_to_embed()
 
     def swap(self) -> Swap:
         """Say which model answers, which follows, and how far it is."""
@@ -99,12 +99,12 @@ class Semantic:
 
         Raises ModelMissing or ModelError.
         """
-        return [one.vectors for one in self.ask(texts, self.model if model is None else model)()]
+        return [one.vectors for one in self.request_vectors(texts, self.model if model is None else model)()]
 
-    def ask(self, texts: Sequence[str], model: str, deadline: float | None = None) -> Reading:
+    def request_vectors(self, texts: Sequence[str], model: str, deadline: float | None = None) -> PendingVectors:
         """Begin to embed queries. What is returned waits for their vectors, until the deadline at most."""
         if model:
-            return self._queries.ask(model, texts, deadline)
+            return self._queries.request_vectors(model, texts, deadline)
 
         def missing() -> list[Embedded]:
             raise ModelMissing(self._config.model_dir)
@@ -127,7 +127,7 @@ class Semantic:
                 with self._database.read(deadline) as connection:
                     among = vectors.matching_rows(connection, filter_)
             nearest = dict(index.search(query, k, among))
-            if not all(abs(cosine) < NO_COSINE for cosine in nearest.values()) and self._index.mend():
+            if not all(abs(cosine) < NO_COSINE for cosine in nearest.values()) and self._index.repair():
                 index = self._current(query, deadline, model)
                 nearest = dict(index.search(query, k, among))
             return nearest
@@ -150,10 +150,10 @@ class Semantic:
                 index = self._current(queries[0], deadline, model)
             return index.similarities(queries, nums)
 
-    def likeness(
+    def max_similarities(
         self, question: Embedded, nums: Sequence[int], deadline: float | None, model: str
     ) -> dict[int, list[float]]:
-        """Return {row number: how like each word of the question the likest of its own is} (VectorIndex.likeness).
+        """Return {row number: for each token of the question, the maximum similarity to any of its tokens}.
 
         Memories without codes are left out, and all where the question has none. Raises DeadlineExceeded.
         """
@@ -163,7 +163,7 @@ class Semantic:
             codes = vectors.read_codes(connection, model, nums)
         with acquired(self._lock, deadline):
             index = self._index.latest(model) or self._current(question.vectors, deadline, model)
-            return dict(zip(codes, index.likeness(question.codes, list(codes.values())), strict=True))
+            return dict(zip(codes, index.max_similarities(question.codes, list(codes.values())), strict=True))
 
     def _current(self, query: bytes, deadline: float | None, model: str | None) -> VectorIndex:
         return self._index.current(model or self.model, len(query) // 4, deadline)

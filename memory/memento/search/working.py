@@ -17,7 +17,7 @@ FRESH_SECONDS: Final = 60.0
 _Answer = TypeVar("_Answer")
 
 
-class _Kept(NamedTuple):
+class _CachedAnswer(NamedTuple):
     answer: object
     until: float
 
@@ -27,18 +27,18 @@ class WorkingTier:
 
     def __init__(self, database: Database, size: int) -> None:
         self._database, self._size = database, size
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._state: StoreVersion | None = None
+        self._kept: OrderedDict[Hashable, _CachedAnswer] = OrderedDict()
+        self._version: StoreVersion | None = None
         self._lock = threading.Lock()
         self._hits = self._misses = 0
 
-    def state(self) -> StoreVersion:
+    def version(self) -> StoreVersion:
         """Look whether anything was written: what was kept before goes."""
-        state = self._database.state()
+        state = self._database.version()
         with self._lock:
-            if state != self._state:
+            if state != self._version:
                 self._kept.clear()
-                self._state = state
+                self._version = state
         return state
 
     def find(self, key: Hashable, kind: type[_Answer]) -> _Answer | None:
@@ -54,12 +54,12 @@ class WorkingTier:
 
     def keep(self, state: StoreVersion, key: Hashable, answer: object) -> None:
         """Keep an answer that was looked for in this state of the store, unless that is another by now."""
-        if self.state() != state or self._size < 1:
+        if self.version() != state or self._size < 1:
             return
         with self._lock:
-            if self._state != state:
+            if self._version != state:
                 return
-            self._kept[key] = _Kept(answer, time.monotonic() + FRESH_SECONDS)
+            self._kept[key] = _CachedAnswer(answer, time.monotonic() + FRESH_SECONDS)
             self._kept.move_to_end(key)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)

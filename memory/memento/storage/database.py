@@ -201,7 +201,7 @@ class Database:
             raise
         return connection
 
-    def state(self) -> StoreVersion:
+    def version(self) -> StoreVersion:
         """Return how often the store was written to, and which file it is."""
         with self.read() as connection:
             writes: Any = connection.execute("SELECT count FROM writes").get

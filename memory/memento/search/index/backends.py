@@ -6,7 +6,7 @@ from typing import Final
 
 from memento.base.native import native_module
 from memento.errors import ConfigError
-from memento.search.index.accelerator import Cover
+from memento.search.index.partial_index import PartialIndex
 from memento.search.index.rows import Rows
 from memento.search.index.vector_index import VectorIndex
 
@@ -38,7 +38,7 @@ def index_of(rows: Rows, backend: str) -> VectorIndex:
     return NumpyIndex(rows)
 
 
-def accelerator_class(backend: str, rows: int) -> type[Cover] | None:
+def accelerator_class(backend: str, rows: int) -> type[PartialIndex] | None:
     """Return what answers for a `resolved` backend at so many rows; None for numpy, the exact scan.
 
     Raises ConfigError naming the extra to install.
@@ -54,7 +54,7 @@ def accelerator_class(backend: str, rows: int) -> type[Cover] | None:
         ) from None
 
 
-def _import(backend: str, rows: int) -> type[Cover]:
+def _import(backend: str, rows: int) -> type[PartialIndex]:
     if backend == "faiss":
         import faiss  # noqa: F401
 
@@ -75,9 +75,9 @@ def _import(backend: str, rows: int) -> type[Cover]:
         return SqliteVec
     if native_module(None) is None:
         raise ImportError(name="memento_native")
-    from memento.search.index.native_backend import Native
+    from memento.search.index.native_index import NativeCodes
 
-    return Native
+    return NativeCodes
 
 
 _REMEDIES: Final = {

@@ -20,11 +20,11 @@ _EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Unusable(Exception):
+class VectorFileUnusable(Exception):
     """The vector file is missing, damaged or of another store or model; the text says which."""
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class VectorFileHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What is true of the data files."""
 
     store: str
@@ -58,21 +58,21 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         return folder / f"rows.{self.epoch}.i64"
 
 
-def read_header(folder: Path) -> Header:
+def read_header(folder: Path) -> VectorFileHeader:
     """Read and check the header of a folder. Raises Unusable."""
     try:
         raw = (folder / NAME).read_bytes()
     except FileNotFoundError:
-        raise Unusable("there is no vector file yet") from None
+        raise VectorFileUnusable("there is no vector file yet") from None
     except OSError as error:
-        raise Unusable(f"the header cannot be read ({error.strerror})") from None
+        raise VectorFileUnusable(f"the header cannot be read ({error.strerror})") from None
     body, checksum = raw[:-9], raw[-9:]
     if not body.startswith(MAGIC) or checksum != b"%08x\n" % crc32(body):
-        raise Unusable("the header is damaged, or of another version")
+        raise VectorFileUnusable("the header is damaged, or of another version")
     try:
-        header = msgspec.json.decode(body[len(MAGIC) :], type=Header)
+        header = msgspec.json.decode(body[len(MAGIC) :], type=VectorFileHeader)
     except msgspec.DecodeError as error:
-        raise Unusable(f"the header is damaged ({error})") from None
+        raise VectorFileUnusable(f"the header is damaged ({error})") from None
     if not _EPOCH.fullmatch(header.epoch) or len(header.block_checksums) != -(-header.rows // BLOCK):
-        raise Unusable("the header contradicts itself")
+        raise VectorFileUnusable("the header contradicts itself")
     return header

@@ -6,7 +6,7 @@ import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from memento.search.index.accelerator import Graph, matrix
+from memento.search.index.partial_index import Graph, matrix
 
 if TYPE_CHECKING:
     from pathlib import Path

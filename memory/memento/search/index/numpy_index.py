@@ -7,10 +7,9 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from memento.search.index.accelerator import Accelerator, matrix
-from memento.search.index.directory import SortedDirectory
-from memento.search.index.likeness import likeness
+from memento.search.index.partial_index import Accelerator, matrix
 from memento.search.index.rows import DEAD, Rows
+from memento.search.index.sorted_row_map import SortedRowMap
 from memento.search.index.vector_index import VectorIndex
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class NumpyIndex(VectorIndex):
     def __init__(self, rows: Rows, accelerator: Accelerator | None = None) -> None:
         import numpy as np
 
-        self._sorted = SortedDirectory(np.asarray(rows.nums))
+        self._sorted = SortedRowMap(np.asarray(rows.nums))
         super().__init__(rows, self._sorted)
         self.accelerator = accelerator
 
@@ -73,9 +72,9 @@ class NumpyIndex(VectorIndex):
         similar: list[list[float]] = found.tolist()
         return similar
 
-    def likeness(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
+    def max_similarities(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
         """Return for each memory how like each word of a question the likest of its own is."""
-        return likeness(words, codes, self.rows.dimensions)
+        return max_similarities(words, codes, self.rows.dimensions)
 
     @property
     def _vectors(self) -> NDArray[np.float32]:
@@ -178,3 +177,34 @@ def _best_passages(nums: NDArray[np.int64], scores: NDArray[np.float32], k: int)
         if len(best) == k:
             break
     return list(best.items())
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def max_similarities(words: bytes, documents: Sequence[bytes], dimensions: int) -> list[list[float]]:
+    """Return for each document what `VectorIndex.max_similarities` says, counting differing bits."""
+    import numpy as np
+
+    size = -(-dimensions // 8)
+    counts = np.array([len(codes) // size for codes in documents])
+    found: list[list[float]] = [[] for _ in documents]
+    if not words or not counts.any():
+        return found
+    held = np.ascontiguousarray(_codes(b"".join(documents), size).T)  # numpy adds long rows up fast, short ones slowly
+    differing = [np.bitwise_count(held ^ word[:, None]).sum(axis=0, dtype=np.int32) for word in _codes(words, size)]
+    holders = np.flatnonzero(counts)
+    least = np.minimum.reduceat(np.stack(differing), np.cumsum(counts)[holders] - counts[holders], axis=1)
+    for place, likest in zip(holders.tolist(), (1 - 2 * least.T / dimensions).tolist(), strict=True):
+        found[place] = likest
+    return found
+
+
+def _codes(joined: bytes, size: int) -> NDArray[np.uint64] | NDArray[np.uint8]:
+    """Return codes as rows of numbers, eight bytes in each where they come out even."""
+    import numpy as np
+
+    rows = np.frombuffer(joined, np.uint8).reshape(-1, size)
+    return rows.view(np.uint64) if size % 8 == 0 else rows

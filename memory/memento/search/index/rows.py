@@ -43,12 +43,12 @@ class Rows(ABC):
         """Mark rows as belonging to nobody."""
 
 
-def owners(nums: Iterable[int], counts: Iterable[int]) -> array[int]:
+def expand_counts(nums: Iterable[int], counts: Iterable[int]) -> array[int]:
     """Return the memory of each row (int64), where each memory has so many of them."""
     return array("q", chain.from_iterable(map(repeat, nums, counts)))
 
 
-class Growing:
+class GrowingBuffer:
     """Bytes that grow at their end, their capacity doubling; a view of what was there before stays valid."""
 
     def __init__(self, content: bytes = b"") -> None:
@@ -76,8 +76,8 @@ class MemoryRows(Rows):
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
-        self._vectors = Growing()
-        self._nums = Growing()
+        self._vectors = GrowingBuffer()
+        self._nums = GrowingBuffer()
 
     @property
     def vectors(self) -> memoryview[float]:

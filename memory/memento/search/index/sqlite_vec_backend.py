@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from memento.search.index.accelerator import Accelerator
+from memento.search.index.partial_index import Accelerator
 from memento.storage.vec_table import MOST, VecTable
 
 if TYPE_CHECKING:

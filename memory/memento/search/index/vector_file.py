@@ -20,8 +20,8 @@ from zlib import crc32
 import msgspec
 
 from memento.base import durable, killpoints
-from memento.search.index.header import BLOCK, NAME, Header, Unusable, read_header
-from memento.search.index.rows import DEAD, Growing, Rows
+from memento.search.index.header import BLOCK, NAME, VectorFileHeader, VectorFileUnusable, read_header
+from memento.search.index.rows import DEAD, GrowingBuffer, Rows
 
 _MOVING_TRIES: Final = 10
 _MOVING_SECONDS: Final = 0.002
@@ -31,12 +31,12 @@ _MOVING_SECONDS: Final = 0.002
 class VectorFile(Rows):
     """One epoch of a store's vector file. Whoever changes it holds `locked(folder)`."""
 
-    def __init__(self, folder: Path, header: Header, nums: bytes = b"") -> None:
+    def __init__(self, folder: Path, header: VectorFileHeader, nums: bytes = b"") -> None:
         self.folder = folder
         self.header = header
         self.dimensions = header.dimensions
         self.seq, self.deletions = header.seq, header.deletions
-        self._nums = Growing(nums)
+        self._nums = GrowingBuffer(nums)
         self._nums_checksum = header.nums_checksum
         self._blocks = list(header.block_checksums)
         self._killed: list[int] = []
@@ -55,21 +55,21 @@ class VectorFile(Rows):
                 ("number of dimensions", header.dimensions, dimensions),
             ):
                 if found != wanted:
-                    raise Unusable(f"it is of another {what} ({found})")
+                    raise VectorFileUnusable(f"it is of another {what} ({found})")
             try:
                 file = cls(folder, header, _read_nums(folder, header))
                 file._mapped, file._version = file._map(header.rows), version
-            except (Unusable, OSError, ValueError) as error:  # ValueError: too short to be mapped
+            except (VectorFileUnusable, OSError, ValueError) as error:  # ValueError: too short to be mapped
                 reason = str(error)
                 time.sleep(_MOVING_SECONDS)
             else:
                 return file
-        raise Unusable(reason)
+        raise VectorFileUnusable(reason)
 
     @classmethod
     def create(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
         """Begin a new epoch, empty; it counts from its first `publish` on."""
-        header = Header(store=store, model=model, dimensions=dimensions, epoch=os.urandom(8).hex())
+        header = VectorFileHeader(store=store, model=model, dimensions=dimensions, epoch=os.urandom(8).hex())
         for path in (header.vectors_path(folder), header.nums_path(folder)):
             os.close(durable.private(path))
         return cls(folder, header)
@@ -140,7 +140,7 @@ class VectorFile(Rows):
 
     def is_current(self) -> bool:
         """Read the header and tell whether it is the one this object knows. For holders of the lock."""
-        with suppress(Unusable):
+        with suppress(VectorFileUnusable):
             return read_header(self.folder) == self.header
         return False
 
@@ -195,24 +195,24 @@ def locked(folder: Path, within: float) -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path, epoch: str) -> None:
+def remove_other_epochs(folder: Path, epoch: str) -> None:
     """Remove the files of every other epoch; processes that have them mapped keep them until they let go."""
     for path in folder.glob("*.*.*"):
         if f".{epoch}." not in path.name:
             path.unlink(missing_ok=True)
 
 
-def _read_nums(folder: Path, header: Header) -> bytes:
+def _read_nums(folder: Path, header: VectorFileHeader) -> bytes:
     try:
         held = header.vectors_path(folder).stat().st_size
         with header.nums_path(folder).open("rb") as file:
             nums = file.read(8 * header.rows)
     except OSError as error:
-        raise Unusable(f"{error.filename} cannot be read ({error.strerror})") from None
+        raise VectorFileUnusable(f"{error.filename} cannot be read ({error.strerror})") from None
     if held < header.rows * header.dimensions * 4 or len(nums) < 8 * header.rows:
-        raise Unusable("its data is shorter than the header says")
+        raise VectorFileUnusable("its data is shorter than the header says")
     if crc32(nums) != header.nums_checksum:
-        raise Unusable("the checksum of its row numbers is wrong")
+        raise VectorFileUnusable("the checksum of its row numbers is wrong")
     return nums
 
 

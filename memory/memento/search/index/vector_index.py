@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Protocol
 
-from memento.search.index.accelerator import Cover
-from memento.search.index.rows import Rows, owners
+from memento.search.index.partial_index import PartialIndex
+from memento.search.index.rows import Rows, expand_counts
 
-Span = tuple[int, int]
+RowRange = tuple[int, int]
 """A memory's first row and its count of rows; the count is 0 where it has none."""
 
 
-class Directory(Protocol):
+class RowMap(Protocol):
     """Where each memory's rows lie: side by side, since they are written together."""
 
     def __len__(self) -> int:
@@ -24,7 +24,7 @@ class Directory(Protocol):
     def rows(self) -> int:
         """The number of rows that belong to a memory."""
 
-    def spans(self, nums: Sequence[int]) -> Sequence[Span]:
+    def spans(self, nums: Sequence[int]) -> Sequence[RowRange]:
         """Return where these memories' rows lie."""
 
     def put(self, spans: Sequence[tuple[int, int, int]]) -> None:
@@ -41,9 +41,9 @@ class VectorIndex(ABC):
     database keeps it. Without an accelerator every answer is exact. Not safe for use from several threads at once.
     """
 
-    accelerator: Cover | None = None
+    accelerator: PartialIndex | None = None
 
-    def __init__(self, rows: Rows, directory: Directory) -> None:
+    def __init__(self, rows: Rows, directory: RowMap) -> None:
         self.rows = rows
         self._directory = directory
 
@@ -63,7 +63,7 @@ class VectorIndex(ABC):
         """
         self._kill(nums)
         firsts = accumulate(counts, initial=len(self.rows.nums))
-        self.rows.append(owners(nums, counts), vectors)
+        self.rows.append(expand_counts(nums, counts), vectors)
         self._directory.put(list(zip(nums, firsts, counts, strict=False)))
 
     def keep_only(self, nums: Sequence[int]) -> None:
@@ -87,7 +87,7 @@ class VectorIndex(ABC):
         """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
 
     @abstractmethod
-    def likeness(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
+    def max_similarities(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
         """Return for each memory, by its words' codes, how like each word of a question the likest of its words is.
 
         Two codes are as like as the share of their bits that agree is above the share that differs: -1 to 1, and 0 for

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from memento.search.index import keeping
-from memento.search.index.accelerator import Cover, Graph, Kept
+from memento.search.index import persistence
 from memento.search.index.backends import accelerator_class, index_of, resolved
+from memento.search.index.partial_index import Graph, PartialIndex, PersistentIndex
 from memento.search.index.rows import Rows
 from memento.search.index.vector_file import VectorFile, locked
 from memento.search.index.vector_index import VectorIndex
@@ -21,7 +21,7 @@ SAVE_GROWTH: Final = 1.1
 LOCK_SECONDS: Final = 0.25
 
 
-class Acceleration:
+class BackendState:
     """The accelerator of one store in this process. Not safe for use from several threads at once."""
 
     def __init__(self, backend: str, folder: Path, rust: bool | None = None, threads: int = 1) -> None:
@@ -30,7 +30,7 @@ class Acceleration:
         self._rust = rust
         self._threads = threads
         self._folder = folder
-        self._made: Cover | None = None
+        self._made: PartialIndex | None = None
         self._origin: object = None
         self._saved = 0
 
@@ -53,9 +53,9 @@ class Acceleration:
             self._made, self._origin, self._saved = kind(index.rows.dimensions), origin, 0
             self._made.threads = self._threads
             if (
-                isinstance(self._made, Kept)
+                isinstance(self._made, PersistentIndex)
                 and file
-                and keeping.load(self._made, self._folder, file.header.epoch, rows)
+                and persistence.load(self._made, self._folder, file.header.epoch, rows)
             ):
                 self._saved = self._made.covered
         if self._made.covered > rows:  # written by a process that saw more rows than this one yet
@@ -79,19 +79,21 @@ class Acceleration:
 
     def save(self, index: VectorIndex, within: float = LOCK_SECONDS) -> None:
         """Write what the backend keeps beside the vector file it was made from. Raises OSError."""
-        if isinstance(index.accelerator, Kept) and isinstance(index.rows, VectorFile):
+        if isinstance(index.accelerator, PersistentIndex) and isinstance(index.rows, VectorFile):
             with locked(self._folder, within):
-                keeping.save(index.accelerator, self._folder, index.rows.header.epoch)
+                persistence.save(index.accelerator, self._folder, index.rows.header.epoch)
             self._saved = index.accelerator.covered
 
     def _save_when_grown(self, index: VectorIndex) -> None:
         made = index.accelerator
-        if isinstance(made, Kept) and made.covered > max(self._saved * SAVE_GROWTH, self._saved + made.cheap):
+        if isinstance(made, PersistentIndex) and made.covered > max(
+            self._saved * SAVE_GROWTH, self._saved + made.cheap
+        ):
             with suppress(OSError):  # no space: it is made again in the next process
                 self.save(index)
 
 
-def _extend(made: Cover, rows: Rows, deadline: float | None) -> None:
+def _extend(made: PartialIndex, rows: Rows, deadline: float | None) -> None:
     end, before = len(rows.nums), -1
     while before < made.covered < end and (deadline is None or time.monotonic() < deadline):
         before = made.covered

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 WIDTH_ROWS: Final = 100_000
-WIDENING: Final = 0.65
+WIDTH_EXPONENT: Final = 0.65
 """The power of the rows with which a search widens: of a million too, 0.99 or more are found (docs/search.md)."""
 
 
-class Cover(ABC):
+class PartialIndex(ABC):
     """What a backend holds of the first rows. The store holds a lock: an instance is never called twice at a time."""
 
     name: ClassVar[str]
@@ -48,7 +48,7 @@ class Cover(ABC):
         """
 
 
-class Accelerator(Cover):
+class Accelerator(PartialIndex):
     """Nearest rows of unit vectors, by cosine, for `NumpyIndex`.
 
     It is asked with a mask of the rows that may be found, and when it returns fewer of them than were asked for and
@@ -66,7 +66,7 @@ class Accelerator(Cover):
         """
 
 
-class Kept(Cover):
+class PersistentIndex(PartialIndex):
     """One whose work is worth a file beside the vector file. The others are made whenever a process starts."""
 
     cheap: ClassVar[int] = 0
@@ -84,7 +84,7 @@ class Kept(Cover):
         """
 
 
-class Graph(Kept, Accelerator):
+class Graph(PersistentIndex, Accelerator):
     """One that takes about a millisecond for every row: it is extended in the background, never by a query."""
 
     search_width: ClassVar[int]
@@ -92,7 +92,7 @@ class Graph(Kept, Accelerator):
 
     def _width(self, count: int) -> int:
         """Return how many rows a search for `count` keeps in view: more in a larger graph, which leads astray more."""
-        grown: float = max(1.0, self.covered / WIDTH_ROWS) ** WIDENING
+        grown: float = max(1.0, self.covered / WIDTH_ROWS) ** WIDTH_EXPONENT
         return max(round(self.search_width * grown), 2 * count)
 
 

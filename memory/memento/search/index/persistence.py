@@ -14,7 +14,7 @@ from zlib import crc32
 import msgspec
 
 from memento.base import durable
-from memento.search.index.accelerator import Kept
+from memento.search.index.partial_index import PersistentIndex
 
 _PIECE: Final = 1 << 20
 
@@ -24,7 +24,7 @@ class _Stamp(msgspec.Struct):
     checksum: int
 
 
-def save(kept: Kept, folder: Path, epoch: str) -> None:
+def save(kept: PersistentIndex, folder: Path, epoch: str) -> None:
     """Write a backend's file, holding the lock of the folder. Raises OSError."""
     durable.sync(folder)  # the header that counts the rows must outlive a power cut that this file outlives
     path, stamp = _paths(kept, folder, epoch)
@@ -44,7 +44,7 @@ def save(kept: Kept, folder: Path, epoch: str) -> None:
         os.close(handle)
 
 
-def load(kept: Kept, folder: Path, epoch: str, rows: int) -> bool:
+def load(kept: PersistentIndex, folder: Path, epoch: str, rows: int) -> bool:
     """Read a backend's file, of at most `rows` rows, into an empty one; False when there is none that is whole."""
     path, stamp = _paths(kept, folder, epoch)
     try:
@@ -56,7 +56,7 @@ def load(kept: Kept, folder: Path, epoch: str, rows: int) -> bool:
     return True
 
 
-def _paths(kept: Kept, folder: Path, epoch: str) -> tuple[Path, Path]:
+def _paths(kept: PersistentIndex, folder: Path, epoch: str) -> tuple[Path, Path]:
     return folder / f"{kept.name}.{epoch}.bin", folder / f"{kept.name}.{epoch}.json"
 
 

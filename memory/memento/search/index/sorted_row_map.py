@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class SortedDirectory:
+class SortedRowMap:
     """Sorted arrays, and a dictionary of what was put since they were last merged."""
 
     def __init__(self, nums: NDArray[np.int64]) -> None:
