@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memento.config import load_config
-from memento.embedding.token_codes import MOST_CODES
+from memento.embedding.token_codes import MAX_CODES
 from memento.memory import NewMemory
 from memento.search import recall
 from memento.search.ranking.question import understand
@@ -101,7 +101,7 @@ def fill(database: Database, said: Sequence[Said], count: int, model: str, real:
                 known = connection.execute("SELECT num, text FROM memories WHERE model IS NULL ORDER BY num")
                 stored = [PendingText(int(num), str(text)) for num, text in known]
                 vectors.write(connection, model, list(zip(stored, found, strict=True)))
-                sizes = [DIMENSIONS // 8 * min(MOST_CODES, len(row.text.split()) // 2) for row in stored]
+                sizes = [DIMENSIONS // 8 * min(MAX_CODES, len(row.text.split()) // 2) for row in stored]
                 codes = [(row, numbers.bytes(size)) for row, size in zip(stored, sizes, strict=True)]
                 vectors.write_codes(connection, model, codes)
 

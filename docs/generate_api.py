@@ -119,7 +119,7 @@ PARTS: Final = (
         (
             "memento.embedding.engine:Embedder",
             "memento.embedding.engine:Embedded",
-            "memento.embedding.loading:load_embedder",
+            "memento.embedding.loader:load_embedder",
         ),
     ),
     Part(

@@ -18,8 +18,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from memento import __version__
 from memento.base import native
 from memento.embedding import Embedder, load_embedder
-from memento.embedding.install import install
 from memento.embedding.model_files import Precision
+from memento.embedding.user_model import install
 from memento.errors import ConfigError
 
 SENTENCES = (Path(__file__).parent / "sentences.txt").read_bytes().decode().split("\n")[:-1]

@@ -15,7 +15,7 @@ import pytest
 
 from memento.config import Config, load_config
 from memento.embedding import find_model
-from memento.embedding.install import install
+from memento.embedding.user_model import install
 from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.store import MemoryStore
 

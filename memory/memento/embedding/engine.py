@@ -5,9 +5,12 @@ Invariant: engines of one `model` stamp are interchangeable. Their vectors may b
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from memento.embedding.model_files import Precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +60,7 @@ class Embedder(ABC):
 
     def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
-        return [one_vector(chunks) for chunks in self.embed(texts)]
+        return [mean_vector(chunks) for chunks in self.embed(texts)]
 
     def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
         """Return what `embed` does as the database keeps it, with the codes of the texts' words if there are any."""
@@ -68,10 +71,22 @@ class Embedder(ABC):
         return [Embedded(vector.tobytes()) for vector in self.embed_queries(texts)]
 
 
-def one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
+def mean_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the normalised mean of a text's chunks (chunks, dimensions)."""
     if len(chunks) == 1:
         first: NDArray[np.float32] = chunks[0]
         return first
     mean: NDArray[np.float32] = chunks.mean(axis=0)
     return mean / (mean @ mean) ** 0.5
+
+
+BATCH_TEXTS: dict[Precision, int] = {"int8": 1, "fp32": 8}
+"""Texts in a call. With int8 weights texts that share a call would share the scale of quantisation."""
+BATCH_TOKENS = 512
+"""Padding included. Larger batches are slower: a core is busy with far less, and padding is computed too."""
+
+
+def default_threads() -> int:
+    """Two at most: the model is small, and the sidecar is a guest on the machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2, cores)

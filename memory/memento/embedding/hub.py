@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from memento.base.durable import sync
-from memento.embedding.model_files import PINNED, Pinned, matches
+from memento.embedding.model_files import PINNED, Pinned, is_published_file
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def download(url: str, target: Path, pinned: Pinned, progress: Progress) -> None
     part = target.with_name(f"{target.name}.part")
     begun_earlier = part.exists()
     _complete(url, part, pinned.size, progress)
-    if matches(part, pinned):
+    if is_published_file(part, pinned):
         sync(part)
         part.replace(target)
         return

@@ -140,11 +140,11 @@ def installed(folder: Path) -> bool:
 
 def write_manifest(folder: Path, origin: str, build: int = BUILD) -> None:
     """Describe the published model's files that lie in `folder`."""
-    files = {name: record_of(folder, name) for name in (TOKENIZER, FP32, INT8)}
-    describe(ModelFiles(folder, origin, PINNED[WEIGHTS].sha256, files, build=build))
+    files = {name: file_record(folder, name) for name in (TOKENIZER, FP32, INT8)}
+    write_manifest_of(ModelFiles(folder, origin, PINNED[WEIGHTS].sha256, files, build=build))
 
 
-def describe(model: ModelFiles) -> None:
+def write_manifest_of(model: ModelFiles) -> None:
     """Write the manifest of a model into its folder."""
     folder = model.folder
     manifest = {
@@ -172,12 +172,12 @@ def publish(staged: Path, folder: Path) -> None:
     sync(folder)
 
 
-def record_of(folder: Path, name: str) -> FileRecord:
+def file_record(folder: Path, name: str) -> FileRecord:
     """Return what the manifest says of a file of the folder."""
     return FileRecord((folder / name).stat().st_size, sha256_of(folder / name))
 
 
-def matches(path: Path, pinned: Pinned) -> bool:
+def is_published_file(path: Path, pinned: Pinned) -> bool:
     """Tell whether `path` is the published file; hashes it only if the size is right."""
     return path.is_file() and path.stat().st_size == pinned.size and sha256_of(path) == pinned.sha256
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from memento.base.native import runtime_library
 from memento.base.stop_words import STOP_WORDS
-from memento.embedding.engine import Embedded, Embedder
+from memento.embedding.engine import BATCH_TEXTS, Embedded, Embedder, default_threads
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
-from memento.embedding.passages import encodable
-from memento.embedding.sizes import BATCH_TEXTS, default_threads
+from memento.embedding.passages import replace_surrogates
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class NativeEmbedder(Embedder):
 
     def passages(self, text: str) -> list[tuple[int, int]]:
         """Return the (start, end) character spans of the text's chunks."""
-        spans: list[tuple[int, int]] = self._native.passages(encodable(text))
+        spans: list[tuple[int, int]] = self._native.passages(replace_surrogates(text))
         return spans
 
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -75,7 +74,7 @@ class NativeEmbedder(Embedder):
         self, embed: Callable[[list[str]], list[tuple[bytes, bytes]]], texts: Sequence[str]
     ) -> list[Embedded]:
         try:
-            return [Embedded(*one) for one in embed([encodable(text) for text in texts])]
+            return [Embedded(*one) for one in embed([replace_surrogates(text) for text in texts])]
         except self._error as error:
             raise ModelError(f"the native engine cannot embed ({error}): set MEMENTO_RUST=0") from error
 

@@ -59,7 +59,7 @@ class Chunker:
 
         Every chunk's ids begin with the prompt's.
         """
-        text = encodable(text)
+        text = replace_surrogates(text)
         before, after = self._special
         if prompt:
             before = [*before, *self._tokenizer.encode(prompt, add_special_tokens=False).ids]
@@ -105,7 +105,7 @@ def _last_boundary(window: str) -> int:
     return len(window)
 
 
-def encodable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Replace lone surrogates, which the tokenizer refuses; the length stays, so offsets stay valid."""
     try:
         text.encode()

@@ -15,7 +15,7 @@ from memento.embedding.graph import Architecture
 from memento.embedding.model_files import MAX_TOKENS, TOKENIZER, WEIGHTS, Pooling, Recipe
 from memento.errors import ModelError
 
-LONGEST: Final = 512
+MAX_PASSAGE_TOKENS: Final = 512
 """Tokens a passage may have, whatever the model could take: a longer one says too much for one vector."""
 _EXPORTS: Final = ("model.onnx", "onnx/model.onnx")
 _POOLINGS: Final[dict[str, Pooling]] = {
@@ -104,7 +104,7 @@ def _window(folder: Path) -> int:
         (_json(folder, "config.json") or {}).get("max_position_embeddings"),
     ]
     sizes = [int(size) for size in named if isinstance(size, int | float) and size >= 16]
-    return min([*sizes, LONGEST]) if sizes else MAX_TOKENS
+    return min([*sizes, MAX_PASSAGE_TOKENS]) if sizes else MAX_TOKENS
 
 
 def _prompts(folder: Path) -> tuple[str, str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from memento.embedding.passages import Chunk
 
-MOST_CODES: Final = 64
+MAX_CODES: Final = 64
 """Of one text, each word once: of about 100 words of English. With twice as many, long texts were found no better."""
 _MARKS: Final = ("##", "▁", "Ġ")
 """What tokenizers put before a word, or before a part of one."""
@@ -39,7 +39,7 @@ class WordTokens:
             own: list[int] = []
             for place in range(chunk.first, len(chunk.ids)):
                 token = chunk.ids[place]
-                if token not in known and len(known) < MOST_CODES and self._is_word(token):
+                if token not in known and len(known) < MAX_CODES and self._is_word(token):
                     known.add(token)
                     own.append(place)
             found.append(own)
@@ -67,7 +67,7 @@ def _is_letter(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"
 
 
-def packed(vectors: NDArray[np.float32]) -> bytes:
+def pack_signs(vectors: NDArray[np.float32]) -> bytes:
     """Return the signs of vectors (tokens, dimensions): whole bytes for each row, as numpy.packbits orders the bits."""
     import numpy as np
 

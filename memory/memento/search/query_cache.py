@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 from memento.config import Cache
 from memento.embedding import Embedded
 from memento.embedding.passages import segment_end
-from memento.embedding.token_codes import MOST_CODES
+from memento.embedding.token_codes import MAX_CODES
 from memento.errors import StoreError
 from memento.memory import CacheUse
 from memento.search.models import Models
@@ -194,7 +194,7 @@ def _mean(parts: Sequence[Embedded]) -> Embedded:
     total = [fsum(values) for values in zip(*vectors, strict=True)]
     length = sqrt(fsum(value * value for value in total)) or 1.0
     mean = array("f", [value / length for value in total])
-    return Embedded(mean.tobytes(), b"".join(part.codes for part in parts)[: MOST_CODES * len(total) // 8])
+    return Embedded(mean.tobytes(), b"".join(part.codes for part in parts)[: MAX_CODES * len(total) // 8])
 
 
 atexit.register(_EmbeddingTask._wait_for_all)

@@ -22,14 +22,14 @@ from memento.embedding.model_files import (
     WEIGHTS,
     FileRecord,
     ModelFiles,
-    describe,
+    file_record,
     find_model,
-    matches,
+    is_published_file,
     publish,
-    record_of,
     sha256_of,
+    write_manifest_of,
 )
-from memento.embedding.pulling import installing, pull
+from memento.embedding.published_model import pull, staging_folder
 from memento.embedding.sentence_folder import SentenceFolder, read_folder
 from memento.errors import ModelError
 
@@ -50,30 +50,30 @@ def install(folder: Path, models: Path, *, torch: bool = False, progress: Progre
     folder that holds no model Memento can run.
     """
     report: Progress = progress or (lambda done, total, what: None)
-    if matches(folder / WEIGHTS, PINNED[WEIGHTS]):
+    if is_published_file(folder / WEIGHTS, PINNED[WEIGHTS]):
         return pull(models / MODEL_NAME, source=folder, progress=progress)
     try:
         found = read_folder(folder)
         _require_runnable(found, torch)
-        model = _placed(found, models)
-        with installing(model.folder, report) as staged:
-            return _installed(found, model, staged, torch, report)
+        model = _with_place(found, models)
+        with staging_folder(model.folder, report) as staged:
+            return _build_and_publish(found, model, staged, torch, report)
     except OSError as error:
         raise ModelError(f"cannot install {folder} in {models}: {error}") from error
 
 
-def _placed(found: SentenceFolder, models: Path) -> ModelFiles:
+def _with_place(found: SentenceFolder, models: Path) -> ModelFiles:
     """Return the model with its name and folder; where another has that name, a store may need that one still."""
     model = ModelFiles(models / found.name, str(found.folder), sha256_of(found.weights), {}, found.name)
     model = replace(model, recipe=found.recipe)
     held = find_model(model.folder)
-    if model.published or (held is not None and not _same(held, model)):
+    if model.published or (held is not None and not _is_same_model(held, model)):
         name = f"{found.name}-{model.model[-8:]}"
         model = replace(model, folder=models / name, name=name)
     return model
 
 
-def _same(one: ModelFiles, other: ModelFiles) -> bool:
+def _is_same_model(one: ModelFiles, other: ModelFiles) -> bool:
     return (one.weights_sha256, one.recipe) == (other.weights_sha256, other.recipe)
 
 
@@ -87,11 +87,13 @@ def _require_runnable(found: SentenceFolder, torch: bool) -> None:
         )
 
 
-def _installed(found: SentenceFolder, model: ModelFiles, staged: Path, torch: bool, report: Progress) -> ModelFiles:
+def _build_and_publish(
+    found: SentenceFolder, model: ModelFiles, staged: Path, torch: bool, report: Progress
+) -> ModelFiles:
     """Build the model in `staged` and move it to its place, unless it is there."""
     folder = model.folder
     known = find_model(folder)
-    if known and _same(known, model) and (not torch or (folder / CHECKPOINT).is_dir()):
+    if known and _is_same_model(known, model) and (not torch or (folder / CHECKPOINT).is_dir()):
         return known
     shutil.copyfile(found.folder / TOKENIZER, staged / TOKENIZER)
     if found.export or found.architecture:
@@ -100,8 +102,8 @@ def _installed(found: SentenceFolder, model: ModelFiles, staged: Path, torch: bo
         report(0, 0, "copying what sentence-transformers loads")
         shutil.copytree(found.folder, staged / CHECKPOINT, ignore=shutil.ignore_patterns("onnx", "openvino", ".*"))
     model = replace(model, folder=staged)
-    dimensions = _tried_out(_described(model), torch, report)
-    _described(replace(model, dimensions=dimensions))
+    dimensions = _measure_dimensions(_write_manifest(model), torch, report)
+    _write_manifest(replace(model, dimensions=dimensions))
     shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
     if torch:
         (staged / CHECKPOINT).rename(folder / CHECKPOINT)
@@ -116,9 +118,8 @@ def _build(found: SentenceFolder, staged: Path, report: Progress) -> None:
     """Make the graph that engines run: from a BERT's weights, with int8 beside it, or from the export."""
     import onnx
 
-    from memento.embedding.exported import adapt
-    from memento.embedding.graph import build_graph, read_safetensors
-    from memento.embedding.quantize import quantize
+    from memento.embedding.exported_graph import adapt
+    from memento.embedding.graph import build_graph, quantize, read_safetensors
 
     pooling = found.recipe.pooling
     if found.architecture is None:
@@ -135,19 +136,19 @@ def _build(found: SentenceFolder, staged: Path, report: Progress) -> None:
     report(2, 2, "built the models")
 
 
-def _described(model: ModelFiles) -> ModelFiles:
+def _write_manifest(model: ModelFiles) -> ModelFiles:
     """Write the manifest of what lies in the model's folder by now."""
     folder = model.folder
     names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
-    files: dict[str, FileRecord] = {name: record_of(folder, name) for name in names if name != MANIFEST}
+    files: dict[str, FileRecord] = {name: file_record(folder, name) for name in names if name != MANIFEST}
     described = replace(model, files=files)
-    describe(described)
+    write_manifest_of(described)
     return described
 
 
-def _tried_out(model: ModelFiles, torch: bool, report: Progress) -> int:
+def _measure_dimensions(model: ModelFiles, torch: bool, report: Progress) -> int:
     """Run the model and return its dimensions; int8 that strays too far from the exact vectors is taken away."""
-    from memento.embedding.loading import load_embedder
+    from memento.embedding.loader import load_embedder
 
     exact = load_embedder(model.folder, precision="fp32", torch=torch, rust=False)
     vectors = [exact.embed_query(text) for text in SAMPLES]

@@ -27,7 +27,7 @@ from memento.embedding.model_files import (
     WEIGHTS,
     ModelFiles,
     find_model,
-    matches,
+    is_published_file,
     publish,
     write_manifest,
 )
@@ -50,12 +50,12 @@ def pull(
     report: Progress = progress or (lambda done, total, what: None)
     try:
         with _lock(folder, report):
-            return _sound(folder) or _install(folder, source, report)
+            return _find_sound_model(folder) or _install(folder, source, report)
     except OSError as error:
         raise ModelError(f"cannot install the model in {folder}: {error}") from error
 
 
-def _sound(folder: Path) -> ModelFiles | None:
+def _find_sound_model(folder: Path) -> ModelFiles | None:
     """Return the model in `folder` if every byte of it is right, and it was built as it would be today."""
     files = find_model(folder)
     try:
@@ -76,29 +76,29 @@ def _install(folder: Path, source: str | Path | None, report: Progress) -> Model
     if given is not None and (given / MANIFEST).exists():
         _copy_model(given, staged)
     else:
-        origin = _published_files(work, source if given is None else given, report)
+        origin = _fetch_published_files(work, source if given is None else given, report)
         _build(work, staged, origin, report)
-    _try_out(staged)
+    _compare_precisions(staged)
     publish(staged, folder)
     shutil.rmtree(work)
     return _require(find_model(folder), folder)
 
 
-def _published_files(work: Path, source: str | Path | None, report: Progress) -> str:
+def _fetch_published_files(work: Path, source: str | Path | None, report: Progress) -> str:
     """Bring the published files into `work`, verified, and return where they came from."""
     if isinstance(source, Path):
         for name in PINNED:
             if not (source / name).is_file():
                 raise ModelError(f"{source} holds no {name}: name a folder with {' and '.join(PINNED)}")
             shutil.copyfile(source / name, work / name)
-        _check(work, str(source))
+        _verify_published_files(work, str(source))
         return str(source)
     failures = []
     for origin in [source] if source else FETCHERS:
         try:
-            if not _complete(work):
+            if not _has_published_files(work):
                 FETCHERS[origin](work, report)
-            _check(work, origin)
+            _verify_published_files(work, origin)
         except ModelError as error:
             failures.append(f"{origin}: {error}")
             report(0, 0, f"{error}; going on" if source is None else str(error))
@@ -107,13 +107,13 @@ def _published_files(work: Path, source: str | Path | None, report: Progress) ->
     raise ModelError("the embedding model could not be obtained. " + "; ".join(failures))
 
 
-def _complete(work: Path) -> bool:
-    return all(matches(work / name, pinned) for name, pinned in PINNED.items())
+def _has_published_files(work: Path) -> bool:
+    return all(is_published_file(work / name, pinned) for name, pinned in PINNED.items())
 
 
-def _check(work: Path, origin: str) -> None:
+def _verify_published_files(work: Path, origin: str) -> None:
     for name, pinned in PINNED.items():
-        if not matches(work / name, pinned):
+        if not is_published_file(work / name, pinned):
             (work / name).unlink(missing_ok=True)
             raise ModelError(f"{name} from {origin} is not the published file (its SHA-256 differs)")
 
@@ -122,8 +122,7 @@ def _build(work: Path, staged: Path, origin: str, report: Progress) -> None:
     """Make the ONNX models out of the published files in `work`."""
     import onnx
 
-    from memento.embedding.graph import build_graph, read_safetensors
-    from memento.embedding.quantize import quantize
+    from memento.embedding.graph import build_graph, quantize, read_safetensors
 
     report(0, 2, "building the fp32 model")
     onnx.save(build_graph(read_safetensors(work / WEIGHTS)), staged / FP32)
@@ -140,14 +139,14 @@ def _copy_model(given: Path, staged: Path) -> None:
     model.verify()
     for name in (TOKENIZER, FP32, INT8):
         shutil.copyfile(given / name, staged / name)
-    if not matches(staged / TOKENIZER, PINNED[TOKENIZER]):
+    if not is_published_file(staged / TOKENIZER, PINNED[TOKENIZER]):
         raise ModelError(f"{given / TOKENIZER} is not the published file (its SHA-256 differs)")
     write_manifest(staged, str(given), model.build)
 
 
-def _try_out(staged: Path) -> None:
+def _compare_precisions(staged: Path) -> None:
     """Refuse a build whose two models disagree, which a fault in onnx or onnxruntime would cause."""
-    from memento.embedding.loading import load_embedder
+    from memento.embedding.loader import load_embedder
 
     text = "The migration failed because of a foreign key."
     exact = load_embedder(staged, precision="fp32").embed_query(text)
@@ -163,7 +162,7 @@ def _require(files: ModelFiles | None, folder: Path) -> ModelFiles:
 
 
 @contextmanager
-def installing(folder: Path, report: Progress) -> Iterator[Path]:
+def staging_folder(folder: Path, report: Progress) -> Iterator[Path]:
     """Lend an empty folder to build a model in, beside its place, while no other process installs there."""
     with _lock(folder, report):
         staged = folder / ".pull" / "model"

@@ -35,9 +35,9 @@ def adapt(path: Path, pooling: Pooling) -> ModelProto:
     except Exception as error:  # The library raises what its parser raises.
         raise ModelError(f"{path} cannot be read as an ONNX model ({error})") from error
     graph, parts = model.graph, GraphParts()
-    _feed(graph, parts, path)
+    _connect_inputs(graph, parts, path)
     before, parts.nodes = parts.nodes, []
-    dimensions, tokens = _end(graph, parts, pooling, path)
+    dimensions, tokens = _connect_output(graph, parts, pooling, path)
     inputs, outputs = interface(dimensions, tokens=tokens)
     nodes = [*before, *graph.node, *parts.nodes]
     body = helper.make_graph(nodes, graph.name, inputs, outputs, [*graph.initializer, *parts.initializers])
@@ -47,7 +47,7 @@ def adapt(path: Path, pooling: Pooling) -> ModelProto:
     return adapted
 
 
-def _feed(graph: GraphProto, parts: GraphParts, path: Path) -> None:
+def _connect_inputs(graph: GraphProto, parts: GraphParts, path: Path) -> None:
     """Give the export its inputs: ours as it counts, and segment 0 for every token."""
     import numpy as np
 
@@ -65,7 +65,7 @@ def _feed(graph: GraphProto, parts: GraphParts, path: Path) -> None:
             raise ModelError(f"{path} wants an input {name}: Memento knows input_ids, attention_mask, token_type_ids")
 
 
-def _end(graph: GraphProto, parts: GraphParts, pooling: Pooling, path: Path) -> tuple[int | str, bool]:
+def _connect_output(graph: GraphProto, parts: GraphParts, pooling: Pooling, path: Path) -> tuple[int | str, bool]:
     """Lead the export's best output to ours; return its dimensions, or a name for them, and whether it shows tokens."""
     outputs: dict[str, Any] = {output.name.removeprefix(_INSIDE): output for output in graph.output}
     chosen = next((name for name in (*_SENTENCE, *_TOKENS) if name in outputs), next(iter(outputs)))
