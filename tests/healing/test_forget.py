@@ -14,7 +14,7 @@ from memento.backup import BackupDirectory, create
 from memento.backup.archive import read_database
 from memento.config import Config
 from memento.errors import UsageError
-from memento.forgetting.erasing import finish, forget
+from memento.forgetting.erasure import finish, forget
 from memento.forgetting.selection import select
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back

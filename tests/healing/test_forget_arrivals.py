@@ -12,7 +12,7 @@ import pytest
 from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreError
-from memento.forgetting.erasing import forget
+from memento.forgetting.erasure import forget
 from memento.forgetting.selection import select
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
@@ -141,7 +141,7 @@ def test_a_transcript_in_a_forgotten_project_is_named(store: MemoryStore, rows: 
     receipt = forget(store, select(store, [memory.id]))
     assert [place.partition(": ")[0] for place in receipt.left] == [str(transcript)]
     transcript.unlink()
-    from memento.forgetting.erasing import finish
+    from memento.forgetting.erasure import finish
 
     assert finish(store).left == []
     store.close()

@@ -20,7 +20,7 @@ import pytest
 from memento.backup import BackupDirectory, create, prove
 from memento.backup.archive import read_database
 from memento.errors import BackupDamaged
-from memento.forgetting.erasing import finish, forget, is_unfinished
+from memento.forgetting.erasure import finish, forget, is_unfinished
 from memento.forgetting.selection import select
 from memento.memory import NewMemory
 from memento.store import MemoryStore

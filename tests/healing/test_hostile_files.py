@@ -18,7 +18,7 @@ from tests.healing.conftest import ID, memory, written
 from memento.backup import BackupDirectory, create
 from memento.base.identity import row_hash
 from memento.errors import UsageError
-from memento.forgetting.erasing import forget
+from memento.forgetting.erasure import forget
 from memento.forgetting.spool import Spool
 from memento.storage import ignored, tombstones, transfer
 from memento.storage.rows import HASHED

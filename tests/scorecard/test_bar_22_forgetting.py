@@ -19,8 +19,8 @@ from memento.backup import Backup, BackupDirectory, create
 from memento.backup.archive import read_database, read_manifest
 from memento.base.identity import memory_id
 from memento.config import Config, load_config
-from memento.forgetting.erasing import forget
-from memento.forgetting.receipt import Receipt
+from memento.forgetting.erasure import forget
+from memento.forgetting.receipt import ForgetReceipt
 from memento.forgetting.selection import select
 from memento.forgetting.spool import Spool
 from memento.memory import NewMemory
@@ -127,7 +127,7 @@ class World:
     def back_up(self, store: MemoryStore) -> None:
         create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
 
-    def forget(self) -> Receipt:
+    def forget(self) -> ForgetReceipt:
         """Forget the session in one of the ways there are."""
         with self.open() as store:
             way = self.rng.choice(("session", "project", "ids", "session"))

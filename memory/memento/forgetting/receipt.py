@@ -10,7 +10,7 @@ FINISH: Final = "then run `memento forget --finish`"
 
 
 @dataclass(slots=True)
-class Receipt:
+class ForgetReceipt:
     """What was forgotten, and where."""
 
     ids: list[str]
@@ -35,7 +35,7 @@ class Receipt:
         """Return the JSON-serialisable form."""
         return asdict(self)
 
-    def fails(self, path: Path, error: OSError) -> None:
+    def add_failure(self, path: Path, error: OSError) -> None:
         """Note that a file could not be rewritten."""
         reason = error.strerror or str(error)
         self.left.append(f"{path}: it could not be rewritten ({reason}) and may hold it: remove the cause, {FINISH}")

@@ -16,12 +16,12 @@ from memento.storage import fulltext, rows
 from memento.storage.filters import Filter, where
 from memento.store import MemoryStore
 
-CLEAR: Final = 0.6
+MIN_COSINE: Final = 0.6
 """Cosine from which a text clearly says what the query says: texts of the same subject lie below it.
 
 This is the floor of what is forgotten. The setting `recall.min_score` is not: a score of recall is no cosine.
 """
-EVERY: Final = 1 << 40
+NO_LIMIT: Final = 1 << 40
 
 
 class Match(NamedTuple):
@@ -60,7 +60,7 @@ def matches(
     of what is said in other words; less than that is never forgotten. Raises UsageError when nothing is named, a
     minimum score is out of range or an id fits several memories, UnknownMemory when it fits none.
     """
-    within, clear = to_filter(filters), max(CLEAR, share("min_score", min_score or 0.0))
+    within, clear = to_filter(filters), max(MIN_COSINE, share("min_score", min_score or 0.0))
     if not (ids or query) and within.empty:
         raise UsageError("name what to forget: an ID, --query, --session, --project, --before, ...")
     found: dict[str, Match] = {}
@@ -70,21 +70,21 @@ def matches(
             raise UnknownMemory(one)
         found[memory.id] = Match(memory, "id")
     if query:
-        found = {**{match.memory.id: match for match in _asked_for(store, query, clear, filters)}, **found}
+        found = {**{match.memory.id: match for match in _match_query(store, query, clear, filters)}, **found}
     elif not within.empty:
-        found = {**{match.memory.id: match for match in _fitting(store, within)}, **found}
+        found = {**{match.memory.id: match for match in _match_filter(store, within)}, **found}
     return sorted(found.values(), key=lambda match: -match.memory.timestamp)
 
 
-def _fitting(store: MemoryStore, within: Filter) -> list[Match]:
+def _match_filter(store: MemoryStore, within: Filter) -> list[Match]:
     """Return everything that fits a filter."""
     condition, parameters = where(within)
     with store.database.read() as connection:
-        selected = rows.select(connection, condition, parameters, "timestamp DESC", EVERY)
+        selected = rows.select(connection, condition, parameters, "timestamp DESC", NO_LIMIT)
     return [Match(memory, "filter") for memory in selected]
 
 
-def _asked_for(store: MemoryStore, query: str, clear: float, filters: Filters) -> list[Match]:
+def _match_query(store: MemoryStore, query: str, clear: float, filters: Filters) -> list[Match]:
     """Return everything that a query matches, copies too, however many there are; in other words from this cosine."""
     asked = parse(query, to_filter(filters))
     with store.database.read() as connection:
@@ -95,7 +95,7 @@ def _asked_for(store: MemoryStore, query: str, clear: float, filters: Filters) -
         with suppress(ModelError):  # without a model, by words alone
             by_meaning = store.nearest(asked.text, clear, asked.filter)
     elif not asked.filter.empty:
-        return _fitting(store, asked.filter)
+        return _match_filter(store, asked.filter)
     with store.database.read() as connection:
         memories = rows.by_nums(connection, [*{**by_words, **by_meaning}])
     return [

@@ -10,20 +10,21 @@ from memento.backup import BackupDirectory
 from memento.backup.archive import read_database
 from memento.backup.directory import BACKUP_SUFFIX
 from memento.errors import BackupDamaged
-from memento.forgetting.elsewhere import read_elsewhere
-from memento.forgetting.probes import Probe, blocks_of, found_in
-from memento.forgetting.receipt import FINISH, Receipt
+from memento.forgetting.probes import Probe, find_probes, read_blocks, read_in_subprocess
+from memento.forgetting.receipt import FINISH, ForgetReceipt
 from memento.forgetting.spool import Spool
 from memento.storage import erasure
 from memento.store import MemoryStore
 
-_OWN: Final = ("", "-wal", "-shm", "-journal")
+_SQLITE_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
 """What SQLite makes of the database's name. These files are never to be deleted by hand."""
-_HOME: Final = ("hook-errors.log", "cache", "run")
+_HOME_NAMES: Final = ("hook-errors.log", "cache", "run")
 """In Memento's folder, beside the store, the spool, the models and what the user wrote."""
 
 
-def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool: Spool, ids: Sequence[str]) -> None:
+def verify(
+    store: MemoryStore, receipt: ForgetReceipt, wanted: Sequence[Probe], spool: Spool, ids: Sequence[str]
+) -> None:
     """Search the files for the probes, and name those that hold one with what to do about it.
 
     A file that was set aside is searched for the rows of these ids too: it has no tombstones, which hold ids as well.
@@ -33,7 +34,7 @@ def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool:
     named = {entry.partition(": ")[0] for entry in receipt.left}
     for path, blocks in _contents(store, spool):
         try:
-            found = found_in(blocks, [*wanted, *rows] if _is_aside(store, path) else wanted)
+            found = find_probes(blocks, [*wanted, *rows] if _is_aside(store, path) else wanted)
         except FileNotFoundError:
             continue  # it has just gone
         except (OSError, BackupDamaged) as error:
@@ -54,7 +55,7 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
         others = max(erasure.count_holders(connection, probe.text) for probe in found)
     if others:
         return f"{others} other memories hold that piece: forget them too, or let it be"
-    if path.name in {store.path.name + suffix for suffix in _OWN}:
+    if path.name in {store.path.name + suffix for suffix in _SQLITE_SUFFIXES}:
         return f"the {found[0].what} is still in it: let other processes end that use the store, {FINISH}"
     if path.name.startswith(f"{store.path.name}.journal"):
         return f"the {found[0].what} is still in one of its lines, which goes when two backups hold it"
@@ -76,17 +77,17 @@ def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable
     places = dict.fromkeys((store.path, store.path.resolve()))  # the log lies beside what a link leads to
     for database in places:
         for path in _files(sorted(database.parent.glob(f"{database.name}*"))):
-            yield path, read_elsewhere(path)
-    for path in _files([store.config.home / name for name in _HOME]):
-        yield path, blocks_of(path)
+            yield path, read_in_subprocess(path)
+    for path in _files([store.config.home / name for name in _HOME_NAMES]):
+        yield path, read_blocks(path)
     for path in spool.files():
-        yield path, blocks_of(path)
+        yield path, read_blocks(path)
     backups = {backup.path for backup in BackupDirectory(store.path).all()}
     for path in _files([BackupDirectory(store.path).folder]):
         if path in backups:
             yield path, read_database(path)
         elif not path.name.endswith(BACKUP_SUFFIX):  # another store's backup is not ours to look into
-            yield path, blocks_of(path)
+            yield path, read_blocks(path)
 
 
 def _files(places: Iterable[Path]) -> Iterator[Path]:

@@ -19,8 +19,8 @@ from memento.backup import BackupDirectory
 from memento.backup.erasure import erase_from_all, replace_all
 from memento.base.counted import counted
 from memento.errors import StoreError
-from memento.forgetting.probes import SHORTEST, Probe, probes, values
-from memento.forgetting.receipt import FINISH, Receipt
+from memento.forgetting.probes import MIN_LENGTH, Probe, text_probes, value_probes
+from memento.forgetting.receipt import FINISH, ForgetReceipt
 from memento.forgetting.spool import NO_SPOOL, Spool
 from memento.forgetting.verification import verify
 from memento.memory import Memory
@@ -30,7 +30,7 @@ from memento.storage.erasure import Erased
 from memento.store import MemoryStore
 from memento.writes import journal
 
-_NAMED: Final = 20
+_MAX_NAMED: Final = 20
 """Transcripts that a receipt names."""
 _ROWS: Final = 100
 """Ids that files which were set aside are searched for."""
@@ -38,7 +38,7 @@ _ROWS: Final = 100
 
 def forget(
     store: MemoryStore, memories: Sequence[Memory], spool: Spool = NO_SPOOL, *, sessions: Sequence[str] = ()
-) -> Receipt:
+) -> ForgetReceipt:
     """Forget memories, and the titles of these sessions and of those the memories are of.
 
     Raises StoreError when the store cannot be written: then nothing was forgotten, unless the journal had it: the next
@@ -47,16 +47,16 @@ def forget(
     keys = [key for memory in memories for key in tombstones.memory_keys(memory.id, memory.text, memory.session_id)]
     keys = list(dict.fromkeys((*keys, *map(tombstones.title_key, sessions))))
     erased = _erase(store, keys)
-    receipt = Receipt([memory.id for memory in memories], titles=len(erased.titles), quarantine=erased.quarantine)
-    wanted = [*probes(memories, erased.titles), *_unique(store, values(memories))]
-    _overwrite(store, receipt, spool, wanted, _Texts(store, memories, sessions))
+    receipt = ForgetReceipt([memory.id for memory in memories], titles=len(erased.titles), quarantine=erased.quarantine)
+    wanted = [*text_probes(memories, erased.titles), *_unique_probes(store, value_probes(memories))]
+    _erase_elsewhere(store, receipt, spool, wanted, _ForgottenTexts(store, memories, sessions))
     return receipt
 
 
-def finish(store: MemoryStore, spool: Spool = NO_SPOOL) -> Receipt:
+def finish(store: MemoryStore, spool: Spool = NO_SPOOL) -> ForgetReceipt:
     """Do again what comes after the rows are gone, for everything that was ever forgotten."""
-    receipt = Receipt([])
-    _overwrite(store, receipt, spool, [], _Texts(store))
+    receipt = ForgetReceipt([])
+    _erase_elsewhere(store, receipt, spool, [], _ForgottenTexts(store))
     return receipt
 
 
@@ -66,7 +66,7 @@ def is_unfinished(store: MemoryStore) -> bool:
         return bool(meta.read_note(connection, meta.FORGETTING))
 
 
-class _Texts:
+class _ForgottenTexts:
     """What was forgotten, as lines of the journal and of the spool are compared with it.
 
     `memories` and `sessions` are those of this time. What was forgotten earlier is known by its tombstones.
@@ -80,12 +80,12 @@ class _Texts:
         self.texts = [memory.text for memory in memories]
         self._pieces = {piece for text in self.texts for piece in tombstones.pieces(text)}
         short = [text for text in self.texts if tombstones.MIN_UNIQUE_LENGTH <= len(text) < tombstones.PIECE_LENGTH]
-        named = [session for session in sessions if len(session) >= SHORTEST]
+        named = [session for session in sessions if len(session) >= MIN_LENGTH]
         brief = [memory for memory in memories if memory.session_id and len(memory.text) < tombstones.MIN_UNIQUE_LENGTH]
         self._said = {(_quoted(memory.text), _quoted(memory.session_id)) for memory in brief}
         self._whole = [pattern for text in (*short, *named) for pattern in Probe(text).patterns]
 
-    def are_in(self, line: bytes) -> bool:
+    def occur_in(self, line: bytes) -> bool:
         """Tell whether a line holds a part of them."""
         if any(pattern in line for pattern in self._whole):
             return True
@@ -129,13 +129,13 @@ def _is_erased(store: MemoryStore, keys: Sequence[str]) -> bool:
         return erasure.has_tombstones(connection, keys)
 
 
-def _unique(store: MemoryStore, found: Sequence[Probe]) -> list[Probe]:
+def _unique_probes(store: MemoryStore, found: Sequence[Probe]) -> list[Probe]:
     """Return the values that occur nowhere else in the store."""
     with store.database.read() as connection:
         return [probe for probe in found if not erasure.count_holders(connection, probe.text, anywhere=True)]
 
 
-def _leave_transcripts(store: MemoryStore, receipt: Receipt) -> None:
+def _handle_transcripts(store: MemoryStore, receipt: ForgetReceipt) -> None:
     """Drop what is known of transcripts in forgotten projects that are gone; name those that are there: their paths
     stay, so that they are not read again.
     """
@@ -150,27 +150,29 @@ def _leave_transcripts(store: MemoryStore, receipt: Receipt) -> None:
     receipt.left += [
         f"{path}: a transcript in a project that was forgotten; it holds what it held, and the store keeps its path so "
         f"as not to read it again. Delete it, {FINISH}"
-        for path in there[:_NAMED]
+        for path in there[:_MAX_NAMED]
     ]
-    if len(there) > _NAMED:
-        receipt.left.append(f"{store.path}: paths of {len(there) - _NAMED:,} more transcripts like that")
+    if len(there) > _MAX_NAMED:
+        receipt.left.append(f"{store.path}: paths of {len(there) - _MAX_NAMED:,} more transcripts like that")
 
 
-def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Sequence[Probe], texts: _Texts) -> None:
+def _erase_elsewhere(
+    store: MemoryStore, receipt: ForgetReceipt, spool: Spool, wanted: Sequence[Probe], texts: _ForgottenTexts
+) -> None:
     """Take what was forgotten out of every other file, and search them all for it."""
     try:
-        _leave_transcripts(store, receipt)
+        _handle_transcripts(store, receipt)
     except StoreError as error:
         receipt.left.append(f"{store.path}: paths of transcripts could not be looked at ({error}); {FINISH}")
     try:
-        receipt.journal = journal.scrub(journal.journal_path(store.path), texts.ids, texts.are_in)
+        receipt.journal = journal.scrub(journal.journal_path(store.path), texts.ids, texts.occur_in)
     except OSError as error:
-        receipt.fails(journal.journal_path(store.path), error)
+        receipt.add_failure(journal.journal_path(store.path), error)
     for path in spool.files():
         try:
-            receipt.spool += spool.scrub(path, texts.are_in)
+            receipt.spool += spool.scrub(path, texts.occur_in)
         except OSError as error:
-            receipt.fails(path, error)
+            receipt.add_failure(path, error)
     shutil.rmtree(vector_folder(store.path), ignore_errors=True)  # the next recall makes it from the rows that are left
     if problem := compaction.compact(store.database):
         receipt.left.append(f"{store.path}: its free pages may hold deleted text ({problem}); {FINISH}")
@@ -184,7 +186,7 @@ def _overwrite(store: MemoryStore, receipt: Receipt, spool: Spool, wanted: Seque
             receipt.left.append(f"{store.path}: that all is done could not be noted ({error}); {FINISH}")
 
 
-def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: _Texts) -> None:
+def _forget_in_backups(store: MemoryStore, receipt: ForgetReceipt, texts: _ForgottenTexts) -> None:
     directory, settings = BackupDirectory(store.path), store.config.settings.storage
     backups = [*(backup.path for backup in directory.all()), *directory.unreadable()]
     if not backups:
@@ -198,22 +200,22 @@ def _forget_in_backups(store: MemoryStore, receipt: Receipt, texts: _Texts) -> N
         if settings.forget_backups == "expire":
             replace_all(store.database, directory)
             receipt.backups = f"{counted(len(backups), 'was', 'were')} removed and a new one taken"
-            _keep(receipt, dict.fromkeys(directory.unreadable(), "it cannot be read as a backup"))
+            _report_kept(receipt, dict.fromkeys(directory.unreadable(), "it cannot be read as a backup"))
             return
         with directory.locked():
             done = erase_from_all(directory, texts.keys, texts.texts)
     except (OSError, StoreError) as error:
         reason = str(getattr(error, "strerror", None) or error)
         receipt.backups = f"none of {len(backups)} could be rewritten ({reason}); all are kept"
-        _keep(receipt, dict.fromkeys(backups, reason))
+        _report_kept(receipt, dict.fromkeys(backups, reason))
         return
     receipt.backups = f"{done.rewritten} of {len(backups)} held something and were rewritten without it"
     if done.kept:
         receipt.backups += f"; {counted(len(done.kept), 'is', 'are')} kept as they were"
-    _keep(receipt, done.kept)
+    _report_kept(receipt, done.kept)
 
 
-def _keep(receipt: Receipt, kept: dict[Path, str]) -> None:
+def _report_kept(receipt: ForgetReceipt, kept: dict[Path, str]) -> None:
     for path, reason in kept.items():
         receipt.left.append(
             f"{path}: kept as it is, since it could not be rewritten ({reason}); it may hold what was forgotten. "
