@@ -26,8 +26,8 @@ from memento.storage import schema, snapshot, untrusted_file
 from memento.storage.database import Database
 from memento.storage.migrations import APPLICATION_ID, MIGRATIONS
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import Imported, merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import Imported, merge
 from memento_policies import load_policy
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3

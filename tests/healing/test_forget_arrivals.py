@@ -20,8 +20,8 @@ from memento.storage import tombstones
 from memento.storage.capture import Batch
 from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento.writes import journal
 from memento_ingest.batch_ingest import Ingestion, Options
 

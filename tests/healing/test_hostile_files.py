@@ -23,8 +23,8 @@ from memento.forgetting.spool import Spool
 from memento.storage import ignored, tombstones, transfer
 from memento.storage.rows import HASHED
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento_ingest.events.spool import scrub
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3

@@ -20,8 +20,8 @@ from memento.memory import STATED_TIME, Memory
 from memento.storage.capture import Batch
 from memento.storage.rows import HASHED
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 
 if TYPE_CHECKING:
     from tests.ingest.conftest import Ingest

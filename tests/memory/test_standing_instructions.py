@@ -11,8 +11,8 @@ from memento.curation.consolidation import consolidate
 from memento.errors import UsageError
 from memento.storage import curation
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento.writes.journal import journal_path
 
 DAY = 86_400

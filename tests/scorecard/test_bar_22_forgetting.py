@@ -27,8 +27,8 @@ from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
 from memento.storage.capture import Batch
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento.writes import journal
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.events import spool as hook_spool

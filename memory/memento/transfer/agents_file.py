@@ -26,13 +26,13 @@ _BEGIN: Final = re.compile(
 _END: Final = re.compile(rb"^<!-- memento:instructions:end -->[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 
 
-def block(instructions: Sequence[Instruction]) -> str:
+def instructions_block(instructions: Sequence[Instruction]) -> str:
     """Return the block, which ends with a newline. Each instruction is a JSON string on one line, without markup."""
     lines = [f"- {quoted(one.text, _QUOTED)}" for one in instructions]
     return "\n".join([BEGIN, _HEADING, *lines, END]) + "\n"
 
 
-def write(path: Path, instructions: Sequence[Instruction]) -> bool:
+def write_block(path: Path, instructions: Sequence[Instruction]) -> bool:
     """Put the block into a file, in place of the one that is there or after all else; False where nothing changed.
 
     Without instructions the block is taken out. The file is replaced in one step, keeping its mode and its line ends;
@@ -81,7 +81,9 @@ def _replaced(content: bytes, instructions: Sequence[Instruction], path: Path) -
     if (len(begins), len(ends)) not in ((0, 0), (1, 1)) or (begins and begins[0].start() > ends[0].start()):
         raise UsageError(f"{path} has memento:instructions markers that are no pair: take them out, then try again")
     newline = b"\r\n" if b"\r\n" in content else b"\n"
-    written = block(instructions).encode("utf-8", "replace").replace(b"\n", newline) if instructions else b""
+    written = (
+        instructions_block(instructions).encode("utf-8", "replace").replace(b"\n", newline) if instructions else b""
+    )
     if begins:
         return content[: begins[0].start()] + written + content[ends[0].end() :]
     if not written:

@@ -36,12 +36,12 @@ _KEPT: Final = ("spool", "run")
 Record = dict[str, Any]
 
 
-def is_lines(path: Path) -> bool:
+def is_export_name(path: Path) -> bool:
     """Tell by its name whether a file is of this kind."""
     return path.name.lower().endswith(SUFFIXES)
 
 
-def write(path: Path, records: Iterable[Record], key: bytes) -> None:
+def write_file(path: Path, records: Iterable[Record], key: bytes) -> None:
     """Write records, signed, into a file (0600) that appears when it is whole. Raises StoreError."""
     partial = partial_of(path)
     try:
@@ -55,7 +55,7 @@ def write(path: Path, records: Iterable[Record], key: bytes) -> None:
         raise StoreError(f"cannot write the export to {path}: {error.strerror}") from None
 
 
-def write_out(records: Iterable[Record], key: bytes) -> None:
+def write_stdout(records: Iterable[Record], key: bytes) -> None:
     """Write records, signed, to standard output. Raises StoreError where that is closed."""
     if sys.stdout is None:
         raise StoreError("cannot write the export: standard output is closed")

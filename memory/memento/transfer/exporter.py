@@ -26,7 +26,7 @@ def export(store: MemoryStore, path: Path | None, *, sources: bool = False, forc
     read, too; `force` replaces a file. Raises UsageError for a file that exists, another ending and a file of the
     store itself, StoreError where the file cannot be written.
     """
-    if path and not lines.is_lines(path):
+    if path and not lines.is_export_name(path):
         raise UsageError(f"{path} has none of the endings {', '.join(lines.SUFFIXES)}")
     if path:
         lines.refuse_target(path, store.path, force=force)
@@ -42,9 +42,9 @@ def export(store: MemoryStore, path: Path | None, *, sources: bool = False, forc
 
     with store.database.read() as connection, read_transaction(connection):
         if path:
-            lines.write(path, counted(connection), link_key(store.path.parent))
+            lines.write_file(path, counted(connection), link_key(store.path.parent))
         else:
-            lines.write_out(counted(connection), link_key(store.path.parent))
+            lines.write_stdout(counted(connection), link_key(store.path.parent))
     return written
 
 

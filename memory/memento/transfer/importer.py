@@ -26,7 +26,7 @@ from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
 from memento.transfer import lines
-from memento.transfer.reading import MOST_VALUES, Line, opened, values_in
+from memento.transfer.reader import MAX_VALUES, ExportLine, count_values, open_export
 from memento.writes.admission import ID, Admission, Refused
 
 BATCH: Final = 1_000
@@ -77,7 +77,7 @@ class _Title(msgspec.Struct, frozen=True):
     rank: int
 
 
-class _Line(msgspec.Struct, frozen=True):
+class _ExportRecord(msgspec.Struct, frozen=True):
     """A line of the file: one of these is set."""
 
     memento: dict[str, Any] | None = None
@@ -89,8 +89,8 @@ class _Line(msgspec.Struct, frozen=True):
     end: dict[str, Any] | None = None
 
 
-class _Read(NamedTuple):
-    line: _Line
+class _Candidate(NamedTuple):
+    line: _ExportRecord
     memory: NewMemory | None
     superseded_by: str
 
@@ -103,24 +103,24 @@ def merge(store: MemoryStore, path: Path | str, *, keep_trust: bool = False) -> 
     another kind of file and for one beyond its budgets, StoreError.
     """
     done = Imported()
-    with opened(str(path)) as export, compaction.compact_after_deletions(store.database):
+    with open_export(str(path)) as export, compaction.compact_after_deletions(store.database):
         _require_head(next(export.records(), None), path)
         done.trusted = keep_trust or export.is_proven(link_key(store.path.parent))
         records = export.records()
         next(records, None)
         admission = Admission(store.policy, store.ignored(), keeps_trust=done.trusted)
         while batch := list(islice(records, BATCH)):
-            read = [found for line in batch if (found := _read(line, admission, done))]
+            read = [found for line in batch if (found := _parse_line(line, admission, done))]
             with store.database.write() as connection:
-                _Merge(connection, admission, done).put(read)
+                _BatchWriter(connection, admission, done).put(read)
     done.lowered = admission.lowered
     done.left_out = dict(admission.left_out)
     return done
 
 
-def _require_head(first: Line | None, path: Path | str) -> None:
+def _require_head(first: ExportLine | None, path: Path | str) -> None:
     try:
-        head = _decoded(first.data).memento if first and first.data else None
+        head = _decode(first.data).memento if first and first.data else None
     except (ValueError, RecursionError):
         head = None
     if not head or head.get("version") != lines.VERSION:
@@ -129,13 +129,13 @@ def _require_head(first: Line | None, path: Path | str) -> None:
         )
 
 
-def _read(line: Line, admission: Admission, done: Imported) -> _Read | None:
+def _parse_line(line: ExportLine, admission: Admission, done: Imported) -> _Candidate | None:
     try:
         if line.data is None:
             raise Refused("it is too long")
-        if values_in(line.data) > MOST_VALUES:
+        if count_values(line.data) > MAX_VALUES:
             raise Refused("it holds more values than a record can")
-        parsed = _decoded(line.data)
+        parsed = _decode(line.data)
         _require_names(parsed)
         memory = admission.admit(_memory(parsed.memory)) if parsed.memory is not None else None
         superseded_by = str((parsed.memory or {}).get("superseded_by") or "")
@@ -144,10 +144,10 @@ def _read(line: Line, admission: Admission, done: Imported) -> _Read | None:
         if len(done.unreadable) < _PROBLEMS:
             done.unreadable.append(f"line {line.number:,}: {_problem(error)}")
         return None
-    return _Read(parsed, memory, superseded_by)
+    return _Candidate(parsed, memory, superseded_by)
 
 
-def _require_names(line: _Line) -> None:
+def _require_names(line: _ExportRecord) -> None:
     if line.forgotten is not None and not tombstones.KEY.fullmatch(line.forgotten):
         raise Refused("`forgotten` is not an id")
     if line.ignored is not None and not 0 < len(line.ignored.value) <= _LONGEST_NAME:
@@ -165,8 +165,8 @@ def _problem(error: Exception) -> str:
     return "it is not JSON"
 
 
-def _decoded(line: bytes) -> _Line:
-    return msgspec.convert(json.loads(line.decode()), _Line)
+def _decode(line: bytes) -> _ExportRecord:
+    return msgspec.convert(json.loads(line.decode()), _ExportRecord)
 
 
 def _memory(fields: dict[str, Any]) -> NewMemory:
@@ -176,23 +176,23 @@ def _memory(fields: dict[str, Any]) -> NewMemory:
     except msgspec.ValidationError:
         for name, value in known.items():
             try:
-                msgspec.convert({**_LEAST, name: value}, NewMemory)
+                msgspec.convert({**_REQUIRED, name: value}, NewMemory)
             except msgspec.ValidationError:
                 raise Refused(f"`{name}` is of the wrong type") from None
-        missing = ", ".join(f"`{name}`" for name in _LEAST if name not in known)
+        missing = ", ".join(f"`{name}`" for name in _REQUIRED if name not in known)
         raise Refused(f"a memory must have {missing or 'other values'}") from None
 
 
-_LEAST: Final = {"id": "", "text": "", "timestamp": 0, "source": ""}
+_REQUIRED: Final = {"id": "", "text": "", "timestamp": 0, "source": ""}
 
 
-class _Merge:
+class _BatchWriter:
     """Writes a batch of what was read, inside one transaction."""
 
     def __init__(self, connection: apsw.Connection, admission: Admission, done: Imported) -> None:
         self._connection, self._admission, self._done = connection, admission, done
 
-    def put(self, read: Sequence[_Read]) -> None:
+    def put(self, read: Sequence[_Candidate]) -> None:
         """Write what was read, in its order: first what is to stay out."""
         connection, done = self._connection, self._done
         forgotten = [one.line.forgotten for one in read if one.line.forgotten]

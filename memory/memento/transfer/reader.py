@@ -25,7 +25,7 @@ from typing import IO, Any, BinaryIO, Final, NamedTuple, cast
 from memento.base import signing
 from memento.errors import UsageError
 
-LONGEST: Final = 256 * 1024 * 1024
+MAX_LINE: Final = 256 * 1024 * 1024
 """Bytes of a line."""
 MAX_RATIO: Final = 1_000
 """Decompressed to compressed bytes; real exports reach 40."""
@@ -37,7 +37,7 @@ _MAX_WINDOW: Final = 128 * 1024 * 1024
 """Bytes of memory a zstd frame may ask for."""
 _TAIL: Final = 4096
 _HEAD, _END = b'{"memento":{"version":1}}', b'{"end":{}}'
-MOST_VALUES: Final = 200_000
+MAX_VALUES: Final = 200_000
 """Values in a line: `meta` and `why`, which hold most, are limited to a megabyte each."""
 _VALUES_FROM: Final = 1_000_000
 _VALUES_A_BYTE: Final = 16
@@ -50,21 +50,21 @@ _TOKEN: Final = re.compile(_STRING.pattern + rb"|[\[\]{},]", re.DOTALL)
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
-class Line(NamedTuple):
+class ExportLine(NamedTuple):
     """A line that is not blank."""
 
     number: int
     data: bytes | None
-    """None for one that is longer than `LONGEST`."""
+    """None for one that is longer than `MAX_LINE`."""
 
 
-class Export:
+class ExportFile:
     """An export, opened to be read as often as need be."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file, self._name = file, name
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[ExportLine]:
         """Yield the lines from the first on. Raises UsageError where they cannot be read, or break a budget."""
         import zstandard
 
@@ -74,7 +74,7 @@ class Export:
         except (OSError, EOFError, zlib.error, zstandard.ZstdError, MemoryError) as error:
             raise UsageError(f"cannot read {self._name}: {getattr(error, 'strerror', None) or error}") from None
 
-    def records(self) -> Iterator[Line]:
+    def records(self) -> Iterator[ExportLine]:
         """Yield the lines of an export, made of a JSON array's elements where it is one. Raises UsageError."""
         lines = self.lines()
         first = next(lines, None)
@@ -84,29 +84,29 @@ class Export:
             yield first
             yield from lines
             return
-        yield Line(first.number, _HEAD)
+        yield ExportLine(first.number, _HEAD)
         second = next(lines, None)
         if first.data.strip() == b"[" and second and _is_element(second.data):
             yield from _elements(second, lines)
         else:
             yield from self._whole([first, *([second] if second else [])], lines)
 
-    def _whole(self, begun: list[Line], lines: Iterator[Line]) -> Iterator[Line]:
+    def _whole(self, begun: list[ExportLine], lines: Iterator[ExportLine]) -> Iterator[ExportLine]:
         """Yield the elements of an array that was laid out by another program: it must fit into memory."""
         content = bytearray()
         for line in chain(begun, lines):
             content += line.data or b""
-            if line.data is None or len(content) > LONGEST:
+            if line.data is None or len(content) > MAX_LINE:
                 raise UsageError(f"{self._name} is too long for a JSON array: export to FILE.jsonl instead")
         number = 0
-        for element in _cut(bytes(content)):
+        for element in _split_array(bytes(content)):
             if not element.startswith(b"{"):  # and the end of one that is cut off
                 raise UsageError(f"{self._name} is no export: it begins like a JSON array and is none")
             number += 1
             if number > _LINES_FROM and number > min(self._file.tell(), len(content) // _SMALLEST):
                 raise UsageError(f"cannot read {self._name}: it holds more elements than an export can")
-            yield Line(number, b'{"memory":' + element + b"}")
-        yield Line(number, _END)
+            yield ExportLine(number, b'{"memory":' + element + b"}")
+        yield ExportLine(number, _END)
 
     def is_proven(self, key: bytes) -> bool:
         """Read the whole file and tell whether it was written, as it is, by the owner of this key."""
@@ -118,23 +118,23 @@ class Export:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Export]:
+def open_export(name: str) -> Iterator[ExportFile]:
     """Open a file, or `-` for standard input. Raises UsageError."""
     if name == "-":
         if sys.stdin is None:
             raise UsageError("cannot read the export: standard input is closed")
-        with _kept(sys.stdin.buffer, "standard input") as copy:
-            yield Export(copy, "standard input")
+        with _spooled(sys.stdin.buffer, "standard input") as copy:
+            yield ExportFile(copy, "standard input")
         return
     path = Path(name).expanduser()
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISFIFO(mode):  # `memento import <(ssh other memento export -)`
-                with _kept(file, str(path)) as copy:
-                    yield Export(copy, str(path))
+                with _spooled(file, str(path)) as copy:
+                    yield ExportFile(copy, str(path))
             elif stat.S_ISREG(mode):
-                yield Export(file, str(path))
+                yield ExportFile(file, str(path))
             else:
                 raise UsageError(f"{path} is not a file: name an export, or `-` for standard input")
     except OSError as error:
@@ -142,7 +142,7 @@ def opened(name: str) -> Iterator[Export]:
 
 
 @contextmanager
-def _kept(stream: IO[bytes], name: str) -> Iterator[BinaryIO]:
+def _spooled(stream: IO[bytes], name: str) -> Iterator[BinaryIO]:
     """Keep what a pipe brings in a file for the time being; what cannot be an export is not waited for."""
     begun = stream.read(io.DEFAULT_BUFFER_SIZE)
     if not (begun.startswith((_GZIP, _ZSTD)) or begun.lstrip().startswith((b"{", b"["))):
@@ -153,19 +153,19 @@ def _kept(stream: IO[bytes], name: str) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, copy)
 
 
-def values_in(line: bytes) -> int:
-    """Return about how many values a line of JSON holds, `MOST_VALUES` and one where there are more.
+def count_values(line: bytes) -> int:
+    """Return about how many values a line of JSON holds, `MAX_VALUES` and one where there are more.
 
     Each takes far more memory than it has letters.
     """
     found = sum(map(line.count, _BETWEEN))
-    if found <= MOST_VALUES:
+    if found <= MAX_VALUES:
         return found
     signs = (token for token in _TOKEN.finditer(line) if line[token.start()] in b",[{")  # and not those in texts
-    return sum(1 for _ in islice(signs, MOST_VALUES + 1))
+    return sum(1 for _ in islice(signs, MAX_VALUES + 1))
 
 
-def _cut(content: bytes) -> Iterator[bytes]:
+def _split_array(content: bytes) -> Iterator[bytes]:
     """Yield the elements of a JSON array, and something else than an object where it is none."""
     depth, start, is_first = 0, -1, True
     for token in _TOKEN.finditer(content):
@@ -193,14 +193,14 @@ def _is_element(line: bytes | None) -> bool:
     return stripped == b"]" or (stripped.startswith(b"{") and stripped.endswith(b"}"))
 
 
-def _elements(first: Line, lines: Iterator[Line]) -> Iterator[Line]:
+def _elements(first: ExportLine, lines: Iterator[ExportLine]) -> Iterator[ExportLine]:
     """Yield the elements of an array that stands as Memento writes it: one on a line."""
     for number, data in chain([first], lines):
         stripped = data and data.strip().rstrip(b",")
         if stripped == b"]":
-            yield Line(number, _END)
+            yield ExportLine(number, _END)
         else:
-            yield Line(number, stripped and b'{"memory":' + stripped + b"}")
+            yield ExportLine(number, stripped and b'{"memory":' + stripped + b"}")
 
 
 def _signature(line: bytes) -> object:
@@ -213,22 +213,22 @@ def _signature(line: bytes) -> object:
     return end
 
 
-def _lines(raw: BinaryIO, name: str) -> Iterator[Line]:
+def _lines(raw: BinaryIO, name: str) -> Iterator[ExportLine]:
     with _decompressed(raw, name) as (file, compressed):
         number = values = 0
-        while line := file.readline(LONGEST):
+        while line := file.readline(MAX_LINE):
             number += 1
             if compressed and number > _LINES_FROM and number > raw.tell():
                 raise UsageError(f"cannot read {name}: it holds more lines than an export can ({number:,} so far)")
-            values += values_in(line) if compressed else 0
+            values += count_values(line) if compressed else 0
             if values > max(_VALUES_FROM, _VALUES_A_BYTE * raw.tell()):
                 raise UsageError(f"cannot read {name}: it holds more values than an export can")
-            whole = line.endswith(b"\n") or len(line) < LONGEST
+            whole = line.endswith(b"\n") or len(line) < MAX_LINE
             if not whole:
-                while (rest := file.readline(LONGEST)) and not rest.endswith(b"\n"):
+                while (rest := file.readline(MAX_LINE)) and not rest.endswith(b"\n"):
                     pass
             if not whole or not line.isspace():
-                yield Line(number, line if whole else None)
+                yield ExportLine(number, line if whole else None)
 
 
 @contextmanager
@@ -238,19 +238,19 @@ def _decompressed(raw: BinaryIO, name: str) -> Iterator[tuple[IO[bytes], bool]]:
     raw.seek(0)
     if magic.startswith(_GZIP):
         with gzip.GzipFile(fileobj=raw, mode="rb") as file:
-            yield io.BufferedReader(_Bounded(cast(BinaryIO, file), raw, name)), True
+            yield io.BufferedReader(_BoundedStream(cast(BinaryIO, file), raw, name)), True
     elif magic == _ZSTD:
         import zstandard
 
         reader = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(
             raw, read_across_frames=True, closefd=False
         )
-        yield io.BufferedReader(_Bounded(cast(BinaryIO, reader), raw, name)), True
+        yield io.BufferedReader(_BoundedStream(cast(BinaryIO, reader), raw, name)), True
     else:
         yield raw, False
 
 
-class _Bounded(io.RawIOBase):
+class _BoundedStream(io.RawIOBase):
     """A decompressed stream that must not grow beyond what its compressed bytes can hold."""
 
     def __init__(self, stream: BinaryIO, raw: BinaryIO, name: str) -> None:
