@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from memento.base import arguments
 from memento.base.home import expand_user, store_file
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.base.times import now_ms, to_ms, zone_of
 from memento.capture_account import CaptureAccount
 from memento.config import Config, load_config
@@ -109,11 +109,11 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read,
         meta that JSON cannot hold and an argument of another type; PolicyError for a policy file that cannot be used.
         """
-        from memento.writes.new_memory import remembered
+        from memento.writes.new_memory import explicit_memory
 
         message = self._message(text, source, session_id, role, speaker, timestamp, project, meta)
-        given = arguments.texts("tags", tags)
-        memory = remembered(message, self.policy, importance=importance, tags=given, collection=collection)
+        given = arguments.checked_texts("tags", tags)
+        memory = explicit_memory(message, self.policy, importance=importance, tags=given, collection=collection)
         self.write(memory, revive=True)
         if embed:
             with suppress(ModelError, StoreError):  # found by words until a model is there, and space to write
@@ -163,15 +163,15 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         is installed, is searched by words, and `Recall.notes` says so. Raises UsageError for k < 1, a negative
         context, an unknown filter, role, trust or zone, a time that cannot be read, and an argument of another type.
         """
-        where_asked = zone_of(arguments.text("zone", zone))
+        where_asked = zone_of(arguments.checked_text("zone", zone))
         defaults = self.config.settings.recall
         options = Options(
-            limit=arguments.whole("k", defaults.limit if k is None else k, 1),
+            limit=arguments.whole_number("k", defaults.limit if k is None else k, 1),
             deadline_seconds=arguments.seconds("deadline", defaults.deadline_seconds if deadline is None else deadline),
             plain=plain,
-            context=arguments.whole("context", context, 0),
+            context=arguments.whole_number("context", context, 0),
             spread=spread,
-            min_score=arguments.share("min_score", defaults.min_score if min_score is None else min_score),
+            min_score=arguments.fraction("min_score", defaults.min_score if min_score is None else min_score),
             spares_unembedded=min_score is None,
             cover=cover,
             by_time=by_time,
@@ -179,7 +179,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
             at=None if at is None else arguments.moment("at", at, where_asked),
             zone=where_asked,
         )
-        return self._recalled(arguments.text("query", query), to_filter(filters, where_asked), options)
+        return self._recalled(arguments.checked_text("query", query), to_filter(filters, where_asked), options)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
@@ -194,7 +194,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
         Raises UsageError when several ids begin with it.
         """
-        if not _ID_PREFIX.fullmatch(arguments.text("memory_id", memory_id)):
+        if not _ID_PREFIX.fullmatch(arguments.checked_text("memory_id", memory_id)):
             return None
         state = self._working.version()
         if known := self._working.find(memory_id, Memory):
@@ -228,7 +228,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         Those whose stamp was ahead of the clock when they were stored come after all others: their time is not known.
         Raises UsageError for limit < 1, an unknown filter, role or trust, and a time that cannot be read.
         """
-        within, count = to_filter(filters), arguments.whole("limit", limit, 1)
+        within, count = to_filter(filters), arguments.whole_number("limit", limit, 1)
         with self._database.read() as connection:
             nums = turns.latest(connection, within, count)
             found = rows.by_nums(connection, nums)
@@ -337,7 +337,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         if self._policy is None:
             from memento_policies import load_policy
 
-            self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
+            self._policy = load_policy(self.config.policy_dir, load_key(self.path.parent))
         return self._policy
 
     def close(self) -> None:
@@ -377,14 +377,14 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         project: str,
         meta: Mapping[str, Any] | None,
     ) -> Message:
-        from memento.writes.conversation import resumed
+        from memento.writes.conversation import conversation_before
         from memento.writes.new_memory import require_role
         from memento_policies import Message
         from memento_policies.before import UNKNOWN
 
         names = {"session_id": session_id, "source": source, "project": project, "speaker": speaker}
         for name, given in {"text": text, **names}.items():
-            arguments.text(name, given)
+            arguments.checked_text(name, given)
         if not text.strip():
             raise UsageError("there is nothing to remember: the text is empty")
         key = blake2b(f"{session_id}\0{role}\0{speaker}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
@@ -397,5 +397,5 @@ class MemoryStore(CaptureAccount, StandingInstructions):
             key=key,
             project=project,
             meta={**arguments.json_object("meta", meta or {}), **({"speaker": speaker} if speaker else {})},
-            before=resumed(self._database, session_id, speaker) if speaker else UNKNOWN,
+            before=conversation_before(self._database, session_id, speaker) if speaker else UNKNOWN,
         )

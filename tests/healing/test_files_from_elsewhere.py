@@ -19,7 +19,7 @@ from tests.healing.conftest import ID, memory, written
 from memento.backup import BackupDirectory, create
 from memento.backup.archive import Manifest, compress, hash_file, read_manifest
 from memento.base import signing
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError, StoreTooNew, UsageError
 from memento.restore.rollback import roll_back
 from memento.storage import schema, snapshot, untrusted_file
@@ -317,8 +317,8 @@ def test_a_changed_export_proves_nothing(store: MemoryStore, tmp_path: Path) -> 
         path.write_text(changed)
         assert not merge(store, path).trusted
     assert not signing.Seal("export", b"").proves("")
-    assert not signing.Seal("backup", link_key(store.path.parent)).proves(
-        signing.Seal("export", link_key(store.path.parent)).hexdigest()
+    assert not signing.Seal("backup", load_key(store.path.parent)).proves(
+        signing.Seal("export", load_key(store.path.parent)).hexdigest()
     )
 
 

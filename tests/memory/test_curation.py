@@ -13,7 +13,7 @@ import apsw
 import pytest
 
 from memento.backup import BackupDirectory, create
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.config import load_config
 from memento.curation import consolidation, survey
 from memento.curation.auditing import audit
@@ -329,10 +329,10 @@ def test_two_mentions_of_one_secret_are_linked(store: MemoryStore, tmp_path: Pat
 
 def test_a_folder_that_cannot_hold_a_key_links_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert link_key(tmp_path / "file") == b""
-    assert link_key(tmp_path / "new") == link_key(tmp_path / "new") != b""
+    assert load_key(tmp_path / "file") == b""
+    assert load_key(tmp_path / "new") == load_key(tmp_path / "new") != b""
     (tmp_path / "new" / "redaction.key").write_bytes(b"torn")
-    assert len(link_key(tmp_path / "new")) == 32
+    assert len(load_key(tmp_path / "new")) == 32
 
 
 @pytest.mark.parametrize("run", [lambda store: consolidate(store, now=NOW), lambda store: audit(store, NOW)])

@@ -64,7 +64,7 @@ def restore(
     read again from where the backup left them. Of a file that is not this store's own
     only the memories are restored, and count as imported.
     """
-    from memento.base.durable import locked, private_folder
+    from memento.base.durable import locked, make_private_folder
     from memento.health.checks import Remedy
     from memento.restore.rollback import roll_back
     from memento.storage.header import refuse_foreign_file
@@ -84,7 +84,7 @@ def restore(
     found = _examined(config, integrity_only=True) if path.exists() else []
     damage = [finding.text for finding in found if finding.remedy not in (Remedy.NONE, Remedy.VECTORS)]
     why, take_over = (damage[0] if damage else ""), salvage or bool(damage)
-    private_folder(path.parent)
+    make_private_folder(path.parent)
     with locked(path.with_name(path.name + ".heal.lock")):
         done = roll_back(path, why, chosen, take_over=take_over, admission=admission)
     note(done.text)
@@ -99,7 +99,7 @@ def restore(
 def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
     """Return the gate for a backup from elsewhere; None where it is the store's own."""
     from memento.backup import BackupDirectory
-    from memento.base.link_key import link_key
+    from memento.base.link_key import load_key
     from memento.storage import ignored
     from memento.storage.database import Database
     from memento.writes.admission import Admission
@@ -115,7 +115,7 @@ def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
             with database.read() as connection:
                 out = ignored.load(connection)
             database.close()
-    return Admission(load_policy(config.policy_dir, link_key(path.parent)), out, keeps_trust=False)
+    return Admission(load_policy(config.policy_dir, load_key(path.parent)), out, keeps_trust=False)
 
 
 def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:

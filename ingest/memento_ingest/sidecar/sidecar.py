@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from memento.base.counted import counted
 from memento.base.home import expand_user
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
 from memento.jobs.worker import JobsWorker
@@ -223,7 +223,7 @@ class Sidecar:
         self._next_sweep = 0.0
         try:
             config = load_config(self._flags)
-            policy = load_policy(config.policy_dir, link_key(store.path.parent))
+            policy = load_policy(config.policy_dir, load_key(store.path.parent))
         except MementoError as error:
             self._say(f"kept the settings in force: {error}")
             return

@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from memento.base import killpoints, signing
-from memento.base.durable import private
+from memento.base.durable import create_private_file
 from memento.errors import BackupDamaged
 
 _MAGIC: Final = 0x184D2A50
@@ -92,7 +92,7 @@ def compress(database: Path, manifest: Manifest, target: Path) -> None:
 
     head = msgspec.json.encode(manifest)
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    with os.fdopen(private(target), "wb") as file, database.open("rb") as content:
+    with os.fdopen(create_private_file(target), "wb") as file, database.open("rb") as content:
         file.write(_HEADER.pack(_MAGIC, len(head)) + head)
         with compressor.stream_writer(file, size=database.stat().st_size, closefd=False) as writer:
             while block := content.read(_BLOCK):
@@ -158,7 +158,7 @@ def hash_file(path: Path) -> str:
 
 
 def _open_target(path: Path | None) -> BinaryIO:
-    return Path(os.devnull).open("wb") if path is None else os.fdopen(private(path), "wb")
+    return Path(os.devnull).open("wb") if path is None else os.fdopen(create_private_file(path), "wb")
 
 
 def _read_manifest(file: BinaryIO) -> Manifest:

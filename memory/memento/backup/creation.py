@@ -14,7 +14,7 @@ from memento.backup.directory import Backup, BackupDirectory
 from memento.backup.verification import find_problems
 from memento.base import killpoints
 from memento.base.durable import publish
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.base.times import now_ms
 from memento.errors import StoreCorrupt, StoreError
 from memento.storage import snapshot
@@ -87,7 +87,7 @@ def _checked_copy(database: Database, kind: str, at: int, sequence: int, scratch
         journal=held.journal,
         sqlite=apsw.sqlite_lib_version(),
         sequence=sequence,
-    ).signed(link_key(database.path.parent))
+    ).signed(load_key(database.path.parent))
 
 
 def _require_space(database: Database, folder: Path) -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from memento.backup.archive import Manifest, decompress, read_manifest
-from memento.base.durable import locked, private_folder
+from memento.base.durable import locked, make_private_folder
 from memento.base.home import expand_user
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.errors import BackupDamaged, UsageError
 
 BACKUP_SUFFIX: Final = ".db.zst"
@@ -53,7 +53,7 @@ class BackupDirectory:
 
         The folder may be one of the user's own: only names that `partial` gives are touched. Raises OSError.
         """
-        private_folder(self.folder)
+        make_private_folder(self.folder)
         with locked(self.folder / ".lock"):
             for path in self.folder.glob(f".{self.database.stem}-*{BACKUP_SUFFIX}{_PARTIAL}-*"):
                 path.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ class BackupDirectory:
     def is_own(self, backup: Backup) -> bool:
         """Tell whether a backup is this store's own: it lies here, or was made in the store's folder."""
         inside = backup.path.resolve().parent == self.folder.resolve()
-        return inside or backup.manifest.is_signed(link_key(self.database.parent))
+        return inside or backup.manifest.is_signed(load_key(self.database.parent))
 
     def prune(self, retention_days: int) -> list[Backup]:
         """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back."""

@@ -19,7 +19,7 @@ from memento.backup.directory import Backup, BackupDirectory
 from memento.backup.verification import find_problems, unpack
 from memento.base import killpoints
 from memento.base.durable import publish
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.errors import BackupDamaged, MementoError
 from memento.storage import erasure, snapshot
 from memento.storage.database import Database
@@ -80,7 +80,7 @@ def _erase_from(directory: BackupDirectory, backup: Backup, keys: Sequence[str],
             counts=held.counts,
             bytes=scratch.stat().st_size,
             hash=hash_file(scratch),
-        ).signed(link_key(directory.database.parent))
+        ).signed(load_key(directory.database.parent))
         killpoints.reach("scrub.checked")
         compress(scratch, manifest, partial)
         decompress(partial, None)  # what is read back is, bit for bit, the copy that was checked

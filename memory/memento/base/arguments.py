@@ -16,23 +16,23 @@ from memento.errors import UsageError
 from memento_policies.text import encode
 
 
-def text(name: str, given: object) -> str:
+def checked_text(name: str, given: object) -> str:
     """Return a text as it can be stored: NULs and lone surrogates become U+FFFD."""
     if not isinstance(given, str):
         raise UsageError(f"`{name}` takes a text, not {given!r}")
     return encode(given)[0]
 
 
-def texts(name: str, given: object) -> tuple[str, ...]:
+def checked_texts(name: str, given: object) -> tuple[str, ...]:
     """Return several texts; one alone counts as several of one."""
     if isinstance(given, str):
-        return (text(name, given),)
+        return (checked_text(name, given),)
     if isinstance(given, Mapping | bytes) or not hasattr(given, "__iter__"):
         raise UsageError(f"`{name}` takes texts, not {given!r}")
-    return tuple(text(name, one) for one in given)
+    return tuple(checked_text(name, one) for one in given)
 
 
-def whole(name: str, given: Any, least: int) -> int:
+def whole_number(name: str, given: Any, least: int) -> int:
     """Return a whole number that SQLite can count to."""
     try:
         number = index(given)
@@ -43,7 +43,7 @@ def whole(name: str, given: Any, least: int) -> int:
     return min(number, sys.maxsize)
 
 
-def share(name: str, given: Any) -> float:
+def fraction(name: str, given: Any) -> float:
     """Return a number in [0, 1]."""
     if not isinstance(given, Real) or not 0 <= float(given) <= 1:
         raise UsageError(f"{name} lies in [0, 1], not {given!r}")

@@ -20,7 +20,7 @@ def set_key(path: Path, section: str, name: str, value: str) -> None:
         if not _only_change(old, new, section, name, value):
             raise ConfigError(f"{path} cannot be changed safely: set `{name}: {value}` under `{section}:` by hand")
         target = path.resolve()
-        durable.private_folder(target.parent)
+        durable.make_private_folder(target.parent)
         durable.replace(target, new.encode())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"

@@ -38,7 +38,7 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
-def private(path: Path) -> int:
+def create_private_file(path: Path) -> int:
     """Create an empty file that only its owner can read (0600), in place of one that is there; return its descriptor.
 
     Raises OSError.
@@ -47,7 +47,7 @@ def private(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
-def private_folder(path: Path) -> None:
+def make_private_folder(path: Path) -> None:
     """Make a folder, and those above it that are missing, so that only their owner can enter them (0700).
 
     `Path.mkdir` gives its mode to the last of them alone. Raises OSError.
@@ -63,7 +63,7 @@ def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Put a file of this content in the place of `path`: the old one or the new one is there, whole. Raises OSError."""
     partial = partial_of(path)
     try:
-        with os.fdopen(private(partial), "wb") as file:
+        with os.fdopen(create_private_file(partial), "wb") as file:
             file.write(content)
             os.fchmod(file.fileno(), mode)
         publish(partial, path)

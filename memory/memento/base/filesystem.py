@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-SILENT: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "vboxsf", "drvfs"})
+REMOTE_KINDS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "vboxsf", "drvfs"}
+)
 """Kinds that others write to from elsewhere: changes made there are not reported, and locks of others do not hold."""
 
 

@@ -44,7 +44,7 @@ def native_module(rust: bool | None) -> ModuleType | None:
     """
     if rust is False:
         return None
-    module, problem = _found()
+    module, problem = _load_module()
     if module is None and rust:
         remedy = "run `make native`, or leave `rust` and `recall.index` to choose (MEMENTO_RUST=0)"
         raise ConfigError(f"the native engine is demanded, but {problem}: {remedy}")
@@ -62,7 +62,7 @@ def runtime_library() -> Path | None:
 
 def describe() -> NativeEngine:
     """Return the state of the native engine; loads ONNX Runtime to see whether it can be."""
-    module, problem = _found()
+    module, problem = _load_module()
     library = runtime_library()
     if module is None:
         return NativeEngine("", "", str(library or ""), "", problem)
@@ -78,7 +78,7 @@ def describe() -> NativeEngine:
 
 
 @cache
-def _found() -> tuple[ModuleType | None, str]:
+def _load_module() -> tuple[ModuleType | None, str]:
     """Return the module, or None and the reason."""
     from memento import __version__
 

@@ -48,8 +48,8 @@ def to_ms(value: datetime | date | float | str, zone: tzinfo | None = None) -> i
         if isinstance(value, datetime):
             return round(_in_zone(value, zone).timestamp() * 1000)
         if isinstance(value, date):
-            return start_of(value, zone)
-        return storable(int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000))
+            return day_start(value, zone)
+        return require_storable(int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000))
     except TypeError:
         raise UsageError(
             f"{value!r} is no time: give a datetime, Unix seconds, or a text such as 7d or 2026-11-01"
@@ -67,9 +67,9 @@ def parse_when(text: str, now: int | None = None, zone: tzinfo | None = None) ->
     stripped, now = text.strip(), now_ms() if now is None else now
     try:
         if stripped.lower() in _DAYS_BACK:
-            return start_of(day_of(now, zone) - timedelta(_DAYS_BACK[stripped.lower()]), zone)
+            return day_start(day_of(now, zone) - timedelta(_DAYS_BACK[stripped.lower()]), zone)
         if age := _AGE.fullmatch(stripped):
-            return storable(now - int(age[1]) * _UNITS[age[2]] * 1000)
+            return require_storable(now - int(age[1]) * _UNITS[age[2]] * 1000)
         return round(_in_zone(datetime.fromisoformat(stripped), zone).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise UsageError(
@@ -82,7 +82,7 @@ def day_of(milliseconds: int, zone: tzinfo | None = None) -> date:
     return datetime.fromtimestamp(milliseconds / 1000, zone).date()
 
 
-def start_of(day: date, zone: tzinfo | None = None) -> int:
+def day_start(day: date, zone: tzinfo | None = None) -> int:
     """Return the instant at which a day begins in `zone`, or local time, in Unix milliseconds.
 
     Where daylight saving begins at midnight, that is the day's first instant. Raises ValueError, OverflowError,
@@ -91,17 +91,17 @@ def start_of(day: date, zone: tzinfo | None = None) -> int:
     return round(datetime.combine(day, clock_time(), zone).timestamp() * 1000)
 
 
-def own_zone() -> str:
+def process_zone() -> str:
     """Return the name of this process's time zone, as `zone_of` takes it."""
     return os.environ.get("TZ", _SYSTEM_ZONE) or "UTC"
 
 
 def zone_of(name: str) -> tzinfo | None:
-    """Return the time zone of an IANA name or of another process's `own_zone`; None where it is this process's own.
+    """Return the time zone of an IANA name or of another process's `process_zone`; None where it is this process's own.
 
     Raises UsageError for a name that is not in the time zone database.
     """
-    if name in ("", own_zone()):
+    if name in ("", process_zone()):
         time.tzset()  # a laptop travels: the system's zone may have changed since this process started
         return None
     from zoneinfo import ZoneInfo
@@ -147,7 +147,7 @@ def local_day(milliseconds: int, zone: tzinfo | None = None) -> str:
     return local(milliseconds, zone)[:10]
 
 
-def storable(milliseconds: int) -> int:
+def require_storable(milliseconds: int) -> int:
     """Return the time. Raises OverflowError for what SQLite's 64 bits cannot hold."""
     if abs(milliseconds) >= 1 << 63:
         raise OverflowError

@@ -19,7 +19,7 @@ from memento.errors import MementoError
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 300.0
-STEADY_SECONDS: Final = 60.0
+HEALTHY_SECONDS: Final = 60.0
 """A worker that has run for so long since its last start is well again."""
 BROKEN_AFTER: Final = 5
 """Failures in a row after which a worker is called broken; it is tried again all the same."""
@@ -64,9 +64,9 @@ class Failures:
 
     def note(self, error: BaseException, said: str = "") -> None:
         """Take note of what ended the worker, and say it: as `said`, where that says it better."""
-        now, text = time.monotonic(), described(error)
+        now, text = time.monotonic(), describe_error(error)
         with self._lock:
-            steady = now - self._started_at >= STEADY_SECONDS
+            steady = now - self._started_at >= HEALTHY_SECONDS
             self._in_a_row = 1 if self._running and steady else self._in_a_row + 1
             pause = min(self._first_pause * 2 ** min(self._in_a_row - 1, 20), LONGEST_PAUSE)
             self._running, self._due_at = False, now + pause
@@ -98,7 +98,7 @@ class Failures:
     def state(self) -> WorkerState:
         """What is known of the worker now."""
         with self._lock:
-            is_well = self._running and time.monotonic() - self._started_at >= STEADY_SECONDS
+            is_well = self._running and time.monotonic() - self._started_at >= HEALTHY_SECONDS
             broken = self._in_a_row >= BROKEN_AFTER and not is_well
             return WorkerState(self.name, self._restarts, self._error, self._error_at, self._running, broken)
 
@@ -156,7 +156,7 @@ class WorkerThread:
         self.failures.note(error)
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return what an error says, on one line. One that may quote what is stored is named by its kind and place only."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:

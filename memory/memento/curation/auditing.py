@@ -13,7 +13,7 @@ from memento.curation.survey import traits_of, walk
 from memento.memory import Memory
 from memento.storage import rows
 from memento.store import MemoryStore
-from memento.writes.new_memory import message_of
+from memento.writes.new_memory import as_message
 from memento_policies.retention import load_retention
 
 LOOP: Final = 5
@@ -59,7 +59,7 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
             superseded.add(memory)
         if retention.faded(traits_of(memory, at)) < _STALE * memory.importance:
             stale.add(memory)
-        if memory.why.get("reason") != "remembered" and not policy.decide(message_of(memory)).keep:
+        if memory.why.get("reason") != "remembered" and not policy.decide(as_message(memory)).keep:
             junk.add(memory)
     loop, shared = _read(store, texts.of(LOOP)), _read(store, holders.of(2))
     return [

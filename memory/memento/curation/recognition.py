@@ -9,7 +9,7 @@ from memento.curation.survey import walk
 from memento.memory import INSTRUCTION
 from memento.storage import curation, meta, rows
 from memento.store import MemoryStore
-from memento.writes.new_memory import message_of
+from memento.writes.new_memory import as_message
 
 RULES: Final = "1"
 """Changes when the rules recognise more: then a store is looked through once more."""
@@ -25,7 +25,7 @@ def recognise(store: MemoryStore, *, dry_run: bool = False) -> int:
     for row in walk(store.database, rows.rows_after):
         memory = row.memory
         is_open = (memory.role, memory.kind) == ("user", "turn") and INSTRUCTION not in memory.tags
-        if is_open and INSTRUCTION in store.policy.decide(message_of(memory)).tags:
+        if is_open and INSTRUCTION in store.policy.decide(as_message(memory)).tags:
             found[memory.id] = json.dumps([INSTRUCTION, *memory.tags], ensure_ascii=False)
     if not dry_run:
         ids = list(found)

@@ -1,6 +1,7 @@
 """Text to vectors: the model's files, and the engines that run it.
 
-Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `published_model` downloads the model.
+Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `published_model`
+downloads the model.
 """
 
 from memento.embedding.engine import Embedded, Embedder

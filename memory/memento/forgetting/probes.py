@@ -89,7 +89,6 @@ def _pieces(text: str) -> list[str]:
     return [text[:PROBE_LENGTH], text[start : start + PROBE_LENGTH]]
 
 
-_BLOCK: Final = 4 * 1024 * 1024
 _CAT: Final = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), sys.stdout.buffer, 1 << 20)"
 
 

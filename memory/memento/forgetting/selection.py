@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, Unpack
 
-from memento.base.arguments import share
+from memento.base.arguments import fraction
 from memento.errors import ModelError, UnknownMemory, UsageError
 from memento.memory import Memory
 from memento.narrowing import Filters, to_filter
@@ -60,7 +60,7 @@ def matches(
     of what is said in other words; less than that is never forgotten. Raises UsageError when nothing is named, a
     minimum score is out of range or an id fits several memories, UnknownMemory when it fits none.
     """
-    within, clear = to_filter(filters), max(MIN_COSINE, share("min_score", min_score or 0.0))
+    within, clear = to_filter(filters), max(MIN_COSINE, fraction("min_score", min_score or 0.0))
     if not (ids or query) and within.empty:
         raise UsageError("name what to forget: an ID, --query, --session, --project, --before, ...")
     found: dict[str, Match] = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from memento.base.counted import counted
-from memento.base.filesystem import SILENT, kind_of
+from memento.base.filesystem import REMOTE_KINDS, kind_of
 from memento.base.times import EARLIEST_CLOCK, MOST_AHEAD, iso, now_ms
 from memento.health.checks import Check, CheckContext, Finding, advice_finding, broken_finding
 from memento.storage import meta, timestamps
@@ -33,7 +33,7 @@ def _library(context: CheckContext) -> Iterator[Finding]:
 
 def _filesystem(context: CheckContext) -> Iterator[Finding]:
     kind = kind_of(context.database.path)
-    if kind in SILENT:
+    if kind in REMOTE_KINDS:
         yield advice_finding(
             f"the store lies on a network file system ({kind}): it goes without a write-ahead log there, more slowly",
             "use it from one machine at a time, or move it: set storage.db_path to a file on a local disk",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from memento.base.worker_thread import Failures, WorkerThread, described
+from memento.base.worker_thread import Failures, WorkerThread, describe_error
 from memento.errors import StoreError
 from memento.jobs.runner import run_job
 from memento.jobs.scheduler import Clock, MachineClock, MonotonicScheduler
@@ -77,7 +77,7 @@ class JobsWorker:
         try:
             outcome = run_job(job, self._store, round(self._clock.wall().timestamp() * 1000))
         except BaseException as error:
-            self._failing[job.name] = described(error)  # so that it waits its turn, and other jobs come to theirs
+            self._failing[job.name] = describe_error(error)  # so that it waits its turn, and other jobs come to theirs
             raise
         if self._stopping.is_set():
             return

@@ -15,7 +15,7 @@ from typing import Final
 import apsw
 
 from memento.backup.verification import find_problems
-from memento.base.durable import locked, private_folder
+from memento.base.durable import locked, make_private_folder
 from memento.base.times import now_ms
 from memento.config import Config
 from memento.errors import StoreCorrupt, StoreDeleted, StoreError
@@ -77,7 +77,7 @@ class DeletedFiles:
 def restore_deleted(database: Database) -> Healing:
     """Put a deleted database back: from what is open of it, else from a backup. Raises StoreError, OSError."""
     path = database.path
-    private_folder(path.parent)
+    make_private_folder(path.parent)
     with locked(path.with_name(path.name + ".heal.lock")):
         try:
             with translated_errors(path):  # not database.read: its reaction to damage would wait for this lock

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from memento.base.filesystem import SILENT, kind_of
+from memento.base.filesystem import REMOTE_KINDS, kind_of
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def choose_journal_mode(connection: apsw.Connection, path: Path, seconds: float)
 
     SQLite does not call the busy handler for this lock, so wait here for that many seconds.
     """
-    mode = "DELETE" if kind_of(path) in SILENT else "WAL"
+    mode = "DELETE" if kind_of(path) in REMOTE_KINDS else "WAL"
     give_up = time.monotonic() + seconds
     while True:
         try:

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from memento.base import killpoints
-from memento.base.durable import locked, private_folder
+from memento.base.durable import locked, make_private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreDeleted, StoreError
 from memento.storage import header, presence, schema, swap
 from memento.storage.connection import choose_journal_mode, read_transaction
@@ -376,7 +376,7 @@ def _without_swap(path: Path) -> Iterator[None]:
     """Hold off an exchange of the file meanwhile; the folder is made if need be."""
     with ExitStack() as held:
         try:
-            private_folder(path.parent)
+            make_private_folder(path.parent)
             held.enter_context(swap.shared_lock(path))
         except OSError as error:
             raise open_failure(path, error) from None

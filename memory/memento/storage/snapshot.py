@@ -15,7 +15,7 @@ from typing import Final
 
 import apsw
 
-from memento.base.durable import private
+from memento.base.durable import create_private_file
 from memento.storage import meta, schema, untrusted_file
 from memento.storage.migrations import migrate, refuse_foreign
 from memento.storage.rows import HASHED
@@ -82,7 +82,7 @@ def file_position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
 
 def copy(connection: apsw.Connection, target: Path) -> StoreContents:
     """Copy the database into a new file (0600) and return its contents, both of the same instant."""
-    os.close(private(target))
+    os.close(create_private_file(target))
     connection.execute("BEGIN")
     try:
         held = read_contents(connection)

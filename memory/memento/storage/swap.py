@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from memento.base import killpoints
-from memento.base.durable import locked, private, publish, sync
+from memento.base.durable import create_private_file, locked, publish, sync
 
 _LOGS: Final = ("-wal", "-shm", "-journal")
 
@@ -81,7 +81,7 @@ def put_in_place(database: Path, aside: Path) -> None:
         _finish(database)
         marker = _marker(database)
         partial = marker.with_name(marker.name + ".partial")
-        with os.fdopen(private(partial), "w") as file:
+        with os.fdopen(create_private_file(partial), "w") as file:
             json.dump({"aside": aside.name}, file)
         killpoints.reach("swap.begun")
         publish(partial, marker)

@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.base.times import iso, now_ms
 from memento.errors import UsageError
 from memento.storage import ignored, transfer, vectors
@@ -42,9 +42,9 @@ def export(store: MemoryStore, path: Path | None, *, sources: bool = False, forc
 
     with store.database.read() as connection, read_transaction(connection):
         if path:
-            lines.write_file(path, counted(connection), link_key(store.path.parent))
+            lines.write_file(path, counted(connection), load_key(store.path.parent))
         else:
-            lines.write_stdout(counted(connection), link_key(store.path.parent))
+            lines.write_stdout(counted(connection), load_key(store.path.parent))
     return written
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, NamedTuple
 import apsw
 import msgspec
 
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.errors import UsageError
 from memento.memory import NewMemory
 from memento.storage import capture, compaction, ignored, rows, sources, tombstones, transfer
@@ -105,7 +105,7 @@ def merge(store: MemoryStore, path: Path | str, *, keep_trust: bool = False) -> 
     done = Imported()
     with open_export(str(path)) as export, compaction.compact_after_deletions(store.database):
         _require_head(next(export.records(), None), path)
-        done.trusted = keep_trust or export.is_proven(link_key(store.path.parent))
+        done.trusted = keep_trust or export.is_proven(load_key(store.path.parent))
         records = export.records()
         next(records, None)
         admission = Admission(store.policy, store.ignored(), keeps_trust=done.trusted)

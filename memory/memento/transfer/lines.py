@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from memento.base import signing
-from memento.base.durable import partial_of, private, publish
+from memento.base.durable import create_private_file, partial_of, publish
 from memento.base.escaping import escape_json
 from memento.errors import StoreError, UsageError
 
@@ -45,7 +45,7 @@ def write_file(path: Path, records: Iterable[Record], key: bytes) -> None:
     """Write records, signed, into a file (0600) that appears when it is whole. Raises StoreError."""
     partial = partial_of(path)
     try:
-        with os.fdopen(private(partial), "wb") as raw:
+        with os.fdopen(create_private_file(partial), "wb") as raw:
             with _compressed(raw, path) as file:
                 _write(file.write, records, key)
             raw.flush()

@@ -18,7 +18,7 @@ from re import ASCII, compile as pattern
 from typing import Any, Final, get_args
 from weakref import WeakKeyDictionary
 
-from memento.base.times import storable
+from memento.base.times import require_storable
 from memento.memory import NewMemory, Trust
 from memento.storage.ignored import Ignored
 from memento_policies import Kind, Policy, Role
@@ -42,7 +42,7 @@ TOO_LARGE: Final = {"left_out": "too_large"}
 ID: Final = pattern(r"[0-9a-f]{32}", ASCII)
 """A memory's id."""
 _HASH_BYTES: Final = 8
-_REMEMBERED: Final = 512
+_MAX_CACHED: Final = 512
 """Characters up to which a short text's redaction is remembered."""
 
 
@@ -50,33 +50,33 @@ class Refused(ValueError):
     """A row cannot be taken in. The message names the field, never what it holds."""
 
 
-def cleaned(memory: NewMemory, policy: Policy) -> NewMemory:
+def clean_memory(memory: NewMemory, policy: Policy) -> NewMemory:
     """Return the row with every field but `text` redacted and within its limits; its text is redacted already."""
-    tags = [short("tag", tag, policy) for tag in memory.tags[:MAX_TAGS]]
+    tags = [clean_name("tag", tag, policy) for tag in memory.tags[:MAX_TAGS]]
     return replace(
         memory,
-        source=short("source", memory.source, policy),
-        session_id=short("session_id", memory.session_id, policy),
-        speaker=short("speaker", memory.speaker, policy),
-        project=short("project", memory.project, policy),
-        collection=short("collection", memory.collection, policy),
+        source=clean_name("source", memory.source, policy),
+        session_id=clean_name("session_id", memory.session_id, policy),
+        speaker=clean_name("speaker", memory.speaker, policy),
+        project=clean_name("project", memory.project, policy),
+        collection=clean_name("collection", memory.collection, policy),
         tags=tuple(dict.fromkeys(filter(None, tags))),
-        meta=json_object(memory.meta, policy),
-        why=json_object(memory.why, policy),
+        meta=clean_json(memory.meta, policy),
+        why=clean_json(memory.why, policy),
     )
 
 
-def short(name: str, text: str, policy: Policy) -> str:
+def clean_name(name: str, text: str, policy: Policy) -> str:
     """Return a short text without secrets and within its limit."""
     if not text:
         return ""
     limit = LIMITS[name]
     if len(text) > 2 * limit:  # first what is left of it, then its secrets: the rules are not run over megabytes
-        text = _cut(encode(text)[0], 2 * limit)
-    return _cut(_redacted(text, policy), limit)
+        text = _shorten(encode(text)[0], 2 * limit)
+    return _shorten(_redact(text, policy), limit)
 
 
-def json_object(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
+def clean_json(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
     """Return an object without secrets in its keys and values. Raises ValueError or TypeError for what is not JSON."""
     if not value:
         return {}
@@ -114,7 +114,7 @@ class Admission:
         """Return the row as it may be written; None where it is left out. Raises Refused for one that is malformed."""
         _require_sound(memory)
         text = self._policy.redact(encode(memory.text)[0]).text
-        clean = cleaned(replace(memory, text=text, importance=min(1.0, max(0.0, memory.importance))), self._policy)
+        clean = clean_memory(replace(memory, text=text, importance=min(1.0, max(0.0, memory.importance))), self._policy)
         if self._ignored.covers(clean.session_id, clean.project):
             self.left_out["ignored"] += 1
             return None
@@ -125,15 +125,15 @@ class Admission:
 
     def title(self, source: str, session_id: str, title: str) -> tuple[str, str, str] | None:
         """Return a session's title as it may be written, with the session it is of; None where it is left out."""
-        names = short("source", source, self._policy), short("session_id", session_id, self._policy)
+        names = clean_name("source", source, self._policy), clean_name("session_id", session_id, self._policy)
         if names[1] in self._ignored.sessions:
             self.left_out["ignored"] += 1
             return None
-        return *names, short("title", title, self._policy)
+        return *names, clean_name("title", title, self._policy)
 
     def session(self, session_id: str) -> str:
         """Return a session's id as rows hold it."""
-        return short("session_id", session_id, self._policy)
+        return clean_name("session_id", session_id, self._policy)
 
     def has_secret(self, text: str) -> bool:
         """Tell whether a text holds a secret."""
@@ -153,16 +153,16 @@ def _require_sound(memory: NewMemory) -> None:
     if not math.isfinite(memory.importance):
         raise Refused("`importance` is not a number")
     try:
-        storable(memory.timestamp)
+        require_storable(memory.timestamp)
     except OverflowError:
         raise Refused("`timestamp` is out of range") from None
 
 
-def _redacted(text: str, policy: Policy) -> str:
-    return _remembered(text, policy) if len(text) <= _REMEMBERED else policy.redact(encode(text)[0]).text
+def _redact(text: str, policy: Policy) -> str:
+    return _redact_cached(text, policy) if len(text) <= _MAX_CACHED else policy.redact(encode(text)[0]).text
 
 
-def _remembered(text: str, policy: Policy) -> str:
+def _redact_cached(text: str, policy: Policy) -> str:
     """Redact a short text; the messages of a session share its names, so most were seen before."""
     known = _redacted_names.setdefault(policy, {})
     if (clean := known.get(text)) is None:
@@ -172,7 +172,7 @@ def _remembered(text: str, policy: Policy) -> str:
     return clean
 
 
-def _cut(text: str, limit: int) -> str:
+def _shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     digest = blake2b(text.encode(), digest_size=_HASH_BYTES).hexdigest()

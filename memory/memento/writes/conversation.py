@@ -16,17 +16,17 @@ _LAST: Final = 8
 """Turns of the session of which not the words alone count."""
 
 
-def resumed(database: Database, session_id: str, speaker: str) -> Before:
+def conversation_before(database: Database, session_id: str, speaker: str) -> Before:
     """Return what was said before `speaker` goes on with a session; the id may be empty. Raises StoreError."""
     with database.read() as connection:
         said = rows.last_of_session(connection, encode(session_id)[0], _LAST) if session_id else []
     before = OPENING
     for one in dict.fromkeys((*(turn.speaker for turn in said), speaker)):
-        before = joined_by(database, before, one)
+        before = add_speaker(database, before, one)
     return reduce(lambda before, turn: after(before, turn.text, turn.speaker), said, before)
 
 
-def joined_by(database: Database, before: Before, speaker: str) -> Before:
+def add_speaker(database: Database, before: Before, speaker: str) -> Before:
     """Return the same with one more who talks, and with what is stored of what he said. Raises StoreError."""
     with database.read() as connection:
         return joined(before, fulltext.texts_by_speaker(connection, encode(speaker)[0], EARLIER))

@@ -23,8 +23,8 @@ import apsw
 import msgspec
 
 from memento.base import killpoints
-from memento.base.durable import private, private_folder, publish, sync
-from memento.base.times import storable
+from memento.base.durable import create_private_file, make_private_folder, publish, sync
+from memento.base.times import require_storable
 from memento.errors import StoreError
 from memento.memory import Counts, NewMemory
 from memento.storage import capture, ignored, instructions, meta, rows, sources, tombstones
@@ -103,7 +103,7 @@ def write(database: Database, make: Callable[[apsw.Connection], Sequence[Entry]]
     with database.write() as connection:
         entries = make(connection)
         applied = [entry.apply(connection) for entry in entries]
-        in_journal = _journal(connection, path, entries)
+        in_journal = _append_in_transaction(connection, path, entries)
         killpoints.reach("journal.written")
     if not in_journal:  # no room for the journal: then at least the database waits for the disk
         with database.write(durable=True) as connection:
@@ -111,7 +111,7 @@ def write(database: Database, make: Callable[[apsw.Connection], Sequence[Entry]]
     return applied
 
 
-def _journal(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) -> bool:
+def _append_in_transaction(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) -> bool:
     """Append the entries inside the transaction that applies them, so that both have one order; False if it cannot."""
     try:
         before, after = _append(path, entries)
@@ -122,10 +122,10 @@ def _journal(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) 
     return True
 
 
-def defer(path: Path, entry: Entry) -> None:
+def append(path: Path, entry: Entry) -> None:
     """Append what the store cannot take now, and wait for the disk. Raises StoreError when that fails too."""
     try:
-        private_folder(path.parent)
+        make_private_folder(path.parent)
         _append(path, [entry])
     except OSError as error:
         raise StoreError(f"neither the store nor its journal {path} can be written: {error.strerror}") from None
@@ -142,10 +142,10 @@ def replay(database: Database) -> int:
     with database.read() as connection:
         known = meta.read_journal_position(connection)
     with _locked(path) as log:
-        if _unread(log, known) is None:
+        if _replay_start(log, known) is None:
             return 0
     with database.write(durable=True) as connection, _locked(path) as log:
-        start = _unread(log, meta.read_journal_position(connection))
+        start = _replay_start(log, meta.read_journal_position(connection))
         if start is None:
             return 0
         log.seek(start.offset)
@@ -168,16 +168,16 @@ def trim(path: Path, held: Sequence[JournalPosition]) -> None:
         _replace(path, log.read())
 
 
-def scrub(path: Path, ids: frozenset[str], are_in: Callable[[bytes], bool] = lambda _: False) -> int:
+def scrub(path: Path, ids: frozenset[str], mentions: Callable[[bytes], bool] = lambda _: False) -> int:
     """Take the texts of forgotten memories out; return how many. Raises OSError.
 
-    `are_in` tells of a line that cannot be read whether they are in it.
+    `mentions` tells of a line that cannot be read whether they are in it.
     """
     if not path.exists():
         return 0
     with _locked(path) as log:
         lines = log.readlines()[1:]
-        kept = [line for line in lines if not _is_of(line, ids, are_in)]
+        kept = [line for line in lines if not _is_about(line, ids, mentions)]
         if len(kept) < len(lines):
             _replace(path, b"".join(kept))
     return len(lines) - len(kept)
@@ -210,18 +210,18 @@ def _without_secrets(line: bytes, redacted: Callable[[str], str]) -> bytes:
         return line
 
 
-def _is_of(line: bytes, ids: frozenset[str], are_in: Callable[[bytes], bool]) -> bool:
+def _is_about(line: bytes, ids: frozenset[str], mentions: Callable[[bytes], bool]) -> bool:
     try:
         entry = msgspec.json.decode(line, type=Entry)
     except (ValueError, RecursionError):
-        return are_in(line)
+        return mentions(line)
     return isinstance(entry, Write) and entry.memory.id in ids
 
 
 def _replace(path: Path, lines: bytes) -> None:
     """Begin a new journal with these lines; whoever waits for the old one's lock looks again. Holds that lock."""
     partial = path.with_name(path.name + ".partial")
-    with os.fdopen(private(partial), "wb") as file:
+    with os.fdopen(create_private_file(partial), "wb") as file:
         file.write(_header() + lines if lines else b"")
     publish(partial, path)
 
@@ -248,7 +248,7 @@ def _append(path: Path, entries: Sequence[Entry]) -> tuple[JournalPosition, Jour
     return JournalPosition(name or "", end, is_start=is_new), JournalPosition(name or "", behind)
 
 
-def _unread(log: BinaryIO, known: JournalPosition) -> JournalPosition | None:
+def _replay_start(log: BinaryIO, known: JournalPosition) -> JournalPosition | None:
     """Return where replaying begins; None when all was replayed."""
     name = _name(log)
     size = log.seek(0, os.SEEK_END)
@@ -288,7 +288,7 @@ def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) 
 def _entry(line: bytes) -> Entry:
     entry: Entry = msgspec.json.decode(line, type=Entry)
     if isinstance(entry, Write):
-        storable(entry.memory.timestamp)
+        require_storable(entry.memory.timestamp)
     return entry
 
 

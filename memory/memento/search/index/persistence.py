@@ -29,7 +29,7 @@ def save(kept: PersistentIndex, folder: Path, epoch: str) -> None:
     durable.sync(folder)  # the header that counts the rows must outlive a power cut that this file outlives
     path, stamp = _paths(kept, folder, epoch)
     staged = path.with_suffix(".new")
-    os.close(durable.private(staged))
+    os.close(durable.create_private_file(staged))
     try:
         kept.save(staged, epoch)
         content = msgspec.json.encode(_stamp(staged))
@@ -37,7 +37,7 @@ def save(kept: PersistentIndex, folder: Path, epoch: str) -> None:
     except OSError:
         staged.unlink(missing_ok=True)  # the disk is full: not of this
         raise
-    handle = durable.private(stamp)
+    handle = durable.create_private_file(stamp)
     try:
         os.write(handle, content)
     finally:

@@ -71,7 +71,7 @@ class VectorFile(Rows):
         """Begin a new epoch, empty; it counts from its first `publish` on."""
         header = VectorFileHeader(store=store, model=model, dimensions=dimensions, epoch=os.urandom(8).hex())
         for path in (header.vectors_path(folder), header.nums_path(folder)):
-            os.close(durable.private(path))
+            os.close(durable.create_private_file(path))
         return cls(folder, header)
 
     @property
@@ -239,6 +239,6 @@ def _write_at(path: Path, parts: list[tuple[int, bytes]]) -> None:
 def _replace(path: Path, content: bytes) -> None:
     """Put a new file in the old one's place. It need not be on the disk at once: an older or broken one is found."""
     staged = path.with_name(f"{path.name}.new")
-    os.close(durable.private(staged))
+    os.close(durable.create_private_file(staged))
     _write_at(staged, [(0, content)])
     staged.replace(path)
