@@ -23,7 +23,7 @@ _SURVEYED = (
 
 
 class SurveyedRow(NamedTuple):
-    """What consolidation looks at of a row."""
+    """The columns of a row that consolidation reads."""
 
     num: int
     id: str
@@ -39,17 +39,17 @@ class SurveyedRow(NamedTuple):
     project: str
     trust: str
     superseded_by: str | None
-    """As it is marked: the newer one may be gone."""
+    """As stored: the newer memory may no longer exist."""
     repeated: int
     faded: int
     ahead: int
-    """1 where its stamp was ahead of the clock."""
+    """1 if its timestamp was ahead of the clock."""
     replaces: str | int | float | None
-    """The id of the instruction that it rewords, as its meta claims; None for most."""
+    """The id of the instruction that it rewords, according to its meta; usually None."""
 
 
 def survey_rows(connection: apsw.Connection, after: int, limit: int) -> list[SurveyedRow]:
-    """Return the next active rows whose number is greater than `after`, in the order of their numbers."""
+    """Return the next active rows whose number is greater than `after`, ordered by number."""
     sql = f"SELECT {_SURVEYED} FROM memories WHERE num > ? AND active ORDER BY num LIMIT ?"
     rows: Iterable[tuple[Any, ...]] = connection.execute(sql, (after, limit))
     return [SurveyedRow(*row) for row in rows]
@@ -62,15 +62,15 @@ def read_text(connection: apsw.Connection, memory: str) -> str | None:
 
 
 def read_beginning(connection: apsw.Connection, memory: str, characters: int) -> str:
-    """Return the first characters of a memory's text; nothing when there is no such row."""
+    """Return the first characters of a memory's text; empty if there is no such row."""
     sql = "SELECT substr(text, 1, ?) FROM memories WHERE id = ?"
     return str(connection.execute(sql, (characters, memory)).get or "")
 
 
 def mark_superseded(connection: apsw.Connection, marks: Iterable[tuple[str, str | None]]) -> None:
-    """Say of each memory which newer one takes its place, inside the caller's transaction.
+    """Set for each memory which newer one supersedes it, inside the caller's transaction.
 
-    None: none does; nor does one that was deleted since it was found.
+    None clears the mark; so does a newer memory that no longer exists.
     """
     connection.executemany(
         "UPDATE memories SET superseded_by = (SELECT id FROM memories WHERE id = ?) WHERE id = ?",
@@ -85,9 +85,9 @@ def move_to_collection(connection: apsw.Connection, ids: Iterable[str], collecti
 
 
 def rewrite_row(connection: apsw.Connection, memory: str, columns: Mapping[str, str]) -> bool:
-    """Change columns of a row and its hash with them, inside the caller's transaction; False if there is no such row.
+    """Change columns of a row and its hash, inside the caller's transaction; return False if there is no such row.
 
-    A new text or speaker waits for its embedding.
+    A changed text or speaker drops the embedding, so that the row is embedded again.
     """
     row = connection.execute(f"SELECT {_COLUMNS} FROM memories WHERE id = ?", (memory,)).fetchone()
     if row is None:
@@ -108,7 +108,7 @@ def rewrite_row(connection: apsw.Connection, memory: str, columns: Mapping[str, 
 
 
 class StoredText(NamedTuple):
-    """A text outside of the rows of memories: its table, the number of its row, and the text."""
+    """A text outside the table of memories: its table, its row number, and the text."""
 
     table: str
     row: int
@@ -119,7 +119,7 @@ _STORED_TEXTS = {"quarantine": "sample", "sessions": "title", "sources": "state"
 
 
 def stored_texts(connection: apsw.Connection) -> Iterator[StoredText]:
-    """Yield the texts that lie beside the memories: samples, titles, what parsers remember, paths."""
+    """Yield the texts stored outside of memories: quarantined samples, titles, parsers' states, paths."""
     for table, column in _STORED_TEXTS.items():
         number = "num" if table in ("quarantine", "sources") else "0"
         for row in connection.execute(f"SELECT {number}, {column} FROM {table}"):
@@ -127,9 +127,9 @@ def stored_texts(connection: apsw.Connection) -> Iterator[StoredText]:
 
 
 def replace_stored_text(connection: apsw.Connection, place: StoredText, text: str) -> None:
-    """Put a text without its secret in the place of one that has it, inside the caller's transaction.
+    """Replace a text that holds a secret by one that does not, inside the caller's transaction.
 
-    A source whose parser remembers a secret is read again from its beginning; a path with one is not followed.
+    A source whose parser's state holds a secret is dropped and read from its beginning; such a path is unfollowed.
     """
     if place.table == "sources":
         connection.execute("DELETE FROM sources WHERE num = ?", (place.row,))
@@ -142,26 +142,26 @@ def replace_stored_text(connection: apsw.Connection, place: StoredText, text: st
 
 
 def count_repeats(connection: apsw.Connection, memory: str) -> int:
-    """Count the older memories that this one stands for."""
+    """Count the older memories that this one supersedes."""
     return int(connection.execute("SELECT count(*) FROM memories WHERE superseded_by = ?", (memory,)).get or 0)
 
 
 def mark_faded(connection: apsw.Connection, memories: Iterable[str]) -> None:
-    """Say of memories, by id, that they have faded, inside the caller's transaction."""
+    """Mark memories, by id, as faded (ranked lower in recall), inside the caller's transaction."""
     connection.executemany(
         "INSERT OR IGNORE INTO faded SELECT num FROM memories WHERE id = ?", ((one,) for one in memories)
     )
 
 
 def unmark_faded(connection: apsw.Connection, memories: Iterable[str]) -> None:
-    """Say of memories, by id, that they have not, inside the caller's transaction."""
+    """Remove the faded mark from memories, by id, inside the caller's transaction."""
     connection.executemany(
         "DELETE FROM faded WHERE num = (SELECT num FROM memories WHERE id = ?)", ((one,) for one in memories)
     )
 
 
 def mark_repeated(connection: apsw.Connection, newest: Iterable[tuple[str, str]]) -> None:
-    """Say of each memory, the first of a pair, which newer one says the same, inside the caller's transaction."""
+    """Mark the first memory of each pair as repeated by the second, newer one, inside the caller's transaction."""
     connection.executemany(
         "INSERT OR REPLACE INTO repeats SELECT older.num, newest.num FROM memories AS older, memories AS newest "
         "WHERE older.id = ? AND newest.id = ?",
@@ -170,19 +170,19 @@ def mark_repeated(connection: apsw.Connection, newest: Iterable[tuple[str, str]]
 
 
 def unmark_repeated(connection: apsw.Connection, memories: Iterable[str]) -> None:
-    """Say of each memory that no newer one says the same, inside the caller's transaction."""
+    """Remove the repeated mark from memories, by id, inside the caller's transaction."""
     connection.executemany(
         "DELETE FROM repeats WHERE num = (SELECT num FROM memories WHERE id = ?)", ((one,) for one in memories)
     )
 
 
 def newest_repeats(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, int]:
-    """Return {row number: that of the newest memory that says the same}, where there is a newer one."""
+    """Return {row number: row number of the newest repeat}, for rows that have one."""
     return dict(connection.execute(f"SELECT num, newest FROM repeats WHERE num {IN_JSON_LIST}", (json_list(nums),)))
 
 
 def equal_rows(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, set[int]]:
-    """Return {row number: those of all other memories that say the same}."""
+    """Return {row number: row numbers of all other memories that say the same}."""
     newer = newest_repeats(connection, nums)
     last = {num: newer.get(num, num) for num in nums}
     same = {one: {one} for one in last.values()}

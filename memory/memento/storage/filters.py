@@ -1,4 +1,4 @@
-"""Filters of a recall, as one SQL condition: they hold before top-k, never after."""
+"""Filters of a recall as one SQL condition, applied before the best k are chosen, never after."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 IN_JSON_LIST: Final = "IN (SELECT value FROM json_each(?))"
-"""What a row number is compared by with any number of others, given as `json_list`: one statement, prepared once."""
+"""Compares a value with a list of any length, given as JSON, so that one prepared statement serves all lengths."""
 REPLACED_BY: Final = "(SELECT newer.id FROM memories AS newer WHERE newer.id = memories.superseded_by)"
-"""What replaced a memory; nothing where that was forgotten since."""
+"""The id of the memory that supersedes this one; NULL if that was forgotten."""
 _MATCHING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
 
 
 def json_list(nums: Iterable[int]) -> str:
-    """Return row numbers as JSON."""
+    """Return row numbers as a JSON list."""
     return str(list(nums))
 
 
@@ -37,15 +37,15 @@ class Filter:
     """Unix milliseconds, exclusive."""
     min_importance: float = 0.0
     phrases: Sequence[str] = ()
-    """Each must occur in the text: its words in this order."""
+    """Each must occur in the text, with its words in this order."""
     without: Sequence[str] = ()
-    """None may occur, neither in the text nor in the tags or the speaker's name."""
+    """None may occur in the text, the tags or the speaker's name."""
     but_session: str = ""
-    """Any other session, or none."""
+    """Excludes this session."""
 
     @property
     def empty(self) -> bool:
-        """True when every memory passes."""
+        """Whether every memory passes."""
         return self == Filter()
 
 
@@ -89,5 +89,5 @@ def where(filter_: Filter) -> tuple[str, list[Any]]:
 
 
 def quote_term(term: str) -> str:
-    """Return the term as an FTS5 string: `C++`, `don't` and `t:secret` become plain text."""
+    """Return the term as an FTS5 string, so that `C++`, `don't` and `t:secret` are plain text."""
     return '"' + term.replace('"', '""') + '"'

@@ -12,15 +12,15 @@ import apsw
 from memento.base.times import local
 
 HEALTH_CURSOR: Final = "health_cursor"
-"""The row number up to which the hourly examination has come."""
+"""The last row number that the hourly health check examined."""
 FORGETTING: Final = "forgetting"
-"""Set from the moment something is forgotten until free pages, the journal and the backups are without it too."""
+"""Set while free pages, the journal or backups may still hold something forgotten."""
 HEALED: Final = "healed"
-"""JSON: what was last mended or restored (restore.record.Healing)."""
+"""JSON: the last repair or restore (health.healings.Healing)."""
 INSTRUCTIONS: Final = "instructions"
-"""By which rules standing instructions were last looked for among what is stored."""
+"""The rules by which stored memories were last searched for standing instructions."""
 RESTORED: Final = "restored"
-"""Time of the backup that was restored, Unix milliseconds; it is kept until every source has been read again."""
+"""Time of the restored backup, Unix milliseconds; kept until every source has been read again."""
 
 
 def read_note(connection: apsw.Connection, name: str) -> str:
@@ -42,7 +42,7 @@ def delete_note(connection: apsw.Connection, name: str) -> None:
 
 
 def restore_notice(connection: apsw.Connection) -> str:
-    """Return what whoever reads an answer must know while sources are still to be read after a restore, or nothing."""
+    """Return a notice for readers while sources are still unread after a restore, else an empty text."""
     at = read_note(connection, RESTORED)
     if not at.isdigit():
         return ""
@@ -69,7 +69,7 @@ def add_to_counter(connection: apsw.Connection, name: str, amount: int) -> int:
 
 
 def read_counter(connection: apsw.Connection, name: str) -> int:
-    """Return a counter's value, 0 before it was ever added to."""
+    """Return a counter's value, 0 if it was never increased."""
     return int(connection.execute("SELECT value FROM meta WHERE key = ?", (name,)).get or 0)
 
 
@@ -77,18 +77,18 @@ _JOURNAL: Final = "journal"
 
 
 class JournalPosition(NamedTuple):
-    """A place in a journal."""
+    """A position in a journal."""
 
     journal: str
-    """The name on its first line."""
+    """The name on the journal's first line."""
     offset: int
     """Bytes from its beginning."""
     is_start: bool = False
-    """True where no entry comes before it."""
+    """Whether no entry precedes it."""
 
 
 def read_journal_position(connection: apsw.Connection) -> JournalPosition:
-    """Return up to where entries were applied."""
+    """Return the position up to which entries were applied."""
     return parse_journal_position(read_journal_note(connection))
 
 
@@ -104,5 +104,5 @@ def parse_journal_position(text: str) -> JournalPosition:
 
 
 def write_journal_position(connection: apsw.Connection, at: JournalPosition) -> None:
-    """Take note inside the caller's transaction that all before it was applied."""
+    """Record inside the caller's transaction that every entry before this position was applied."""
     write_note(connection, _JOURNAL, f"{at.journal} {at.offset}")

@@ -1,7 +1,7 @@
-"""What others on the machine could read or replace of Memento's files, and taking it away from them.
+"""File permissions: find files and folders that other users can reach, and restrict them to the owner.
 
-Memento's own folders are 0700. A folder that holds a store and is there for other things too keeps its mode, but for
-the right of others to write in it: whoever may write in a folder may replace the files in it.
+Memento's own folders are 0700. A shared folder that holds a store keeps its mode, except that others may not write in
+it: whoever can write in a folder can replace its files.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _TEMPORARY: Final = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - nothing is 
 
 
 class Exposed(NamedTuple):
-    """A file or folder that others can reach."""
+    """A file or folder that other users can reach."""
 
     path: Path
     mode: int
     forbidden: int
-    """The bits of the mode that must not be there."""
+    """The mode bits to remove."""
     owner: int
 
     @property
@@ -39,13 +39,13 @@ class Exposed(NamedTuple):
 
     @property
     def what(self) -> str:
-        """What others can do, in words."""
+        """A sentence that says what others can do."""
         verb = "replace what is in" if self.forbidden == _OTHERS_WRITE else "reach"
         return f"others can {verb} {self.path} (mode {self.mode:04o})"
 
     @property
     def remedy(self) -> str:
-        """The command that closes it."""
+        """The command or advice that closes it."""
         if not self.is_ours:
             return f"it belongs to user {self.owner}: keep the store in a folder of your own"
         return f"chmod {'go-w' if self.forbidden == _OTHERS_WRITE else 'go='} '{self.path}'"
@@ -57,7 +57,7 @@ def exposed_folders(database: Path, home: Path) -> Iterator[Exposed]:
     yield from _exposed(home, _OTHERS_WRITE if _serves_others(home) else OTHERS)
     for folder in (*(home / name for name in _OWN_FOLDERS), Path(f"{database}.vectors")):
         yield from _exposed(folder, OTHERS)
-    if parent.resolve() != home.resolve():  # a folder of the user's own, as may be what has a common name in it
+    if parent.resolve() != home.resolve():  # the folder and these names in it may be the user's own
         for folder in (parent, parent / "backups", parent / "run"):
             yield from _exposed(folder, _OTHERS_WRITE)
 
@@ -71,9 +71,9 @@ def exposed_files(database: Path) -> Iterator[Exposed]:
 
 
 def restrict_folders(database: Path, home: Path) -> list[str]:
-    """Take the folders away from others; return what was done, in words.
+    """Restrict the folders to their owner; return a sentence for each change.
 
-    Raises StoreError for a folder of another user in which everybody may write: nothing in it is safe.
+    Raises StoreError for another user's folder in which everybody may write: nothing in it is safe.
     """
     done = []
     for one in exposed_folders(database, home):
@@ -88,9 +88,9 @@ def restrict_folders(database: Path, home: Path) -> list[str]:
 
 
 def _serves_others(home: Path) -> bool:
-    """Tell whether what was named as Memento's home cannot be its own: /tmp, /opt, the user's home or what holds it.
+    """Tell whether the folder named as Memento's home serves others too: /tmp, /opt, the user's home or a parent.
 
-    Were /tmp or /home closed to others, their programs would fail.
+    Closing /tmp or /home would break other programs.
     """
     try:
         folder, user = home.resolve(), Path.home().resolve()
@@ -107,7 +107,7 @@ def _is_of(database: Path, path: Path) -> bool:
 def _exposed(path: Path, forbidden: int) -> Iterator[Exposed]:
     """Yield a file or folder if its mode has forbidden bits.
 
-    In a folder with the sticky bit, such as /tmp, others may write and yet not replace what is ours.
+    In a folder with the sticky bit, such as /tmp, others may write but not replace our files.
     """
     try:
         status = path.lstat()
@@ -121,7 +121,7 @@ def _exposed(path: Path, forbidden: int) -> Iterator[Exposed]:
 
 
 def _change_mode(folder: Path, mode: int) -> None:
-    """Change a folder's mode; not that of what a link in its place leads to."""
+    """Change a folder's mode, without following a symbolic link."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, mode)
@@ -133,7 +133,7 @@ _creating = threading.Lock()
 
 
 def create_file(path: Path) -> None:
-    """Create the file (0600) before SQLite does: it copies the file's mode to -wal and -shm."""
+    """Create the database file (0600) before SQLite opens it, which copies its mode to -wal and -shm."""
     try:
         with _creating, suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -142,14 +142,14 @@ def create_file(path: Path) -> None:
 
 
 def open_failure(path: Path, error: OSError) -> StoreError:
-    """Return what to raise; locks and log lie beside the file, so reading it needs a folder that can be written too."""
+    """Return the error to raise. Locks and log lie beside the file, so its folder must be writable too."""
     is_closed = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
     mend = "make it and its folder writable for you, or name" if is_closed else "name"
     return StoreError(f"cannot open the store {path}: {error.strerror}; {mend} another with --db or MEMORY_DB_PATH")
 
 
 def restrict_file(path: Path) -> None:
-    """Take a file that was there already away from others, where it is ours."""
+    """Restrict existing database files to their owner, if they are ours."""
     for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
         with suppress(OSError):
             name.chmod(0o600)
