@@ -354,7 +354,7 @@ def test_the_question_is_embedded_while_words_are_searched_for(
         assert searched.wait(10)
         return embed(texts)
 
-    monkeypatch.setattr(fulltext, "best", by_words)
+    monkeypatch.setattr(fulltext, "search_any", by_words)
     monkeypatch.setattr(embedder, "embed", after_the_words)
     assert store.recall("tea that is green")[0].dense is not None
 

@@ -14,7 +14,7 @@ from memento.base.filesystem import REMOTE_KINDS, kind_of
 
 @contextmanager
 def read_transaction(connection: apsw.Connection) -> Iterator[None]:
-    """Show the body the database as it was when this began, or as the caller's transaction sees it if there is one."""
+    """Run the body in one read transaction: the caller's, or else a new one."""
     if connection.in_transaction:
         yield
         return
@@ -26,9 +26,9 @@ def read_transaction(connection: apsw.Connection) -> Iterator[None]:
 
 
 def choose_journal_mode(connection: apsw.Connection, path: Path, seconds: float) -> None:
-    """Use a write-ahead log, but not where machines share the file: its index is memory that only one machine sees.
+    """Use a write-ahead log, except on a network file system: its index is memory shared on one machine only.
 
-    SQLite does not call the busy handler for this lock, so wait here for that many seconds.
+    SQLite does not call the busy handler for this lock, so wait here for up to `seconds`.
     """
     mode = "DELETE" if kind_of(path) in REMOTE_KINDS else "WAL"
     give_up = time.monotonic() + seconds

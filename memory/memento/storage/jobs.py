@@ -8,12 +8,12 @@ import apsw
 
 
 class JobState(NamedTuple):
-    """What is known of a job's runs."""
+    """The recorded state of a job."""
 
     last_success: int = 0
-    """When the last good run began, Unix milliseconds; 0 = never."""
+    """When the last successful run began, Unix milliseconds; 0 = never."""
     last_error: str = ""
-    """Why the last run failed; empty when it did not."""
+    """Why the last run failed; empty if it succeeded."""
 
 
 def read_states(connection: apsw.Connection) -> dict[str, JobState]:
@@ -23,7 +23,7 @@ def read_states(connection: apsw.Connection) -> dict[str, JobState]:
 
 
 def record_success(connection: apsw.Connection, name: str, at: int) -> None:
-    """Take note of a good run inside the caller's transaction."""
+    """Record a successful run inside the caller's transaction."""
     connection.execute(
         "INSERT INTO jobs (name, last_success, last_error) VALUES (?, ?, NULL) "
         "ON CONFLICT (name) DO UPDATE SET last_success = excluded.last_success, last_error = NULL",
@@ -32,7 +32,7 @@ def record_success(connection: apsw.Connection, name: str, at: int) -> None:
 
 
 def record_failure(connection: apsw.Connection, name: str, error: str) -> None:
-    """Take note of a failed run inside the caller's transaction."""
+    """Record a failed run inside the caller's transaction."""
     connection.execute(
         "INSERT INTO jobs (name, last_error) VALUES (?, ?) "
         "ON CONFLICT (name) DO UPDATE SET last_error = excluded.last_error",

@@ -1,7 +1,7 @@
-"""Another embedding model on its way in: its vectors wait in a table of their own until every memory has one.
+"""The next embedding model: its vectors are collected in a table of their own until every memory has one.
 
-Until then the rows keep the vectors of the model that answers. `switch` moves all of them in one transaction, so a
-process that dies leaves a store in which either model is complete.
+Until then the rows keep the current model's vectors. `switch` moves all of them in one transaction, so a process that
+dies leaves one of the two models complete.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from memento.storage import meta, segments
 from memento.storage.vectors import PendingRow, PendingText
 
 _FOLDER = "model:"
-"""Before a model's stamp: the key in `meta` under which the folder stands that its vectors were made with."""
+"""Prefix of the key in `meta` that holds the folder of a model, followed by the model's stamp."""
 
 
 class StoredModels(NamedTuple):
-    """Whose vectors the rows hold."""
+    """The models whose vectors the rows hold."""
 
     own: bool
-    """Whether any is of the model that was asked about."""
+    """Whether any vector is of the given model."""
     other: str
-    """Another model that has any; empty when none has."""
+    """Another model with vectors; empty if there is none."""
 
 
 def stored_models(connection: apsw.Connection, model: str) -> StoredModels:
-    """Look whose vectors the rows hold: two steps into an index."""
+    """Return whose vectors the rows hold, by two index lookups."""
     own, below, above = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM memories WHERE model = ?1), "
         "(SELECT max(model) FROM memories WHERE model < ?1), (SELECT min(model) FROM memories WHERE model > ?1)",
@@ -41,17 +41,17 @@ def stored_models(connection: apsw.Connection, model: str) -> StoredModels:
 
 
 def count_by_model(connection: apsw.Connection) -> dict[str, int]:
-    """Count the rows by the model of their vectors; those without one stand under an empty name."""
+    """Count the rows by the model of their vectors; an empty name counts rows without vectors."""
     return dict(connection.execute("SELECT coalesce(model, ''), count(*) FROM memories GROUP BY 1 ORDER BY 2 DESC"))
 
 
 def read_folder(connection: apsw.Connection, model: str) -> str:
-    """Return the folder that a model's vectors were made with; empty when it is not known."""
+    """Return the folder of a model; empty if it is not known."""
     return str(connection.execute("SELECT value FROM meta WHERE key = ?", (_FOLDER + model,)).get or "")
 
 
 def write_folder(connection: apsw.Connection, model: str, folder: str) -> None:
-    """Remember a model's folder inside the caller's transaction."""
+    """Store a model's folder inside the caller's transaction."""
     connection.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (_FOLDER + model, folder),
@@ -59,12 +59,12 @@ def write_folder(connection: apsw.Connection, model: str, folder: str) -> None:
 
 
 def count_ready(connection: apsw.Connection, model: str) -> int:
-    """Count the vectors of a model that wait for the switch."""
+    """Count the vectors of a model that are ready for the switch."""
     return int(connection.execute("SELECT count(*) FROM embeddings_next WHERE model = ?", (model,)).get)
 
 
 def count_pending(connection: apsw.Connection, model: str) -> int:
-    """Count the rows with another model's vector that have none of this model yet."""
+    """Count the rows that have another model's vector and none of this model yet."""
     sql = (
         "SELECT (SELECT count(*) FROM memories WHERE model < ?1) + (SELECT count(*) FROM memories WHERE model > ?1) "
         "- (SELECT count(*) FROM embeddings_next WHERE model = ?1)"
@@ -73,7 +73,7 @@ def count_pending(connection: apsw.Connection, model: str) -> int:
 
 
 def pending_rows(connection: apsw.Connection, model: str, limit: int) -> list[PendingRow]:
-    """Return rows that have another model's vector and none of this one: the newest first, then what grew meanwhile."""
+    """Return rows that have another model's vector and none of this one: newest first, then rows that have grown."""
     rows = connection.execute(
         "SELECT num, octet_length(text) FROM memories WHERE model <> ?1 "
         "AND num < (SELECT coalesce(min(num), 9223372036854775807) FROM embeddings_next WHERE model = ?1) "
@@ -90,9 +90,9 @@ def pending_rows(connection: apsw.Connection, model: str, limit: int) -> list[Pe
 
 
 def write(connection: apsw.Connection, model: str, done: Sequence[tuple[PendingText, bytes]]) -> None:
-    """Keep vectors for the switch inside the caller's transaction; those of a third model go.
+    """Store vectors for the switch inside the caller's transaction, and drop those of a third model.
 
-    A row whose text changed meanwhile keeps waiting.
+    A row whose text has changed stays pending.
     """
     present = connection.execute("SELECT model FROM embeddings_next LIMIT 1").get
     if present not in (None, model):
@@ -106,9 +106,9 @@ def write(connection: apsw.Connection, model: str, done: Sequence[tuple[PendingT
 
 
 def switch(connection: apsw.Connection, model: str) -> int:
-    """Give every row that has one its vector of the new model, inside the caller's transaction; return how many.
+    """Move the new model's vectors into their rows, inside the caller's transaction; return how many.
 
-    The sequence numbers are the rows' own behind the last one given: they need only be new and differ.
+    The sequence numbers are row numbers added to the last one given: they need only be new and distinct.
     """
     highest = int(connection.execute("SELECT max(num) FROM embeddings_next WHERE model = ?", (model,)).get or 0)
     first = meta.add_to_counter(connection, meta.EMBEDDINGS, highest) - highest

@@ -1,4 +1,4 @@
-"""Rebuilding what is derived from the rows, each inside the caller's transaction."""
+"""Repairs: rebuild what is derived from the rows, each inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _FILLED_BY_TRIGGERS = ("embeddings_next", "faded", "repeats")
 
 
 def rebuild_fulltext(connection: apsw.Connection) -> None:
-    """Make the full-text index from the rows, and set its options as they were made."""
+    """Rebuild the full-text index from the rows, and reset its options."""
     connection.execute("DELETE FROM memories_fts_config WHERE k NOT IN ('version', 'secure-delete')")
     connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
 
 
 def rebuild_tags(connection: apsw.Connection) -> None:
-    """Make the table of tags from the rows."""
+    """Rebuild the table of tags from the rows."""
     connection.execute("DELETE FROM memory_tags")
     connection.execute(
         "INSERT INTO memory_tags (tag, num) SELECT DISTINCT value, memories.num FROM memories, json_each(memories.tags)"
@@ -33,7 +33,7 @@ def rebuild_indexes(connection: apsw.Connection) -> None:
 
 
 def drop_embeddings(connection: apsw.Connection, nums: Sequence[int]) -> None:
-    """Take embeddings away: the rows wait for new ones, and indexes that hold the old ones are void."""
+    """Drop embeddings, so that the rows are embedded again; indexes that hold the old ones are invalidated."""
     connection.executemany(
         "UPDATE memories SET model = NULL, embedding_seq = NULL, embedding_hash = NULL, embedding = NULL WHERE num = ?",
         [(num,) for num in nums],
@@ -42,7 +42,7 @@ def drop_embeddings(connection: apsw.Connection, nums: Sequence[int]) -> None:
 
 
 def renew_store_id(connection: apsw.Connection) -> None:
-    """Give the store another identity: what was derived from the rows it had until now is void in every process."""
+    """Give the store a new identity, which invalidates everything derived from its previous rows in every process."""
     connection.execute("UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'store'")
 
 
@@ -52,10 +52,10 @@ def clear_query_cache(connection: apsw.Connection) -> None:
 
 
 def repair_schema(path: Path) -> str:
-    """Drop triggers, views and indexes that are not Memento's from a store, and make again those that are missing.
+    """Drop foreign triggers, views and indexes from a store, and recreate those that are missing.
 
-    Returns what was found, in words; empty where the schema is sound, or differs in tables: then rows are at stake.
-    What triggers kept in step is emptied or made from the rows. Raises apsw.Error.
+    Return the first difference as a text; empty if the schema is sound, or differs in tables, where rows are at risk.
+    What missing triggers should have maintained is rebuilt or emptied. Raises apsw.Error.
     """
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
@@ -87,7 +87,7 @@ def _repair_schema(connection: apsw.Connection) -> str:
 
 
 def _rebuild_derived(connection: apsw.Connection, differing: Iterable[SchemaDifference]) -> None:
-    """Bring in step what triggers that were missing did not."""
+    """Rebuild or empty what missing triggers did not maintain."""
     rebuild_fulltext(connection)
     rebuild_tags(connection)
     there = schema.ordinary_tables(schema.user_version(connection))
@@ -95,6 +95,6 @@ def _rebuild_derived(connection: apsw.Connection, differing: Iterable[SchemaDiff
         if table in there:
             connection.execute(f"DELETE FROM {table}")
     if any(one.item.name.endswith("_codes") for one in differing):
-        connection.execute("DELETE FROM token_codes")  # they are made together with the embeddings
+        connection.execute("DELETE FROM token_codes")  # they are built together with the embeddings
         nums = [int(str(num)) for (num,) in connection.execute("SELECT num FROM memories")]
         drop_embeddings(connection, nums)

@@ -1,7 +1,7 @@
-"""Rows of `memories`: written once per id, grown in place, read back as Memory.
+"""Rows of `memories`: written once per id, extended in place, read back as Memory.
 
-The rule that makes every order, split and repeat of ingestion converge: the id names the record, and of two texts
-under one id the longer one stays (of equal length, the greater). It is a maximum, so it does not matter who came first.
+Invariant: any order, split and repeat of ingestion converges on the same rows. The id identifies the record, and of two
+texts under one id the longer stays (of equal length, the greater): a maximum, so the order does not matter.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ HASHED: Final = (
     "id", "text", "timestamp", "source", "session_id", "role", "speaker", "trust", "kind", "importance", "tags",
     "collection", "project", "meta", "why",
 )  # fmt: skip
-"""The columns under `content_hash`: what an answer is made of and no job ever changes."""
+"""The columns covered by `content_hash`."""
 JSON_COLUMNS: Final = tuple(map(HASHED.index, ("tags", "meta", "why")))
-"""Which of them hold JSON."""
+"""Indexes of the HASHED columns that hold JSON."""
 
 _STORED: Final = (
     "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, "
@@ -45,13 +45,13 @@ UPDATE memories SET ({", ".join(HASHED[1:])}, active, ingested_at, content_hash)
 WHERE id = ? AND (length(text) < length(?) OR (length(text) = length(?) AND text < ?))
 """
 _OVERWRITTEN: Final = 500
-"""Memories whose words are overwritten in the full-text index one by one: more would keep others from writing for too
-long, and their words stay in its old segments until these are merged (storage.compaction)."""
+"""Largest number of deleted memories whose postings are overwritten at once. For more, that would block other writers
+too long: their words stay in old segments until storage.compaction merges those."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedMemory:
-    """What a query found: the row's number beside the memory."""
+    """A memory with its row number."""
 
     num: int
     memory: Memory
@@ -60,7 +60,7 @@ class NumberedMemory:
 def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: bool = False) -> Counts:
     """Write memories inside the caller's transaction.
 
-    What the user deleted stays out, unless `revive`: an explicit `remember` of the same thing lifts the tombstone.
+    Forgotten memories stay out, unless `revive`: an explicit `remember` of the same text lifts the tombstone.
     """
     gate = TombstoneFilter(connection)
     now = now_ms()
@@ -91,12 +91,12 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
 
 
 def by_nums(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Memory]:
-    """Return the memories of these row numbers that exist."""
+    """Return {row number: memory} for the rows that exist."""
     return {row.num: row.memory for row in _select(connection, nums)}
 
 
 def by_prefix(connection: apsw.Connection, prefix: str) -> list[Memory]:
-    """Return up to two memories whose id begins with `prefix`: enough to tell one from ambiguous."""
+    """Return up to two memories whose id begins with `prefix`, enough to detect ambiguity."""
     low, high = prefix, prefix + "g"  # ids are hexadecimal, `g` follows every digit
     rows = connection.execute(f"SELECT num, {_READ} FROM memories WHERE id >= ? AND id < ? LIMIT 2", (low, high))
     return [_row(row).memory for row in rows]
@@ -120,28 +120,28 @@ def count(connection: apsw.Connection) -> int:
 
 
 def last_of_session(connection: apsw.Connection, session_id: str, limit: int) -> list[Memory]:
-    """Return the memories of a session that were written last, in the order in which they were."""
+    """Return the last `limit` memories written of a session, in the order of writing."""
     return select(connection, "session_id = ?", (session_id,), "num DESC", limit)[::-1]
 
 
 def all_memories(connection: apsw.Connection) -> Iterator[Memory]:
-    """Yield all memories, oldest first, each marked as it is stored: what replaced it may be gone."""
+    """Yield all memories, oldest first; `superseded_by` is as stored, so that memory may no longer exist."""
     return (
         _row(row).memory for row in connection.execute(f"SELECT num, {_STORED} FROM memories ORDER BY timestamp, num")
     )
 
 
 def rows_after(connection: apsw.Connection, num: int, limit: int) -> list[NumberedMemory]:
-    """Return the rows whose numbers follow `num`, in their order, each marked as it is stored."""
+    """Return the next rows after number `num`, in order; `superseded_by` is as stored."""
     sql = f"SELECT num, {_STORED} FROM memories WHERE num > ? ORDER BY num LIMIT ?"
     return [_row(row) for row in connection.execute(sql, (num, limit))]
 
 
 def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
-    """Delete memories with all that was derived from them inside the caller's transaction, so that the bytes go too.
+    """Delete and overwrite memories and everything derived from them, inside the caller's transaction; return how many.
 
-    They leave tombstones. `ids` may hold other tombstones; that of a session takes its titles. Returns how many
-    memories there were; a note says then that files beside the database may hold them still.
+    They leave tombstones. `ids` may include other tombstones; that of a session deletes its titles. A note records that
+    other files may still hold the memories.
     """
     if not ids:
         return 0
@@ -156,7 +156,7 @@ def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
 
 
 def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
-    """Mark memories as lying on an abandoned branch."""
+    """Mark memories as inactive: they lie on an abandoned branch."""
     for memory in ids:
         connection.execute("UPDATE memories SET active = 0 WHERE id = ?", (memory,))
 

@@ -1,6 +1,6 @@
-"""A consistent copy of the store, and the hash that tells whether two stores hold the same.
+"""Snapshots: a consistent copy of the store, and a hash that tells whether two stores have the same contents.
 
-`cp` of a database in use is damaged or misses rows: SQLite's backup API copies, in one step, from a read transaction.
+`cp` of a database in use yields a damaged or incomplete file; SQLite's backup API copies from a read transaction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from memento.storage.migrations import migrate, refuse_foreign
 from memento.storage.rows import HASHED
 
 _COVERED: Final = frozenset((*HASHED[1:], "embedding"))
-"""Columns of `memories` that are under `content_hash` and `embedding_hash`: the hashes stand for them."""
+"""Columns of `memories` that `content_hash` and `embedding_hash` cover, so that hashing those is enough."""
 _DERIVED: Final = frozenset(
     (
         "embedded_segments",
@@ -36,22 +36,22 @@ _DERIVED: Final = frozenset(
     )
 )
 ONLY_COPIES: Final = ("hook-spool",)
-"""Formats of sources that are removed once they are ingested: a backup must hold their rows before that."""
+"""Formats of sources that are removed after ingestion, once backups hold their rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreContents:
-    """What a store holds, as far as it can be compared."""
+    """The comparable contents of a store."""
 
     hash: str
-    """BLAKE2b-128 over every row of every table that is not derived, in hex."""
+    """BLAKE2b-128, in hex, of every row of every table that is not derived."""
     counts: dict[str, int]
     """Rows by table."""
     schema: int
     spool: dict[str, str]
-    """How far sources were read that are removed afterwards: {path: `file_position` of it}."""
+    """How far sources were read that are removed after ingestion: {path: `file_position`}."""
     journal: str
-    """How far the journal was applied (storage.journaled)."""
+    """How far the journal was applied (storage.meta)."""
 
 
 def read_contents(connection: apsw.Connection) -> StoreContents:
@@ -76,12 +76,12 @@ def read_contents(connection: apsw.Connection) -> StoreContents:
 
 
 def file_position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
-    """Return what says how far a file was read, and that it is this file."""
+    """Return a text that identifies a file and how far it was read."""
     return f"{offset} {head_hash.hex()} {marker_hash.hex()}"
 
 
 def copy(connection: apsw.Connection, target: Path) -> StoreContents:
-    """Copy the database into a new file (0600) and return its contents, both of the same instant."""
+    """Copy the database into a new file (0600) and return its contents, both as of the same instant."""
     os.close(create_private_file(target))
     connection.execute("BEGIN")
     try:
@@ -97,7 +97,7 @@ def copy(connection: apsw.Connection, target: Path) -> StoreContents:
 
 
 def open_copy(path: Path) -> apsw.Connection:
-    """Open a copy that nobody else uses, and that may come from elsewhere.
+    """Open an untrusted copy that nobody else uses.
 
     Raises StoreTooNew for a newer schema, StoreCorrupt for one that is not Memento's, apsw.Error for a damaged file.
     """
@@ -114,7 +114,7 @@ def open_copy(path: Path) -> apsw.Connection:
 
 @contextmanager
 def closing(connection: apsw.Connection) -> Iterator[apsw.Connection]:
-    """Close the connection in the end."""
+    """Close the connection on exit."""
     try:
         yield connection
     finally:
@@ -122,10 +122,7 @@ def closing(connection: apsw.Connection) -> Iterator[apsw.Connection]:
 
 
 def upgrade_copy(path: Path) -> None:
-    """Bring a copy, whose schema `open_copy` found to be that of its version, to the newest one.
-
-    Raises StoreCorrupt when it is not that of a new store then.
-    """
+    """Migrate a copy that `open_copy` accepted. Raises StoreCorrupt if its schema is not a new store's afterwards."""
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
         migrate(connection)
         schema.check(connection)
@@ -134,7 +131,7 @@ def upgrade_copy(path: Path) -> None:
 def _tables(version: int) -> Iterator[tuple[str, list[str], list[str]]]:
     """Yield every table of a version that is not derived: name, columns to hash, primary key.
 
-    The names are those of the migrations, never those that a file gives.
+    The names come from the migrations, never from the file.
     """
     for table, columns in schema.ordinary_tables(version).items():
         if table not in _DERIVED:

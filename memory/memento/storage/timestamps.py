@@ -1,4 +1,4 @@
-"""Stamps that are ahead of the clock: which memories carry one, and how those of older versions are corrected."""
+"""Timestamps ahead of the clock: count the memories that have one, and correct those of older versions."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from memento.storage.stored_json import mapping
 _STORED_AT: Final = (
     f"CASE WHEN memories.ingested_at < {EARLIEST_CLOCK} THEN unixepoch() * 1000 ELSE memories.ingested_at END"
 )
-"""When a memory was stored; where the clock was wrong then, it was before now."""
+"""SQL: when a memory was stored; now, if the clock was wrong at that time."""
 _UNFLAGGED: Final = f"memories.timestamp > {MOST_AHEAD} + {_STORED_AT}"
-"""The stamp was stored as it was, by a version that did not look."""
+"""SQL: the timestamp is ahead and was stored unchecked by an older version."""
 AHEAD: Final = f"(instr(memories.meta, '\"{STATED_TIME}\":') > 0 OR {_UNFLAGGED})"
-"""SQL: the stamp was ahead of the clock when the memory was stored. When it happened is not known; before that."""
+"""SQL: the timestamp was ahead of the clock when the memory was stored, so the time of the event is unknown."""
 
 
 class AheadCounts(NamedTuple):
-    """How many memories carry a stamp that was ahead."""
+    """Numbers of memories whose timestamp was ahead."""
 
     all: int
     recent: int
-    """Those stored since the time asked about."""
+    """Those stored since the given time."""
     unflagged: int
     """Those that `clamp_ahead` has not corrected yet."""
 
 
 class WrongClockCounts(NamedTuple):
-    """How many memories were stored while the clock was wrong."""
+    """Numbers of memories stored while the clock was wrong."""
 
     early: int
     """Before 2020."""
@@ -43,14 +43,14 @@ class WrongClockCounts(NamedTuple):
 
 
 def count_ahead(connection: apsw.Connection, since: int) -> AheadCounts:
-    """Count the memories whose stamp was ahead; `since` in Unix milliseconds."""
+    """Count the memories whose timestamp was ahead; `since` in Unix milliseconds."""
     recent, unflagged = "coalesce(sum(ingested_at >= ?), 0)", f"coalesce(sum({_UNFLAGGED}), 0)"
     found = connection.execute(f"SELECT count(*), {recent}, {unflagged} FROM memories WHERE {AHEAD}", (since,))
     return AheadCounts(*next(found))
 
 
 def clamp_ahead(connection: apsw.Connection) -> int:
-    """Clamp and flag the stamps that an older version stored as they were, inside the caller's transaction."""
+    """Clamp and flag timestamps that an older version stored unchecked, inside the caller's transaction."""
     nums = [num for (num,) in connection.execute(f"SELECT num FROM memories WHERE {_UNFLAGGED}")]
     read = f"SELECT {_STORED_AT}, {', '.join(HASHED)} FROM memories WHERE num = ?"
     for num in nums:
@@ -66,6 +66,6 @@ def clamp_ahead(connection: apsw.Connection) -> int:
 
 
 def count_wrong_clock(connection: apsw.Connection, now: int) -> WrongClockCounts:
-    """Count the memories whose time of storing cannot be right at `now` (Unix milliseconds)."""
+    """Count the memories whose storage time cannot be right at `now` (Unix milliseconds)."""
     sql = "SELECT coalesce(sum(ingested_at < ?), 0), coalesce(sum(ingested_at > ?), 0) FROM memories"
     return WrongClockCounts(*next(connection.execute(sql, (EARLIEST_CLOCK, now + MOST_AHEAD))))

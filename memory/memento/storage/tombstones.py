@@ -1,16 +1,16 @@
-"""Tombstones: hashes of what was forgotten, which keep it out whatever is read, imported or restored later.
+"""Tombstones: hashes of forgotten texts, which keep them out of later reads, imports and restores.
 
 The keys of the table hold BLAKE2b-128 hashes in hexadecimal digits, and never a text:
 
     ID                          a memory
     text:HASH                   a whole text: of a memory, or the sample of a quarantined record
-    start:SESSION:LENGTH:HASH   what a text of that session began with: a longer version of it has another id in formats
+    start:SESSION:LENGTH:HASH   the beginning of a text of that session: a longer version has another id in formats
                                 whose ids contain the text
-    piece:HASH                  PIECE characters of a text: a quarantined sample that holds them is stored empty
-    title:SESSION               a session that has no title any more: a title tells what was said
-    value:HASH                  a project or a speaker that no memory has any more: a parser's state goes without it
+    piece:HASH                  PIECE_LENGTH characters of a text: a quarantined sample that holds them is stored empty
+    title:SESSION               a session that gets no title any more, since a title reveals what was said
+    value:HASH                  a project or a speaker without memories: it is blanked in parsers' states
     import:KEY                  one of the first two, from a file that is not proven to be the user's own: it keeps out
-                                and takes out what counts as imported, and nobody's own word
+                                and deletes imported memories only
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ KEY: Final = re.compile(
     r"(?:(?:text|piece|title|value):|import:(?:text:)?)?[0-9a-f]{32}|start:[0-9a-f]{32}:[0-9]{1,9}:[0-9a-f]{32}",
     re.ASCII,
 )
-"""What a key looks like: anything else in a damaged file is not one."""
+"""The form of a key; other values in a damaged file are ignored."""
 MIN_UNIQUE_LENGTH: Final = 20
-"""Characters from which a text is taken to be said once."""
+"""A text of this length or more is assumed to be unique."""
 PIECE_LENGTH: Final = 32
 IMPORTED: Final = "import:"
 _OF_IMPORTS: Final = re.compile(r"(?:text:)?[0-9a-f]{32}", re.ASCII)
@@ -43,7 +43,7 @@ _ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def memory_keys(memory_id: str, text: str, session: str) -> list[str]:
-    """Return the tombstones of a memory; a text so short that others say it too has none of its own."""
+    """Return the tombstones of a memory; a text too short to be unique gets none of its own."""
     found = _id_and_text_keys(memory_id, text)
     if session and len(text) >= MIN_UNIQUE_LENGTH:
         found.append(f"start:{_hash(session)}:{len(text)}:{_hash(text)}")
@@ -58,7 +58,7 @@ def title_key(session: str) -> str:
 
 
 def as_imported(found: Iterable[str]) -> list[str]:
-    """Return what these tombstones are where a file from elsewhere brings them: nobody's own word goes for them."""
+    """Return these tombstones as an untrusted file may set them: they affect imported memories only."""
     return [key if key.startswith(IMPORTED) else IMPORTED + key for key in found if _is_of_imports(key)]
 
 
@@ -72,13 +72,13 @@ def is_forgotten(connection: apsw.Connection, memory_id: str, text: str) -> bool
 
 
 def pieces(text: str) -> set[str]:
-    """Return the beginning, the middle and the end of a text, as far as it is long enough for them."""
+    """Return the beginning, the middle and the end of a text; nothing for a text that is too short."""
     last = len(text) - PIECE_LENGTH
     return {text[start : start + PIECE_LENGTH] for start in (0, last // 2, last)} if last >= 0 else set()
 
 
 def add_tombstones(connection: apsw.Connection, found: Iterable[str]) -> None:
-    """Leave tombstones inside the caller's transaction."""
+    """Add tombstones inside the caller's transaction."""
     now = now_ms()
     connection.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(key, now) for key in found])
 
@@ -99,17 +99,17 @@ def add_values(connection: apsw.Connection, values: Iterable[str]) -> None:
 
 
 def holds_piece(sample: str, wanted: set[str]) -> bool:
-    """Tell whether a quarantined sample, which may be escaped as JSON is, holds one of these pieces."""
+    """Tell whether a quarantined sample, which may contain JSON escapes, holds one of these pieces."""
     return any(window in wanted for window in _windows(sample))
 
 
 def matches_any(text: str, buried: Set[str]) -> bool:
-    """Tell whether a text, which may be escaped as JSON is, is one of these tombstones' or holds a piece of theirs."""
+    """Tell whether a text, which may contain JSON escapes, matches one of these tombstones or holds a piece of one."""
     return bool(text) and (_text_key(text) in buried or any(_piece_key(window) in buried for window in _windows(text)))
 
 
 class TombstoneFilter:
-    """What the tombstones keep out, for the length of one transaction."""
+    """Decides what the tombstones keep out, within one transaction."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -118,7 +118,7 @@ class TombstoneFilter:
         self._has_values: bool | None = None
 
     def refuses(self, memory: NewMemory) -> bool:
-        """Tell whether a memory was forgotten; the titles of its session stay out from then on."""
+        """Tell whether a memory was forgotten; if so, keep the titles of its session out too."""
         if self._is_open:
             return False
         found = _id_and_text_keys(memory.id, memory.text)
@@ -131,7 +131,7 @@ class TombstoneFilter:
         return True
 
     def lift(self, memory: NewMemory) -> None:
-        """Let a memory in again that is explicitly remembered."""
+        """Remove the tombstones of a memory that is explicitly remembered again."""
         if self._is_open:
             return
         own = {memory.id, _text_key(memory.text), *map(_piece_key, pieces(memory.text))}
@@ -143,27 +143,27 @@ class TombstoneFilter:
         )
 
     def allow_values(self, memory: NewMemory) -> None:
-        """Let the project and the speaker of a memory that was stored into parsers' states again."""
+        """Allow the project and the speaker of a stored memory in parsers' states again."""
         if self._holds_values():
             lifted = [(_value_key(value),) for value in (memory.project, memory.speaker) if value]
             self._connection.executemany("DELETE FROM tombstones WHERE id = ?", lifted)
 
     def refuses_title(self, session: str) -> bool:
-        """Tell whether a session goes without a title."""
+        """Tell whether a session must have no title."""
         return not self._is_open and self._any([title_key(session)])
 
     def refuses_any(self, folders: Iterable[str]) -> bool:
-        """Tell whether one of these folders is a project that was forgotten."""
+        """Tell whether one of these folders is a forgotten project."""
         return self._holds_values() and self._any([*map(_value_key, folders)])
 
     def sample(self, sample: str) -> str:
-        """Return what may be stored of a quarantined sample: nothing, where it holds what was forgotten."""
+        """Return a quarantined sample, or an empty text if it holds something forgotten."""
         if self._is_open or not sample:
             return sample
         return "" if self._any([_text_key(sample), *{_piece_key(window) for window in _windows(sample)}]) else sample
 
     def state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a parser's state without the projects and speakers that were forgotten."""
+        """Return a parser's state without forgotten projects and speakers."""
         if not self._holds_values():
             return state
         unwanted = {value for value in {*strings(state)} if self._any([_value_key(value)])}
@@ -177,7 +177,7 @@ class TombstoneFilter:
         return self._has_values
 
     def _is_longer_version(self, memory: NewMemory) -> bool:
-        """Tell whether a text begins with one of its session that was forgotten."""
+        """Tell whether a text begins with a forgotten text of its session."""
         starts = self._starts_of(memory.session_id) if memory.session_id else {}
         beginning, end = blake2b(digest_size=HASH_BYTES), 0
         for length in sorted(starts):
@@ -216,7 +216,7 @@ def _has_any(connection: apsw.Connection, found: list[str]) -> bool:
 
 
 def blank_out(value: Any, unwanted: set[str]) -> Any:
-    """Return a JSON value with empty texts in the place of those that are unwanted."""
+    """Return a JSON value in which unwanted texts are empty."""
     if not unwanted:
         return value
     if isinstance(value, str):
@@ -227,7 +227,7 @@ def blank_out(value: Any, unwanted: set[str]) -> Any:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Yield every string in a JSON value, the keys of objects left out."""
+    """Yield every string in a JSON value except the keys of objects."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -239,12 +239,12 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def _windows(sample: str) -> Iterator[str]:
-    """Yield every piece of a sample, as it is and as JSON would read the texts in it."""
+    """Yield every piece of a sample, verbatim and with JSON escapes decoded."""
     return (text[at : at + PIECE_LENGTH] for text in _readings(sample) for at in range(len(text) - PIECE_LENGTH + 1))
 
 
 def _readings(sample: str) -> list[str]:
-    """Return a sample as it is, and as JSON would read the texts in it."""
+    """Return a sample verbatim, and with JSON escapes decoded if it has any."""
     plain = _ESCAPE.sub(_unescaped, sample)
     return [sample] if plain == sample else [sample, plain]
 

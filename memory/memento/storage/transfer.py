@@ -1,4 +1,4 @@
-"""What a store says of itself beyond its memories, and taking that over from another."""
+"""The SQL of exports and imports: everything in a store that is not derived, and what an import sets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OFFSET: Final = (
 
 
 def all_tombstones(connection: apsw.Connection) -> Iterator[str]:
-    """Yield what stays out."""
+    """Yield every tombstone."""
     return (str(key) for (key,) in connection.execute("SELECT id FROM tombstones ORDER BY id"))
 
 
@@ -31,7 +31,7 @@ def all_titles(connection: apsw.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def all_memories(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
-    """Yield every memory's columns but its embedding, oldest first; tags, meta and why as the JSON texts they are."""
+    """Yield every memory's columns except the embedding, oldest first; tags, meta and why are JSON texts."""
     names = _ONLY_MEMORY.split(", ")
     for row in connection.execute(f"SELECT {_ONLY_MEMORY} FROM memories ORDER BY timestamp, num"):
         yield dict(zip(names, row, strict=True))
@@ -45,12 +45,12 @@ def all_offsets(connection: apsw.Connection) -> Iterator[dict[str, Any]]:
 
 
 def mark_superseded(connection: apsw.Connection, memory: str, by: str) -> None:
-    """Say inside the caller's transaction that a memory is superseded, unless that was said."""
+    """Mark a memory as superseded inside the caller's transaction, unless it is marked."""
     connection.execute("UPDATE memories SET superseded_by = coalesce(superseded_by, ?) WHERE id = ?", (by, memory))
 
 
 def attested_ids(connection: apsw.Connection, ids: Sequence[str]) -> frozenset[str]:
-    """Return those of these memories that are stored as someone's own word: not as imported."""
+    """Return the given ids that are stored as someone's own words, not as imported."""
     sql = f"SELECT id FROM memories WHERE id {IN_JSON_LIST} AND trust <> 'import'"
     found = connection.execute(sql, (json.dumps(list(ids)),))
     return frozenset(str(memory) for (memory,) in found)

@@ -1,9 +1,9 @@
-"""Connections to files that may come from elsewhere: backups, copies, damaged and foreign databases.
+"""Connections to untrusted files: backups, copies, damaged and foreign databases.
 
-Invariant: nothing in such a file has an effect. SQLite runs code that a file holds (triggers, views, virtual tables,
-expressions in indexes, checks and defaults), so every connection to one has an authorizer that allows reading and
-writing rows, and refuses to attach files, to change the schema, to load extensions and to set what outlives it.
-`schema.check` then compares the schema before the first row is read.
+Invariant: code inside such a file never takes effect. SQLite runs code that a file contains (triggers, views, virtual
+tables, expressions in indexes, checks and defaults), so every connection has an authorizer that allows reading and
+writing rows, and refuses attaching files, changing the schema, loading extensions and lasting settings. `schema.check`
+then compares the schema before the first row is read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ROWS: Final = frozenset(
 _READ_PRAGMAS: Final = frozenset(
     ("application_id", "user_version", "data_version", "foreign_key_check", "integrity_check", "quick_check")
 )
-"""Pragmas that only answer. FTS5 itself asks for data_version."""
+"""Pragmas that only read. FTS5 itself reads data_version."""
 _SET_PRAGMAS: Final = frozenset(
     (
         ("cell_size_check", "on"),
@@ -53,14 +53,11 @@ _SET_PRAGMAS: Final = frozenset(
 _REFUSED_FUNCTIONS: Final = frozenset(("load_extension", "fts3_tokenizer"))
 _SCHEMA_TABLES: Final = frozenset(("sqlite_master", "sqlite_schema"))
 _VACUUM: Final = "vacuum_"
-"""Begins the name of the scratch database that VACUUM attaches, builds the new file in, and copies back."""
+"""Prefix of the scratch database in which VACUUM builds the new file."""
 
 
 def connect(path: Path, *, writable: bool = False) -> apsw.Connection:
-    """Open a file that may come from elsewhere. Raises apsw.Error.
-
-    Its triggers are off until `allow_triggers`: call that once the schema was compared.
-    """
+    """Open an untrusted file. Its triggers are off until `allow_triggers`. Raises apsw.Error."""
     if writable:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     else:
@@ -75,7 +72,7 @@ def connect(path: Path, *, writable: bool = False) -> apsw.Connection:
 
 
 def allow_triggers(connection: apsw.Connection) -> None:
-    """Let triggers run: those of a schema that was compared are Memento's own."""
+    """Enable triggers, once the schema was compared and they are known to be Memento's own."""
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
 
 
@@ -89,7 +86,7 @@ def _guard(connection: apsw.Connection) -> None:
 
 
 def _authorize(operation: int, first: str | None, second: str | None, database: str | None, _: str | None) -> int:
-    """Tell SQLite whether a statement, or one that a file's own code runs, may do this."""
+    """Return SQLite's verdict on an operation, of our statement or of code in the file."""
     in_vacuum = database is not None and database.startswith(_VACUUM)
     if operation in _ROWS:
         writes = operation in (apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE)

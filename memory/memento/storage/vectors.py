@@ -1,4 +1,4 @@
-"""Embeddings in the database: which rows wait for one, what was written since an index last looked, and the cache."""
+"""Embeddings in the database: pending rows, what was written since an index was updated, and the query cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memento.storage import meta
 from memento.storage.filters import IN_JSON_LIST, Filter, json_list, where
 
 TOUCH_MS: Final = 60_000
-"""Uses of a cached embedding are noted to the minute: a query should not have to write."""
+"""A cached embedding's use is recorded once a minute at most, so that a query rarely writes."""
 
 
 class PendingRow(NamedTuple):
@@ -30,11 +30,11 @@ class PendingText(NamedTuple):
 
     num: int
     text: str
-    """What is embedded, without who said it: ranking looks at the speaker itself (docs/recall.md)."""
+    """The text to embed, without its speaker, which ranking compares by itself (docs/recall.md)."""
 
 
 class StoredEmbedding(NamedTuple):
-    """A row's embedding as it lies in the database: k x dimensions float32, row-major, native byte order."""
+    """A row's embedding as stored: k x dimensions float32, row-major, native byte order."""
 
     num: int
     seq: int
@@ -47,11 +47,11 @@ class CachedEmbedding(NamedTuple):
     blob: bytes
     codes: bytes
     stale: bool
-    """Whether its last known use is so long ago that this one is to be noted."""
+    """Whether its use should be recorded now."""
 
 
 def pending_rows(connection: apsw.Connection, model: str, limit: int) -> list[PendingRow]:
-    """Return rows that this model has not embedded, the newest first: they are asked for soonest."""
+    """Return rows that this model has not embedded, newest first, since those are asked for soonest."""
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT num, octet_length(text) FROM memories WHERE model IS NULL AND embedding_seq IS NULL "
         "ORDER BY num DESC LIMIT ?",
@@ -66,7 +66,7 @@ def pending_rows(connection: apsw.Connection, model: str, limit: int) -> list[Pe
 
 
 def pending_texts(connection: apsw.Connection, nums: Sequence[int]) -> list[PendingText]:
-    """Return these rows with their texts, in the order of `nums`, without those that have gone."""
+    """Return these rows with their texts, in the order of `nums`, without deleted ones."""
     sql = f"SELECT num, text FROM memories WHERE num {IN_JSON_LIST}"
     found: dict[int, str] = dict(connection.execute(sql, (json_list(nums),)))
     return [PendingText(num, found[num]) for num in nums if num in found]
@@ -86,8 +86,8 @@ def count_pending(connection: apsw.Connection, model: str) -> int:
 def write(connection: apsw.Connection, model: str, done: Sequence[tuple[PendingText, bytes]]) -> None:
     """Write vectors (as in `StoredEmbedding`) in the caller's transaction; a row whose text changed stays pending.
 
-    The sequence comes from a counter and not from the rows: the last row may have lost its embedding by growing, and
-    its number must not come again.
+    Sequence numbers come from a counter, not from the rows: the last row may have lost its embedding by growing, and
+    its number must not be used again.
     """
     seq = meta.add_to_counter(connection, meta.EMBEDDINGS, len(done)) - len(done)
     for position, (row, blob) in enumerate(done, 1):
@@ -109,22 +109,22 @@ def written_since(connection: apsw.Connection, model: str, seq: int) -> Iterable
 
 
 def count_deletions(connection: apsw.Connection) -> int:
-    """Return the generation of deletions: while it stands still, no row an index knows has gone."""
+    """Return the number of deletions so far; while it is unchanged, no row of an index was deleted."""
     return meta.read_counter(connection, meta.DELETIONS)
 
 
 def store_id(connection: apsw.Connection) -> str:
-    """Return the store's random identity, made with it; a copy has the same."""
+    """Return the store's random identity, which its copies share."""
     return str(connection.execute("SELECT value FROM meta WHERE key = 'store'").get)
 
 
 def last_sequence(connection: apsw.Connection) -> int:
-    """Return how many embeddings were ever written: the last sequence number given."""
+    """Return the last sequence number given: the number of embeddings ever written."""
     return meta.read_counter(connection, meta.EMBEDDINGS)
 
 
 def newest_sequence(connection: apsw.Connection, model: str) -> int:
-    """Return the sequence number of the model's newest embedding, 0 when it has none."""
+    """Return the sequence number of the model's newest embedding; 0 if it has none."""
     return int(connection.execute("SELECT max(embedding_seq) FROM memories WHERE model = ?", (model,)).get or 0)
 
 
@@ -135,7 +135,7 @@ def count_since(connection: apsw.Connection, model: str, seq: int) -> int:
 
 
 def newest_hashes(connection: apsw.Connection, model: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
-    """Return (row number, hash) of the newest embeddings up to `seq`: what a derived file must hold to fit."""
+    """Return (row number, hash) of the newest embeddings up to `seq`, which a matching derived file must hold."""
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT num, embedding_hash FROM memories WHERE model = ? AND embedding_seq <= ? "
         "ORDER BY embedding_seq DESC LIMIT ?",
@@ -177,7 +177,7 @@ def touch_cached(connection: apsw.Connection, model: str, text: str) -> None:
 
 
 def write_cached(connection: apsw.Connection, model: str, text: str, blob: bytes, codes: bytes, keep: int) -> None:
-    """Put one embedding into the cache and let those beyond `keep` go that were not used for longest."""
+    """Add an embedding to the cache and evict the least recently used ones beyond `keep`."""
     connection.execute(
         "INSERT INTO embedding_cache (text_hash, embedding, codes, timestamp) VALUES (?, ?, ?, ?) "
         "ON CONFLICT (text_hash) DO UPDATE SET timestamp = excluded.timestamp",
@@ -191,10 +191,7 @@ def write_cached(connection: apsw.Connection, model: str, text: str, blob: bytes
 
 
 def trim_cache(connection: apsw.Connection, keep: int) -> int:
-    """Remove the query embeddings beyond `keep` that were not used for longest; return how many.
-
-    Inside the caller's transaction.
-    """
+    """Delete the least recently used cached embeddings beyond `keep`, in the caller's transaction; return how many."""
     connection.execute(
         "DELETE FROM embedding_cache WHERE text_hash NOT IN "
         "(SELECT text_hash FROM embedding_cache ORDER BY timestamp DESC LIMIT ?)",
@@ -208,7 +205,11 @@ def _cache_key(model: str, text: str) -> bytes:
 
 
 def write_codes(connection: apsw.Connection, model: str, done: Iterable[tuple[PendingText, bytes]]) -> None:
-    """Keep codes inside the caller's transaction; not of a row whose text changed meanwhile."""
+    """Store the token codes of rows with a speaker, inside the caller's transaction, unless their text has changed.
+
+    Between a user and an assistant they gained a point at most (docs/recall.md), and those texts are long: a kilobyte
+    or two of codes each.
+    """
     connection.executemany(
         "INSERT OR REPLACE INTO token_codes (num, model, codes) SELECT num, ?, ? FROM memories "
         "WHERE num = ? AND text = ? AND speaker <> ''",
@@ -217,6 +218,6 @@ def write_codes(connection: apsw.Connection, model: str, done: Iterable[tuple[Pe
 
 
 def read_codes(connection: apsw.Connection, model: str, nums: Sequence[int]) -> dict[int, bytes]:
-    """Return {row number: codes}, as far as there are any."""
+    """Return {row number: token codes} for the rows that have some."""
     sql = f"SELECT num, codes FROM token_codes WHERE model = ? AND num {IN_JSON_LIST}"
     return dict(connection.execute(sql, (model, json_list(nums))))
