@@ -1,4 +1,4 @@
-"""Backups: taken from the live store in one step, proven by reading them back, kept for as long as the settings say."""
+"""Backups: copied from the live store in one step, verified by reading them back, kept according to the settings."""
 
 from memento.backup.archive import Manifest
 from memento.backup.creation import create

@@ -1,9 +1,9 @@
-"""The file of a backup: a manifest, then the database compressed. One file, so that it is there whole or not at all.
+"""The file format of a backup: a manifest and the compressed database, in one file that is whole or absent.
 
     skippable zstd frame (RFC 8878, 3.1.2): magic 0x184D2A50, length, both little-endian u32; the manifest, JSON
     zstd frame with a checksum: the database file
 
-`zstd -d` ignores the manifest and gives back the database: no Memento is needed to restore a backup.
+`zstd -d` skips the manifest and returns the database, so a backup can be restored without Memento.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _BLOCK: Final = 1024 * 1024
 _LEVEL: Final = 3
 _MAX_MANIFEST: Final = 16 * 1024 * 1024
 MAX_RATIO: Final = 1_000
-"""Bytes of a database to bytes of its backup; real ones reach 10."""
+"""Maximum compression ratio accepted; real backups reach 10."""
 _RATIO_FROM: Final = 64 * 1024 * 1024
-"""Bytes of a database below which the ratio does not matter."""
+"""Database size below which the ratio is not checked."""
 _MAX_WINDOW: Final = 128 * 1024 * 1024
 """Bytes of memory the zstd frame may ask for."""
 _KIND: Final = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
@@ -43,14 +43,14 @@ Key = bytes
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup says of itself."""
+    """The description of a backup, stored in its file."""
 
     database: str
     """Name of the database file."""
     kind: str
     """hourly, daily, manual, migration or forget."""
     at: int
-    """The instant it shows, Unix milliseconds, by the clock of the machine."""
+    """The instant of the snapshot, Unix milliseconds, by the machine's clock."""
     schema: int
     content: str
     """storage.snapshot.Contents.hash of the store at that instant, and of the copy."""
@@ -65,19 +65,19 @@ class Manifest(msgspec.Struct, frozen=True):
     """How far the journal was applied."""
     sqlite: str = ""
     sequence: int = 0
-    """Greater than that of every backup that was in its folder when it was taken: clocks can be set back. 0 for backups
-    of versions that did not count.
+    """Greater than that of every earlier backup in the folder, since clocks can be set back; 0 in backups of older
+    versions.
     """
     version: int = 1
     signature: str = ""
-    """Keyed hash of all the rest (`signing`): the backup was made in this store's folder."""
+    """Keyed hash of all other fields (`signing`), which proves that the backup was made in this store's folder."""
 
     def signed(self, key: Key) -> Manifest:
-        """Return it with its signature."""
+        """Return the manifest with its signature."""
         return msgspec.structs.replace(self, signature=self._seal(key).hexdigest())
 
     def is_signed(self, key: Key) -> bool:
-        """Tell whether the owner of this key made the backup, and nobody changed it since."""
+        """Tell whether the owner of this key made the backup and it is unchanged."""
         return self._seal(key).proves(self.signature)
 
     def _seal(self, key: Key) -> signing.Seal:
@@ -87,7 +87,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 def compress(database: Path, manifest: Manifest, target: Path) -> None:
-    """Compress a database file into a new file (0600), behind its manifest."""
+    """Write the manifest and the compressed database to a new file (0600)."""
     import zstandard
 
     head = msgspec.json.encode(manifest)
@@ -113,7 +113,7 @@ def read_manifest(path: Path) -> Manifest:
 def decompress(path: Path, target: Path | None) -> Manifest:
     """Decompress a backup into a new file (0600), or only read it; return its manifest.
 
-    Raises BackupDamaged when what comes out is not, bit for bit, what was put in.
+    Raises BackupDamaged if the result differs in any bit from the original.
     """
     manifest = read_manifest(path)
     if manifest.bytes > max(_RATIO_FROM, MAX_RATIO * path.stat().st_size):

@@ -1,4 +1,4 @@
-"""What may be removed because backups hold it: lines of the journal, and files that were spooled for the store."""
+"""What the newest backups hold, so that journal lines and spool files may be removed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from memento.storage.snapshot import file_position
 from memento.storage.sources import SourceState
 
 COPIES: Final = 2
-"""Backups that must hold it: a restore passes over one that is damaged."""
+"""Number of backups that must hold it, since a restore skips a damaged one."""
 
 
 class BackupCoverage:
-    """Tells what the newest backups hold. Without backups (`storage.backup_enabled`), the store alone must do."""
+    """Tells what the newest backups hold. If backups are disabled, the store alone is enough."""
 
     def __init__(self, database: Path, config: Config) -> None:
         self._directory, self._enabled = BackupDirectory(database), config.settings.storage.backup_enabled
@@ -44,7 +44,7 @@ class BackupCoverage:
 
 
 def trim_journal(database: Path, config: Config) -> None:
-    """Drop the lines of the journal that the newest backups hold. Raises OSError."""
+    """Remove the journal lines that the newest backups hold. Raises OSError."""
     from memento.writes.journal import journal_path, trim
 
     newest = BackupDirectory(database).all()[:COPIES]

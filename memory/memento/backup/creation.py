@@ -1,4 +1,4 @@
-"""Taking a backup: copy, check, compress, read back, rename. What fails on the way leaves no file behind."""
+"""Creation of a backup: copy, check, compress, read back, rename. A failure leaves no file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from memento.storage import snapshot
 from memento.storage.database import Database
 
 _SPARE: Final = 64 * 1024 * 1024
-"""Bytes that stay free: a backup must not be what fills the disk."""
+"""Bytes that must stay free, so that a backup never fills the disk."""
 
 
 def create(
@@ -33,13 +33,13 @@ def create(
     now: int | None = None,
     to: Path | None = None,
 ) -> Backup:
-    """Back up the store as it is now, prove the backup, and remove those whose time is over.
+    """Back up the store as it is now, verify the backup, and remove expired ones.
 
-    `kind` is `hourly`, `daily`, `manual` or a word of your own and stands in the file's name; daily ones are kept for
-    the latest `retention_days` days on which one was taken. `now` is Unix milliseconds; `to` names the file, in place
-    of a name on the directory.
+    `kind` is `hourly`, `daily`, `manual` or a word of your own, and part of the file's name; daily backups are kept for
+    the latest `retention_days` days with a backup. `now` is Unix milliseconds; `to` is the file to write, by default
+    one in the directory.
 
-    Raises StoreCorrupt when the store itself is damaged, StoreError when the backup cannot be written.
+    Raises StoreCorrupt if the store itself is damaged, StoreError if the backup cannot be written.
     """
     try:
         with directory.locked():
@@ -60,7 +60,7 @@ def _create(database: Database, kind: str, directory: BackupDirectory, at: int, 
         killpoints.reach("backup.checked")
         compress(scratch, manifest, partial)
         scratch.unlink()
-        decompress(partial, None)  # what is read back is, bit for bit, the copy that was checked
+        decompress(partial, None)  # the file must return the checked copy, bit for bit
         publish(partial, target)
     finally:
         for path in (scratch, partial, Path(f"{scratch}-journal")):

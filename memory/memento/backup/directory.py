@@ -1,9 +1,8 @@
 """The directory: a store's backups, in `backups` beside its database, and which of them are kept.
 
-Kept are what was taken by hand, the latest hourly ones, one of each of the latest `storage.backup_retention_days` days
-on which one was taken, those from before a migration as long as a daily one of the same age, and always the latest one
-that reads back. Which of two is newer is told by the order in which they were taken, never by the clock: a clock that
-was wrong once makes no backup old, and none the latest.
+Retention keeps manual backups, the latest hourly ones, one for each of the latest `storage.backup_retention_days` days
+with a backup, migration backups as long as a daily one of the same age, and always the latest readable one. Backups are
+ordered by sequence number, never by the clock, which may have been wrong.
 """
 
 from __future__ import annotations
@@ -49,9 +48,9 @@ class BackupDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder (0700), keep other processes from the directory, and remove what killed ones left.
+        """Create the folder (0700), lock it, and remove partial files of killed processes.
 
-        The folder may be one of the user's own: only names that `partial` gives are touched. Raises OSError.
+        The folder may be the user's own, so only names from `partial_path` are removed. Raises OSError.
         """
         make_private_folder(self.folder)
         with locked(self.folder / ".lock"):
@@ -60,17 +59,17 @@ class BackupDirectory:
             yield
 
     def new_path(self, kind: str, at: int) -> Path:
-        """Return the name of a new backup: of its time, or of the next millisecond that no backup has."""
+        """Return the path of a new backup, named by its time or the next free millisecond."""
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(at / 1000))
         path = self.folder / f"{self.database.stem}-{stamp}{at % 1000:03}Z-{kind}{BACKUP_SUFFIX}"
         return self.new_path(kind, at + 1) if path.exists() else path
 
     def partial_path(self, target: Path, what: str) -> Path:
-        """Return the name under which part of a new backup is made."""
+        """Return the path of an unfinished part of a new backup."""
         return self.folder / f".{target.name}{_PARTIAL}-{what}"
 
     def all(self) -> list[Backup]:
-        """Return the backups, the last one taken first; files whose manifest cannot be read are left out."""
+        """Return the backups, newest first, without files whose manifest cannot be read."""
         found = []
         for path in self.folder.glob(f"{self.database.stem}-*{BACKUP_SUFFIX}"):
             with suppress(BackupDamaged):
@@ -84,7 +83,7 @@ class BackupDirectory:
         return 1 + max((backup.manifest.sequence for backup in self.all()), default=0)
 
     def unreadable(self) -> list[Path]:
-        """Return the files that are named like backups of this database and have no manifest that can be read."""
+        """Return the files named like backups of this database whose manifest cannot be read."""
         found = []
         for path in sorted(self.folder.glob(f"{self.database.stem}-*{BACKUP_SUFFIX}")):
             try:
@@ -104,12 +103,12 @@ class BackupDirectory:
         raise UsageError(f"there is no backup {name}: `memento backup list` names them")
 
     def is_own(self, backup: Backup) -> bool:
-        """Tell whether a backup is this store's own: it lies here, or was made in the store's folder."""
+        """Tell whether a backup is this store's own: it lies in this directory, or its signature is valid."""
         inside = backup.path.resolve().parent == self.folder.resolve()
         return inside or backup.manifest.is_signed(load_key(self.database.parent))
 
     def prune(self, retention_days: int) -> list[Backup]:
-        """Remove what is kept no longer and return it. Nothing is removed unless a newer backup reads back."""
+        """Remove expired backups and return them. A backup is removed only if a newer one is readable."""
         backups = self.all()
         kept = _paths_to_keep(backups, retention_days)
         for backup in backups:
@@ -123,7 +122,7 @@ class BackupDirectory:
 
 
 def _paths_to_keep(backups: Iterable[Backup], retention_days: int) -> set[Path]:
-    """Return the files to keep of backups given newest first."""
+    """Return the paths to keep, given the backups newest first."""
     kept: set[Path] = set()
     hourly = days = 0
     last_day: int | None = None

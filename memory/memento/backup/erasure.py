@@ -1,7 +1,7 @@
-"""Backups after something was forgotten: rewritten without it, or replaced.
+"""Erasure of forgotten memories from backups: each is rewritten, or all are replaced.
 
-Invariant: no failure removes a backup. One is replaced only by a file that was checked and read back; one that cannot
-be rewritten stays as it is, and is named.
+Invariant: no failure removes a backup. A backup is replaced only by a file that was checked and read back; one that
+cannot be rewritten stays unchanged and is reported.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from memento.storage.database import Database
 
 @dataclass(slots=True)
 class BackupErasure:
-    """What became of the backups."""
+    """The outcome for each backup."""
 
     clean: int = 0
-    """Those that held nothing of it."""
+    """Backups that held nothing forgotten."""
     rewritten: int = 0
     kept: dict[Path, str] = field(default_factory=dict)
-    """Those that could not be rewritten, and why: they may hold it still."""
+    """Backups that could not be rewritten and may still hold something forgotten, with the reason."""
 
 
 def erase_from_all(directory: BackupDirectory, keys: Sequence[str], texts: Sequence[str] = ()) -> BackupErasure:
-    """Forget in every backup what these tombstones stand for; `texts` are looked for in quarantined samples.
+    """Erase from every backup what these tombstones match; `texts` are searched for in quarantined samples.
 
     The caller holds the directory's lock.
     """
@@ -56,7 +56,7 @@ def erase_from_all(directory: BackupDirectory, keys: Sequence[str], texts: Seque
 
 
 def replace_all(database: Database, directory: BackupDirectory) -> Backup:
-    """Take a new backup, then remove all others."""
+    """Create a new backup, then remove all others."""
     fresh = create(database, "forget", directory, retention_days=0)
     for backup in directory.all():
         if backup.path != fresh.path:
@@ -83,7 +83,7 @@ def _erase_from(directory: BackupDirectory, backup: Backup, keys: Sequence[str],
         ).signed(load_key(directory.database.parent))
         killpoints.reach("scrub.checked")
         compress(scratch, manifest, partial)
-        decompress(partial, None)  # what is read back is, bit for bit, the copy that was checked
+        decompress(partial, None)  # the file must return the checked copy, bit for bit
         killpoints.reach("scrub.packed")
         publish(partial, backup.path)
     finally:

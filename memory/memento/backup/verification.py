@@ -1,4 +1,4 @@
-"""The proof of a backup: it is restored into a scratch file, checked in every way, and compared with its source."""
+"""Verification of a backup: it is restored into a scratch file, checked, and compared with its source."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def unpack(backup: Backup, target: Path) -> Manifest:
 
 
 def find_problems(copy: Path, content: str) -> list[str]:
-    """Return what is wrong with a copy that should hold what the hash `content` stands for."""
+    """Return the problems of a copy whose contents should have the hash `content`."""
     try:
         with snapshot.closing(snapshot.open_copy(copy)) as connection:
             found = integrity.check_structure(connection)
