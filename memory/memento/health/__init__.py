@@ -1,4 +1,4 @@
-"""Health: what is wrong with a store, found by looking at one thing at a time, and what to do about it."""
+"""Health: checks of a store, each of one thing, with findings that say what to do."""
 
 from memento.health.checks import Check, CheckContext, Finding, Remedy, run_checks, run_checks_on_slice
 from memento.health.environment_checks import ENVIRONMENT_CHECKS

@@ -1,4 +1,4 @@
-"""An examination: checks, each of one thing, and their findings in words that say what to do."""
+"""Checks, their findings, and how checks are run on a whole store or a slice of its rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from memento.storage.database import Database
 
 Level = Literal["ok", "advice", "broken"]
 SLICES_PER_DAY: Final = 24
-"""An hourly slice is this part of the rows: all are looked at within a day."""
+"""The hourly check covers one of this many slices, so all rows are checked within a day."""
 _MIN_SLICE_ROWS: Final = 20_000
 
 
 class Remedy(Enum):
-    """What the store does about a finding by itself, the gentlest first."""
+    """How the store repairs a finding by itself, the least intrusive first."""
 
     NONE = ""
     SCHEMA = "what is not of Memento is dropped, and what is missing is made again"
@@ -41,10 +41,10 @@ class Finding:
     level: Level
     text: str
     advice: str = ""
-    """What the user can do; empty when nothing is to be done."""
+    """What the user can do; empty if nothing."""
     remedy: Remedy = Remedy.NONE
     rows: tuple[int, ...] = ()
-    """Numbers of the rows it is about."""
+    """Numbers of the affected rows."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""
@@ -54,24 +54,24 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """The store that is examined."""
+    """What a check needs: the store and its settings."""
 
     database: Database
     config: Config
     rows: integrity.RowCheck | None = None
-    """The slice of rows that was looked at; None = look at all."""
+    """The checked slice of the rows; None = check all rows."""
 
 
 class Check(NamedTuple):
-    """One thing to look at."""
+    """A named check."""
 
     name: str
     run: Callable[[CheckContext], Iterable[Finding]]
-    """Yields findings; nothing at all means that all is well."""
+    """Yields findings; none means that all is well."""
 
 
 def run_checks(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:
-    """Look at everything; a check that cannot look says so as its finding."""
+    """Run the checks and return their findings; a check that fails to run is itself a finding."""
     found: list[Finding] = []
     for check in checks:
         try:
@@ -89,7 +89,7 @@ def run_checks(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:
 
 
 def run_checks_on_slice(context: CheckContext, checks: Sequence[Check]) -> list[Finding]:
-    """Look at the next part of the rows, and at what the checks need no rows for; remember where it ended."""
+    """Run the checks on the next slice of the rows, and remember where it ended."""
     with context.database.read() as connection:
         cursor = meta.read_note(connection, meta.HEALTH_CURSOR)
         after = int(cursor) if cursor.isdigit() else 0
@@ -103,10 +103,10 @@ def run_checks_on_slice(context: CheckContext, checks: Sequence[Check]) -> list[
 
 
 def broken_finding(text: str, advice: str = "", remedy: Remedy = Remedy.NONE, check: str = "") -> Finding:
-    """Return a finding of something that does not work."""
+    """Return a finding of level `broken`: something does not work."""
     return Finding(check, "broken", text, advice, remedy)
 
 
 def advice_finding(text: str, advice: str) -> Finding:
-    """Return a finding of something that works and could be better."""
+    """Return a finding of level `advice`: something works and could be better."""
     return Finding("", "advice", text, advice)

@@ -118,7 +118,7 @@ def _backend(context: CheckContext) -> Iterator[Finding]:
 
 
 def _model_refused(context: CheckContext) -> str:
-    """Return why the native engine cannot run the installed model; empty where it can, or is not to."""
+    """Return why the native engine cannot run the installed model; empty if it can, or is not used."""
     from memento.embedding import installed, load_embedder
     from memento.errors import ModelError
 
@@ -162,7 +162,7 @@ def _forgotten(context: CheckContext) -> Iterator[Finding]:
 
 
 _RECENT_MS: Final = 30 * 86_400_000
-"""How long a stamp that was ahead is worth a warning; after that it is only counted."""
+"""Age up to which a timestamp ahead of the clock is worth a warning; older ones are only counted."""
 _SET_CLOCK: Final = "set the clock, or let the system do it: `timedatectl set-ntp true`"
 
 

@@ -1,4 +1,4 @@
-"""Whether the rows are what was written, and what is derived from them fits them."""
+"""Integrity checks: are the rows intact, and does derived data match them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _structure(context: CheckContext) -> Iterator[Finding]:
 
 
 def _remedy_for(problem: str) -> Remedy:
-    """Return what mends what SQLite's check says."""
+    """Return the remedy for a problem that SQLite's check reports."""
     if "fts5" in problem.lower():
         return Remedy.WORDS
     indexes = ("missing from index", "wrong # of entries in index", "non-unique entry in index")
@@ -65,7 +65,7 @@ def _rows(context: CheckContext) -> Iterator[Finding]:
 
 def _words(context: CheckContext) -> Iterator[Finding]:
     if context.rows is not None:
-        return  # it looks at the whole index, and nothing is written meanwhile
+        return  # it reads the whole index and blocks writers
     with context.database.check_connection(exclusive=True) as connection:
         problems = integrity.check_fulltext(connection)
     yield from (broken_finding(problem, "", Remedy.WORDS) for problem in problems)
@@ -78,10 +78,10 @@ def _tags(context: CheckContext) -> Iterator[Finding]:
 
 
 def _tables(context: CheckContext) -> Iterator[Finding]:
-    """Read every table to its end: SQLite's check does not look into what overflows a page."""
+    """Read every table completely: SQLite's check skips overflow pages."""
     if context.rows is None:
         with context.database.check_connection() as connection:
-            snapshot.read_contents(connection)  # raises what the examination takes for damage
+            snapshot.read_contents(connection)  # raises an error that counts as damage
             problems = integrity.check_states(connection)
         yield from (broken_finding(problem, RESTORE_ADVICE, Remedy.RESTORE) for problem in problems)
 
@@ -98,7 +98,7 @@ def _vectors(context: CheckContext) -> Iterator[Finding]:
 
     if context.rows is not None or not _damaged_blocks(context.database):
         return
-    with locked(vector_folder(context.database.path), REBUILD_SECONDS):  # what was being written differs for a moment
+    with locked(vector_folder(context.database.path), REBUILD_SECONDS):  # a file being written differs for a moment
         blocks = _damaged_blocks(context.database)
     if blocks:
         text = f"{counted(blocks, 'block differs', 'blocks differ')} from the checksums in the vector file"
@@ -111,7 +111,7 @@ def _damaged_blocks(database: Database) -> int:
 
 
 def open_vector_file(database: Database) -> VectorFile | None:
-    """Return the vector file that belongs to the store; None when there is none, or it would be made anew anyway."""
+    """Return the store's vector file; None if it is missing or would be rebuilt anyway."""
     from memento.search.index.header import VectorFileUnusable, read_header
     from memento.search.index.vector_file import VectorFile
     from memento.search.store_index import vector_folder
