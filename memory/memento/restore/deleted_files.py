@@ -1,7 +1,7 @@
-"""What a long-running process does when files of its store are deleted under it: nothing that is open is lost.
+"""Recovery of a store whose files are deleted while a long-running process has them open.
 
-The deleted file lives on while it is open, so the whole database is put back from there. Where that fails, the newest
-backup takes its place, or an empty store where there is none.
+A deleted file exists as long as it is open, so the whole database is copied back from it. If that fails, the newest
+backup is restored, or an empty store is created if there is none.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from memento.storage.database import Database, translated_errors
 from memento.storage.presence import DATABASE, LOG, WHAT, FilePresence, is_deleted
 
 GRACE_SECONDS: Final = 2.0
-"""How long a database may be away: one that is moved and moved back is left alone."""
+"""How long a database may be missing before it is restored, in case it is moved and moved back."""
 
 
 class DeletedFiles:
-    """Looks whether files of the open store were deleted, and puts them back."""
+    """Checks whether files of the open store were deleted, and restores them."""
 
     def __init__(self, database: Database, config: Config, say: Callable[[str], None]) -> None:
         self._database, self._config, self._say = database, config, say
@@ -39,14 +39,13 @@ class DeletedFiles:
         self._since: float | None = None
 
     def check(self) -> bool:
-        """Put back what was deleted; return whether the database was.
+        """Restore deleted files; return whether the database was deleted.
 
-        Raises StoreDeleted while it is away: at first it may come back by itself, and where storage.auto_restore is
-        off nobody else puts it back.
+        Raises StoreDeleted while it is missing: during the grace period, or for good if storage.auto_restore is off.
         """
         path = self._database.path
         with suppress(StoreDeleted):
-            _ = self._database.connection  # open all the time: else another process may remove the log rightly
+            _ = self._database.connection  # keep it open: otherwise another process may rightly remove the log
         gone = self._presence.missing_file(self._database.identity)
         if gone == LOG:
             self._database.renew_log()
@@ -75,7 +74,7 @@ class DeletedFiles:
 
 
 def restore_deleted(database: Database) -> Healing:
-    """Put a deleted database back: from what is open of it, else from a backup. Raises StoreError, OSError."""
+    """Restore a deleted database from the open file, else from a backup. Raises StoreError, OSError."""
     path = database.path
     make_private_folder(path.parent)
     with locked(path.with_name(path.name + ".heal.lock")):
@@ -100,5 +99,5 @@ def restore_deleted(database: Database) -> Healing:
 def _swap_in(path: Path) -> None:
     aside = path.with_name(f"{path.name}.deleted")
     swap.put_in_place(path, aside)
-    for left in (aside, Path(f"{aside}-wal")):  # an empty file, and a log whose content the copy holds
+    for left in (aside, Path(f"{aside}-wal")):  # an empty file, and a log whose contents are in the copy
         left.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""An empty file where a store was: SQLite takes it for a new one, its backups tell."""
+"""Detection of an emptied store: SQLite treats the empty file as new, but its backups prove otherwise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memento.errors import StoreCorrupt
 
 
 def refuse_emptied(path: Path) -> None:
-    """Raise StoreCorrupt for an empty file that was a store: it has backups."""
+    """Raise StoreCorrupt for an empty file that has backups."""
     if not path.exists() or path.stat().st_size:
         return
     from memento.backup import BackupDirectory

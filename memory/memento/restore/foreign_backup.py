@@ -1,7 +1,7 @@
-"""A backup from elsewhere: only its rows are restored, through the gate, into a store that is new.
+"""Restore of a foreign backup: only its rows are admitted, through the gate, into a new store.
 
-Nothing else of such a file is taken over: not how far it read which sources, not which files it watches, not its
-vectors, its settings of the full-text index or its notes. All of that is made again.
+Nothing else in the file is used: not its offsets, watched files, vectors, full-text settings or notes. Derived data is
+rebuilt.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BATCH = 1_000
 
 
 def admit_rows(copy: apsw.Connection, database: Database, admission: Admission) -> None:
-    """Write the rows of a copy into an empty store. Raises BackupDamaged for one that cannot be read."""
+    """Write the rows of a copy into an empty store. Raises BackupDamaged if a row cannot be read."""
     with database.write() as connection:
         tombstones.add_tombstones(connection, tombstones.as_imported(transfer.all_tombstones(copy)))
         for session in ignored.load(copy).sessions:

@@ -1,6 +1,6 @@
-"""What a store does when it finds itself damaged: rebuild what is derived if that is enough, else go back to a backup.
+"""Healing of a damaged store: rebuild derived data if that is enough, else restore a backup.
 
-One process heals at a time (flock); one that waited for it looks again and finds the store sound.
+One process heals at a time (flock); a process that waited checks again and finds the store sound.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from memento.storage.database import Database, translated_errors
 
 
 def heal(path: Path, config: Config) -> Healing | None:
-    """Examine the whole store and mend what is damaged; None when it is sound, or cannot be mended.
+    """Check the whole store and repair it; return None if it is sound, or cannot be repaired.
 
-    Raises StoreError when the disk does not let it.
+    Raises StoreError if the disk prevents it.
     """
     try:
         with locked(path.with_name(path.name + ".heal.lock")):
@@ -56,16 +56,16 @@ def _find_damage(path: Path, config: Config) -> list[Finding]:
 
 
 def _repair_schema(path: Path) -> str:
-    """Put triggers, views and indexes right; return what was wrong with them, empty where nothing was mended."""
+    """Repair triggers, views and indexes; return what was wrong, empty if nothing was repaired."""
     try:
         with translated_errors(path), swap.shared_lock(path):
             return repairs.repair_schema(path) if path.exists() and path.stat().st_size else ""
     except StoreError:
-        return ""  # the examination says why
+        return ""  # the checks report the reason
 
 
 def _rebuild_derived(path: Path, config: Config, damage: Sequence[Finding], repaired: str) -> Healing | None:
-    """Rebuild what is derived; None when that is not enough. `repaired` was done already."""
+    """Rebuild derived data; return None if that is not enough. `repaired` names a schema repair already done."""
     if any(finding.remedy is Remedy.RESTORE for finding in damage):
         return None
     healing = Healing(at=now_ms(), why=repaired or damage[0].text)

@@ -1,4 +1,4 @@
-"""Opening a store that heals itself. What healing needs is loaded only when it is needed."""
+"""Opens a store and heals it if it is damaged. The code for healing is imported only when needed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from memento.storage.permissions import restrict_folders
 
 
 def open_database(path: Path, config: Config) -> Database:
-    """Open a store's database, healed first if it is damaged; what SQLite says of it later heals it too.
+    """Open a store's database, healing it first if it is damaged; damage that SQLite reports later is healed too.
 
-    Raises StoreCorrupt when there is no backup to restore.
+    Raises StoreCorrupt if there is no backup to restore.
     """
     restrict_access(path, config)
     try:
@@ -25,7 +25,7 @@ def open_database(path: Path, config: Config) -> Database:
     except StoreCorrupt:
         if not config.settings.storage.auto_restore:
             raise
-        _heal(path, config)  # does nothing where another process has just done it: opening tells whether all is well
+        _heal(path, config)  # does nothing if another process has just healed it
         refuse_emptied(path)
         database = Database(path, _migration_backup(config))
 
@@ -42,16 +42,16 @@ def open_database(path: Path, config: Config) -> Database:
 
 
 def restrict_access(path: Path, config: Config) -> None:
-    """Take the store's folders away from others, and say so. Raises StoreError where that cannot be."""
+    """Restrict the store's folders to their owner, and log it. Raises StoreError if that is impossible."""
     if done := restrict_folders(path, config.home):
         import logging
 
         for text in done:
-            logging.getLogger("memento").warning("memento: %s", text)  # without a handler: on standard error
+            logging.getLogger("memento").warning("memento: %s", text)  # on standard error unless a handler is set
 
 
 def _migration_backup(config: Config) -> Callable[[Database], None]:
-    """Return what backs a store up before its schema changes."""
+    """Return a function that backs a store up before its schema changes."""
 
     def take_one(database: Database) -> None:
         from memento.backup import BackupDirectory, create
@@ -71,7 +71,7 @@ def _migration_backup(config: Config) -> Callable[[Database], None]:
 
 
 def _heal(path: Path, config: Config) -> str:
-    """Heal the store and return what was done; empty when nothing could be."""
+    """Heal the store and return a sentence about it; empty if nothing was done."""
     from memento.restore.healing import heal
 
     healing = heal(path, config)

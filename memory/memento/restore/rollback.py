@@ -1,8 +1,8 @@
-"""Going back to a backup without losing what came after it.
+"""Rollback to a backup without losing what was written later.
 
-The backup is unpacked beside the store and checked there; only then do the files change places (`storage.swap`). What
-came after it returns from the damaged file where rows are sound, from the journal, and, since the offsets went back
-with the rows, from the sources when they are next read.
+The backup is unpacked beside the store and checked there before the files are swapped (`storage.swap`). Later writes
+return from intact rows of the damaged file, from the journal, and, since offsets are rolled back with the rows, from
+the sources when they are read next.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ from memento.writes.admission import Admission
 def roll_back(
     path: Path, why: str, backups: list[Backup], *, take_over: bool = True, admission: Admission | None = None
 ) -> Healing:
-    """Put the first of these backups that is sound in the place of the store; without any, an empty store.
+    """Replace the store by the first sound backup of these, or by an empty store if there is none.
 
-    `take_over` also takes the rows that can still be read from the file that is replaced. What that file forgot and
-    ignores is forgotten and ignored in any case. The caller holds the lock of healing. Of a backup from elsewhere, only
-    rows are restored, as `admission` lets them in; without it, the backups are the store's own. `why` says what is
-    damaged, and is empty where the store is sound. Raises BackupDamaged or, for a store that is damaged too,
-    StoreCorrupt when none of the backups is sound; StoreError when files cannot be written.
+    `take_over` also salvages rows from the replaced file; its tombstones and ignored names are kept in any case. The
+    caller holds the healing lock. With `admission`, the backups are foreign and only admitted rows are restored. `why`
+    says what is damaged, and is empty if the store is sound. Raises BackupDamaged if no backup is sound, StoreCorrupt
+    if the store is damaged too, StoreError if files cannot be written.
     """
     now = now_ms()
     aside = _free_name(swap.real_path(path), now, "damaged" if why else "replaced")
@@ -65,7 +64,7 @@ def candidate_backups(path: Path) -> list[Backup]:
 
 
 def _prepare(path: Path, why: str, backups: list[Backup], admission: Admission | None) -> Backup | None:
-    """Unpack the first sound backup as what is to take the store's place."""
+    """Unpack the first sound backup to the store's incoming file."""
     target = swap.incoming(path)
     problems = []
     for backup in backups:
@@ -87,7 +86,7 @@ def _prepare(path: Path, why: str, backups: list[Backup], admission: Admission |
 
 
 def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | None) -> None:
-    """Make of a backup what is to take the store's place. Raises BackupDamaged, apsw.Error."""
+    """Unpack a backup to the incoming file `target`. Raises BackupDamaged, apsw.Error."""
     if admission is None:
         unpack(backup, target)
         with snapshot.closing(snapshot.open_copy(target)) as connection:
@@ -110,7 +109,7 @@ def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | Non
 
 
 def _new_store(target: Path) -> Database:
-    """Make an empty store, whatever stands there."""
+    """Create an empty store, replacing any file there."""
     for name in (target, *(target.with_name(f"{target.name}{log}") for log in ("-wal", "-shm", "-journal"))):
         name.unlink(missing_ok=True)
     return Database(target)
@@ -122,7 +121,7 @@ def _remove_locks(target: Path) -> None:
 
 
 def _catch_up(path: Path, healing: Healing, aside: Path, *, take_over: bool) -> Healing:
-    """Bring in what came after the backup; all of it is harmless to repeat."""
+    """Add what was written after the backup; repeating this is harmless."""
     database = Database(path)
     try:
         with compaction.compact_after_deletions(database):
@@ -139,9 +138,9 @@ def _catch_up(path: Path, healing: Healing, aside: Path, *, take_over: bool) -> 
 
 
 def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, int]:
-    """Take what the damaged file holds beyond the backup; return how many rows, and how many cannot be read.
+    """Salvage what the damaged file holds beyond the backup; return the numbers of rows salvaged and unreadable.
 
-    Without `take_over` only what is to stay out.
+    Without `take_over`, only tombstones and ignored names.
     """
     try:
         wreck = salvage.DamagedDatabase(aside)
@@ -162,7 +161,7 @@ def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, 
 
 
 def _free_name(path: Path, now: int, state: str) -> Path:
-    """Return the name under which the file is kept that is replaced: what it says of it is `damaged` or `replaced`."""
+    """Return a free path for the replaced file; `state` is `damaged` or `replaced`."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now / 1000))
     aside = path.with_name(f"{path.name}.{state}-{stamp}")
     number = 1
