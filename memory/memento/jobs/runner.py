@@ -1,4 +1,4 @@
-"""Running one job: by one process at a time, whatever it raises, with its outcome in the table of jobs."""
+"""Runs one job: in one process at a time, recording its outcome, and catching whatever it raises."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from memento.store import MemoryStore
 
 
 class JobOutcome(NamedTuple):
-    """What came of a run."""
+    """The outcome of a run."""
 
     succeeded: bool
     text: str
 
 
 def run_job(job: Job, store: MemoryStore, at: int | None = None) -> JobOutcome:
-    """Run a job and record how it ended, and when (`at`, Unix milliseconds; now). Nothing it raises gets out."""
+    """Run a job, record its outcome and time (`at`, Unix milliseconds; default: now), and never raise its errors."""
     lock = store.path.with_name(f"{store.path.name}.{job.name}.lock")
     began = now_ms() if at is None else at
     try:

@@ -1,8 +1,8 @@
-"""`schedule` on a clock that does not jump.
+"""`schedule` on a monotonic clock.
 
-schedule asks the wall clock, which people, time servers and daylight saving set forward and back: a jump of hours loses
-or repeats runs. Here its jobs ask a clock that is the wall clock's once, at the start, and from then on only counts
-seconds, those of sleep included: after a sleep what is overdue runs once.
+schedule uses the wall clock, which people, time servers and daylight saving change: a jump of hours skips or repeats
+runs. Here jobs use a clock that reads the wall clock once, at the start, and then counts seconds, including time
+asleep: after a sleep, an overdue job runs once.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any, Final, Protocol
 import schedule
 
 _COUNTS_SLEEP: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux has a clock of its own for it; macOS counts sleep in CLOCK_MONOTONIC."""
+"""Linux counts sleep in CLOCK_BOOTTIME, macOS in CLOCK_MONOTONIC."""
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """A source of time."""
 
     def wall(self) -> datetime:
         """Return the time that the machine shows, UTC."""
 
     def seconds(self) -> float:
-        """Return seconds that have passed since some moment: never set, never going back."""
+        """Return the seconds since a fixed moment; never goes back."""
 
 
 class MachineClock:
@@ -41,7 +41,7 @@ class MachineClock:
 
 
 class MonotonicScheduler(schedule.Scheduler):
-    """A scheduler on a clock that was set once."""
+    """A scheduler whose clock is set once."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -49,16 +49,16 @@ class MonotonicScheduler(schedule.Scheduler):
         self._began, self._began_seconds = clock.wall(), clock.seconds()
 
     def now(self) -> datetime:
-        """Return the time, UTC: what the wall clock showed at the start, and the seconds since."""
+        """Return the time, UTC: the wall clock at the start plus the seconds since."""
         return self._began + timedelta(seconds=self._clock.seconds() - self._began_seconds)
 
     def add(self, run: Callable[[], object], first: datetime, following: Callable[[datetime], datetime]) -> None:
-        """Run `run` from `first` on; `following` is asked after each run for the next time, given when it began."""
+        """Call `run` at `first`, and after each run at `following(begin of that run)`."""
         _MonotonicJob(self, first, following).seconds.do(run)
 
 
 class _MonotonicJob(schedule.Job):
-    """A job of a SteadyScheduler: the two places in which schedule asks the wall clock ask that one."""
+    """A job of a MonotonicScheduler; overrides the two places where schedule reads the wall clock."""
 
     def __init__(
         self, scheduler: MonotonicScheduler, first: datetime, following: Callable[[datetime], datetime]
@@ -74,7 +74,7 @@ class _MonotonicJob(schedule.Job):
         return self._scheduler.now() >= self._due
 
     def run(self) -> Any:
-        """Run it; the next time is counted from now, and decided when it has ended."""
+        """Run the job; its next time depends on when it began, and is decided when it has ended."""
         self._began = self._scheduler.now()
         try:
             return super().run()  # type: ignore[no-untyped-call]

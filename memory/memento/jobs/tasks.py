@@ -1,4 +1,4 @@
-"""What the jobs do that keep the file sound and small."""
+"""The functions of the jobs that keep the store sound and small."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from memento.store import MemoryStore
 
 
 def back_up_hourly(store: MemoryStore) -> str:
-    """Back up, and let go of what two backups hold."""
+    """Create an hourly backup, and trim the journal lines that two backups hold."""
     return _back_up(store, "hourly")
 
 
 def back_up_daily(store: MemoryStore) -> str:
-    """Take the day's snapshot."""
+    """Create the daily backup."""
     return _back_up(store, "daily")
 
 
@@ -49,15 +49,15 @@ def _back_up(store: MemoryStore, kind: str) -> str:
 
 
 def check_slice(store: MemoryStore) -> str:
-    """Examine the next part of the rows, and all that takes little time; heal what is damaged, close what is open."""
+    """Check the next slice of the rows and everything cheap; heal damage, and restrict open permissions."""
     restrict_access(store.path, store.config)
     return _heal_damage(store, run_checks_on_slice(CheckContext(store.database, store.config), INTEGRITY_CHECKS))
 
 
 def check_all(store: MemoryStore, beyond: Sequence[Check] = ()) -> str:
-    """Examine all that `memento doctor` does, with these checks `beyond` the store's own; heal what is damaged.
+    """Run all checks of `memento doctor`, and those of `beyond`; heal damage.
 
-    Raises StoreError for what is broken and nothing here can heal.
+    Raises StoreError for broken things that cannot be healed here.
     """
     restrict_access(store.path, store.config)
     found = run_checks(CheckContext(store.database, store.config), [*INTEGRITY_CHECKS, *ENVIRONMENT_CHECKS, *beyond])
@@ -77,7 +77,7 @@ def _damage(found: list[Finding]) -> list[Finding]:
 
 
 def _heal(store: MemoryStore, damage: str) -> str:
-    """Heal the store; raises StoreCorrupt when that cannot be."""
+    """Heal the store. Raises StoreCorrupt if that is impossible."""
     from memento.restore.healing import heal
 
     healing = heal(store.path, store.config) if store.config.settings.storage.auto_restore else None
@@ -89,7 +89,7 @@ def _heal(store: MemoryStore, damage: str) -> str:
 
 
 def consolidate_store(store: MemoryStore) -> str:
-    """Mark what is said twice or outdated, promote what matters for long."""
+    """Mark repeated and outdated memories, and promote lasting ones."""
     from memento.curation.consolidation import consolidate
 
     counts = consolidate(store).counts
@@ -97,14 +97,14 @@ def consolidate_store(store: MemoryStore) -> str:
 
 
 def trim_cache(store: MemoryStore) -> str:
-    """Let the query embeddings go that were not used for longest."""
+    """Evict the least recently used query embeddings."""
     with store.database.write() as connection:
         gone = vectors.trim_cache(connection, store.config.settings.cache.table_size)
     return f"{counted(gone, 'query embedding')} removed"
 
 
 def checkpoint(store: MemoryStore) -> str:
-    """Move the write-ahead log into the database, as far as readers let it."""
+    """Checkpoint the write-ahead log, as far as readers allow."""
     with store.database.read() as connection:
         left = compaction.checkpoint(connection)
     return f"{counted(left, 'page')} left in the log" if left else "the log is empty"

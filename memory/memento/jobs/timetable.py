@@ -1,4 +1,4 @@
-"""Every job: its name, how often it runs, and the function that does it. A new job is one line here."""
+"""The timetable: every job's name, interval and function, and when it runs next. A new job is one line here."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Job:
 
     name: str
     every: timedelta
-    """An hour: so long after it began last. A day: once each calendar day (UTC)."""
+    """HOUR: an hour after its last begin. DAY: once each calendar day (UTC)."""
     run: Callable[[MemoryStore], str]
-    """Does it and returns what came of it, in words. Raises MementoError, OSError."""
+    """Runs the job and returns a sentence about the result. Raises MementoError, OSError."""
 
 
 JOBS: Final[Mapping[str, Job]] = {
@@ -41,20 +41,20 @@ JOBS: Final[Mapping[str, Job]] = {
 
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
-"""A success in the future by more than this was noted while the clock was wrong."""
+"""A recorded success further in the future than this was recorded while the clock was wrong."""
 RETRY: Final = HOUR
 
 
 def first_run(job: Job, state: JobState, now: datetime) -> datetime:
-    """Return when a job is to run that last succeeded as `state` says; in the past when it is overdue."""
+    """Return when a job must run, given its state; in the past if it is overdue."""
     latest = (now + CLOCK_TOLERANCE).timestamp() * 1000
-    if not 0 < state.last_success <= latest:  # before a datetime is made: it may be any number
+    if not 0 < state.last_success <= latest:  # checked first, since it may be any number
         return now
     return next_run(job, datetime.fromtimestamp(state.last_success / 1000, UTC))
 
 
 def next_run(job: Job, began: datetime, *, succeeded: bool = True) -> datetime:
-    """Return when a job runs again whose run began then: after an hour, or when the next day has begun."""
+    """Return when a job runs after a run that began at `began`: an hour later, or when the next day begins."""
     if job.every < DAY:
         return began + job.every
     if not succeeded:

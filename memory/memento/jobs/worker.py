@@ -1,4 +1,4 @@
-"""The jobs' thread: nothing that takes long runs in the thread that captures."""
+"""The jobs' thread, so that long jobs do not block the capturing thread."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from memento.store import MemoryStore
 
 TICK_SECONDS: Final = 15.0
 START_DELAY: Final = timedelta(seconds=30)
-"""What is overdue at the start waits this long: starting is busy enough."""
+"""Delay of jobs that are overdue at the start, when the process is busy."""
 
 
 class JobsWorker:
-    """Runs every job in its time, in a thread of its own, for one store."""
+    """Runs the jobs of one store on schedule, in its own thread."""
 
     def __init__(
         self,
@@ -40,21 +40,21 @@ class JobsWorker:
         self._thread = WorkerThread(self._run, failures or Failures("jobs", say))
 
     def start(self) -> None:
-        """Begin; what is overdue runs half a minute from now."""
+        """Start the thread; overdue jobs run after START_DELAY."""
         self.plan()
         self._thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Stop after the job in hand, waiting at most this long: one that is cut off leaves nothing half done."""
+        """Stop after the current job, waiting at most `seconds`; an interrupted job leaves nothing half done."""
         self._stopping.set()
         self._thread.stop(seconds)
 
     def tend(self) -> None:
-        """Start the thread again where it has ended."""
+        """Restart the thread if it has ended."""
         self._thread.tend()
 
     def plan(self) -> None:
-        """Give every job its first time."""
+        """Schedule the first run of every job."""
         try:
             with self._store.database.read() as connection:
                 states = jobs.read_states(connection)
@@ -66,7 +66,7 @@ class JobsWorker:
             self._scheduler.add(partial(self._once, job), first, partial(self._next, job))
 
     def tick(self) -> None:
-        """Run what is due."""
+        """Run the jobs that are due."""
         self._scheduler.run_pending()
 
     def _run(self) -> None:
@@ -77,7 +77,7 @@ class JobsWorker:
         try:
             outcome = run_job(job, self._store, round(self._clock.wall().timestamp() * 1000))
         except BaseException as error:
-            self._failing[job.name] = describe_error(error)  # so that it waits its turn, and other jobs come to theirs
+            self._failing[job.name] = describe_error(error)  # so that it is retried later and does not block other jobs
             raise
         if self._stopping.is_set():
             return
