@@ -1,4 +1,4 @@
-"""The vector backend that was asked for, kept beside the index: made or read when it is first needed, then extended."""
+"""The state of the configured vector backend beside an index: built or loaded on first use, then extended."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from memento.search.index.vector_file import VectorFile, locked
 from memento.search.index.vector_index import VectorIndex
 
 SLICE: Final = 256
-"""Rows added to a graph at once."""
+"""Rows added to a graph in one call."""
 SAVE_GROWTH: Final = 1.1
-"""A backend's file is written again when the backend has grown by so much."""
+"""Growth factor after which a backend's file is saved again."""
 LOCK_SECONDS: Final = 0.25
 
 
 class BackendState:
-    """The accelerator of one store in this process. Not safe for use from several threads at once."""
+    """The backend of one store in this process. Not thread-safe."""
 
     def __init__(self, backend: str, folder: Path, rust: bool | None = None, threads: int = 1) -> None:
-        """Take `recall.index`, the vector file's folder, and what `rust` and `recall.threads` say."""
+        """Set up from `recall.index`, the vector file's folder, `rust` and `recall.threads`."""
         self._backend = backend
         self._rust = rust
         self._threads = threads
@@ -35,13 +35,13 @@ class BackendState:
         self._saved = 0
 
     def index(self, rows: Rows) -> VectorIndex:
-        """Return an index over these rows. Raises ConfigError where `rust` demands an engine that is not there."""
+        """Return an index over these rows. Raises ConfigError if `rust` demands an engine that is missing."""
         return index_of(rows, resolved(self._backend, self._rust))
 
     def attach(self, index: VectorIndex, deadline: float | None = None) -> None:
-        """Give the index its accelerator; what it cannot take in by `deadline` is scanned.
+        """Attach the accelerator to the index; rows that it cannot add by `deadline` are scanned.
 
-        Raises ConfigError where the backend is not installed.
+        Raises ConfigError if the backend is not installed.
         """
         rows = len(index.rows.nums)
         kind = accelerator_class(resolved(self._backend, self._rust), rows)
@@ -58,7 +58,7 @@ class BackendState:
                 and persistence.load(self._made, self._folder, file.header.epoch, rows)
             ):
                 self._saved = self._made.covered
-        if self._made.covered > rows:  # written by a process that saw more rows than this one yet
+        if self._made.covered > rows:  # saved by a process that saw more rows than this one
             self._made = None
             return
         index.accelerator = self._made
@@ -67,7 +67,7 @@ class BackendState:
             self._save_when_grown(index)
 
     def grow(self, index: VectorIndex, rows: int) -> int:
-        """Add up to `rows` rows to a graph, saving it now and then; return how many were added."""
+        """Add up to `rows` rows to a graph, saving it from time to time; return how many were added."""
         graph = index.accelerator
         if not isinstance(graph, Graph):
             return 0
@@ -78,7 +78,7 @@ class BackendState:
         return graph.covered - before
 
     def save(self, index: VectorIndex, within: float = LOCK_SECONDS) -> None:
-        """Write what the backend keeps beside the vector file it was made from. Raises OSError."""
+        """Save a persistent backend beside its vector file. Raises OSError."""
         if isinstance(index.accelerator, PersistentIndex) and isinstance(index.rows, VectorFile):
             with locked(self._folder, within):
                 persistence.save(index.accelerator, self._folder, index.rows.header.epoch)
@@ -89,7 +89,7 @@ class BackendState:
         if isinstance(made, PersistentIndex) and made.covered > max(
             self._saved * SAVE_GROWTH, self._saved + made.cheap
         ):
-            with suppress(OSError):  # no space: it is made again in the next process
+            with suppress(OSError):  # no space: the next process rebuilds it
                 self.save(index)
 
 

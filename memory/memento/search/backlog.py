@@ -1,6 +1,7 @@
-"""The memories that wait for their vectors: of the model that answers, and of the one that is to follow it.
+"""The backlog of memories to embed, for the answering model and for the one that will follow it.
 
-Embedding never happens inside a transaction: rows are committed first, found by words at once, and embedded here.
+Embedding never happens inside a transaction: rows are committed first, can be found by words at once, and are embedded
+here.
 """
 
 from __future__ import annotations
@@ -25,52 +26,52 @@ if TYPE_CHECKING:
     _Write = Callable[[apsw.Connection, str, list[tuple[vectors.PendingText, bytes]]], None]
 
 BATCH: Final = 64
-"""Rows embedded between two commits: a kill loses at most this much work."""
+"""Rows embedded between two commits, the most work that a kill loses."""
 LEAST_WAIT_SECONDS: Final = 0.05
-"""How long the write lock is waited for, however near the deadline is."""
+"""Minimum wait for the write lock, however near the deadline is."""
 
 Progress = Callable[[int], None]
 """Called with the number of memories just embedded."""
 Embedded = Callable[[int, Embedder, float | None], None]
-"""Called with the number of memories whose new vectors can be searched from now on, and the deadline."""
+"""Called with the number of memories whose new vectors are now searchable, the embedder, and the deadline."""
 
 
 class Swap(NamedTuple):
-    """How far a store's models are, for `memento model status`."""
+    """The progress of a store's models, for `memento model status`."""
 
     answering: str
-    """The model that answers queries; empty when none is installed."""
+    """The model that answers queries; empty if none is installed."""
     following: str
-    """The model that is being embedded for; empty when there is none."""
+    """The model that will follow it; empty if there is none."""
     embedded: dict[str, int]
-    """Memories by the model of their vectors; an empty name for those that wait."""
+    """Memories by the model of their vectors; an empty name counts pending memories."""
     ready: int
     """Memories that have a vector of the following model."""
     left: int
-    """Memories that it has still to embed before the switch."""
+    """Memories that the following model must still embed before the switch."""
 
 
 class Backlog:
-    """Embeds what waits. Safe for use from several threads and processes: work done twice is harmless."""
+    """Embeds pending memories. Safe for use from several threads and processes: repeated work is harmless."""
 
     def __init__(self, database: Database, models: Models, embedded: Embedded) -> None:
         self._database, self._models, self._embedded = database, models, embedded
         self._known_folders: set[str] = set()
 
     def count_pending(self, model: str) -> int:
-        """Count the memories that this model cannot find yet."""
+        """Count the memories that this model has not embedded."""
         with self._database.read() as connection:
             return vectors.count_pending(connection, model)
 
     def count_to_embed(self) -> int:
-        """Count what `work` would embed: what waits, and what the following model lacks."""
+        """Count what `embed_pending` would embed: pending memories, and those that the following model lacks."""
         active = self._models.active()
         with self._database.read() as connection:
             waiting = vectors.count_pending(connection, active.answering)
             return waiting + (next_model.count_pending(connection, active.following) if active.following else 0)
 
     def status(self) -> Swap:
-        """Count the rows of every model."""
+        """Return the progress of the answering and the following model."""
         active = self._models.active()
         with self._database.read() as connection:
             following = active.following
@@ -82,10 +83,10 @@ class Backlog:
             )
 
     def embed_pending(self, deadline: float | None, progress: Progress | None, *, swap: bool) -> int:
-        """Embed until nothing waits or `deadline` (time.monotonic()); return how many.
+        """Embed pending memories until none is left or `deadline` (time.monotonic()); return how many.
 
-        With `swap`, the following model's vectors are made too, and take over when they are complete. Raises
-        ModelMissing, and StoreBusy when a deadline passes while another process writes.
+        With `swap`, the following model embeds too, and takes over when it is complete. Raises ModelMissing, and
+        StoreBusy if a deadline passes while another process writes.
         """
         active = self._models.active()
         self._remember_folder(active.answering, deadline)
@@ -97,7 +98,7 @@ class Backlog:
         return done
 
     def _remember_folder(self, model: str, deadline: float | None) -> None:
-        """Let the store know where its model lies, for the day on which another one is configured."""
+        """Store the model's folder, which is needed once another model is configured."""
         folder = self._models.folder(model)
         if not folder or model in self._known_folders:
             return
@@ -112,7 +113,7 @@ class Backlog:
         embedder = self._models.embedder(model)
         with self._database.read() as connection:
             finished = next_model.count_ready(connection, model)
-        if finished:  # the model that was to be followed has gone: what is ready counts at once
+        if finished:  # the model that answered is gone: use what is ready
             with self._database.write(within=_lock_timeout(deadline)) as connection:
                 next_model.switch(connection, model)
         return self._embed(
@@ -141,7 +142,7 @@ class Backlog:
             if next_model.pending_rows(connection, model, 1):
                 return done
             switched = next_model.switch(connection, model)
-        self._models.release()  # the one before is of no more use
+        self._models.release()  # the previous model is no longer needed
         self._embedded(switched, embedder, deadline)
         return done
 
@@ -179,13 +180,13 @@ class Backlog:
         return done
 
     def _embed_short(self, embedder: Embedder, rows: list[vectors.PendingText]) -> list[_Vectorised]:
-        """Return the rows with their vectors."""
+        """Embed short texts in one call; return the rows with their vectors."""
         return list(zip(rows, embedder.embed_to_bytes([row.text for row in rows]), strict=True))
 
     def _embed_next_segment(
         self, embedder: Embedder, rows: list[vectors.PendingText], deadline: float | None
     ) -> list[_Vectorised]:
-        """Embed the next segment of a long text; return its row with the vectors when that was the last one."""
+        """Embed the next segment of a long text; return the row with its vectors once all segments are embedded."""
         if not rows:  # deleted since it was found
             return []
         row, model = rows[0], embedder.model
@@ -203,7 +204,7 @@ class Backlog:
         if whole:
             return [(row, Vectors(*whole))]
         with self._database.write(within=_lock_timeout(deadline), derived=True) as connection:
-            segments.delete_segments(connection, row.num)  # it begins again
+            segments.delete_segments(connection, row.num)  # start over
         return []
 
 
@@ -212,7 +213,7 @@ def _lock_timeout(deadline: float | None) -> float:
 
 
 def _one_segment(rows: list[vectors.PendingRow], deadline: float | None) -> list[vectors.PendingRow]:
-    """Return the first rows whose texts are a segment together, one at least; without a deadline all of them."""
+    """Return the first rows whose texts fit one segment together, at least one; all rows without a deadline."""
     if deadline is None:
         return rows
     sizes = accumulate(row.size for row in rows)

@@ -1,4 +1,4 @@
-"""What `memento index status` says: is the vector file whole, and in step with the database."""
+"""The status of the vector file for `memento index status`: is it whole, and in step with the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which embedding model answers a store's queries, and which one is to follow it."""
+"""The embedding models of a store: the one that answers queries, and the one that will follow it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class ActiveModels(NamedTuple):
     """The models of a store at one moment, by their stamps."""
 
     answering: str
-    """Whose vectors are searched; empty when no model is installed."""
+    """The model whose vectors are searched; empty if no model is installed."""
     following: str = ""
-    """The configured model, while its vectors are still being made."""
+    """The configured model, while its vectors are incomplete."""
 
 
 class Models:
     """The embedders of one store. Safe for use from several threads.
 
-    The configured model answers at once when the rows hold no vector of another, or when that other's folder is gone.
-    Else the other answers until the configured one has embedded everything.
+    The configured model answers at once if the rows hold no vector of another model, or if that model's folder is gone.
+    Otherwise the other model answers until the configured one has embedded everything.
     """
 
     def __init__(self, database: Database, config: Config, embedder: Embedder | None) -> None:
@@ -40,7 +40,7 @@ class Models:
         self._lock = threading.Lock()
 
     def active(self) -> ActiveModels:
-        """Look which model answers now, and which follows."""
+        """Return which model answers now, and which follows."""
         own = self._configured()
         if not own:
             return ActiveModels("")
@@ -53,7 +53,7 @@ class Models:
             folder = str(known) if known else next_model.read_folder(connection, held.other)
         if not self._holds(folder, held.other):
             return ActiveModels(own)
-        if self._answered:  # another process has switched: this one goes along instead of switching back
+        if self._answered:  # another process has switched: follow it instead of switching back
             return ActiveModels(held.other)
         return ActiveModels(held.other, own)
 
@@ -71,26 +71,26 @@ class Models:
         return str(self._folders[model].absolute()) if model in self._folders else ""
 
     def use_config(self, config: Config) -> None:
-        """Let the model that these settings name follow, where it is another."""
+        """Let the model of these settings follow, if it is another one."""
         with self._lock:
             self._config, self._answered = config, False
 
     def release(self) -> None:
-        """Let the loaded models go; one that the caller gave stays."""
+        """Unload the models; an embedder that the caller gave stays."""
         with self._lock:
             self._loaded.clear()
 
     def warm(self) -> threading.Thread:
-        """Load the model that answers in a thread of its own, and embed a word with it; return the thread.
+        """Load the answering model in a new thread, and embed a word with it; return the thread.
 
-        The process ends no sooner than it does.
+        The process does not end before the thread does.
         """
 
         def load() -> None:
-            with suppress(Exception):  # the query that needs it says what is wrong
+            with suppress(Exception):  # the query that needs the model reports the error
                 self.embedder(self.active().answering).embed_query("ready")
 
-        # No daemon: ONNX Runtime aborts a process that ends while it loads.
+        # Not a daemon: ONNX Runtime aborts a process that ends while it loads.
         thread = threading.Thread(target=load, name="memento-model")
         thread.start()
         return thread
@@ -106,7 +106,7 @@ class Models:
         return files.model
 
     def _holds(self, folder: str, model: str) -> bool:
-        """Tell whether a model lies in a folder, and take note of it."""
+        """Tell whether a folder holds this model, and remember the folder."""
         files = find_model(Path(folder)) if folder else None
         if files is None or files.model != model:
             self._folders.pop(model, None)

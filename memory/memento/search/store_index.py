@@ -1,7 +1,7 @@
 """The vector index of one store: read from the vector file and brought in step with the database before each use.
 
-Where the file cannot be used (no space, no permission, another process rebuilding it for long), the vectors are held
-in this process alone, read from the database, and the file is tried again later. Answers are the same.
+If the file cannot be used (no space, no permission, a long rebuild by another process), the vectors are read from the
+database into this process, and the file is tried again later. Answers are the same.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from memento.storage import vectors
 from memento.storage.database import Database
 
 LOCK_SECONDS: Final = 0.25
-"""How long a query waits for another process that writes the file; appending takes milliseconds, a rebuild longer."""
+"""How long a query waits for another process that writes the file; appending takes milliseconds."""
 REBUILD_SECONDS: Final = 60.0
-"""How long one who asked for a rebuild waits for it."""
+"""How long a requested rebuild waits for the lock."""
 RETRY_SECONDS: Final = 5.0
 BATCH: Final = 4_096
 """Memories read and appended at once."""
 WITNESSES: Final = 32
-"""The newest embeddings whose hashes must be in a file that is opened: a restored database has others."""
+"""Number of newest embeddings whose hashes are compared when a file is opened: a restored database has others."""
 COMPACT_DEAD: Final = 1_000
 COMPACT_SHARE: Final = 4
-"""The file is made anew when it holds more than so many dead rows, and one row in so many is dead."""
+"""The file is rebuilt if more than COMPACT_DEAD rows, and more than one in COMPACT_SHARE, are dead."""
 
 
 def vector_folder(database: Path) -> Path:
@@ -45,20 +45,20 @@ def vector_folder(database: Path) -> Path:
 
 
 class Watermark(NamedTuple):
-    """Where the database stands."""
+    """The position of the database that an index must reach."""
 
     model: str
     dimensions: int
     store: str
     deletions: int
     written: int
-    """How many embeddings were ever written: no file is ahead of it."""
+    """Number of embeddings ever written; no file is ahead of it."""
     newest: int
-    """The model's newest embedding that is still there."""
+    """Sequence number of the model's newest existing embedding."""
 
 
 class StoreIndex:
-    """The one VectorIndex of a store in this process. Not safe for use from several threads at once."""
+    """The VectorIndex of a store in this process. Not thread-safe."""
 
     def __init__(self, database: Database, backend: str = "numpy", rust: bool | None = None, threads: int = 1) -> None:
         self.folder = vector_folder(database.path)
@@ -69,10 +69,7 @@ class StoreIndex:
         self._retry_at = 0.0
 
     def current(self, model: str, dimensions: int, deadline: float | None = None) -> VectorIndex:
-        """Return the index with every embedding of the model in it that any process has committed.
-
-        Raises DeadlineExceeded; what was done until then is kept.
-        """
+        """Return the index with every committed embedding of the model. Raises DeadlineExceeded; progress is kept."""
         with self._database.read(deadline) as connection:
             watermark = read_watermark(connection, model, dimensions)
             if (model, watermark.store) != (self._model, self._store):  # another model, or a backup was restored
@@ -84,20 +81,20 @@ class StoreIndex:
         return index
 
     def latest(self, model: str) -> VectorIndex | None:
-        """Return the model's index as `current` left it, without a look at the database; None where there is none."""
+        """Return the model's index as `current` left it, without reading the database; None if there is none."""
         return self._index if model == self._model else None
 
     def grow(self, rows: int) -> int:
-        """Add up to so many rows to the backend where that is a graph; return how many were added."""
+        """Add up to `rows` rows to the backend if it is a graph; return how many were added."""
         return self._backend_state.grow(self._index, rows) if self._index is not None else 0
 
     def save(self) -> None:
-        """Keep a graph for the next process. Raises OSError."""
+        """Save a persistent backend for the next process. Raises OSError."""
         if self._index is not None:
             self._backend_state.save(self._index, REBUILD_SECONDS)
 
     def rebuild(self, model: str, dimensions: int, within: float = REBUILD_SECONDS) -> VectorIndex:
-        """Make the file anew from the database. Raises OSError where it cannot be written `within` so many seconds."""
+        """Rebuild the file from the database. Raises OSError if it cannot be locked `within` seconds, or written."""
         with self._database.read() as connection, locked(self.folder, within):
             watermark = read_watermark(connection, model, dimensions)
             self._model, self._store = model, watermark.store
@@ -106,7 +103,7 @@ class StoreIndex:
         return index
 
     def repair(self) -> bool:
-        """Read the whole file, once for each writing of it; where it is damaged, make it anew and return True."""
+        """Verify the whole file, once per epoch; if it is damaged, rebuild it and return True."""
         file = self._index.rows if self._index else None
         if not isinstance(file, VectorFile) or file.header.epoch == self._examined:
             return False
@@ -119,7 +116,7 @@ class StoreIndex:
         return False
 
     def _open(self, connection: apsw.Connection, watermark: Watermark) -> VectorIndex | None:
-        """Return the index as it is in this process or in the file; None where there is none that fits."""
+        """Return the index of this process or of the file; None if neither matches the database."""
         if self._index is not None and not (isinstance(self._index.rows, VectorFile) and self._index.rows.changed()):
             return self._index
         self._index = None
@@ -133,7 +130,7 @@ class StoreIndex:
         return self._index
 
     def _bring_up_to_date(self, connection: apsw.Connection, watermark: Watermark) -> VectorIndex:
-        """Bring the file in step with the database; where that cannot be, a copy in memory."""
+        """Bring the file in step with the database, or a copy in memory if that is not possible."""
         on_file = self._index is not None and isinstance(self._index.rows, VectorFile)
         if on_file or (watermark.newest and time.monotonic() >= self._retry_at):
             try:
@@ -148,7 +145,7 @@ class StoreIndex:
         return self._index
 
     def _update_file(self, connection: apsw.Connection, watermark: Watermark) -> VectorIndex:
-        """Bring the file in step, holding its lock."""
+        """Bring the file in step with the database. The caller holds its lock."""
         if self._index is not None and not (isinstance(self._index.rows, VectorFile) and self._index.rows.is_current()):
             self._index = None
         index = self._open(connection, watermark)
@@ -165,7 +162,7 @@ class StoreIndex:
         return index
 
     def _write_new_file(self, connection: apsw.Connection, watermark: Watermark) -> VectorIndex:
-        """Write a new epoch of the file, holding its lock; a passed deadline leaves what was written by then."""
+        """Write a new epoch of the file. The caller holds its lock; a passed deadline keeps what was written."""
         file = VectorFile.create(self.folder, watermark.store, watermark.model, watermark.dimensions)
         file.deletions = watermark.deletions
         try:
@@ -184,14 +181,14 @@ class StoreIndex:
 
 
 def read_watermark(connection: apsw.Connection, model: str, dimensions: int) -> Watermark:
-    """See where the database stands; what is deleted or embedded behind a look is seen by the next one."""
+    """Read the database's position; later deletions and embeddings are seen by the next call."""
     deletions, store = vectors.count_deletions(connection), vectors.store_id(connection)
     written, newest = vectors.last_sequence(connection), vectors.newest_sequence(connection, model)
     return Watermark(model, dimensions, store, deletions, written, newest)
 
 
 class _Batch(NamedTuple):
-    """Embeddings as they are appended: `counts` rows of each memory."""
+    """Embeddings to append: `counts` rows of each memory."""
 
     seq: int
     nums: list[int]
@@ -208,7 +205,7 @@ def _batches(connection: apsw.Connection, watermark: Watermark, seq: int) -> Ite
 
 
 def _append_missing(connection: apsw.Connection, index: VectorIndex, watermark: Watermark) -> None:
-    """Take out what was deleted and put in what was embedded since."""
+    """Remove deleted memories from the index and add those embedded since."""
     rows = index.rows
     if rows.deletions != watermark.deletions:
         index.keep_only(vectors.embedded_rows(connection, watermark.model))
@@ -219,7 +216,7 @@ def _append_missing(connection: apsw.Connection, index: VectorIndex, watermark: 
 
 
 def matches_database(connection: apsw.Connection, index: VectorIndex, watermark: Watermark) -> bool:
-    """Tell whether the index was made from this database, and not from one that a backup has since replaced."""
+    """Tell whether the index was built from this database, not from one that a backup has replaced."""
     rows = index.rows
     if rows.deletions > watermark.deletions or rows.seq > watermark.written:
         return False

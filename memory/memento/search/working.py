@@ -1,4 +1,4 @@
-"""The working tier: the latest answers of this process, until anything is written to the store."""
+"""The working tier: a cache of this process's latest answers, cleared by any write to the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memento.memory import CacheUse
 from memento.storage.database import Database, StoreVersion
 
 FRESH_SECONDS: Final = 60.0
-"""How long an answer is good when nothing is written: how old a memory is counts a little, and `since:1h` moves."""
+"""Lifetime of an answer without writes, since the age of memories is ranked and `since:1h` moves."""
 
 _Answer = TypeVar("_Answer")
 
@@ -33,7 +33,7 @@ class WorkingTier:
         self._hits = self._misses = 0
 
     def version(self) -> StoreVersion:
-        """Look whether anything was written: what was kept before goes."""
+        """Return the store's version, clearing the cache if anything was written."""
         state = self._database.version()
         with self._lock:
             if state != self._version:
@@ -42,7 +42,7 @@ class WorkingTier:
         return state
 
     def find(self, key: Hashable, kind: type[_Answer]) -> _Answer | None:
-        """Return the answer that was kept under `key`, if it still holds. For use after `state`."""
+        """Return the valid answer cached under `key`. Call `version` first."""
         with self._lock:
             kept = self._kept.get(key)
             if kept is None or kept.until < time.monotonic():
@@ -53,7 +53,7 @@ class WorkingTier:
         return cast(kind, kept.answer)  # type: ignore[valid-type]
 
     def keep(self, state: StoreVersion, key: Hashable, answer: object) -> None:
-        """Keep an answer that was looked for in this state of the store, unless that is another by now."""
+        """Cache an answer found at this version of the store, unless the version has changed."""
         if self.version() != state or self._size < 1:
             return
         with self._lock:
@@ -65,6 +65,6 @@ class WorkingTier:
                 self._kept.popitem(last=False)
 
     def use(self) -> CacheUse:
-        """Return how the tier was used."""
+        """Return the use of the tier."""
         with self._lock:
             return CacheUse(len(self._kept), self._size, self._hits, self._misses)

@@ -1,4 +1,4 @@
-"""The vector backends by the name that `recall.index` gives them."""
+"""The vector backends by their names in `recall.index`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from memento.search.index.vector_index import VectorIndex
 
 NAMES: Final = ("auto", "numpy", "faiss", "hnsw", "sqlite-vec", "native")
 FAISS_FLAT_ROWS: Final = 100_000
-"""Up to here `faiss` is its exact flat index, above it HNSW."""
+"""Up to this number of rows, `faiss` is its exact flat index; above, HNSW."""
 
 
 def resolved(backend: str, rust: bool | None) -> str:
-    """Return what `auto` stands for: `native` where `rust` allows the native engine and it is there, else `numpy`.
+    """Return the backend that `auto` means: `native` if `rust` allows the native engine and it exists, else `numpy`.
 
-    Raises ConfigError where `rust` demands an engine that is not there, or refuses the one that `backend` names.
+    Raises ConfigError if `rust` demands an engine that is missing, or refuses the one that `backend` names.
     """
     if backend == "native" and rust is False:
         raise ConfigError("recall.index is native, and rust: false refuses that engine: leave one out")
@@ -39,7 +39,7 @@ def index_of(rows: Rows, backend: str) -> VectorIndex:
 
 
 def accelerator_class(backend: str, rows: int) -> type[PartialIndex] | None:
-    """Return what answers for a `resolved` backend at so many rows; None for numpy, the exact scan.
+    """Return the class of a `resolved` backend for this number of rows; None for numpy, the exact scan.
 
     Raises ConfigError naming the extra to install.
     """

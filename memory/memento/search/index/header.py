@@ -1,4 +1,4 @@
-"""The header of the vector file: what the data files beside it hold, and whether that fits the database.
+"""The header of the vector file: what its data files hold, and whether that matches the database.
 
 docs/vector-file.md describes the format.
 """
@@ -25,7 +25,7 @@ class VectorFileUnusable(Exception):
 
 
 class VectorFileHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What is true of the data files."""
+    """The description of the data files."""
 
     store: str
     """The store's random identity."""
@@ -33,16 +33,16 @@ class VectorFileHeader(msgspec.Struct, frozen=True, kw_only=True):
     """The stamp of the embedder that made the vectors."""
     dimensions: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
     epoch: str
-    """Which pair of data files this is about: 16 hex digits, new at every rebuild."""
+    """Identifies the pair of data files: 16 hex digits, new at every rebuild."""
     rows: _Count = 0
     seq: _Count = 0
-    """The last embedding of the database that is in the file."""
+    """Sequence number of the last embedding in the file."""
     deletions: _Count = 0
-    """The database's generation of deletions that is in the file."""
+    """The database's deletion count that the file reflects."""
     nums_checksum: _Count = 0
     """CRC-32 of the numbers of all rows."""
     block_checksums: tuple[int, ...] = ()
-    """CRC-32 of the vectors of each BLOCK rows, the last block as far as it is filled."""
+    """CRC-32 of the vectors of each block of BLOCK rows; the last block may be partial."""
 
     def encode(self) -> bytes:
         """Return the header file's bytes."""
@@ -59,7 +59,7 @@ class VectorFileHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_header(folder: Path) -> VectorFileHeader:
-    """Read and check the header of a folder. Raises Unusable."""
+    """Read and check the header of a folder. Raises VectorFileUnusable."""
     try:
         raw = (folder / NAME).read_bytes()
     except FileNotFoundError:

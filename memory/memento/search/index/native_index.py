@@ -26,12 +26,12 @@ class NativeCodes(PersistentIndex):
 
     @property
     def covered(self) -> int:
-        """How many rows it holds."""
+        """The number of leading rows that it covers."""
         return len(self.index)
 
     def extend(self, vectors: memoryview[float]) -> None:
-        """Encode the rows behind those covered: about a microsecond each."""
-        with suppress(ValueError):  # a row that is not finite: the file is damaged there, and the scan goes on alone
+        """Encode the rows after those covered: about a microsecond each."""
+        with suppress(ValueError):  # a row is not finite: the file is damaged there, and later rows are scanned
             self.index.extend(vectors)
 
     def save(self, path: Path, epoch: str) -> None:
@@ -39,7 +39,7 @@ class NativeCodes(PersistentIndex):
         self.index.save(path, epoch)
 
     def load(self, path: Path, epoch: str, rows: int) -> None:
-        """Read what `save` wrote for these rows; the engine checks it too, and what it refuses is made anew."""
+        """Read what `save` wrote for these rows; what the engine refuses is rebuilt."""
         with suppress(self._library.NativeError):
             self.index = self._library.Index.load(path, self._dimensions, epoch, rows)
 
@@ -57,7 +57,7 @@ class NativeIndex(VectorIndex):
         self.accelerator = NativeCodes(rows.dimensions)
 
     def search(self, query: bytes, k: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """Return the k nearest memories as (number, cosine), best first; `among` limits which count, before k."""
+        """Return the k nearest memories as (number, cosine), best first; `among` filters before k is applied."""
         rows, codes = self.rows, self.accelerator
         found: list[tuple[int, float]] = self._native.nearest(
             codes.index, rows.vectors, rows.nums, query, max(k, 0), among, codes.threads
@@ -65,12 +65,12 @@ class NativeIndex(VectorIndex):
         return found
 
     def similarities(self, queries: Sequence[bytes], nums: Sequence[int]) -> list[list[float]]:
-        """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
+        """Return for each query its cosine to each memory; NaN for a memory that is not in the index."""
         found: list[list[float]] = self._native.similarities(self.rows.vectors, queries, nums)
         return found
 
     def max_similarities(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
-        """Return for each memory how like each word of a question the likest of its own is."""
+        """Return for each memory its maximum similarities, as `VectorIndex.max_similarities` says."""
         import memento_native
 
         found: list[list[float]] = memento_native.likeness(words, codes, self.rows.dimensions)

@@ -1,4 +1,4 @@
-"""The index in numpy: an exact scan of all rows, or what an accelerator finds among those it covers."""
+"""The index in numpy: an exact scan of all rows, or an accelerator's answer for the rows it covers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARED: Final = 20_000
-"""From so many rows on, two threads scan them."""
+"""From this many rows on, two threads scan."""
 NARROW: Final = 8
-"""A filter that leaves less than one row in so many is answered from those rows alone, exactly."""
+"""A filter that leaves less than one row in this many is answered by an exact scan of those rows."""
 
 
 class NumpyIndex(VectorIndex):
@@ -35,7 +35,7 @@ class NumpyIndex(VectorIndex):
         self.accelerator = accelerator
 
     def search(self, query: bytes, k: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """Return the k nearest memories as (number, cosine), best first; `among` limits which count, before k."""
+        """Return the k nearest memories as (number, cosine), best first; `among` filters before k is applied."""
         import numpy as np
 
         if k < 1:
@@ -56,7 +56,7 @@ class NumpyIndex(VectorIndex):
         return self._exact(asked, k, np.flatnonzero(nums != DEAD) if rows is None and self.dead else rows)
 
     def similarities(self, queries: Sequence[bytes], nums: Sequence[int]) -> list[list[float]]:
-        """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
+        """Return for each query its cosine to each memory; NaN for a memory that is not in the index."""
         import numpy as np
 
         asked = matrix(memoryview(b"".join(queries)).cast("f"), self.rows.dimensions)
@@ -73,7 +73,7 @@ class NumpyIndex(VectorIndex):
         return similar
 
     def max_similarities(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
-        """Return for each memory how like each word of a question the likest of its own is."""
+        """Return for each memory its maximum similarities, as `VectorIndex.max_similarities` says."""
         return max_similarities(words, codes, self.rows.dimensions)
 
     @property
@@ -87,7 +87,7 @@ class NumpyIndex(VectorIndex):
         return np.asarray(self.rows.nums)
 
     def _exact(self, query: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None) -> list[tuple[int, float]]:
-        """Score these rows (all, unless given), then walk down from the best until k memories are found."""
+        """Score `rows` (default: all), then go down from the best until k memories are found."""
         import numpy as np
 
         vectors, nums = self._vectors, self._nums
@@ -104,12 +104,12 @@ class NumpyIndex(VectorIndex):
             best = _best_passages(nums[top], scores[top], k)
             if len(best) == k or wanted == len(nums):
                 return best
-            wanted = min(len(nums), 4 * wanted)  # many passages of few memories: look further down
+            wanted = min(len(nums), 4 * wanted)  # few memories own many passages: go further down
 
     def _accelerated(
         self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None, live: int
     ) -> list[tuple[int, float]] | None:
-        """Ask the accelerator for the rows it covers and scan the rest; None where that does not fill k."""
+        """Query the accelerator for the rows it covers and scan the rest; return None if that does not fill k."""
         import numpy as np
 
         assert self.accelerator is not None
@@ -126,7 +126,7 @@ class NumpyIndex(VectorIndex):
             filled = len(near) >= min(wanted, covered if filtered is None else int(filtered.sum()))
             best_behind = _highest(scanned, wanted)
             near, scores = np.append(near, behind[best_behind]), np.append(scores, scanned[best_behind])
-            order = np.argsort(-scores, kind="stable")[:wanted]  # behind those, a row may be missing
+            order = np.argsort(-scores, kind="stable")[:wanted]  # after those, a row may be missing
             best = _best_passages(nums[near[order]], scores[order], k)
             if filled and (len(best) == k or wanted == live):
                 return best
@@ -137,9 +137,9 @@ class NumpyIndex(VectorIndex):
 
 
 def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the cosine of each row; many rows are shared with a second thread.
+    """Return the cosine of each row, using a second thread for many rows.
 
-    A matrix product would wake threads that wait by spinning: 28 ms instead of 13 where the other core is busy.
+    A matrix product would wake threads that wait by spinning: 28 ms instead of 13 if the other core is busy.
     """
     import numpy as np
 
@@ -158,19 +158,19 @@ def _cosines(vectors: NDArray[np.float32], query: NDArray[np.float32]) -> NDArra
 
 
 def _highest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Return where the `count` highest are, in any order; all places where there are no more."""
+    """Return the positions of the `count` highest scores, in any order."""
     import numpy as np
 
     return np.arange(len(scores)) if count >= len(scores) else np.argpartition(scores, -count)[-count:]
 
 
 def _cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _best_passages(nums: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-    """Return the first k memories of passages that are sorted, each with the score of its best passage."""
+    """Return the first k memories of sorted passages, each with the score of its best passage."""
     best: dict[int, float] = {}
     for num, score in zip(nums.tolist(), scores.tolist(), strict=True):
         best.setdefault(num, score)
@@ -203,7 +203,7 @@ def max_similarities(words: bytes, documents: Sequence[bytes], dimensions: int) 
 
 
 def _codes(joined: bytes, size: int) -> NDArray[np.uint64] | NDArray[np.uint8]:
-    """Return codes as rows of numbers, eight bytes in each where they come out even."""
+    """Return codes as rows of numbers, of eight bytes each if the size allows."""
     import numpy as np
 
     rows = np.frombuffer(joined, np.uint8).reshape(-1, size)

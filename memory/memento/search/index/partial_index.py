@@ -1,7 +1,7 @@
-"""What a vector backend is: it finds the nearest rows faster than a scan, or in another engine.
+"""Vector backends: partial indexes that find the nearest rows faster than a scan, or in another engine.
 
-The exact scan of `NumpyIndex` is the numpy backend and the reference. A backend covers the first rows and never more
-than there are; what it does not cover yet is scanned.
+The exact scan of `NumpyIndex` is the numpy backend and the reference. A backend covers the first rows, never more than
+exist; rows that it does not cover yet are scanned.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
 
 WIDTH_ROWS: Final = 100_000
 WIDTH_EXPONENT: Final = 0.65
-"""The power of the rows with which a search widens: of a million too, 0.99 or more are found (docs/search.md)."""
+"""Exponent of the search width in the number of rows; recall stays at 0.99 or more up to a million (docs/search.md)."""
 
 
 class PartialIndex(ABC):
-    """What a backend holds of the first rows. The store holds a lock: an instance is never called twice at a time."""
+    """An index of the first rows. The store holds a lock, so an instance is never called concurrently."""
 
     name: ClassVar[str]
-    """What `recall.index` calls it."""
+    """Its name in `recall.index`."""
     threads: int = 1
-    """Cores that one query may take, where the backend can use several."""
+    """Cores that one query may use, if the backend can use several."""
     at_once: ClassVar[int] = 65_536
-    """Rows taken in between two looks at a deadline."""
+    """Rows added between two checks of a deadline."""
 
     @abstractmethod
     def __init__(self, dimensions: int) -> None:
-        """Begin empty, for vectors of so many float32."""
+        """Create an empty index for vectors of `dimensions` float32."""
 
     @property
     @abstractmethod
     def covered(self) -> int:
-        """How many rows it holds, from the first on."""
+        """The number of leading rows that it covers."""
 
     @abstractmethod
     def extend(self, vectors: memoryview[float]) -> None:
-        """Take in the rows that `vectors` has behind those covered, or some of them: the rest is scanned.
+        """Add the rows of `vectors` after those covered, or some of them; the rest is scanned.
 
-        `vectors` are all rows from the first on, one after the other, float32.
+        `vectors` are all rows from the first, concatenated, float32.
         """
 
 
 class Accelerator(PartialIndex):
     """Nearest rows of unit vectors, by cosine, for `NumpyIndex`.
 
-    It is asked with a mask of the rows that may be found, and when it returns fewer of them than were asked for and
-    exist, the scan answers instead: a filter is never starved.
+    It gets a mask of the allowed rows. If it returns fewer than were requested and exist, the scan answers instead, so
+    a filter never loses results.
     """
 
     @abstractmethod
@@ -62,36 +62,37 @@ class Accelerator(PartialIndex):
         """Return the numbers of the nearest rows and their cosines, in any order, `count` at most.
 
         `query` is a unit vector, shape (dimensions,); `vectors` are all rows, shape (rows, dimensions), mapped from the
-        file; `allowed`, shape (covered,), limits which count. Fewer than `count` and than exist make the caller scan.
+        file; `allowed`, shape (covered,), masks the rows. If fewer than `count` are returned and more exist, the caller
+        scans.
         """
 
 
 class PersistentIndex(PartialIndex):
-    """One whose work is worth a file beside the vector file. The others are made whenever a process starts."""
+    """A partial index that is saved beside the vector file; others are rebuilt by every process."""
 
     cheap: ClassVar[int] = 0
-    """So many rows are not worth writing the file again."""
+    """Number of new rows that do not justify saving again."""
 
     @abstractmethod
     def save(self, path: Path, epoch: str) -> None:
-        """Write it to a file; `epoch` names the rows it was made from. Raises OSError where not all of it got there."""
+        """Write the index to a file; `epoch` identifies its rows. Raises OSError if the file is incomplete."""
 
     @abstractmethod
     def load(self, path: Path, epoch: str, rows: int) -> None:
         """Read what `save` wrote for these rows; the caller has checked that the file is whole.
 
-        What the library refuses all the same (another version wrote it) leaves it as empty as it was.
+        If the library refuses it (as from another version), the index stays empty.
         """
 
 
 class Graph(PersistentIndex, Accelerator):
-    """One that takes about a millisecond for every row: it is extended in the background, never by a query."""
+    """A graph index: adding a row takes about a millisecond, so it grows in the background, never in a query."""
 
     search_width: ClassVar[int]
-    """How many rows a search keeps in view while it walks the graph, in one of WIDTH_ROWS."""
+    """The search width (HNSW's ef) in a graph of WIDTH_ROWS rows."""
 
     def _width(self, count: int) -> int:
-        """Return how many rows a search for `count` keeps in view: more in a larger graph, which leads astray more."""
+        """Return the search width (HNSW's ef) for `count` results, which grows with the graph."""
         grown: float = max(1.0, self.covered / WIDTH_ROWS) ** WIDTH_EXPONENT
         return max(round(self.search_width * grown), 2 * count)
 

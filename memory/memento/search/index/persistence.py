@@ -1,7 +1,7 @@
-"""What a backend keeps beside the vector file it was made from: read back only when it is whole.
+"""Persistence of a backend's index beside its vector file; it is loaded only if it is whole.
 
-`NAME.EPOCH.bin` is the library's own format; `NAME.EPOCH.json` says how long it is and what its CRC-32 is, since the
-libraries trust what they read. The epoch in the name ties it to the rows: a rebuilt vector file has another.
+`NAME.EPOCH.bin` is the library's own format; `NAME.EPOCH.json` holds its length and CRC-32, since the libraries trust
+what they read. The epoch in the name ties it to the rows: a rebuilt vector file has a new epoch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Stamp(msgspec.Struct):
 
 def save(kept: PersistentIndex, folder: Path, epoch: str) -> None:
     """Write a backend's file, holding the lock of the folder. Raises OSError."""
-    durable.sync(folder)  # the header that counts the rows must outlive a power cut that this file outlives
+    durable.sync(folder)  # after a power cut, this file must not exist without its header
     path, stamp = _paths(kept, folder, epoch)
     staged = path.with_suffix(".new")
     os.close(durable.create_private_file(staged))
@@ -35,7 +35,7 @@ def save(kept: PersistentIndex, folder: Path, epoch: str) -> None:
         content = msgspec.json.encode(_stamp(staged))
         staged.replace(path)
     except OSError:
-        staged.unlink(missing_ok=True)  # the disk is full: not of this
+        staged.unlink(missing_ok=True)  # do not fill the disk with a partial file
         raise
     handle = durable.create_private_file(stamp)
     try:
@@ -45,7 +45,7 @@ def save(kept: PersistentIndex, folder: Path, epoch: str) -> None:
 
 
 def load(kept: PersistentIndex, folder: Path, epoch: str, rows: int) -> bool:
-    """Read a backend's file, of at most `rows` rows, into an empty one; False when there is none that is whole."""
+    """Load a backend's file, of at most `rows` rows, into an empty index; return False if there is no whole file."""
     path, stamp = _paths(kept, folder, epoch)
     try:
         if msgspec.json.decode(stamp.read_bytes(), type=_Stamp) != _stamp(path):

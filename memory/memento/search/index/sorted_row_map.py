@@ -1,4 +1,4 @@
-"""Where each memory's vectors lie, in numpy: number -> first row and count of rows, looked up for thousands at once."""
+"""The row map in numpy: memory number -> first row and count of rows, with vectorised lookups."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class SortedRowMap:
-    """Sorted arrays, and a dictionary of what was put since they were last merged."""
+    """Sorted arrays, and a dictionary of changes since they were last merged."""
 
     def __init__(self, nums: NDArray[np.int64]) -> None:
-        """Take the memory number of every row, DEAD where it belongs to none."""
+        """Build the map from the memory number of every row; DEAD rows belong to no memory."""
         import numpy as np
 
         starts = np.flatnonzero(np.concatenate([[True], nums[1:] != nums[:-1]])) if len(nums) else np.empty(0, np.int64)
@@ -39,18 +39,18 @@ class SortedRowMap:
         return int(self._counts.sum())
 
     def spans(self, nums: Sequence[int]) -> list[tuple[int, int]]:
-        """Return each memory's first row and its count of rows; a count of 0 where it has none."""
+        """Return each memory's first row and count of rows; a count of 0 if it has none."""
         import numpy as np
 
         firsts, counts = self.find(np.array(nums, np.int64))
         return list(zip(firsts.tolist(), counts.tolist(), strict=True))
 
     def put(self, spans: Sequence[tuple[int, int, int]]) -> None:
-        """Set where memories' rows lie, by (number, first row, count); a count of 0 takes one out."""
+        """Set memories' rows, by (number, first row, count); a count of 0 removes a memory."""
         self._new |= {num: (first, count) for num, first, count in spans}
 
     def others(self, nums: Sequence[int]) -> list[int]:
-        """Return the numbers of the memories that are not among these, ascending."""
+        """Return the numbers of all other memories, ascending."""
         import numpy as np
 
         self._merge()
@@ -58,7 +58,7 @@ class SortedRowMap:
         return found
 
     def find(self, nums: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return each memory's first row and its count of rows; a count of 0 where it has none."""
+        """Return each memory's first row and count of rows; a count of 0 if it has none."""
         import numpy as np
 
         self._merge()
@@ -69,11 +69,11 @@ class SortedRowMap:
         return np.where(known, self._firsts[places], 0), np.where(known, self._counts[places], 0)
 
     def rows_of(self, nums: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return all rows of these memories, one memory after the other."""
+        """Return all rows of these memories, grouped by memory."""
         return self.spread(*self.find(nums))
 
     def spread(self, firsts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of runs that begin at `firsts` and are `counts` long, one run after the other."""
+        """Return the concatenated rows of runs that begin at `firsts` and have `counts` rows."""
         import numpy as np
 
         ends = np.cumsum(counts)

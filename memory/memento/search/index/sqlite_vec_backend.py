@@ -27,11 +27,11 @@ class SqliteVec(Accelerator):
 
     @property
     def covered(self) -> int:
-        """How many rows it holds."""
+        """The number of leading rows that it covers."""
         return self._covered
 
     def extend(self, vectors: memoryview[float]) -> None:
-        """Take in the rows behind those covered."""
+        """Add the rows after those covered."""
         raw, size = vectors.cast("B"), self._bytes
         starts = range(self._covered * size, len(raw), size)
         self._table.add(self._covered, (raw[start : start + size].tobytes() for start in starts))
