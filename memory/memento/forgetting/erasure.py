@@ -1,8 +1,8 @@
-"""Forgetting memories everywhere at once, and the receipt that says where they were and that they are gone.
+"""Erasure of forgotten memories from every file, with a receipt of where they were.
 
-Order: first the rows, what was derived from them, their tombstones and the journal's line, in one transaction. A kill
-or a failure afterwards leaves something that is forgotten already and only not yet overwritten: a note in the store
-says so, and `finish` (`memento forget --finish`) does what is left, as often as it takes.
+The rows, their derived data, the tombstones and the journal's line change first, in one transaction. After a kill or a
+failure later on, the memories are forgotten but not yet overwritten everywhere: a note in the store records that, and
+`finish` (`memento forget --finish`) can be repeated until everything is done.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from memento.store import MemoryStore
 from memento.writes import journal
 
 _MAX_NAMED: Final = 20
-"""Transcripts that a receipt names."""
+"""Maximum number of transcripts that a receipt names."""
 _ROWS: Final = 100
-"""Ids that files which were set aside are searched for."""
+"""Maximum number of ids to search for in replaced database files."""
 
 
 def forget(
     store: MemoryStore, memories: Sequence[Memory], spool: Spool = NO_SPOOL, *, sessions: Sequence[str] = ()
 ) -> ForgetReceipt:
-    """Forget memories, and the titles of these sessions and of those the memories are of.
+    """Forget memories, the titles of their sessions, and those of `sessions`.
 
-    Raises StoreError when the store cannot be written: then nothing was forgotten, unless the journal had it: the next
-    start forgets it then.
+    Raises StoreError if the store cannot be written: then nothing was forgotten, or the next start replays it from the
+    journal.
     """
     keys = [key for memory in memories for key in tombstones.memory_keys(memory.id, memory.text, memory.session_id)]
     keys = list(dict.fromkeys((*keys, *map(tombstones.title_key, sessions))))
@@ -54,7 +54,7 @@ def forget(
 
 
 def finish(store: MemoryStore, spool: Spool = NO_SPOOL) -> ForgetReceipt:
-    """Do again what comes after the rows are gone, for everything that was ever forgotten."""
+    """Repeat the erasure from all files but the rows, for everything that was ever forgotten."""
     receipt = ForgetReceipt([])
     _erase_elsewhere(store, receipt, spool, [], _ForgottenTexts(store))
     return receipt
@@ -67,9 +67,9 @@ def is_unfinished(store: MemoryStore) -> bool:
 
 
 class _ForgottenTexts:
-    """What was forgotten, as lines of the journal and of the spool are compared with it.
+    """Forgotten texts, to compare lines of the journal and of the spool with.
 
-    `memories` and `sessions` are those of this time. What was forgotten earlier is known by its tombstones.
+    `memories` and `sessions` are those forgotten now. Earlier ones are known by their tombstones only.
     """
 
     def __init__(self, store: MemoryStore, memories: Sequence[Memory] = (), sessions: Sequence[str] = ()) -> None:
@@ -86,25 +86,25 @@ class _ForgottenTexts:
         self._whole = [pattern for text in (*short, *named) for pattern in Probe(text).patterns]
 
     def occur_in(self, line: bytes) -> bool:
-        """Tell whether a line holds a part of them."""
+        """Tell whether a part of them occurs in a line."""
         if any(pattern in line for pattern in self._whole):
             return True
         if any(text in line and session in line for text, session in self._said):
             return True
         text = line.decode("utf-8", "replace")
-        if not self.texts:  # what was forgotten earlier is known by its tombstones alone
+        if not self.texts:  # earlier texts are known by their tombstones only
             return tombstones.matches_any(text, self._buried)
         return tombstones.holds_piece(text, self._pieces)
 
 
 def _quoted(text: str) -> bytes:
-    """Return a text too short to tell from others as the whole of one in a line."""
+    """Return a text as a complete JSON string, to find a short text only as a whole."""
     return json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:
-    """Take the rows out. Postings of words are left to `compaction`: overwriting each by itself would keep others
-    from writing for minutes.
+    """Erase the rows. Full-text postings are left to `compaction`, since overwriting each one would block other writers
+    for minutes.
     """
     erased = Erased()
 
@@ -118,7 +118,7 @@ def _erase(store: MemoryStore, keys: Sequence[str]) -> Erased:
 
     try:
         journal.write(store.database, entries)
-    except StoreError:  # of the journal, or of the wait for the disk, where the rows are gone all the same
+    except StoreError:  # the journal or the sync failed, but the rows may be gone
         if not _is_erased(store, keys):
             raise
     return erased
@@ -130,16 +130,16 @@ def _is_erased(store: MemoryStore, keys: Sequence[str]) -> bool:
 
 
 def _unique_probes(store: MemoryStore, found: Sequence[Probe]) -> list[Probe]:
-    """Return the values that occur nowhere else in the store."""
+    """Return the probes that occur nowhere in the store any more."""
     with store.database.read() as connection:
         return [probe for probe in found if not erasure.count_holders(connection, probe.text, anywhere=True)]
 
 
 def _handle_transcripts(store: MemoryStore, receipt: ForgetReceipt) -> None:
-    """Drop what is known of transcripts in forgotten projects that are gone; name those that are there: their paths
-    stay, so that they are not read again.
+    """Drop the sources of deleted transcripts in forgotten projects; report existing ones, whose paths are kept so that
+    they are not read again.
     """
-    home = store.config.home.absolute()  # agents keep their transcripts beside it, whatever project they are of
+    home = store.config.home.absolute()  # agents keep transcripts of all projects beside it
     with store.database.read() as connection:
         paths = erasure.sources_in_forgotten(connection, home.parents)
     if gone := [path for path in paths if not Path(path).exists()]:
@@ -159,7 +159,7 @@ def _handle_transcripts(store: MemoryStore, receipt: ForgetReceipt) -> None:
 def _erase_elsewhere(
     store: MemoryStore, receipt: ForgetReceipt, spool: Spool, wanted: Sequence[Probe], texts: _ForgottenTexts
 ) -> None:
-    """Take what was forgotten out of every other file, and search them all for it."""
+    """Erase forgotten texts from every other file, and search all files for them."""
     try:
         _handle_transcripts(store, receipt)
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""Searching the raw bytes of files for what was forgotten."""
+"""Probes: pieces of forgotten texts, searched for in the raw bytes of files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from memento.memory import Memory
 from memento.storage import tombstones
 
 PROBE_LENGTH: Final = 40
-"""Length of a probe: SQLite stores a text in pieces of a page at least, so most of a text lies in one piece."""
+"""Characters of a probe. SQLite stores a text in pieces of a page or more, so a probe usually lies in one piece."""
 MAX_PROBES: Final = 24
-"""Texts searched for, the longest ones, and as many of the other values."""
+"""Maximum number of texts to search for (the longest), and of titles."""
 MIN_LENGTH: Final = 8
-"""A shorter value occurs by chance."""
+"""A shorter value could occur by chance."""
 _BLOCK: Final = 4 * 1024 * 1024
 
 
 class Probe(NamedTuple):
-    """A piece of what was forgotten."""
+    """A piece of a forgotten text or value."""
 
     text: str
     what: str = "text"
@@ -30,13 +30,13 @@ class Probe(NamedTuple):
 
     @property
     def patterns(self) -> tuple[bytes, ...]:
-        """The bytes it has in a database, and in a file of JSON where they differ."""
+        """Its bytes in a database, and in a JSON file if those differ."""
         forms = (self.text, json.dumps(self.text)[1:-1], json.dumps(self.text, ensure_ascii=False)[1:-1])
         return tuple(dict.fromkeys(form.encode("utf-8", "surrogatepass") for form in forms))
 
 
 def text_probes(memories: Iterable[Memory], titles: Iterable[str] = ()) -> list[Probe]:
-    """Return the beginning and the middle of each text; one too short to tell from others gives none."""
+    """Return the beginning and the middle of each text that is long enough to be unique."""
     longest = sorted(memories, key=lambda memory: -len(memory.text))[:MAX_PROBES]
     found = [
         Probe(piece) for memory in longest if len(memory.text) >= PROBE_LENGTH // 2 for piece in _pieces(memory.text)
@@ -46,9 +46,9 @@ def text_probes(memories: Iterable[Memory], titles: Iterable[str] = ()) -> list[
 
 
 def value_probes(memories: Iterable[Memory]) -> list[Probe]:
-    """Return what stands beside the texts: projects, speakers, tags, what meta says, and texts too short for a piece.
+    """Return probes for projects, speakers, tags, meta values, and texts too short for a piece.
 
-    Other memories may have them too; whoever searches for them leaves those out.
+    Other memories may share them; the caller removes such probes.
     """
     found: dict[Probe, None] = {}
     for memory in memories:
@@ -93,7 +93,11 @@ _CAT: Final = "import shutil, sys; shutil.copyfileobj(open(sys.argv[1], 'rb'), s
 
 
 def read_in_subprocess(path: Path) -> Iterator[bytes]:
-    """Yield a file's bytes. Raises OSError when it cannot be read."""
+    """Yield a file's bytes, read by a subprocess. Raises OSError if it cannot be read.
+
+    POSIX drops all locks of a process on a file when it closes any descriptor of it, so the process that has a database
+    open must not read its bytes past SQLite.
+    """
     command = [sys.executable, "-S", "-E", "-c", _CAT, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as reader:
         assert reader.stdout is not None

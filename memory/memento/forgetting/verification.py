@@ -1,4 +1,4 @@
-"""The proof: every byte of every file of the store, and of what its backups hold, is searched."""
+"""Verification: search every byte of every file of the store, and of its decompressed backups."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from memento.storage import erasure
 from memento.store import MemoryStore
 
 _SQLITE_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
-"""What SQLite makes of the database's name. These files are never to be deleted by hand."""
+"""Suffixes of SQLite's files, which must never be deleted by hand."""
 _HOME_NAMES: Final = ("hook-errors.log", "cache", "run")
-"""In Memento's folder, beside the store, the spool, the models and what the user wrote."""
+"""Files and folders in Memento's home to search too."""
 
 
 def verify(
     store: MemoryStore, receipt: ForgetReceipt, wanted: Sequence[Probe], spool: Spool, ids: Sequence[str]
 ) -> None:
-    """Search the files for the probes, and name those that hold one with what to do about it.
+    """Search the files for the probes, and report those that hold one with what to do.
 
-    A file that was set aside is searched for the rows of these ids too: it has no tombstones, which hold ids as well.
+    A replaced database file is searched for `ids` too, since it has no tombstones, which would contain them.
     """
     receipt.probes = len(wanted)
     rows = [Probe(one, "row") for one in ids]
@@ -36,7 +36,7 @@ def verify(
         try:
             found = find_probes(blocks, [*wanted, *rows] if _is_aside(store, path) else wanted)
         except FileNotFoundError:
-            continue  # it has just gone
+            continue  # deleted in the meantime
         except (OSError, BackupDamaged) as error:
             if path.exists() and str(path) not in named:
                 receipt.left.append(
@@ -71,10 +71,10 @@ def _is_aside(store: MemoryStore, path: Path) -> bool:
 
 
 def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable[bytes]]]:
-    """Yield every file that belongs to the store, a backup as what it holds. SQLite's own files are read by another
-    process: opening them here would drop its locks when they are closed.
+    """Yield every file of the store with its bytes, a backup's decompressed. SQLite's files are read by a subprocess,
+    since closing them here would drop locks.
     """
-    places = dict.fromkeys((store.path, store.path.resolve()))  # the log lies beside what a link leads to
+    places = dict.fromkeys((store.path, store.path.resolve()))  # the log lies beside the link's target
     for database in places:
         for path in _files(sorted(database.parent.glob(f"{database.name}*"))):
             yield path, read_in_subprocess(path)
@@ -86,7 +86,7 @@ def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable
     for path in _files([BackupDirectory(store.path).folder]):
         if path in backups:
             yield path, read_database(path)
-        elif not path.name.endswith(BACKUP_SUFFIX):  # another store's backup is not ours to look into
+        elif not path.name.endswith(BACKUP_SUFFIX):  # another store's backup is not searched
             yield path, read_blocks(path)
 
 
