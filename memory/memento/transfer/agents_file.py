@@ -33,11 +33,10 @@ def instructions_block(instructions: Sequence[Instruction]) -> str:
 
 
 def write_block(path: Path, instructions: Sequence[Instruction]) -> bool:
-    """Put the block into a file, in place of the one that is there or after all else; False where nothing changed.
+    """Replace the block in a file, or append it; return False if nothing changed.
 
-    Without instructions the block is taken out. The file is replaced in one step, keeping its mode and its line ends;
-    a link stays one. Raises UsageError for markers that are no pair and a file that cannot be one, StoreError where it
-    cannot be written.
+    Without instructions the block is removed. The file is replaced in one step, keeping its mode and line ends; a link
+    stays a link. Raises UsageError for unpaired markers and an unsuitable file, StoreError if it cannot be written.
     """
     target = resolved(path)
     try:
@@ -57,7 +56,7 @@ def write_block(path: Path, instructions: Sequence[Instruction]) -> bool:
 
 
 def resolved(path: Path) -> Path:
-    """Return what a link leads to. Raises UsageError for one that leads to itself."""
+    """Return the target of a link. Raises UsageError for a loop of links."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # up to Python 3.12 the latter

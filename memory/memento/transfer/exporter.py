@@ -1,4 +1,4 @@
-"""Writing a store as lines, from one consistent moment, one row in memory at a time."""
+"""Export of a store as lines, in one read transaction, one row in memory at a time."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from memento.transfer import lines
 
 
 def export(store: MemoryStore, path: Path | None, *, sources: bool = False, force: bool = False) -> int:
-    """Write the store as it is now to a new file, or to standard output; return how many memories it holds.
+    """Write the store to a new file, or to standard output; return the number of memories.
 
-    The ending chooses the compression: `.jsonl`, `.jsonl.gz` or `.jsonl.zst`. `sources` says how far each source was
-    read, too; `force` replaces a file. Raises UsageError for a file that exists, another ending and a file of the
-    store itself, StoreError where the file cannot be written.
+    The suffix chooses the compression: `.jsonl`, `.jsonl.gz` or `.jsonl.zst`. `sources` adds the offset of each source;
+    `force` replaces an existing file. Raises UsageError for an existing file, another suffix and a file of the store
+    itself, StoreError if the file cannot be written.
     """
     if path and not lines.is_export_name(path):
         raise UsageError(f"{path} has none of the endings {', '.join(lines.SUFFIXES)}")

@@ -1,9 +1,9 @@
-"""Merging lines into a store: what is known stays as it is, what is new comes in, what either side forgot stays out.
+"""Import: merge lines into a store. Known rows stay, new rows are added, what either side forgot stays out.
 
-Ids make it idempotent: a file that is imported twice, or that was cut off and is imported again, ends in the same rows.
-A file is data: its rows pass the gate (`admission`), and what would act on more than the rows that it brings (whose
-word they are, which projects are ignored, how far sources were read, memories and titles that are here already) holds
-only where the file is the user's own, which its signature proves, or the user says.
+Ids make it idempotent: importing a file twice, or again after it was cut off, ends in the same rows. A file is data:
+its rows pass the gate (`admission`). What would affect more than its own rows (trust, ignored projects, offsets of
+sources, existing memories and titles) is applied only if the file is the user's own, as its signature proves or the
+user states.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ class Imported:
 
     stored: int = 0
     extended: int = 0
-    """Known already, now with a longer text."""
+    """Known memories that got a longer text."""
     known: int = 0
     forgotten: int = 0
-    """Left out, or taken out here, because one of the two stores forgot them."""
+    """Left out, or deleted here, because one of the two stores forgot them."""
     unreadable: list[str] = field(default_factory=list)
-    """The first lines that could not be read, and why."""
+    """The first unreadable lines, with the reason."""
     unread: int = 0
-    """How many there are."""
+    """The number of unreadable lines."""
     left_out: dict[str, int] = field(default_factory=dict)
-    """Records that were left out, by reason: `ignored`, `secret` (a source's path or state), and `untrusted`, what
-    only a file of one's own may bring: ignored projects, offsets of sources, titles in the place of others, and that
-    somebody's own word is forgotten."""
+    """Records left out, by reason: `ignored`, `secret` (a source's path or state), and `untrusted`, which only the
+    user's own file may set: ignored projects, offsets of sources, titles that replace others, and tombstones of
+    memories in someone's own words."""
     lowered: int = 0
-    """Memories that said to be someone's word and count as imported."""
+    """Memories whose claimed trust was lowered to `import`."""
     trusted: bool = False
-    """Whether the file is proven, or was said, to be the user's own."""
+    """Whether the file is proven or stated to be the user's own."""
     complete: bool = False
-    """False when the file has no last line: it was cut off."""
+    """False if the file has no last line, as when it was cut off."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""
@@ -78,7 +78,7 @@ class _Title(msgspec.Struct, frozen=True):
 
 
 class _ExportRecord(msgspec.Struct, frozen=True):
-    """A line of the file: one of these is set."""
+    """A decoded line of the file; exactly one field is set."""
 
     memento: dict[str, Any] | None = None
     forgotten: str | None = None
@@ -96,11 +96,11 @@ class _Candidate(NamedTuple):
 
 
 def merge(store: MemoryStore, path: Path | str, *, keep_trust: bool = False) -> Imported:
-    """Merge a file that `export` wrote into the store, a batch in one transaction; merging it again changes nothing.
+    """Merge a file that `export` wrote into the store, one transaction per batch; merging it again changes nothing.
 
-    `-` is standard input. `keep_trust` says that the file is the user's own though it is not signed here: written on
-    another machine. Lines that cannot be read are counted and named, without what they hold. Raises UsageError for
-    another kind of file and for one beyond its budgets, StoreError.
+    `-` is standard input. `keep_trust` states that the file is the user's own although it is not signed here, as when
+    written on another machine. Unreadable lines are counted and reported without their contents. Raises UsageError for
+    another kind of file and one beyond its limits, StoreError.
     """
     done = Imported()
     with open_export(str(path)) as export, compaction.compact_after_deletions(store.database):
@@ -155,7 +155,7 @@ def _require_names(line: _ExportRecord) -> None:
 
 
 def _problem(error: Exception) -> str:
-    """Say what is wrong with a line, without a word of it: it may hold a secret."""
+    """Return what is wrong with a line, without quoting it, since it may hold a secret."""
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, RecursionError):
@@ -187,13 +187,13 @@ _REQUIRED: Final = {"id": "", "text": "", "timestamp": 0, "source": ""}
 
 
 class _BatchWriter:
-    """Writes a batch of what was read, inside one transaction."""
+    """Writes a batch of records inside one transaction."""
 
     def __init__(self, connection: apsw.Connection, admission: Admission, done: Imported) -> None:
         self._connection, self._admission, self._done = connection, admission, done
 
     def put(self, read: Sequence[_Candidate]) -> None:
-        """Write what was read, in its order: first what is to stay out."""
+        """Write a batch in order, tombstones first."""
         connection, done = self._connection, self._done
         forgotten = [one.line.forgotten for one in read if one.line.forgotten]
         if not done.trusted:
@@ -215,7 +215,7 @@ class _BatchWriter:
             done.complete |= one.line.end is not None
 
     def _put_memories(self, memories: Sequence[NewMemory]) -> frozenset[str]:
-        """Write memories and return the ids of new ones; a file from elsewhere changes nobody's own word."""
+        """Write memories and return the ids of new ones; an untrusted file never changes someone's own words."""
         done, connection = self._done, self._connection
         own = frozenset[str]()
         if not done.trusted:
@@ -228,7 +228,7 @@ class _BatchWriter:
         return frozenset(counts.stored)
 
     def _ignore(self, wanted: _Ignored) -> None:
-        """Ignore a session; a project, which stands for all that will ever be said in it, only of one's own file."""
+        """Ignore a session, or a project if the file is trusted, since that affects all its future messages."""
         if wanted.kind == "project" and not self._done.trusted:
             self._admission.left_out["untrusted"] += 1
         else:
@@ -246,7 +246,7 @@ class _BatchWriter:
         sources.set_titles(self._connection, [SessionTitle(*title, rank)])
 
     def _take_offset(self, fields: dict[str, Any]) -> None:
-        """Take over how far a source was read, unless this store knows it itself."""
+        """Store a source's offset, unless this store has one."""
         if not self._done.trusted:
             self._admission.left_out["untrusted"] += 1
             return

@@ -1,7 +1,7 @@
-"""Reading an export that may come from elsewhere: lines within budgets, whatever the file is named or compressed with.
+"""Reader of untrusted exports: lines within limits, whatever the file's name and compression.
 
-Invariant: nothing is read into memory but one line, and neither bytes nor lines grow beyond what the compressed size
-allows. A JSON array, as `memento export FILE.json` writes, is read like lines.
+Invariant: one line is in memory at a time, and the compressed size limits the numbers of bytes and lines. A JSON array,
+as `memento export FILE.json` writes, is read like lines.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MAX_LINE: Final = 256 * 1024 * 1024
 MAX_RATIO: Final = 1_000
 """Decompressed to compressed bytes; real exports reach 40."""
 _RATIO_FROM: Final = 16 * 1024 * 1024
-"""Decompressed bytes below which the ratio does not matter."""
+"""Decompressed size below which the ratio is not checked."""
 _LINES_FROM: Final = 100_000
-"""Lines below which their number does not matter; above, each must take a compressed byte. An id takes sixteen."""
+"""Number of lines above which each must take a compressed byte; an id takes sixteen."""
 _MAX_WINDOW: Final = 128 * 1024 * 1024
 """Bytes of memory a zstd frame may ask for."""
 _TAIL: Final = 4096
@@ -59,13 +59,13 @@ class ExportLine(NamedTuple):
 
 
 class ExportFile:
-    """An export, opened to be read as often as need be."""
+    """An open export that can be read several times."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file, self._name = file, name
 
     def lines(self) -> Iterator[ExportLine]:
-        """Yield the lines from the first on. Raises UsageError where they cannot be read, or break a budget."""
+        """Yield all lines. Raises UsageError if they cannot be read or exceed a limit."""
         import zstandard
 
         self._file.seek(0)
@@ -75,7 +75,7 @@ class ExportFile:
             raise UsageError(f"cannot read {self._name}: {getattr(error, 'strerror', None) or error}") from None
 
     def records(self) -> Iterator[ExportLine]:
-        """Yield the lines of an export, made of a JSON array's elements where it is one. Raises UsageError."""
+        """Yield the lines of an export; a JSON array's elements become lines. Raises UsageError."""
         lines = self.lines()
         first = next(lines, None)
         if first is None:
@@ -92,7 +92,7 @@ class ExportFile:
             yield from self._whole([first, *([second] if second else [])], lines)
 
     def _whole(self, begun: list[ExportLine], lines: Iterator[ExportLine]) -> Iterator[ExportLine]:
-        """Yield the elements of an array that was laid out by another program: it must fit into memory."""
+        """Yield the elements of an array in another layout, which must fit into memory."""
         content = bytearray()
         for line in chain(begun, lines):
             content += line.data or b""
@@ -109,7 +109,7 @@ class ExportFile:
         yield ExportLine(number, _END)
 
     def is_proven(self, key: bytes) -> bool:
-        """Read the whole file and tell whether it was written, as it is, by the owner of this key."""
+        """Read the whole file and tell whether its signature by this key is valid."""
         seal, last = signing.Seal("export", key), b""
         for line in self.lines():
             seal.update(last)
@@ -143,7 +143,7 @@ def open_export(name: str) -> Iterator[ExportFile]:
 
 @contextmanager
 def _spooled(stream: IO[bytes], name: str) -> Iterator[BinaryIO]:
-    """Keep what a pipe brings in a file for the time being; what cannot be an export is not waited for."""
+    """Copy a pipe to a temporary file; refuse it at once if its beginning cannot be an export's."""
     begun = stream.read(io.DEFAULT_BUFFER_SIZE)
     if not (begun.startswith((_GZIP, _ZSTD)) or begun.lstrip().startswith((b"{", b"["))):
         raise UsageError(f"{name} is no export of this version: its first line must name it (memento export -)")
@@ -154,10 +154,7 @@ def _spooled(stream: IO[bytes], name: str) -> Iterator[BinaryIO]:
 
 
 def count_values(line: bytes) -> int:
-    """Return about how many values a line of JSON holds, `MAX_VALUES` and one where there are more.
-
-    Each takes far more memory than it has letters.
-    """
+    """Return the approximate number of values in a line of JSON, at most MAX_VALUES + 1: each takes much memory."""
     found = sum(map(line.count, _BETWEEN))
     if found <= MAX_VALUES:
         return found
@@ -166,7 +163,7 @@ def count_values(line: bytes) -> int:
 
 
 def _split_array(content: bytes) -> Iterator[bytes]:
-    """Yield the elements of a JSON array, and something else than an object where it is none."""
+    """Yield the elements of a JSON array, and a non-object if it is malformed."""
     depth, start, is_first = 0, -1, True
     for token in _TOKEN.finditer(content):
         sign = token.group()
@@ -194,7 +191,7 @@ def _is_element(line: bytes | None) -> bool:
 
 
 def _elements(first: ExportLine, lines: Iterator[ExportLine]) -> Iterator[ExportLine]:
-    """Yield the elements of an array that stands as Memento writes it: one on a line."""
+    """Yield the elements of an array as Memento writes it, one per line."""
     for number, data in chain([first], lines):
         stripped = data and data.strip().rstrip(b",")
         if stripped == b"]":
@@ -233,7 +230,7 @@ def _lines(raw: BinaryIO, name: str) -> Iterator[ExportLine]:
 
 @contextmanager
 def _decompressed(raw: BinaryIO, name: str) -> Iterator[tuple[IO[bytes], bool]]:
-    """Yield the stream of lines, and whether it is compressed; what a file is, its first bytes say, not its name."""
+    """Yield the stream of lines and whether it is compressed, judged by its first bytes, not its name."""
     magic = raw.read(4)
     raw.seek(0)
     if magic.startswith(_GZIP):
@@ -251,7 +248,7 @@ def _decompressed(raw: BinaryIO, name: str) -> Iterator[tuple[IO[bytes], bool]]:
 
 
 class _BoundedStream(io.RawIOBase):
-    """A decompressed stream that must not grow beyond what its compressed bytes can hold."""
+    """A decompressed stream with a limited compression ratio."""
 
     def __init__(self, stream: BinaryIO, raw: BinaryIO, name: str) -> None:
         self._stream, self._raw, self._name = stream, raw, name
