@@ -1,6 +1,6 @@
-"""The key under which secrets are hashed, so that two mentions of one can be linked although neither is stored.
+"""The link key: secrets are hashed with it, so that mentions of one secret can be linked although it is not stored.
 
-It lies in the store's folder and is in no backup: without it a hash says nothing about its secret.
+It lies in the store's folder and in no backup: without it, a hash reveals nothing about its secret.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KEY_BYTES: Final = 32
 
 
 def load_key(folder: Path) -> bytes:
-    """Return the folder's key, made on first use (0600); empty where it can be neither read nor made."""
+    """Return the folder's key, created on first use (0600); empty if it can be neither read nor created."""
     path = folder / KEY_FILE
     with suppress(OSError):
         key = path.read_bytes()
@@ -31,7 +31,7 @@ def load_key(folder: Path) -> bytes:
 
 
 def _make_key(path: Path) -> bytes:
-    """Make the key; of two processes that do so at once, both use the key of the one that was first."""
+    """Create the key; if two processes do so at once, both use the first one's key."""
     key = os.urandom(KEY_BYTES)
     partial = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
@@ -42,7 +42,7 @@ def _make_key(path: Path) -> bytes:
     finally:
         partial.unlink(missing_ok=True)
     found = path.read_bytes()
-    if len(found) != KEY_BYTES:  # torn by a power cut: nothing was hashed under it that can still be compared
+    if len(found) != KEY_BYTES:  # torn by a power cut: hashes made with it are useless anyway
         replace(path, key)
         return key
     return found
