@@ -1,9 +1,9 @@
-"""The gate that every row passes on its way into the store, whatever brings it.
+"""The gate that every row passes on its way into the store.
 
-Invariant: no field of a row holds a secret that the rules know, a text that SQLite or a reader cannot take, or more
-than its limit. `writing.memory_of` makes rows of messages (ingest, watch, hook, server, remember, observe) and cleans
-them here; rows that come ready made (an import, a backup from elsewhere) are judged by an `Admission`, which also
-leaves out what is ignored, lowers what they claim of their trust, and counts both.
+Invariant: no field of a row holds a secret that the rules know, an unstorable text, or more than its limit.
+`new_memory.make_memory` makes rows from messages (ingest, watch, hook, server, remember, observe) and cleans them here;
+finished rows (an import, a foreign backup) pass an `Admission`, which also leaves out ignored rows, lowers claimed
+trust, and counts both.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from memento_policies.text import encode
 
 _NAMES_KEPT: Final = 4_096
 _redacted_names: Final[WeakKeyDictionary[Policy, dict[str, str]]] = WeakKeyDictionary()
-"""Weakly: a policy is a megabyte of compiled rules, and goes with its store."""
+"""Weak keys: a policy is a megabyte of compiled rules and must be freed with its store."""
 MAX_TEXT: Final = 128 * 1024 * 1024
-"""Bytes of a text: that of the longest line that is ingested."""
+"""Maximum bytes of a text, that of the longest ingested line."""
 MAX_TAGS: Final = 128
 MAX_JSON: Final = 1024 * 1024
 """Bytes of `meta`, and of `why`."""
@@ -36,18 +36,18 @@ MAX_NESTING: Final = 64
 LIMITS: Final[Mapping[str, int]] = {
     "source": 256, "session_id": 1024, "speaker": 256, "project": 4096, "collection": 256, "tag": 256, "title": 1024
 }  # fmt: skip
-"""Characters of each short text. A longer one is cut, and ends in a hash of the whole."""
+"""Maximum characters of each short text. A longer one is cut and ends in a hash of the whole."""
 TOO_LARGE: Final = {"left_out": "too_large"}
-"""Stands in the place of a `meta` or `why` beyond `MAX_JSON` or `MAX_NESTING`."""
+"""Replaces a `meta` or `why` beyond `MAX_JSON` or `MAX_NESTING`."""
 ID: Final = pattern(r"[0-9a-f]{32}", ASCII)
 """A memory's id."""
 _HASH_BYTES: Final = 8
 _MAX_CACHED: Final = 512
-"""Characters up to which a short text's redaction is remembered."""
+"""Maximum characters of a short text whose redaction is cached."""
 
 
 class Refused(ValueError):
-    """A row cannot be taken in. The message names the field, never what it holds."""
+    """A row cannot be admitted. The message names the field, never its value."""
 
 
 def clean_memory(memory: NewMemory, policy: Policy) -> NewMemory:
@@ -71,13 +71,13 @@ def clean_name(name: str, text: str, policy: Policy) -> str:
     if not text:
         return ""
     limit = LIMITS[name]
-    if len(text) > 2 * limit:  # first what is left of it, then its secrets: the rules are not run over megabytes
+    if len(text) > 2 * limit:  # cut first, so that the rules do not run over megabytes
         text = _shorten(encode(text)[0], 2 * limit)
     return _shorten(_redact(text, policy), limit)
 
 
 def clean_json(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
-    """Return an object without secrets in its keys and values. Raises ValueError or TypeError for what is not JSON."""
+    """Return an object without secrets in keys and values. Raises ValueError or TypeError if it is not JSON."""
     if not value:
         return {}
     if not _is_shallow(value):
@@ -91,27 +91,27 @@ def clean_json(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
         return value
     try:
         loaded = json.loads(redacted.text)
-    except ValueError:  # the secret reached over the JSON's own punctuation
+    except ValueError:  # the secret spanned JSON punctuation
         return {"redacted": dict(redacted.counts)}
     return loaded if isinstance(loaded, dict) else {"redacted": dict(redacted.counts)}
 
 
 class Admission:
-    """Judges rows that come ready made, for one import or one restore.
+    """Admits finished rows, for one import or one restore.
 
-    `keeps_trust` is for a file that is known to be the user's own: its rows keep whose word they say they are. Of any
-    other file, all are `import`.
+    `keeps_trust` is for a file known to be the user's own, whose rows keep their trust; rows of other files become
+    `import`.
     """
 
     def __init__(self, policy: Policy, ignored: Ignored, *, keeps_trust: bool) -> None:
         self._policy, self._ignored, self._keeps_trust = policy, ignored, keeps_trust
         self.left_out: Counter[str] = Counter()
-        """Rows that were left out, by reason."""
+        """Numbers of rows left out, by reason."""
         self.lowered = 0
-        """Rows that said to be someone's word and count as imported."""
+        """Number of rows whose claimed trust was lowered to `import`."""
 
     def admit(self, memory: NewMemory) -> NewMemory | None:
-        """Return the row as it may be written; None where it is left out. Raises Refused for one that is malformed."""
+        """Return the row to write; None if it is left out. Raises Refused for a malformed row."""
         _require_sound(memory)
         text = self._policy.redact(encode(memory.text)[0]).text
         clean = clean_memory(replace(memory, text=text, importance=min(1.0, max(0.0, memory.importance))), self._policy)
@@ -124,7 +124,7 @@ class Admission:
         return clean
 
     def title(self, source: str, session_id: str, title: str) -> tuple[str, str, str] | None:
-        """Return a session's title as it may be written, with the session it is of; None where it is left out."""
+        """Return the source, session and title to write; None if the title is left out."""
         names = clean_name("source", source, self._policy), clean_name("session_id", session_id, self._policy)
         if names[1] in self._ignored.sessions:
             self.left_out["ignored"] += 1
@@ -163,7 +163,7 @@ def _redact(text: str, policy: Policy) -> str:
 
 
 def _redact_cached(text: str, policy: Policy) -> str:
-    """Redact a short text; the messages of a session share its names, so most were seen before."""
+    """Redact a short text, with a cache, since the messages of a session share their names."""
     known = _redacted_names.setdefault(policy, {})
     if (clean := known.get(text)) is None:
         if len(known) >= _NAMES_KEPT:
@@ -180,7 +180,7 @@ def _shorten(text: str, limit: int) -> str:
 
 
 def _is_shallow(value: Any) -> bool:
-    """Tell whether nothing is nested deeper than `MAX_NESTING`: what reads it later recurses."""
+    """Tell whether nothing is nested deeper than `MAX_NESTING`, since readers recurse."""
     level = [value]
     for _ in range(MAX_NESTING):
         level = [

@@ -1,4 +1,4 @@
-"""From a message and its decision to the row that is written: the one place where a memory comes into being."""
+"""New memories: the one place that makes a row from a message and its decision."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def message_trust(message: Message) -> Trust:
 
 
 def make_memory(message: Message, decision: Decision, policy: Policy) -> NewMemory:
-    """Return the row for a kept message. Only redacted text goes into it, its meta included; no stamp ahead of now."""
+    """Return the row for a kept message, with redacted text and meta, and no timestamp ahead of the clock."""
     meta = {name: value for name, value in message.meta.items() if name not in ("speaker", "active")}
     if decision.redactions:
         meta["redacted"] = dict(decision.redactions)
@@ -70,10 +70,10 @@ def make_memory(message: Message, decision: Decision, policy: Policy) -> NewMemo
 def explicit_memory(
     message: Message, policy: Policy, *, importance: float | None, tags: tuple[str, ...], collection: str
 ) -> NewMemory:
-    """Return the row for a text someone explicitly asked to remember: it is kept whatever the policy thinks.
+    """Return the row for a text to remember explicitly, which is kept whatever the policy decides.
 
-    A policy that would have skipped it has not weighed it: then UNJUDGED stands. Raises UsageError for an importance
-    out of range, and a collection without a name.
+    If the policy would skip it, its importance is UNJUDGED. Raises UsageError for an importance out of range and an
+    empty collection.
     """
     if not collection:
         raise UsageError("a collection has a name: leave it away for `knowledge`")
@@ -96,7 +96,7 @@ def explicit_memory(
 
 
 def as_message(memory: Memory) -> Message:
-    """Return a stored memory as the message it was, without its secrets: what the policy is asked again."""
+    """Return a stored memory as its redacted message, to ask the policy again."""
     return Message(
         role=require_role(memory.role),
         text=memory.text,
