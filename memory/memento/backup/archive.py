@@ -53,14 +53,14 @@ class Manifest(msgspec.Struct, frozen=True):
     """The instant of the snapshot, Unix milliseconds, by the machine's clock."""
     schema: int
     content: str
-    """storage.snapshot.Contents.hash of the store at that instant, and of the copy."""
+    """storage.snapshot.StoreContents.hash of the store at that instant, and of the copy."""
     counts: dict[str, int]
     bytes: int
     """Size of the database file."""
     hash: str
     """BLAKE2b-256 of the database file, in hex."""
     spool: dict[str, str] = {}
-    """storage.snapshot.Contents.spool."""
+    """storage.snapshot.StoreContents.spool."""
     journal: str = ""
     """How far the journal was applied."""
     sqlite: str = ""

@@ -97,7 +97,7 @@ def _pooling(folder: Path) -> Pooling:
 
 
 def _window(folder: Path) -> int:
-    """Return the tokens of a passage: the smallest that the configuration names, at most LONGEST."""
+    """Return the tokens of a passage: the smallest that the configuration names, at most MAX_PASSAGE_TOKENS."""
     named = [
         (_json(folder, "sentence_bert_config.json") or {}).get("max_seq_length"),
         (_json(folder, "tokenizer_config.json") or {}).get("model_max_length"),

@@ -32,7 +32,7 @@ class WordTokens:
         self._known: dict[int, bool] = {}
 
     def places(self, chunks: Sequence[Chunk]) -> list[list[int]]:
-        """Return for each chunk of a text the places of its words; of the text, the first MOST_CODES, each once."""
+        """Return for each chunk of a text the places of its words; of the text, the first MAX_CODES, each once."""
         known: set[int] = set()
         found: list[list[int]] = []
         for chunk in chunks:
