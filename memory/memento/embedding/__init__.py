@@ -1,4 +1,4 @@
-"""Text to vectors: the model's files, and the engines that run it.
+"""Embedding: the model's files, and the engines that run it.
 
 Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `published_model`
 downloads the model.

@@ -1,6 +1,6 @@
-"""What an embedding engine is.
+"""The interface of an embedding engine.
 
-Invariant: engines of one `model` stamp are interchangeable. Their vectors may be stored and compared side by side.
+Invariant: engines with the same `model` stamp are interchangeable: their vectors can be stored and compared together.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Embedded(NamedTuple):
-    """A text as the database keeps it."""
+    """The embedding of a text as the database stores it."""
 
     vectors: bytes
     """Row-major float32 in native byte order: a unit vector per chunk."""
     codes: bytes = b""
-    """The signs of its words' vectors, `dimensions` bits each (token_codes.py); empty where an engine shows none."""
+    """The signs of its token vectors, `dimensions` bits each (token_codes.py); empty if the engine has none."""
 
 
 class Embedder(ABC):
@@ -63,11 +63,11 @@ class Embedder(ABC):
         return [mean_vector(chunks) for chunks in self.embed(texts)]
 
     def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed` does as the database keeps it, with the codes of the texts' words if there are any."""
+        """Return the result of `embed` as stored, with token codes if the engine has them."""
         return [Embedded(vectors.tobytes()) for vectors in self.embed(texts)]
 
     def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        """Return the result of `embed_queries` as stored, with token codes if the engine has them."""
         return [Embedded(vector.tobytes()) for vector in self.embed_queries(texts)]
 
 
@@ -87,6 +87,6 @@ BATCH_TOKENS = 512
 
 
 def default_threads() -> int:
-    """Two at most: the model is small, and the sidecar is a guest on the machine."""
+    """Return the default threads, two at most: the model is small, and the sidecar must not load the machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(2, cores)

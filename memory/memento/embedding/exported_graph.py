@@ -1,7 +1,7 @@
-"""A model that somebody exported to ONNX, given the inputs and the output that Memento's engines run.
+"""Adapter for an exported ONNX model: gives it the inputs and the output that Memento's engines use.
 
-Exports differ in the width of their integers, in whether they take segments, and in where they end: at token vectors
-(optimum) or at the sentence's (sentence-transformers).
+Exports differ in the width of their integers, in whether they take segments, and in their output: token vectors
+(optimum) or sentence vectors (sentence-transformers).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TOKENS: Final = ("last_hidden_state", "token_embeddings")
 def adapt(path: Path, pooling: Pooling) -> ModelProto:
     """Return the model in `path` with the interface of `graph.interface`; token vectors are pooled.
 
-    Raises ModelError for a file that is no ONNX model, and for inputs and outputs that have no known meaning.
+    Raises ModelError for a file that is not an ONNX model, and for unknown inputs and outputs.
     """
     import onnx
     from onnx import compose, helper
@@ -48,7 +48,7 @@ def adapt(path: Path, pooling: Pooling) -> ModelProto:
 
 
 def _connect_inputs(graph: GraphProto, parts: GraphParts, path: Path) -> None:
-    """Give the export its inputs: ours as it counts, and segment 0 for every token."""
+    """Connect the export's inputs: ours cast to its integer type, and segment 0 for every token."""
     import numpy as np
 
     held = {constant.name for constant in graph.initializer}
@@ -66,7 +66,7 @@ def _connect_inputs(graph: GraphProto, parts: GraphParts, path: Path) -> None:
 
 
 def _connect_output(graph: GraphProto, parts: GraphParts, pooling: Pooling, path: Path) -> tuple[int | str, bool]:
-    """Lead the export's best output to ours; return its dimensions, or a name for them, and whether it shows tokens."""
+    """Connect the export's best output to ours; return its dimensions, or a name for them, and if it outputs tokens."""
     outputs: dict[str, Any] = {output.name.removeprefix(_INSIDE): output for output in graph.output}
     chosen = next((name for name in (*_SENTENCE, *_TOKENS) if name in outputs), next(iter(outputs)))
     shape = outputs[chosen].type.tensor_type.shape.dim

@@ -41,7 +41,7 @@ def repository_url() -> str:
 
 
 def fetch(folder: Path, progress: Progress) -> None:
-    """Download the published files into `folder`, going on where an earlier run stopped. Raises ModelError."""
+    """Download the published files into `folder`, resuming an earlier run. Raises ModelError."""
     repository = repository_url()
     for name, pinned in sorted(PINNED.items(), key=lambda item: item[1].size):
         download(f"{repository}/resolve/main/{name}", folder / name, pinned, progress)
@@ -63,7 +63,7 @@ def download(url: str, target: Path, pinned: Pinned, progress: Progress) -> None
 
 
 def _complete(url: str, part: Path, size: int, progress: Progress) -> None:
-    """Fetch what `part` lacks of `size` bytes; a broken connection is resumed as long as each one brought something."""
+    """Fetch the missing bytes of `part`; resume a broken connection as long as each one brings some bytes."""
     from http.client import HTTPException
     from urllib.error import HTTPError
 

@@ -25,23 +25,23 @@ FP32 = "model_fp32.onnx"
 INT8 = "model_int8.onnx"
 MANIFEST = "manifest.json"
 CHECKPOINT = "checkpoint"
-"""A folder as sentence-transformers lays a model out; only where a model was installed for that library."""
+"""A folder in the layout of sentence-transformers, if the model was installed for that library."""
 
 BUILD = 2
-"""Of the graphs that `pull` makes: 2 shows the tokens' vectors. One of before runs too, without late interaction."""
+"""Version of the graphs that `pull` builds. Version 2 outputs token vectors; version 1 lacks late interaction."""
 
 Pooling = Literal["mean", "cls", "max"]
 Precision = Literal["int8", "fp32"]
 
 
 class Recipe(NamedTuple):
-    """How a model is used: what its configuration says beside its weights."""
+    """How a model is used, according to its configuration."""
 
     pooling: Pooling = "mean"
     max_tokens: int = MAX_TOKENS
     """The model's window, the tokenizer's special tokens included."""
     query_prompt: str = ""
-    """What stands before a query, and before a passage that is stored: some models are trained with it."""
+    """Prefix of a query; some models are trained with prompts."""
     passage_prompt: str = ""
 
 
@@ -49,7 +49,7 @@ PUBLISHED = Recipe()
 
 
 class Pinned(NamedTuple):
-    """What a published file must be, to the byte."""
+    """The hash and size that a published file must have."""
 
     sha256: str
     size: int
@@ -94,7 +94,7 @@ class ModelFiles:
 
     @property
     def published(self) -> bool:
-        """Whether this is the model that Memento fetches itself; any other was installed from a user's folder."""
+        """Whether this is the published model; any other was installed from a user's folder."""
         return self.name == MODEL_NAME
 
     def graph(self, wanted: Precision) -> tuple[Path, Precision]:
@@ -173,7 +173,7 @@ def publish(staged: Path, folder: Path) -> None:
 
 
 def file_record(folder: Path, name: str) -> FileRecord:
-    """Return what the manifest says of a file of the folder."""
+    """Return the manifest's record of a file in the folder."""
     return FileRecord((folder / name).stat().st_size, sha256_of(folder / name))
 
 

@@ -1,6 +1,6 @@
-"""The native engine: tokenising, cutting and ONNX Runtime in Rust, without the GIL; the same files and vectors.
+"""The native engine: tokenising, chunking and ONNX Runtime in Rust, without the GIL; the same files and vectors.
 
-What a store asks for, bytes, needs no numpy.
+A store asks for bytes, which need no numpy.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ class NativeEmbedder(Embedder):
         return _arrays(self.embed_queries_to_bytes(texts))
 
     def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed` does as the database keeps it, with the codes of the texts' words."""
+        """Return the result of `embed` as stored, with token codes."""
         return self._embedded(self._native.embed, texts)
 
     def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        """Return the result of `embed_queries` as stored, with token codes if the engine has them."""
         return self._embedded(self._native.embed_queries, texts)
 
     def _embedded(

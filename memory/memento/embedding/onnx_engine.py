@@ -51,12 +51,12 @@ class OnnxEmbedder(Embedder):
         return [mean_vector(vectors) for vectors, _ in self._embed(texts, self._recipe.query_prompt)]
 
     def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed` does as the database keeps it, with the codes of the texts' words."""
+        """Return the result of `embed` as stored, with token codes."""
         found = self._embed(texts, self._recipe.passage_prompt)
         return [Embedded(vectors.tobytes(), codes) for vectors, codes in found]
 
     def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        """Return the result of `embed_queries` as stored, with token codes if the engine has them."""
         found = self._embed(texts, self._recipe.query_prompt)
         return [Embedded(mean_vector(vectors).tobytes(), codes) for vectors, codes in found]
 
@@ -79,9 +79,9 @@ class OnnxEmbedder(Embedder):
             yield vectors[start:end], b"".join(codes[start:end])
 
     def _run(self, rows: list[list[int]]) -> tuple[NDArray[np.float32], Sequence[NDArray[np.float32]]]:
-        """One call of the model: rows of token ids, padded to the longest row, to unit vectors and each row's tokens.
+        """Run the model on rows of token ids, padded to the longest; return unit vectors and each row's token vectors.
 
-        A model that shows no tokens gives none.
+        There are no token vectors if the model does not output them.
         """
         import numpy as np
 

@@ -1,7 +1,7 @@
-"""`memento model pull`: get the published files, build both ONNX models from them, put them into the model's folder.
+"""`memento model pull`: download the published files, build both ONNX models, install them in the model's folder.
 
-Everything happens in `<folder>/.pull` under a lock; only a complete, verified and tried-out model leaves it. A run that
-was killed leaves its downloads there, and the next one goes on with them.
+Everything happens in `<folder>/.pull` under a lock; only a complete, verified and tested model leaves it. A killed run
+leaves its downloads there, and the next one resumes them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def pull(
 
 
 def _find_sound_model(folder: Path) -> ModelFiles | None:
-    """Return the model in `folder` if every byte of it is right, and it was built as it would be today."""
+    """Return the model in `folder` if every byte is right and its build is current."""
     files = find_model(folder)
     try:
         if files is not None:
@@ -85,7 +85,7 @@ def _install(folder: Path, source: str | Path | None, report: Progress) -> Model
 
 
 def _fetch_published_files(work: Path, source: str | Path | None, report: Progress) -> str:
-    """Bring the published files into `work`, verified, and return where they came from."""
+    """Fetch the published files into `work`, verify them, and return their origin."""
     if isinstance(source, Path):
         for name in PINNED:
             if not (source / name).is_file():
@@ -119,7 +119,7 @@ def _verify_published_files(work: Path, origin: str) -> None:
 
 
 def _build(work: Path, staged: Path, origin: str, report: Progress) -> None:
-    """Make the ONNX models out of the published files in `work`."""
+    """Build the ONNX models from the published files in `work`."""
     import onnx
 
     from memento.embedding.graph import build_graph, quantize, read_safetensors
@@ -134,7 +134,7 @@ def _build(work: Path, staged: Path, origin: str, report: Progress) -> None:
 
 
 def _copy_model(given: Path, staged: Path) -> None:
-    """Copy a model that `pull` made elsewhere: the way to a machine without network."""
+    """Copy a model that `pull` built elsewhere, for a machine without network."""
     model = _require(find_model(given), given)
     model.verify()
     for name in (TOKENIZER, FP32, INT8):
@@ -145,7 +145,7 @@ def _copy_model(given: Path, staged: Path) -> None:
 
 
 def _compare_precisions(staged: Path) -> None:
-    """Refuse a build whose two models disagree, which a fault in onnx or onnxruntime would cause."""
+    """Refuse a build whose two models disagree, as after a fault in onnx or onnxruntime."""
     from memento.embedding.loader import load_embedder
 
     text = "The migration failed because of a foreign key."
@@ -163,7 +163,7 @@ def _require(files: ModelFiles | None, folder: Path) -> ModelFiles:
 
 @contextmanager
 def staging_folder(folder: Path, report: Progress) -> Iterator[Path]:
-    """Lend an empty folder to build a model in, beside its place, while no other process installs there."""
+    """Lend an empty folder to build a model in, holding the installation lock."""
     with _lock(folder, report):
         staged = folder / ".pull" / "model"
         shutil.rmtree(staged, ignore_errors=True)

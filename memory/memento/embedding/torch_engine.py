@@ -109,7 +109,7 @@ def _sentence_transformer(files: ModelFiles, threads: int | None) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep the library from reporting on standard error which weights it loads; what else is wrong it raises."""
+    """Keep the library from writing about loaded weights to standard error; it still raises errors."""
     from transformers.utils import logging
 
     level, shows_progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -124,7 +124,7 @@ def _quietly() -> Iterator[None]:
 
 
 def write_checkpoint(folder: Path, checkpoint: Path) -> None:
-    """Write the installed model to `checkpoint` as sentence-transformers lays a model out."""
+    """Write the installed model to `checkpoint` in the layout of sentence-transformers."""
     import numpy as np
     import onnx
     from safetensors.numpy import save_file

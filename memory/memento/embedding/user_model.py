@@ -1,6 +1,6 @@
-"""`memento model use FOLDER`: a user's model, made into what the engines run, and put beside the fetched one.
+"""`memento model use FOLDER`: install a user's model for the engines, beside the published one.
 
-The folder is copied, not pointed at: a file that changes under a store would change what its vectors mean.
+The folder is copied, not referenced: a changed file would change the meaning of the store's vectors.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SAMPLES: Final = (
 
 
 def install(folder: Path, models: Path, *, torch: bool = False, progress: Progress | None = None) -> ModelFiles:
-    """Install the model in `folder` below `models` and return it; one that is there already stays as it is.
+    """Install the model in `folder` below `models` and return it; an installed one is kept unchanged.
 
     `torch` keeps a copy that sentence-transformers can load. `progress` is that of `pull`. Raises ModelError for a
     folder that holds no model Memento can run.
@@ -63,7 +63,7 @@ def install(folder: Path, models: Path, *, torch: bool = False, progress: Progre
 
 
 def _with_place(found: SentenceFolder, models: Path) -> ModelFiles:
-    """Return the model with its name and folder; where another has that name, a store may need that one still."""
+    """Return the model with its name and folder, avoiding the name of another model, which a store may still need."""
     model = ModelFiles(models / found.name, str(found.folder), sha256_of(found.weights), {}, found.name)
     model = replace(model, recipe=found.recipe)
     held = find_model(model.folder)
@@ -90,7 +90,7 @@ def _require_runnable(found: SentenceFolder, torch: bool) -> None:
 def _build_and_publish(
     found: SentenceFolder, model: ModelFiles, staged: Path, torch: bool, report: Progress
 ) -> ModelFiles:
-    """Build the model in `staged` and move it to its place, unless it is there."""
+    """Build the model in `staged` and move it to its folder, unless it is installed."""
     folder = model.folder
     known = find_model(folder)
     if known and _is_same_model(known, model) and (not torch or (folder / CHECKPOINT).is_dir()):
@@ -115,7 +115,7 @@ def _build_and_publish(
 
 
 def _build(found: SentenceFolder, staged: Path, report: Progress) -> None:
-    """Make the graph that engines run: from a BERT's weights, with int8 beside it, or from the export."""
+    """Build the graph for the engines: from a BERT's weights, with an int8 version, or from the export."""
     import onnx
 
     from memento.embedding.exported_graph import adapt
@@ -137,7 +137,7 @@ def _build(found: SentenceFolder, staged: Path, report: Progress) -> None:
 
 
 def _write_manifest(model: ModelFiles) -> ModelFiles:
-    """Write the manifest of what lies in the model's folder by now."""
+    """Write the manifest of the files in the model's folder."""
     folder = model.folder
     names = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
     files: dict[str, FileRecord] = {name: file_record(folder, name) for name in names if name != MANIFEST}
@@ -147,7 +147,7 @@ def _write_manifest(model: ModelFiles) -> ModelFiles:
 
 
 def _measure_dimensions(model: ModelFiles, torch: bool, report: Progress) -> int:
-    """Run the model and return its dimensions; int8 that strays too far from the exact vectors is taken away."""
+    """Run the model and return its dimensions; remove an int8 version that strays too far from the exact vectors."""
     from memento.embedding.loader import load_embedder
 
     exact = load_embedder(model.folder, precision="fp32", torch=torch, rust=False)
