@@ -242,10 +242,10 @@ def _append(path: Path, entries: Sequence[Entry]) -> tuple[JournalPosition, Jour
             os.ftruncate(log.fileno(), 0 if is_new else end)
             raise
         name = _name(log)
-        behind = log.seek(0, os.SEEK_END)
+        after = log.seek(0, os.SEEK_END)
     if is_new:
         sync(path.parent)
-    return JournalPosition(name or "", end, is_start=is_new), JournalPosition(name or "", behind)
+    return JournalPosition(name or "", end, is_start=is_new), JournalPosition(name or "", after)
 
 
 def _replay_start(log: BinaryIO, known: JournalPosition) -> JournalPosition | None:

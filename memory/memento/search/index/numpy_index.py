@@ -115,17 +115,17 @@ class NumpyIndex(VectorIndex):
         assert self.accelerator is not None
         vectors, nums, covered = self._vectors, self._nums, self.accelerator.covered
         filtered = None if allowed is None else allowed[:covered]
-        behind = np.arange(covered, len(nums))
+        uncovered = np.arange(covered, len(nums))
         scanned = _cosines(vectors[covered:], query)
         if allowed is not None:
-            behind, scanned = behind[allowed[covered:]], scanned[allowed[covered:]]
+            uncovered, scanned = uncovered[allowed[covered:]], scanned[allowed[covered:]]
         one_passage = self._sorted.rows == len(self)
         wanted = min(live, k if one_passage else 2 * k)
         for _ in range(3):
             near, scores = self.accelerator.nearest(query, min(wanted, covered), vectors, filtered)
             filled = len(near) >= min(wanted, covered if filtered is None else int(filtered.sum()))
-            best_behind = _highest(scanned, wanted)
-            near, scores = np.append(near, behind[best_behind]), np.append(scores, scanned[best_behind])
+            best_uncovered = _highest(scanned, wanted)
+            near, scores = np.append(near, uncovered[best_uncovered]), np.append(scores, scanned[best_uncovered])
             order = np.argsort(-scores, kind="stable")[:wanted]  # after those, a row may be missing
             best = _best_passages(nums[near[order]], scores[order], k)
             if filled and (len(best) == k or wanted == live):
