@@ -49,14 +49,14 @@ def forget(
     erased = _erase(store, keys)
     receipt = ForgetReceipt([memory.id for memory in memories], titles=len(erased.titles), quarantine=erased.quarantine)
     wanted = [*text_probes(memories, erased.titles), *_unique_probes(store, value_probes(memories))]
-    _erase_elsewhere(store, receipt, spool, wanted, _ForgottenTexts(store, memories, sessions))
+    _erase_elsewhere(store, receipt, spool=spool, probes=wanted, texts=_ForgottenTexts(store, memories, sessions))
     return receipt
 
 
 def finish(store: MemoryStore, spool: Spool = NO_SPOOL) -> ForgetReceipt:
     """Repeat the erasure from all files but the rows, for everything that was ever forgotten."""
     receipt = ForgetReceipt([])
-    _erase_elsewhere(store, receipt, spool, [], _ForgottenTexts(store))
+    _erase_elsewhere(store, receipt, spool=spool, probes=[], texts=_ForgottenTexts(store))
     return receipt
 
 
@@ -157,7 +157,7 @@ def _handle_transcripts(store: MemoryStore, receipt: ForgetReceipt) -> None:
 
 
 def _erase_elsewhere(
-    store: MemoryStore, receipt: ForgetReceipt, spool: Spool, wanted: Sequence[Probe], texts: _ForgottenTexts
+    store: MemoryStore, receipt: ForgetReceipt, *, spool: Spool, probes: Sequence[Probe], texts: _ForgottenTexts
 ) -> None:
     """Erase forgotten texts from every other file, and search all files for them."""
     try:
@@ -177,7 +177,7 @@ def _erase_elsewhere(
     if problem := compaction.compact(store.database):
         receipt.left.append(f"{store.path}: its free pages may hold deleted text ({problem}); {FINISH}")
     _forget_in_backups(store, receipt, texts)
-    verify(store, receipt, wanted, spool, (receipt.ids or sorted(texts.ids))[:_ROWS])
+    verify(store, receipt, probes=probes, spool=spool, ids=(receipt.ids or sorted(texts.ids))[:_ROWS])
     if not receipt.left:
         try:
             with store.database.write(derived=True) as connection:

@@ -23,18 +23,18 @@ _HOME_NAMES: Final = ("hook-errors.log", "cache", "run")
 
 
 def verify(
-    store: MemoryStore, receipt: ForgetReceipt, wanted: Sequence[Probe], spool: Spool, ids: Sequence[str]
+    store: MemoryStore, receipt: ForgetReceipt, *, probes: Sequence[Probe], spool: Spool, ids: Sequence[str]
 ) -> None:
     """Search the files for the probes, and report those that hold one with what to do.
 
     A replaced database file is searched for `ids` too, since it has no tombstones, which would contain them.
     """
-    receipt.probes = len(wanted)
+    receipt.probes = len(probes)
     rows = [Probe(one, "row") for one in ids]
     named = {entry.partition(": ")[0] for entry in receipt.left}
     for path, blocks in _contents(store, spool):
         try:
-            found = find_probes(blocks, [*wanted, *rows] if _is_aside(store, path) else wanted)
+            found = find_probes(blocks, [*probes, *rows] if _is_aside(store, path) else probes)
         except FileNotFoundError:
             continue  # deleted in the meantime
         except (OSError, BackupDamaged) as error:

@@ -196,7 +196,7 @@ class Backlog:
         if start < stop:
             (one,) = embedder.embed_to_bytes([row.text[start:stop]])
             with self._database.write(within=_lock_timeout(deadline), derived=True) as connection:
-                segments.write_segment(connection, model, row, (start, stop), one.vectors, one.codes)
+                segments.write_segment(connection, model, row, span=(start, stop), vectors=one.vectors, codes=one.codes)
         if stop < len(row.text):
             return []
         with self._database.read() as connection:

@@ -98,7 +98,9 @@ class QueryCache:
             for text in touched:
                 vectors.touch_cached(connection, model, text)
             for text, made in embedded.items():
-                vectors.write_cached(connection, model, text, made.vectors, made.codes, self._sizes.table_size)
+                vectors.write_cached(
+                    connection, model, text, blob=made.vectors, codes=made.codes, keep=self._sizes.table_size
+                )
         with self._lock:
             self._computed += len(embedded)
 

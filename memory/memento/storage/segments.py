@@ -23,7 +23,7 @@ def embedded_until(connection: apsw.Connection, model: str, num: int) -> int:
 
 
 def write_segment(
-    connection: apsw.Connection, model: str, row: PendingText, span: tuple[int, int], vectors: bytes, codes: bytes
+    connection: apsw.Connection, model: str, row: PendingText, *, span: tuple[int, int], vectors: bytes, codes: bytes
 ) -> None:
     """Store one segment inside the caller's transaction, unless the row's text has changed."""
     connection.execute(

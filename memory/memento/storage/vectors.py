@@ -176,7 +176,7 @@ def touch_cached(connection: apsw.Connection, model: str, text: str) -> None:
     )
 
 
-def write_cached(connection: apsw.Connection, model: str, text: str, blob: bytes, codes: bytes, keep: int) -> None:
+def write_cached(connection: apsw.Connection, model: str, text: str, *, blob: bytes, codes: bytes, keep: int) -> None:
     """Add an embedding to the cache and evict the least recently used ones beyond `keep`."""
     connection.execute(
         "INSERT INTO embedding_cache (text_hash, embedding, codes, timestamp) VALUES (?, ?, ?, ?) "
