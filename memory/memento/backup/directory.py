@@ -1,4 +1,4 @@
-"""The directory: a store's backups, in `backups` beside its database, and which of them are kept.
+"""The backup directory: a store's backups, in `backups` beside its database, and their retention.
 
 Retention keeps manual backups, the latest hourly ones, one for each of the latest `storage.backup_retention_days` days
 with a backup, migration backups as long as a daily one of the same age, and always the latest readable one. Backups are

@@ -84,17 +84,17 @@ def add_tombstones(connection: apsw.Connection, found: Iterable[str]) -> None:
 
 
 def add_pieces(connection: apsw.Connection, found: Iterable[str]) -> None:
-    """Keep pieces of texts out of the quarantine, inside the caller's transaction."""
+    """Add tombstones of pieces of texts, which keep them out of the quarantine, inside the caller's transaction."""
     add_tombstones(connection, map(_piece_key, found))
 
 
 def add_samples(connection: apsw.Connection, samples: Iterable[str]) -> None:
-    """Keep these samples out of the quarantine, inside the caller's transaction."""
+    """Add tombstones of quarantined samples, inside the caller's transaction."""
     add_tombstones(connection, map(_text_key, samples))
 
 
 def add_values(connection: apsw.Connection, values: Iterable[str]) -> None:
-    """Keep projects and speakers out of parsers' states, inside the caller's transaction."""
+    """Add tombstones of projects and speakers, which blank them in parsers' states, inside the caller's transaction."""
     add_tombstones(connection, map(_value_key, values))
 
 
