@@ -34,7 +34,7 @@ class Baselines:
     def __init__(self, store: MemoryStore, embedder: Embedder) -> None:
         self._store, self._embedder = store, embedder
         with store.database.read() as connection:
-            stored = list(vectors.since(connection, embedder.model, 0))
+            stored = list(vectors.written_since(connection, embedder.model, 0))
             memories = rows.by_nums(connection, [one.num for one in stored])
         self._nums = [one.num for one in stored]
         self._memories = [memories[num] for num in self._nums]

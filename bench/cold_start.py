@@ -26,7 +26,7 @@ from memento.config import load_config
 from memento.memory import NewMemory
 from memento.storage import rows, vectors
 from memento.storage.database import Database
-from memento.storage.vectors import Pending
+from memento.storage.vectors import PendingText
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.embedding import THREADS, realistic_chunks
@@ -57,7 +57,7 @@ def fill(database: Database, count: int) -> None:
             [NewMemory(f"{n:032x}", texts[n % len(texts)], start + n, "bench") for n in range(count)],
         )
     with database.write() as connection:
-        stored = [Pending(*row) for row in connection.execute("SELECT num, text FROM memories")]
+        stored = [PendingText(*row) for row in connection.execute("SELECT num, text FROM memories")]
         found = numbers.standard_normal((count, 384), dtype=np.float32)
         found /= np.linalg.norm(found, axis=1, keepdims=True)
         vectors.write(connection, model, [(row, vector.tobytes()) for row, vector in zip(stored, found, strict=True)])

@@ -66,7 +66,7 @@ def _transcripts(folder: Path) -> Haystack:
 
     def read(store: MemoryStore) -> Conversation:
         with store.database.read() as connection:
-            return coding(folder, {memory.id: memory.text for memory in rows.every(connection)})
+            return coding(folder, {memory.id: memory.text for memory in rows.all_memories(connection)})
 
     return Haystack(folder.name, _digest(folder / "transcripts") + _digest(*memento_ingest.__path__), ingest, read)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from memento.search.index.accelerator import Accelerator, matrix
+from memento.search.index.partial_index import Accelerator, matrix
 
 if TYPE_CHECKING:
     import numpy as np

@@ -26,9 +26,9 @@ from bench.other_indexes import NAMES as OTHERS, other_index
 from bench.real_vectors import grown, real_vectors
 
 from memento.errors import ConfigError
-from memento.search.acceleration import SLICE
-from memento.search.index.accelerator import Cover, Graph
+from memento.search.backend_state import SLICE
 from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class, index_of
+from memento.search.index.partial_index import Graph, PartialIndex
 from memento.search.index.rows import MemoryRows
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ SCAN = "numpy"
 BACKENDS = (SCAN, "faiss", "faiss hnsw", "hnsw", "sqlite-vec", "native")
 
 
-def kind_of(name: str) -> type[Cover] | None:
+def kind_of(name: str) -> type[PartialIndex] | None:
     """Return a backend's class. Raises ConfigError or ImportError where it is not installed."""
     if name in OTHERS:
         return other_index(name)

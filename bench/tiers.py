@@ -18,7 +18,7 @@ import numpy as np
 
 from memento.config import load_config
 from memento.storage import next_model
-from memento.storage.vectors import Pending
+from memento.storage.vectors import PendingText
 from memento.store import MemoryStore
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -67,9 +67,9 @@ def switch_seconds(store: MemoryStore, dimensions: int = 384) -> float:
     with store.database.write() as connection:
         found = [(int(num), str(text)) for num, text in connection.execute("SELECT num, text FROM memories")]
         for start in range(0, len(found), 10_000):
-            part = [Pending(*row) for row in found[start : start + 10_000]]
+            part = [PendingText(*row) for row in found[start : start + 10_000]]
             vectors = [one.tobytes() for one in rng.standard_normal((len(part), dimensions), dtype=np.float32)]
-            next_model.put(connection, "another@1", list(zip(part, vectors, strict=True)))
+            next_model.write(connection, "another@1", list(zip(part, vectors, strict=True)))
     started = time.perf_counter()
     with store.database.write() as connection:
         switched = next_model.switch(connection, "another@1")

@@ -25,14 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memento.config import load_config
-from memento.embedding.token_codes import MOST_CODES
+from memento.embedding.token_codes import MAX_CODES
 from memento.memory import NewMemory
 from memento.search import recall
 from memento.search.ranking.question import understand
-from memento.storage import fulltext, rows, token_codes, turns, vectors
+from memento.storage import fulltext, rows, turns, vectors
 from memento.storage.database import Database
 from memento.storage.filters import Filter
-from memento.storage.vectors import Pending
+from memento.storage.vectors import PendingText
 from memento.store import MemoryStore
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -99,11 +99,11 @@ def fill(database: Database, said: Sequence[Said], count: int, model: str, real:
                 variants += np.float32(NOISE) * numbers.standard_normal(variants.shape, dtype=np.float32)
                 found /= np.linalg.norm(found, axis=1, keepdims=True)
                 known = connection.execute("SELECT num, text FROM memories WHERE model IS NULL ORDER BY num")
-                stored = [Pending(int(num), str(text)) for num, text in known]
+                stored = [PendingText(int(num), str(text)) for num, text in known]
                 vectors.write(connection, model, list(zip(stored, found, strict=True)))
-                sizes = [DIMENSIONS // 8 * min(MOST_CODES, len(row.text.split()) // 2) for row in stored]
+                sizes = [DIMENSIONS // 8 * min(MAX_CODES, len(row.text.split()) // 2) for row in stored]
                 codes = [(row, numbers.bytes(size)) for row, size in zip(stored, sizes, strict=True)]
-                token_codes.write(connection, model, codes)
+                vectors.write_codes(connection, model, codes)
 
 
 def timed(run: Callable[..., Any], times: Times) -> Callable[..., Any]:
@@ -132,7 +132,7 @@ def stages(store: MemoryStore, asked: Sequence[str]) -> dict[str, Times]:
     }
     for name, (owner, function) in steps.items():
         setattr(owner, function.__name__, timed(function, found[name]))
-    ask, waiting = store._semantic.ask, found["wait for its vectors"]
+    ask, waiting = store._semantic.request_vectors, found["wait for its vectors"]
     setattr(store._semantic, "ask", lambda *given: timed(ask(*given), waiting))  # noqa: B010  they begin before the words
     whole = timed(store.recall, found["recall"])
     for question in asked:
@@ -155,7 +155,7 @@ def lexical(database: Database, asked: Sequence[str]) -> Iterator[tuple[str, Tim
 
 
 def _best(connection: apsw.Connection, words: Sequence[str]) -> dict[int, float]:
-    return fulltext.best(connection, fulltext.holding(connection, words), Filter(), CANDIDATES)
+    return fulltext.search_any(connection, fulltext.document_frequencies(connection, words), Filter(), CANDIDATES)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from memento.embedding import ModelError
-from memento.embedding.pulling import pull
+from memento.embedding.published_model import pull
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -12,7 +12,7 @@ import pytest
 
 import memento
 from memento import AutoMemory, MementoError, MemoryStore, errors
-from memento.search.index.accelerator import Accelerator
+from memento.search.index.partial_index import Accelerator
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")

@@ -13,7 +13,7 @@ from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.ignored import Ignored
 from memento.storage.sources import MANY_RECORDS, Defect, LedgerKey, SessionTitle, SourceState, Tally, unknown_type
-from memento.writes.new_memory import memory_of
+from memento.writes.new_memory import make_memory
 from memento_ingest.redacting import redacted_sample
 from memento_ingest.report import Report
 from memento_ingest.span import Span
@@ -189,7 +189,7 @@ class Judge:
             self._report.skipped[decision.reason] += 1
             return LedgerKey("skipped", decision.reason)
         self._report.kept += 1
-        into.memories.append(memory_of(message, decision, self.policy))
+        into.memories.append(make_memory(message, decision, self.policy))
         return LedgerKey("stored", decision.reason)
 
     def _among_tools(self, message: Message, into: Gathered, end: int) -> tuple[Message, Decision]:

@@ -14,7 +14,7 @@ from memento.base.home import expand_user
 from memento.base.identity import memory_id
 from memento.errors import UsageError
 from memento.memory import Memory
-from memento.storage import curating
+from memento.storage import curation
 from memento.storage.database import is_part_of
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import AUTO
@@ -83,7 +83,7 @@ def explain_memory(store: MemoryStore, memory: str) -> list[Explanation]:
     if found is None:
         return []
     with store.database.read() as connection:
-        return [_stored(found, curating.repeats(connection, found.id))]
+        return [_stored(found, curation.count_repeats(connection, found.id))]
 
 
 def explain_line(store: MemoryStore, place: str, format_name: str = AUTO) -> list[Explanation]:

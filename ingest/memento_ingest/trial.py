@@ -12,7 +12,7 @@ from memento.base.identity import memory_id
 from memento.memory import Memory
 from memento.storage import rows, tombstones
 from memento.store import MemoryStore
-from memento.writes.new_memory import message_of
+from memento.writes.new_memory import as_message
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.report import Report
 from memento_policies import Decision, Message, Policy
@@ -89,7 +89,7 @@ def differences(store: MemoryStore, policy: Policy, examples: int = 10) -> Diffe
     """Compare what is stored, and the sources that are still there, with what a policy would make of them."""
     found = Differences()
     with store.database.read() as connection:
-        for memory in rows.every(connection):
+        for memory in rows.all_memories(connection):
             if memory.why.get("reason") != "remembered":
                 _compare(found, memory, policy, examples)
     left_out = _LeftOut(store, policy)
@@ -130,7 +130,7 @@ def _judged(policy: Policy, message: Message, decision: Decision) -> Judged:
 
 def _compare(found: Differences, memory: Memory, policy: Policy, examples: int) -> None:
     found.judged += 1
-    decision = policy.decide(message_of(memory))
+    decision = policy.decide(as_message(memory))
     found.secrets += bool(decision.redactions)
     if not decision.keep:
         found.skipped[decision.reason] += 1

@@ -16,17 +16,17 @@ from typing import Any, NamedTuple, Self
 
 from memento.base import arguments
 from memento.base.home import store_file
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.base.times import now_ms, to_ms
 from memento.config import Config, load_config
 from memento.errors import StoreError
 from memento.memory import NewMemory
 from memento.narrowing import When
-from memento.storage.header import refuse_other
+from memento.storage.header import refuse_foreign_file
 from memento.store import MemoryStore
 from memento.writes import journal
-from memento.writes.conversation import joined_by, resumed
-from memento.writes.new_memory import memory_of, require_role
+from memento.writes.conversation import add_speaker, conversation_before
+from memento.writes.new_memory import make_memory, require_role
 from memento_policies import Decision, Message, load_policy
 from memento_policies.before import OPENING, after
 
@@ -68,8 +68,8 @@ class AutoMemory:
         self.config = config or load_config()
         self.path = self.config.db_path if path is None else store_file(path)
         self._session, self._source, self._project = session_id, source, project
-        refuse_other(self.path, may_be_damaged=True)  # no journal beside another program's file
-        self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
+        refuse_foreign_file(self.path, may_be_damaged=True)  # no journal beside another program's file
+        self._policy = load_policy(self.config.policy_dir, load_key(self.path.parent))
         self._store: MemoryStore | None = None
         self._before = OPENING
         self._speakers: set[str] = set()
@@ -93,7 +93,7 @@ class AutoMemory:
         Raises UsageError for an unknown role, a time that cannot be read and meta that JSON cannot hold; StoreError
         only when store and journal both fail.
         """
-        arguments.text("text", text)
+        arguments.checked_text("text", text)
         facts = arguments.json_object("meta", meta or {})
         own_key = key or blake2b(f"{role}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
         if speaker := str(facts.get("speaker") or ""):
@@ -116,7 +116,7 @@ class AutoMemory:
             return Observation(False, decision, "")
         if self._is_ignored():
             return Observation(False, replace(decision, keep=False, reason="ignored"), "")
-        memory = memory_of(message, decision, self._policy)
+        memory = make_memory(message, decision, self._policy)
         return Observation(True, decision, memory.id, deferred=not self._write(memory))
 
     @property
@@ -138,16 +138,16 @@ class AutoMemory:
             return
         with suppress(StoreError):  # then all he says is news, and more is kept
             if self._speakers:
-                self._before = joined_by(self.store.database, self._before, speaker)
+                self._before = add_speaker(self.store.database, self._before, speaker)
             else:
-                self._before = resumed(self.store.database, self._session, speaker)
+                self._before = conversation_before(self.store.database, self._session, speaker)
         self._speakers.add(speaker)
 
     def _write(self, memory: NewMemory) -> bool:
         try:
             self.store.write(memory)
         except StoreError:
-            journal.defer(journal.journal_path(self.path), journal.Write(memory))
+            journal.append(journal.journal_path(self.path), journal.Write(memory))
             return False
         return True
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from memento.memory import Memory
-from memento.storage import briefing, notes
+from memento.storage import briefing, meta
 from memento.storage.briefing import Wanted
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def of_file(database: Database, file: str, session: str, limit: int) -> list[Not
 def restored(database: Database) -> str:
     """Return what must be known of every answer while sources are to be read again after a restore, or nothing."""
     with database.read() as connection:
-        return notes.restored(connection)
+        return meta.restore_notice(connection)
 
 
 def last_stored(database: Database) -> int | None:

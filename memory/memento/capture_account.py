@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from memento.base.escaping import escape_line
 from memento.config import Config
 from memento.memory import Counts, Memory, NewMemory
-from memento.storage import accounts, capture, ignored, notes, rows, sources
+from memento.storage import accounts, capture, ignored, meta, rows, sources
 from memento.storage.accounts import CaptureTotals, SourceAccount, SourceProgress
 from memento.storage.capture import Batch
-from memento.storage.filters import AMONG
+from memento.storage.filters import IN_JSON_LIST
 from memento.storage.ignored import Ignored, Kind
 from memento.storage.sources import Quarantined, SourceState
 from memento.writes import journal
@@ -61,13 +61,13 @@ class CaptureAccount(ABC):
     def unread_since_restore(self) -> str:
         """Return what to tell of answers while sources are still to be read after a restore; empty when none are."""
         with self._database.read() as connection:
-            return notes.restored(connection)
+            return meta.restore_notice(connection)
 
     def sources_read(self) -> None:
         """Take note that every source has been read to its end: after a restore nothing is missing any more."""
         if self.unread_since_restore():
             with self._database.write() as connection:
-                notes.drop(connection, notes.RESTORED)
+                meta.delete_note(connection, meta.RESTORED)
 
     def ignored(self) -> Ignored:
         """Return the sessions and projects that ingestion leaves out."""
@@ -93,7 +93,7 @@ class CaptureAccount(ABC):
         value = self.policy.redact(value).text
         with self._database.read() as connection:
             ids = ignored.stored(connection, kind, value)
-            return rows.select(connection, f"id {AMONG}", (json.dumps(ids),), "num", len(ids))
+            return rows.select(connection, f"id {IN_JSON_LIST}", (json.dumps(ids),), "num", len(ids))
 
     def has_title(self, session: str) -> bool:
         """Tell whether a session has a title."""
@@ -116,26 +116,26 @@ class CaptureAccount(ABC):
         `limit` and `offset` take a page of them.
         """
         with self._database.read() as connection:
-            return accounts.accounts(connection, limit, offset)
+            return accounts.read_accounts(connection, limit, offset)
 
     def progress(self) -> Iterator[SourceProgress]:
         """Yield how far every source was read, a page of them in memory at a time."""
-        return accounts.progress(self._database)
+        return accounts.read_progress(self._database)
 
     def capture_totals(self) -> CaptureTotals:
         """Return how many sources were read, and what became of all that they hold."""
         with self._database.read() as connection:
-            return accounts.totals(connection)
+            return accounts.count_totals(connection)
 
     def unrecognised(self) -> list[str]:
         """Return the files in watched or ingested folders that no format recognised."""
         with self._database.read() as connection:
-            return accounts.unrecognised(connection)
+            return accounts.unrecognised_paths(connection)
 
     def without_messages(self) -> list[str]:
         """Return the sources in whose many records no message was found: most likely they are another agent's."""
         with self._database.read() as connection:
-            return accounts.without_messages(connection)
+            return accounts.silent_paths(connection)
 
     def followed(self) -> list[str]:
         """Return the transcripts that hooks named: they are watched wherever they lie."""
@@ -145,7 +145,7 @@ class CaptureAccount(ABC):
     def projects(self) -> list[str]:
         """Return the folders that agents are known to have worked in."""
         with self._database.read() as connection:
-            return rows.projects(connection)
+            return rows.distinct_projects(connection)
 
     def quarantined(self, limit: int = 20) -> list[Quarantined]:
         """Return the latest records that could not be read, latest first."""

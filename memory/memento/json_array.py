@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from memento.base.durable import partial_of, private, publish
+from memento.base.durable import create_private_file, partial_of, publish
 from memento.base.escaping import escape_json
 from memento.errors import StoreError
 from memento.memory import Memory
@@ -22,7 +22,7 @@ def write_json(memories: Iterable[Memory], path: Path) -> str:
     """Write one JSON array into a file (0600), replacing it only when it is whole; return its path."""
     partial = partial_of(path)
     try:
-        with os.fdopen(private(partial), "w", encoding="utf-8") as file:
+        with os.fdopen(create_private_file(partial), "w", encoding="utf-8") as file:
             file.writelines(_array(memories))
         publish(partial, path)
     except OSError as error:

@@ -7,7 +7,7 @@ from datetime import date, datetime, tzinfo
 from difflib import get_close_matches
 from typing import Any, TypedDict, get_args
 
-from memento.base.arguments import share, text, texts
+from memento.base.arguments import checked_text, checked_texts, fraction
 from memento.base.times import to_ms
 from memento.errors import UsageError
 from memento.memory import Trust
@@ -56,16 +56,16 @@ def to_filter(filters: Filters, zone: tzinfo | None = None) -> Filter:
             near = get_close_matches(name, Filters.__annotations__, n=1)
             raise UsageError(f"there is no filter `{name}`" + (f": did you mean `{near[0]}`?" if near else ""))
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
-    words = {name: text(name, given.get(name, "")) for name in ("collection", "source", "session", "project")}
+    words = {name: checked_text(name, given.get(name, "")) for name in ("collection", "source", "session", "project")}
     words["project"] = words["project"].rstrip("/") or words["project"]  # what a shell completes to `harbor/`
     return Filter(
         **words,
-        tags=texts("tags", given.get("tags", ())),
+        tags=checked_texts("tags", given.get("tags", ())),
         role=one_of("role", ("", *get_args(Role)), given.get("role", "")),
         trust=one_of("trust", ("", *get_args(Trust)), given.get("trust", "")),
         since=to_ms(given["since"], zone) if "since" in given else None,
         before=to_ms(given["before"], zone) if "before" in given else None,
-        min_importance=share("min_importance", given.get("min_importance", 0.0)),
+        min_importance=fraction("min_importance", given.get("min_importance", 0.0)),
     )
 
 

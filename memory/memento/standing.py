@@ -13,7 +13,7 @@ from memento.base import arguments
 from memento.config import Config
 from memento.errors import UsageError
 from memento.memory import EVERYWHERE, INSTRUCTION, KNOWLEDGE, PINNED, REPLACES, STATED_TIME, Instruction, Memory
-from memento.storage import curating, instructions as standing, rows
+from memento.storage import curation, instructions as standing, rows
 from memento.writes import journal
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class StandingInstructions(ABC):
         own word: an assistant's, and what was imported from elsewhere. Raises UsageError for limit < 1 and an argument
         of another type, PolicyError for a policy file that cannot be used.
         """
-        where = None if project is None else arguments.text("project", project).rstrip("/")
-        count, who = arguments.whole("limit", limit, 1), arguments.text("speaker", speaker)
+        where = None if project is None else arguments.checked_text("project", project).rstrip("/")
+        count, who = arguments.whole_number("limit", limit, 1), arguments.checked_text("speaker", speaker)
         with self._database.read() as connection:
             found = standing.current(connection, where, who, _LOOKED_AT)
             memories = rows.by_nums(connection, [one.num for one in found])
@@ -105,7 +105,7 @@ class StandingInstructions(ABC):
         UsageError when several ids begin with it, for an empty text, for a memory that is not the user's own word, and
         for one that was replaced already.
         """
-        from memento.writes.new_memory import remembered
+        from memento.writes.new_memory import explicit_memory
 
         old = self._own(memory_id)
         if old is None:
@@ -119,10 +119,10 @@ class StandingInstructions(ABC):
         tags = (INSTRUCTION, *(mark for mark in (PINNED, EVERYWHERE) if mark in old.tags))
         # What is said to `memento` is the user's own, whatever file the old words were read from.
         message = replace(said, source="cli", key=key)
-        new = remembered(message, self.policy, importance=None, tags=tags, collection=KNOWLEDGE)
+        new = explicit_memory(message, self.policy, importance=None, tags=tags, collection=KNOWLEDGE)
         journal.write(self._database, lambda _: [journal.Write(new, revive=True)])
         with self._database.write() as connection:  # consolidation would do the same
-            curating.supersede(connection, [(old.id, new.id)])
+            curation.mark_superseded(connection, [(old.id, new.id)])
         return new.id
 
     def _own(self, memory_id: str) -> Memory | None:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from memento.base import arguments
 from memento.base.home import expand_user, store_file
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.base.times import now_ms, to_ms, zone_of
 from memento.capture_account import CaptureAccount
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
 from memento.memory import KNOWLEDGE, Counts, Memory, NewMemory, Recall
 from memento.narrowing import Filters, When, to_filter
-from memento.restore.opening import open_database
+from memento.restore.opener import open_database
 from memento.search.backlog import Progress, Swap
 from memento.search.index_status import IndexStatus
 from memento.search.recall import CATCH_UP_SECONDS, Options, recall as search
@@ -109,11 +109,11 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read,
         meta that JSON cannot hold and an argument of another type; PolicyError for a policy file that cannot be used.
         """
-        from memento.writes.new_memory import remembered
+        from memento.writes.new_memory import explicit_memory
 
         message = self._message(text, source, session_id, role, speaker, timestamp, project, meta)
-        given = arguments.texts("tags", tags)
-        memory = remembered(message, self.policy, importance=importance, tags=given, collection=collection)
+        given = arguments.checked_texts("tags", tags)
+        memory = explicit_memory(message, self.policy, importance=importance, tags=given, collection=collection)
         self.write(memory, revive=True)
         if embed:
             with suppress(ModelError, StoreError):  # found by words until a model is there, and space to write
@@ -163,15 +163,15 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         is installed, is searched by words, and `Recall.notes` says so. Raises UsageError for k < 1, a negative
         context, an unknown filter, role, trust or zone, a time that cannot be read, and an argument of another type.
         """
-        where_asked = zone_of(arguments.text("zone", zone))
+        where_asked = zone_of(arguments.checked_text("zone", zone))
         defaults = self.config.settings.recall
         options = Options(
-            limit=arguments.whole("k", defaults.limit if k is None else k, 1),
+            limit=arguments.whole_number("k", defaults.limit if k is None else k, 1),
             deadline_seconds=arguments.seconds("deadline", defaults.deadline_seconds if deadline is None else deadline),
             plain=plain,
-            context=arguments.whole("context", context, 0),
+            context=arguments.whole_number("context", context, 0),
             spread=spread,
-            min_score=arguments.share("min_score", defaults.min_score if min_score is None else min_score),
+            min_score=arguments.fraction("min_score", defaults.min_score if min_score is None else min_score),
             spares_unembedded=min_score is None,
             cover=cover,
             by_time=by_time,
@@ -179,7 +179,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
             at=None if at is None else arguments.moment("at", at, where_asked),
             zone=where_asked,
         )
-        return self._recalled(arguments.text("query", query), to_filter(filters, where_asked), options)
+        return self._recalled(arguments.checked_text("query", query), to_filter(filters, where_asked), options)
 
     def batch_recall(
         self, queries: Sequence[str], k: int | None = None, *, deadline: float | None = None, **filters: Unpack[Filters]
@@ -194,9 +194,9 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
         Raises UsageError when several ids begin with it.
         """
-        if not _ID_PREFIX.fullmatch(arguments.text("memory_id", memory_id)):
+        if not _ID_PREFIX.fullmatch(arguments.checked_text("memory_id", memory_id)):
             return None
-        state = self._working.state()
+        state = self._working.version()
         if known := self._working.find(memory_id, Memory):
             return known
         with self._database.read() as connection:
@@ -228,7 +228,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         Those whose stamp was ahead of the clock when they were stored come after all others: their time is not known.
         Raises UsageError for limit < 1, an unknown filter, role or trust, and a time that cannot be read.
         """
-        within, count = to_filter(filters), arguments.whole("limit", limit, 1)
+        within, count = to_filter(filters), arguments.whole_number("limit", limit, 1)
         with self._database.read() as connection:
             nums = turns.latest(connection, within, count)
             found = rows.by_nums(connection, nums)
@@ -243,7 +243,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         memory = self.get(memory_id)
         if memory is None:
             return False
-        forgotten = journal.Forget(tombstones.keys(memory.id, memory.text, memory.session_id))
+        forgotten = journal.Forget(tombstones.memory_keys(memory.id, memory.text, memory.session_id))
         deleted = journal.write(self._database, lambda _: [forgotten]) == [1]
         with suppress(OSError):  # a full disk: the line goes when two backups hold it
             journal.scrub(journal.journal_path(self.path), frozenset([memory.id]))
@@ -267,7 +267,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         if target and target.resolve() == self.path.resolve():
             raise UsageError(f"{target} is the store itself: name another file for the export")
         with self._database.read() as connection:
-            memories = rows.every(connection)
+            memories = rows.all_memories(connection)
             return json_text(memories) if target is None else write_json(memories, target)
 
     def embed_pending(self, deadline: float | None = None, progress: Progress | None = None) -> int:
@@ -288,7 +288,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
         No other setting is taken up.
         """
-        self._semantic.take_up(config)
+        self._semantic.use_config(config)
 
     def warm(self) -> None:
         """Begin to load the embedding model in a thread of its own, so that no recall has to wait for it."""
@@ -311,11 +311,11 @@ class MemoryStore(CaptureAccount, StandingInstructions):
 
     def pending(self) -> int:
         """Count the memories that wait for their embedding and are found by words only."""
-        return self._semantic.pending()
+        return self._semantic.count_pending()
 
     def to_embed(self) -> int:
         """Count the embeddings to be made: for those that wait, and for a model that is to follow."""
-        return self._semantic.left()
+        return self._semantic.count_to_embed()
 
     def write(self, memory: NewMemory, *, revive: bool = False) -> Counts:
         """Write one finished row and wait for the disk; `revive` lifts the tombstone of a forgotten one."""
@@ -329,7 +329,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         from memento.health import healings as record
 
         with self._database.read() as connection:
-            return record.last(connection)
+            return record.read_last(connection)
 
     @property
     def policy(self) -> Policy:
@@ -337,7 +337,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         if self._policy is None:
             from memento_policies import load_policy
 
-            self._policy = load_policy(self.config.policy_dir, link_key(self.path.parent))
+            self._policy = load_policy(self.config.policy_dir, load_key(self.path.parent))
         return self._policy
 
     def close(self) -> None:
@@ -357,7 +357,7 @@ class MemoryStore(CaptureAccount, StandingInstructions):
     def _recalled(self, query: str, within: Filter, options: Options) -> Recall:
         """Answer from the working tier, else search; an answer with a note to it, or a very long one, is not kept."""
         started = time.monotonic()
-        state, asked = self._working.state(), (query, within, options)
+        state, asked = self._working.version(), (query, within, options)
         if known := self._working.find(asked, Recall):
             return replace(known, seconds=time.monotonic() - started)
         found = search(self._database, self._semantic, query, within, options)
@@ -377,14 +377,14 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         project: str,
         meta: Mapping[str, Any] | None,
     ) -> Message:
-        from memento.writes.conversation import resumed
+        from memento.writes.conversation import conversation_before
         from memento.writes.new_memory import require_role
         from memento_policies import Message
         from memento_policies.before import UNKNOWN
 
         names = {"session_id": session_id, "source": source, "project": project, "speaker": speaker}
         for name, given in {"text": text, **names}.items():
-            arguments.text(name, given)
+            arguments.checked_text(name, given)
         if not text.strip():
             raise UsageError("there is nothing to remember: the text is empty")
         key = blake2b(f"{session_id}\0{role}\0{speaker}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
@@ -397,5 +397,5 @@ class MemoryStore(CaptureAccount, StandingInstructions):
             key=key,
             project=project,
             meta={**arguments.json_object("meta", meta or {}), **({"speaker": speaker} if speaker else {})},
-            before=resumed(self._database, session_id, speaker) if speaker else UNKNOWN,
+            before=conversation_before(self._database, session_id, speaker) if speaker else UNKNOWN,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from memento.storage import notes
+from memento.storage import meta
 from memento.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def test_restore_refuses_beside_a_sidecar(memento: Cli, tmp_path: Path) -> None:
 def test_a_forgetting_that_is_not_finished_is_named(memento: Cli) -> None:
     memento("remember", "The gate code of the north yard is nine nine seven")
     with MemoryStore(memento.database) as store, store.database.write() as connection:
-        notes.put(connection, notes.FORGETTING, "unfinished")
+        meta.write_note(connection, meta.FORGETTING, "unfinished")
     assert "`memento forget --finish`" in memento("doctor", "--table", code=4).out
     memento("forget", "--finish")
     assert levels(memento, 4)["forgotten"] == "ok"

@@ -113,7 +113,7 @@ def test_a_desktop_notification(memento: Cli, tmp_path: Path, monkeypatch: pytes
     command.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("DISPLAY", ":0")
-    record.show_on_desktop(Healing(0, f"<b>bold</b> & {NAME}", "backup"))
+    record.notify_desktop(Healing(0, f"<b>bold</b> & {NAME}", "backup"))
     said = shown.read_text()
     assert said.startswith("--|Memento|")
     assert "&lt;b&gt;bold&lt;/b&gt; &amp; no\\nmemento" in said

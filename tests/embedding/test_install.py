@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from memento.embedding import ModelError, find_model, load_embedder
-from memento.embedding.install import install
 from memento.embedding.model_files import FP32, INT8, TOKENIZER, WEIGHTS
+from memento.embedding.user_model import install
 
 MakeFolder = Callable[..., Path]
 TEXT = "The build broke when Anna updated the compiler."

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from memento.base import native
 from memento.embedding import load_embedder
 from memento.embedding.model_files import TOKENIZER
-from memento.embedding.token_codes import MOST_CODES
+from memento.embedding.token_codes import MAX_CODES
 
 pytestmark = pytest.mark.skipif(native.native_module(None) is None, reason="memento_native is not built: make native")
 
@@ -96,7 +96,7 @@ def test_a_text_has_so_many_codes_at_most(model_dir: Path, graph: Graph) -> None
     tokenizer = Tokenizer.from_file(str(model_dir / TOKENIZER))
     tokenizer.no_truncation()
     ids = list(dict.fromkeys(tokenizer.encode(numbers, add_special_tokens=False).ids))
-    assert codes == np.packbits(table[ids[:MOST_CODES]] > 0, axis=1).tobytes()
+    assert codes == np.packbits(table[ids[:MAX_CODES]] > 0, axis=1).tobytes()
 
 
 def test_a_model_without_tokens_has_none_and_the_same_vectors(model_dir: Path, graph: Graph) -> None:

@@ -18,8 +18,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from memento import __version__
 from memento.base import native
 from memento.embedding import Embedder, load_embedder
-from memento.embedding.install import install
 from memento.embedding.model_files import Precision
+from memento.embedding.user_model import install
 from memento.errors import ConfigError
 
 SENTENCES = (Path(__file__).parent / "sentences.txt").read_bytes().decode().split("\n")[:-1]
@@ -211,14 +211,14 @@ def test_an_older_build_is_refused_before_it_is_called(
     older = ModuleType("memento_native")
     monkeypatch.setattr(older, "describe", lambda: about, raising=False)
     monkeypatch.setitem(sys.modules, "memento_native", older)
-    native._found.cache_clear()
+    native._load_module.cache_clear()
     try:
         with pytest.raises(ConfigError, match=r"memento_native .*make native"):
             load_embedder(model_dir, rust=True)
         assert load_embedder(model_dir).engine == "onnxruntime-int8"
         assert native.describe().problem.startswith("memento_native ")
     finally:
-        native._found.cache_clear()
+        native._load_module.cache_clear()
 
 
 @pytest.mark.parametrize("rust", [True, None, False])
@@ -226,7 +226,7 @@ def test_without_the_package_it_is_missed_only_when_demanded(
     model_dir: Path, monkeypatch: pytest.MonkeyPatch, rust: bool | None
 ) -> None:
     monkeypatch.setitem(sys.modules, "memento_native", None)
-    native._found.cache_clear()
+    native._load_module.cache_clear()
     try:
         if rust:
             with pytest.raises(ConfigError, match=r"memento_native.*make native"):
@@ -235,4 +235,4 @@ def test_without_the_package_it_is_missed_only_when_demanded(
             assert load_embedder(model_dir, rust=rust).engine == "onnxruntime-int8"
         assert native.describe().problem
     finally:
-        native._found.cache_clear()
+        native._load_module.cache_clear()

@@ -16,9 +16,9 @@ from hypothesis import given, strategies as st
 
 from memento.base.native import native_module
 from memento.embedding import Embedder, ModelError, ModelMissing, installed, load_embedder
+from memento.embedding.engine import BATCH_TOKENS
 from memento.embedding.model_files import FP32, INT8, MANIFEST, TOKENIZER, Precision
 from memento.embedding.onnx_engine import batches
-from memento.embedding.sizes import BATCH_TOKENS
 
 LONG = "The backup was restored and compared with the original. " * 80
 TEXTS = ["a", LONG, "", "Where is the runbook for restoring a backup?", "a b c", "数据库", "a"]

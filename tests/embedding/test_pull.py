@@ -15,7 +15,7 @@ import pytest
 
 from memento.embedding import ModelError, find_model, installed, load_embedder, wheel
 from memento.embedding.model_files import FP32, INT8, MANIFEST, TOKENIZER, WEIGHTS, sha256_of
-from memento.embedding.pulling import pull
+from memento.embedding.published_model import pull
 
 if TYPE_CHECKING:
     from tests.embedding.conftest import FakeHub
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PULL_IN_ANOTHER_PROCESS = """
 import sys
 from pathlib import Path
-from memento.embedding.pulling import pull
+from memento.embedding.published_model import pull
 from memento.embedding.model_files import PINNED, WEIGHTS, Pinned, sha256_of
 
 folder, weights = map(Path, sys.argv[1:3])

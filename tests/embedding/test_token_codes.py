@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 
 from memento.embedding import load_embedder
 from memento.embedding.model_files import FP32, MANIFEST, TOKENIZER, find_model
-from memento.embedding.pulling import pull
-from memento.embedding.token_codes import MOST_CODES, is_word
+from memento.embedding.published_model import pull
+from memento.embedding.token_codes import MAX_CODES, is_word
 
 SIZE = 48
 """Bytes of a code: 384 bits."""
@@ -49,11 +49,11 @@ def test_bits_are_the_signs_of_the_tokens(model_dir: Path) -> None:
 
 def test_of_a_long_text_each_of_the_first_words_counts_once(model_dir: Path) -> None:
     embedder = load_embedder(model_dir, rust=False)
-    numbers = " ".join(str(number) for number in range(100, 100 + 2 * MOST_CODES))
+    numbers = " ".join(str(number) for number in range(100, 100 + 2 * MAX_CODES))
     once, long, many, nothing = embedder.embed_to_bytes([LONG[:61], LONG, numbers, "?!"])
     assert len(long.vectors) > len(once.vectors)
     assert len(long.codes) == len(once.codes) == 6 * SIZE
-    assert len(many.codes) == MOST_CODES * SIZE
+    assert len(many.codes) == MAX_CODES * SIZE
     assert nothing.codes == b""
 
 

@@ -11,7 +11,7 @@ import apsw
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from memento.writes.new_memory import trust_of
+from memento.writes.new_memory import message_trust
 from memento_ingest.events import payload
 from memento_ingest.formats.base import Format, LineFormat
 from memento_ingest.formats.hook_spool import HookSpool
@@ -165,7 +165,7 @@ def dump(records: Records) -> bytes:
 def kept_by(messages: list[Message], role: str) -> list[str]:
     """Return what the policy keeps of a speaker's words, all of them with that speaker's trust."""
     kept = [message for message in messages if message.role == role and POLICY.decide(message).keep]
-    assert {trust_of(message) for message in kept} <= {role}
+    assert {message_trust(message) for message in kept} <= {role}
     return [message.text for message in kept]
 
 
@@ -391,7 +391,7 @@ def test_words_typed_in_the_editor_on_refusing_are_the_persons(reading: Reading,
     (said,) = messages
     assert (said.role, said.text, said.meta["refused"]) == ("user", words, "Bash: make ci")
     assert POLICY.decide(said).keep
-    assert trust_of(said) == "import"  # only its form tells who wrote it: never a standing instruction
+    assert message_trust(said) == "import"  # only its form tells who wrote it: never a standing instruction
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from memento.backup import Shelf, prove, take, unpack
+from memento.backup import BackupDirectory, create, prove, unpack
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError, UsageError
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
@@ -39,23 +39,23 @@ def database(store: MemoryStore) -> Database:
 
 
 def backed_up(store: MemoryStore, kind: str = "hourly", at: int = START, days: int = 7) -> Backup:
-    return take(database(store), kind, Shelf(store.path), retention_days=days, now=at)
+    return create(database(store), kind, BackupDirectory(store.path), retention_days=days, now=at)
 
 
 def test_two_backups_of_one_millisecond_are_two(store: MemoryStore) -> None:
     first, second = (backed_up(store) for _ in range(2))
     assert first.path != second.path
-    assert {first.path, second.path} == {backup.path for backup in Shelf(store.path).all()}
+    assert {first.path, second.path} == {backup.path for backup in BackupDirectory(store.path).all()}
 
 
 def test_a_backup_holds_what_the_store_held(store: MemoryStore, tmp_path: Path, rows: Rows) -> None:
     backup = backed_up(store)
     with database(store).read() as connection:
-        held = snapshot.contents(connection)
+        held = snapshot.read_contents(connection)
     store.commit(Batch(None, rows(200, 5)))
     unpack(backup, tmp_path / "restored.db")
     with snapshot.closing(snapshot.open_copy(tmp_path / "restored.db")) as connection:
-        assert snapshot.contents(connection) == held
+        assert snapshot.read_contents(connection) == held
     assert (backup.manifest.content, backup.manifest.counts["memories"], backup.manifest.schema) == (
         held.hash,
         200,
@@ -108,10 +108,10 @@ def test_backups_beside_a_writer_are_whole(store: MemoryStore, tmp_path: Path, r
 TAKE = """
 import sys
 from pathlib import Path
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.storage.database import Database
 database = Database(Path(sys.argv[1]))
-take(database, "manual", Shelf(database.path), retention_days=7)
+create(database, "manual", BackupDirectory(database.path), retention_days=7)
 """
 
 
@@ -122,39 +122,41 @@ def test_a_kill_leaves_a_whole_backup_or_none(store: MemoryStore, point: str, tm
     environment = {**os.environ, "MEMENTO_KILL_AT": point}
     done = subprocess.run([sys.executable, "-c", TAKE, store.path], env=environment, check=False)
     assert done.returncode == -signal.SIGKILL
-    shelf = Shelf(store.path)
-    left = shelf.all()
+    directory = BackupDirectory(store.path)
+    left = directory.all()
     assert len(left) == (point == "publish.renamed")
     for backup in left:
         prove(backup, tmp_path / "scratch.db")
     backed_up(store, "manual")
-    assert {path.name for path in shelf.folder.iterdir()} == {".lock", *(one.path.name for one in shelf.all())}
+    assert {path.name for path in directory.folder.iterdir()} == {".lock", *(one.path.name for one in directory.all())}
 
 
 def test_what_is_kept_over_thirty_days(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf = Shelf(store.path)
+    directory = BackupDirectory(store.path)
     template = backed_up(store, "manual").path.read_bytes()
-    for path in shelf.folder.glob("*.zst"):
+    for path in directory.folder.glob("*.zst"):
         path.unlink()
     for hour in range(30 * 24):
         at = START + hour * HOUR
-        _copy_at(template, shelf, "hourly", at)
+        _copy_at(template, directory, "hourly", at)
         if hour % 24 == 0:
-            _copy_at(template, shelf, "daily", at)
-        shelf.prune(7)
-        dailies = [one for one in shelf.all() if one.manifest.kind == "daily"]
+            _copy_at(template, directory, "daily", at)
+        directory.prune(7)
+        dailies = [one for one in directory.all() if one.manifest.kind == "daily"]
         assert min(7, hour // 24 + 1) <= len(dailies) <= 8
-    kinds = [one.manifest.kind for one in shelf.all()]
+    kinds = [one.manifest.kind for one in directory.all()]
     assert kinds.count("hourly") == 6
 
 
 @pytest.fixture
 def template(store: MemoryStore, tmp_path: Path) -> bytes:
     """The bytes of a backup."""
-    return take(database(store), "manual", Shelf(store.path, tmp_path / "template"), retention_days=7).path.read_bytes()
+    return create(
+        database(store), "manual", BackupDirectory(store.path, tmp_path / "template"), retention_days=7
+    ).path.read_bytes()
 
 
-def _copy_at(template: bytes, shelf: Shelf, kind: str, at: int, sequence: int = 0) -> Path:
+def _copy_at(template: bytes, directory: BackupDirectory, kind: str, at: int, sequence: int = 0) -> Path:
     """Write a backup as if it had been taken then: the content is the template's."""
     import msgspec
 
@@ -162,21 +164,21 @@ def _copy_at(template: bytes, shelf: Shelf, kind: str, at: int, sequence: int = 
 
     length = archive._HEADER.unpack(template[:8])[1]
     manifest = msgspec.json.decode(template[8 : 8 + length], type=archive.Manifest)
-    changed = msgspec.structs.replace(manifest, kind=kind, at=at, sequence=sequence, database=shelf.database.name)
-    head, path = msgspec.json.encode(changed), shelf.target(kind, at)
+    changed = msgspec.structs.replace(manifest, kind=kind, at=at, sequence=sequence, database=directory.database.name)
+    head, path = msgspec.json.encode(changed), directory.new_path(kind, at)
     path.write_bytes(archive._HEADER.pack(archive._MAGIC, len(head)) + head + template[8 + length :])
     return path
 
 
 def test_the_last_good_backup_is_never_removed(store: MemoryStore) -> None:
-    shelf = Shelf(store.path)
+    directory = BackupDirectory(store.path)
     good = backed_up(store, "daily", START)
     bad = backed_up(store, "daily", START + 9 * DAY, days=100)
     bad.path.write_bytes(bad.path.read_bytes()[:-200])
-    shelf.prune(0)
+    directory.prune(0)
     assert good.path.exists()
     newest = [backed_up(store, "daily", START + day * DAY, days=2).path for day in (101, 110)]
-    assert [one.path for one in shelf.all()] == newest[::-1]
+    assert [one.path for one in directory.all()] == newest[::-1]
 
 
 def test_what_was_taken_by_hand_stays(store: MemoryStore) -> None:
@@ -203,9 +205,9 @@ def test_the_latest_is_the_one_taken_last(store: MemoryStore, wrong: int, rows: 
     for number, at in enumerate((START, START + HOUR, START + wrong, START + 2 * HOUR)):
         store.commit(Batch(None, rows(1_000 + number, 1)))
         taken.append(backed_up(store, "hourly", at).path)
-        assert Shelf(store.path).all()[0].path == taken[-1]
-    assert [one.path for one in Shelf(store.path).all()] == taken[::-1]
-    done = roll_back(store.path, "", Shelf(store.path).all(), take_over=False)
+        assert BackupDirectory(store.path).all()[0].path == taken[-1]
+    assert [one.path for one in BackupDirectory(store.path).all()] == taken[::-1]
+    done = roll_back(store.path, "", BackupDirectory(store.path).all(), take_over=False)
     assert done.backup == taken[-1].name.removesuffix(".db.zst")
 
 
@@ -216,29 +218,29 @@ def test_no_clock_makes_retention_remove_what_is_new(
 ) -> None:
     """Whatever days the clock shows, in whatever order: the last seven of each kind that is counted are there."""
     with TemporaryDirectory(dir=tmp_path) as folder:
-        shelf = Shelf(Path(folder) / "memory.db", Path(folder))
+        directory = BackupDirectory(Path(folder) / "memory.db", Path(folder))
         days: list[tuple[int, Path]] = []
         others: list[tuple[int, Path]] = []
         for number, (kind, day) in enumerate(taken, 1):
-            path = _copy_at(template, shelf, kind, START + day * DAY, number)
+            path = _copy_at(template, directory, kind, START + day * DAY, number)
             if kind == "daily":
                 if days and days[-1][0] == day:
                     days.pop()  # a second one of a day takes the first one's place
                 days.append((day, path))
             elif kind == "migration":
                 others.append((len(days), path))
-            shelf.prune(7)
+            directory.prune(7)
             assert path.exists()
             assert all(path.exists() for _, path in days[-7:])
             assert all(path.exists() for before, path in others if len(days) - before < 7)
 
 
 def test_backups_of_a_version_that_did_not_count_come_before_all_others(template: bytes, store: MemoryStore) -> None:
-    shelf = Shelf(store.path)
-    shelf.folder.mkdir(exist_ok=True)
-    old = [_copy_at(template, shelf, "manual", START + day * DAY) for day in (500, 400)]
+    directory = BackupDirectory(store.path)
+    directory.folder.mkdir(exist_ok=True)
+    old = [_copy_at(template, directory, "manual", START + day * DAY) for day in (500, 400)]
     new = backed_up(store, "manual", START).path
-    assert [one.path for one in shelf.all()] == [new, *old]
+    assert [one.path for one in directory.all()] == [new, *old]
 
 
 @pytest.mark.parametrize("where", [0, 5, 100, -1, -300])
@@ -248,7 +250,7 @@ def test_damage_to_a_backup_is_told(store: MemoryStore, where: int, tmp_path: Pa
     content[where] ^= 0x10
     backup.path.write_bytes(content)
     with pytest.raises((BackupDamaged, UsageError)):
-        prove(Shelf(store.path).find(backup.name), tmp_path / "scratch.db")
+        prove(BackupDirectory(store.path).find(backup.name), tmp_path / "scratch.db")
     assert not (tmp_path / "scratch.db").exists()
 
 
@@ -257,11 +259,11 @@ def test_a_damaged_store_is_not_backed_up(store: MemoryStore) -> None:
         connection.execute("UPDATE memories SET importance = 0.123 WHERE num = 7")
     with pytest.raises(StoreCorrupt, match="row 7 is not what was written"):
         backed_up(store)
-    assert Shelf(store.path).all() == []
+    assert BackupDirectory(store.path).all() == []
 
 
 def test_without_space_it_is_refused(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memento.backup.taking._SPARE", 10**18)
+    monkeypatch.setattr("memento.backup.creation._SPARE", 10**18)
     with pytest.raises(StoreError, match=r"needs .* MB while it is made"):
         backed_up(store)
 

@@ -13,7 +13,7 @@ import pytest
 
 from memento.config import load_config
 from memento.errors import StoreError
-from memento.storage.exposure import _serves_others, close_folders
+from memento.storage.permissions import _serves_others, restrict_folders
 from memento.store import MemoryStore
 
 MEMENTO = Path(sys.executable).with_name("memento")
@@ -66,10 +66,10 @@ def test_a_home_that_serves_others_too_is_not_closed(
     folder.mkdir()
     user = {"user": folder, "above": folder / "user", "temporary": tmp_path / "user"}[place]
     monkeypatch.setenv("HOME", str(user))
-    monkeypatch.setattr("memento.storage.exposure._TEMPORARY", (str(folder),) if place == "temporary" else ())
+    monkeypatch.setattr("memento.storage.permissions._TEMPORARY", (str(folder),) if place == "temporary" else ())
     for bits, left in ((0o755, 0o755), (0o1777, 0o1777), (0o777, 0o755)):
         folder.chmod(bits)
-        close_folders(folder / "memory.db", folder)
+        restrict_folders(folder / "memory.db", folder)
         assert mode(folder) == left
     assert _serves_others(Path("/"))
     assert _serves_others(Path("/opt"))
@@ -120,7 +120,7 @@ def test_a_folder_of_somebody_else_in_which_all_may_write_is_refused(
     folder = tmp_path / "theirs"
     folder.mkdir()
     folder.chmod(0o777)
-    monkeypatch.setattr("memento.storage.exposure.os.geteuid", lambda: folder.stat().st_uid + 1)
+    monkeypatch.setattr("memento.storage.permissions.os.geteuid", lambda: folder.stat().st_uid + 1)
     with pytest.raises(StoreError, match="keep the store in a folder of your own"):
         MemoryStore(folder / "memory.db", config=load_config({}, {"MEMENTO_HOME": str(tmp_path / "memento")}))
     assert list(folder.iterdir()) == []

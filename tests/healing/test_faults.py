@@ -10,10 +10,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreError, StoreTooNew
-from memento.health import STATE, Patient, examine
+from memento.health import ENVIRONMENT_CHECKS, CheckContext, run_checks
 from memento.restore.healing import heal
 from memento.storage.database import Database
 from memento.storage.migrations import MIGRATIONS
@@ -54,15 +54,15 @@ def test_no_space_for_the_journal_is_no_loss(store: MemoryStore) -> None:
 
 
 def test_on_a_network_file_system_there_is_no_shared_memory(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memento.storage.journal_mode.kind_of", lambda _: "nfs4")
-    monkeypatch.setattr("memento.health.state_checks.kind_of", lambda _: "nfs4")
+    monkeypatch.setattr("memento.storage.connection.kind_of", lambda _: "nfs4")
+    monkeypatch.setattr("memento.health.environment_checks.kind_of", lambda _: "nfs4")
     with MemoryStore() as first, MemoryStore() as second:
         assert first.database.connection.pragma("journal_mode") == "delete"
         first.remember("Said here.", embed=False)
         second.remember("Said there.", embed=False)
         assert first.stats().memories == 2
         assert not Path(f"{first.path}-wal").exists()
-        found = examine(Patient(first.database, first.config), STATE)
+        found = run_checks(CheckContext(first.database, first.config), ENVIRONMENT_CHECKS)
         (advice,) = [finding for finding in found if finding.check == "filesystem"]
         assert (advice.level, "nfs4" in advice.text) == ("advice", True)
 
@@ -71,13 +71,13 @@ def test_a_store_moves_from_a_local_disk_to_a_network_folder(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.close()
-    monkeypatch.setattr("memento.storage.journal_mode.kind_of", lambda _: "cifs")
+    monkeypatch.setattr("memento.storage.connection.kind_of", lambda _: "cifs")
     with MemoryStore(store.path, config=store.config) as moved:
         assert moved.stats().memories == 200
 
 
 def test_a_newer_file_is_neither_opened_nor_restored(store: MemoryStore) -> None:
-    take(store.database, "hourly", Shelf(store.path), retention_days=7)
+    create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
     store.close()
     connection = apsw.Connection(str(store.path))
     connection.pragma("user_version", len(MIGRATIONS) + 1)
@@ -104,5 +104,5 @@ def test_a_folder_that_cannot_be_written(store: MemoryStore) -> None:
 def test_backups_that_cannot_be_written_leave_the_store_alone(store: MemoryStore) -> None:
     (store.path.parent / "backups").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write a backup to"):
-        take(store.database, "hourly", Shelf(store.path), retention_days=7)
+        create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
     assert store.stats().memories == 200

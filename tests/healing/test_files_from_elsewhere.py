@@ -16,18 +16,18 @@ import zstandard
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from tests.healing.conftest import ID, as_put_today, memory, written
 
-from memento.backup import Shelf, take
-from memento.backup.archive import Manifest, file_hash, pack, read_manifest
+from memento.backup import BackupDirectory, create
+from memento.backup.archive import Manifest, compress, hash_file, read_manifest
 from memento.base import signing
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError, StoreTooNew, UsageError
 from memento.restore.rollback import roll_back
-from memento.storage import guarded, schema, snapshot
+from memento.storage import schema, snapshot, untrusted_file
 from memento.storage.database import Database
 from memento.storage.migrations import APPLICATION_ID, MIGRATIONS
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import Imported, merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import Imported, merge
 from memento_policies import load_policy
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -103,12 +103,12 @@ def test_a_backup_of_every_version_is_restored(version: int, home: Path, tmp_pat
         with as_put_today(connection):
             put(connection, rows(0, 20))
         connection.execute("BEGIN")
-        content = snapshot.contents(connection).hash
-    made = Manifest("memory.db", "manual", 1, version, content, {}, old.stat().st_size, file_hash(old))
-    shelf = Shelf(home / "memory.db")
-    with shelf.held():
-        pack(old, made, shelf.target("manual", 1))
-    roll_back(home / "memory.db", "", shelf.all())
+        content = snapshot.read_contents(connection).hash
+    made = Manifest("memory.db", "manual", 1, version, content, {}, old.stat().st_size, hash_file(old))
+    directory = BackupDirectory(home / "memory.db")
+    with directory.locked():
+        compress(old, made, directory.new_path("manual", 1))
+    roll_back(home / "memory.db", "", directory.all())
     with MemoryStore() as store, store.database.read() as connection:
         assert store.stats().memories == 20
         assert schema.differences(connection) == []
@@ -118,7 +118,7 @@ def test_guarded_connections_refuse_what_has_effects(tmp_path: Path) -> None:
     path = tmp_path / "copy.db"
     with MemoryStore(path) as store:
         store.remember("The pier is closed on Mondays.", embed=False)
-    with closing(guarded.connect(path, writable=True)) as connection:
+    with closing(untrusted_file.connect(path, writable=True)) as connection:
         for sql in (
             f"ATTACH '{tmp_path}/x.db' AS x", f"VACUUM INTO '{tmp_path}/x.db'", "CREATE TABLE x (a)", "DROP TABLE meta",
             "CREATE TEMP TRIGGER x AFTER INSERT ON meta BEGIN DELETE FROM meta; END", "PRAGMA writable_schema = ON",
@@ -157,7 +157,7 @@ def test_a_link_to_the_store_stays_one(home: Path, tmp_path: Path, open_store: C
     (disk / "real.db").touch()
     store = open_store()
     store.remember("The pier is closed on Mondays.", embed=False)
-    backup = take(store.database, "manual", Shelf(store.path), retention_days=1)
+    backup = create(store.database, "manual", BackupDirectory(store.path), retention_days=1)
     store.remember("The lamp is green.", embed=False)
     store.close()
     done = roll_back(store.path, "", [backup])
@@ -173,7 +173,7 @@ def test_a_backup_from_elsewhere_brings_its_rows_and_no_authority(home: Path, tm
     with MemoryStore(elsewhere) as store:
         store.remember("We moor at pier five.", tags=["pier"], embed=False)
         store.remember("Nobody may enter the lock.", session_id="private", embed=False)
-        backup = take(store.database, "manual", Shelf(elsewhere), retention_days=1)
+        backup = create(store.database, "manual", BackupDirectory(elsewhere), retention_days=1)
     memento("remember", "The lamp is green.")
     memento("ignore", "--session", "private")
     said = memento("restore", backup.path).err
@@ -190,21 +190,21 @@ def test_what_a_manifest_claims_is_bounded(tmp_path: Path) -> None:
     database = tmp_path / "zeros"
     database.write_bytes(bytes(80 * 1024 * 1024))
     lies = Manifest("memory.db", "manual", 1, 8, "", {}, 10**15, "")
-    pack(database, lies, path)
+    compress(database, lies, path)
     with pytest.raises(BackupDamaged, match="beyond what a database can"):
         snapshot_of(path, tmp_path)
     for broken in ({"at": -1}, {"kind": "\x1b[2J"}, {"bytes": 1 << 63}, {"counts": {"memories": -5}}):
         import msgspec
 
-        pack(database, msgspec.structs.replace(lies, **broken), path)
+        compress(database, msgspec.structs.replace(lies, **broken), path)
         with pytest.raises(BackupDamaged, match="no manifest"):
             read_manifest(path)
 
 
 def snapshot_of(path: Path, folder: Path) -> None:
-    from memento.backup.archive import expand
+    from memento.backup.archive import decompress
 
-    expand(path, folder / "expanded")
+    decompress(path, folder / "expanded")
 
 
 def test_every_field_of_an_import_is_redacted(store: MemoryStore, tmp_path: Path) -> None:
@@ -318,8 +318,8 @@ def test_a_changed_export_proves_nothing(store: MemoryStore, tmp_path: Path) -> 
         path.write_text(changed)
         assert not merge(store, path).trusted
     assert not signing.Seal("export", b"").proves("")
-    assert not signing.Seal("backup", link_key(store.path.parent)).proves(
-        signing.Seal("export", link_key(store.path.parent)).hexdigest()
+    assert not signing.Seal("backup", load_key(store.path.parent)).proves(
+        signing.Seal("export", load_key(store.path.parent)).hexdigest()
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from memento.backup import Shelf, take
-from memento.backup.archive import unpacked
+from memento.backup import BackupDirectory, create
+from memento.backup.archive import read_database
 from memento.config import Config
 from memento.errors import UsageError
-from memento.forgetting.erasing import finish, forget
+from memento.forgetting.erasure import finish, forget
 from memento.forgetting.selection import select
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
@@ -33,14 +33,14 @@ def policy(config: Config, forget_backups: Any) -> Config:
 
 
 def back_up(store: MemoryStore) -> None:
-    take(store.database, "hourly", Shelf(store.path), retention_days=7)
+    create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
 
 
 def everywhere(store: MemoryStore, piece: bytes = b"third stone from the left") -> list[str]:
     """Return the files in which a piece of the secret is found, once the store is closed."""
     store.close()
     found = [path.name for path in store.path.parent.rglob("*") if path.is_file() and piece in path.read_bytes()]
-    return found + [one.name for one in Shelf(store.path).all() if piece in b"".join(unpacked(one.path))]
+    return found + [one.name for one in BackupDirectory(store.path).all() if piece in b"".join(read_database(one.path))]
 
 
 def plant(store: MemoryStore, rows: Rows) -> str:
@@ -78,7 +78,7 @@ def test_backups_still_prove_sound_and_do_not_bring_it_back(store: MemoryStore, 
 
     kept = plant(store, rows)
     forget(store, select(store, [kept]))
-    backups = Shelf(store.path).all()
+    backups = BackupDirectory(store.path).all()
     assert len(backups) == 2
     for backup in backups:
         prove(backup, store.path.with_name("scratch"))
@@ -95,7 +95,7 @@ def test_what_becomes_of_backups_is_a_setting(store: MemoryStore, rows: Rows, wh
     kept = plant(store, rows)
     store.config = policy(store.config, what)
     receipt = forget(store, select(store, [kept]))
-    assert len(Shelf(store.path).all()) == left
+    assert len(BackupDirectory(store.path).all()) == left
     assert bool(receipt.left) == (what == "keep")
     assert bool(everywhere(store)) == (what == "keep")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreError
-from memento.forgetting.erasing import forget
+from memento.forgetting.erasure import forget
 from memento.forgetting.selection import select
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
@@ -20,8 +20,8 @@ from memento.storage import tombstones
 from memento.storage.capture import Batch
 from memento.storage.sources import Defect, LedgerKey, SessionTitle, SourceState, Tally
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento.writes import journal
 from memento_ingest.batch_ingest import Ingestion, Options
 
@@ -78,7 +78,9 @@ def test_a_restore_takes_it_out_of_what_the_backup_brings(rows: Rows, tmp_path: 
         store.commit(Batch(None, rows(0, 100)))
         kept = fill(store, rows)
         store.ignore("session", "quiet")
-        backup = take(store.database, "manual", Shelf(store.path), retention_days=7, to=tmp_path / "aside.db.zst")
+        backup = create(
+            store.database, "manual", BackupDirectory(store.path), retention_days=7, to=tmp_path / "aside.db.zst"
+        )
         store.ignore("project", "/srv/elsewhere")
         forget(store, select(store, [kept]))
         journal.journal_path(store.path).unlink()  # two backups held it
@@ -139,7 +141,7 @@ def test_a_transcript_in_a_forgotten_project_is_named(store: MemoryStore, rows: 
     receipt = forget(store, select(store, [memory.id]))
     assert [place.partition(": ")[0] for place in receipt.left] == [str(transcript)]
     transcript.unlink()
-    from memento.forgetting.erasing import finish
+    from memento.forgetting.erasure import finish
 
     assert finish(store).left == []
     store.close()
@@ -162,7 +164,7 @@ def test_a_store_that_cannot_be_written_forgets_nothing(
 
 
 def test_tombstones_hold_no_text() -> None:
-    keys = tombstones.keys("ab" * 16, SECRET, "mulgrave-1")
+    keys = tombstones.memory_keys("ab" * 16, SECRET, "mulgrave-1")
     assert all(tombstones.KEY.fullmatch(key) for key in keys)
     assert not any(word.decode() in key for key in keys for word in WORDS)
 

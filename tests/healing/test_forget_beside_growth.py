@@ -27,5 +27,5 @@ def test_the_index_is_sound_after_rows_grew_and_some_were_forgotten(tmp_path: Pa
             store.commit(Batch(None, rows))
             if rng.random() < 0.4:
                 store.delete(rng.choice(store.get_recent(50)).id)
-        with store._database.examining(exclusive=True) as connection:
-            assert integrity.words(connection) == []
+        with store._database.check_connection(exclusive=True) as connection:
+            assert integrity.check_fulltext(connection) == []

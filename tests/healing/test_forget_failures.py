@@ -17,10 +17,10 @@ from typing import Any
 import apsw
 import pytest
 
-from memento.backup import Shelf, prove, take
-from memento.backup.archive import unpacked
+from memento.backup import BackupDirectory, create, prove
+from memento.backup.archive import read_database
 from memento.errors import BackupDamaged
-from memento.forgetting.erasing import finish, forget, is_unfinished
+from memento.forgetting.erasure import finish, forget, is_unfinished
 from memento.forgetting.selection import select
 from memento.memory import NewMemory
 from memento.store import MemoryStore
@@ -32,12 +32,12 @@ PIECE = b"loose plank of the third"
 
 
 def back_up(store: MemoryStore, kind: str = "hourly") -> None:
-    take(store.database, kind, Shelf(store.path), retention_days=7)
+    create(store.database, kind, BackupDirectory(store.path), retention_days=7)
 
 
 def sound(store: MemoryStore) -> int:
     """Return how many backups there are; each must be sound."""
-    backups = Shelf(store.path).all()
+    backups = BackupDirectory(store.path).all()
     for backup in backups:
         prove(backup, store.path.with_name("scratch"))
     return len(backups)
@@ -46,7 +46,7 @@ def sound(store: MemoryStore) -> int:
 def held(path: Path) -> list[str]:
     """Return the files of a store in which a piece of the secret is found."""
     found = [one.name for one in path.parent.rglob("*") if one.is_file() and PIECE in one.read_bytes()]
-    return found + [one.name for one in Shelf(path).all() if PIECE in b"".join(unpacked(one.path))]
+    return found + [one.name for one in BackupDirectory(path).all() if PIECE in b"".join(read_database(one.path))]
 
 
 def test_backups_of_a_tagged_memory_are_rewritten(store: MemoryStore) -> None:
@@ -64,12 +64,12 @@ def test_a_backup_that_cannot_be_rewritten_is_kept_and_named(store: MemoryStore)
     kept = store.remember(SECRET, tags=["cabin"])
     for _ in range(3):
         back_up(store)
-    sound_one, damaged, headless = (backup.path for backup in Shelf(store.path).all())
+    sound_one, damaged, headless = (backup.path for backup in BackupDirectory(store.path).all())
     content = bytearray(damaged.read_bytes())
     content[-20] ^= 0xFF
     damaged.write_bytes(content)
     headless.write_bytes(b"age-encryption.org/v1\n" + os.urandom(500))
-    foreign = Shelf(store.path).folder / "notes of mine.txt"
+    foreign = BackupDirectory(store.path).folder / "notes of mine.txt"
     foreign.write_text(f"Not to be changed: {SECRET}")
     before = {path: path.read_bytes() for path in (damaged, headless, foreign)}
     receipt = forget(store, select(store, [kept]))
@@ -89,12 +89,12 @@ def test_a_backup_that_cannot_be_rewritten_is_kept_and_named(store: MemoryStore)
 def test_a_folder_that_cannot_be_written_keeps_its_backups(store: MemoryStore) -> None:
     kept = store.remember(SECRET)
     back_up(store)
-    lock = Shelf(store.path).folder / ".lock"
+    lock = BackupDirectory(store.path).folder / ".lock"
     lock.unlink()
     lock.mkdir()
     receipt = forget(store, select(store, [kept]))
     assert "all are kept" in receipt.backups
-    assert any(str(Shelf(store.path).all()[0].path) in place for place in receipt.left)
+    assert any(str(BackupDirectory(store.path).all()[0].path) in place for place in receipt.left)
     lock.rmdir()
     assert finish(store).left == []
     store.close()
@@ -109,14 +109,14 @@ def test_no_failure_of_a_scrub_removes_a_backup(
 ) -> None:
     kept = store.remember(SECRET, tags=["cabin"])
     back_up(store)
-    (backup,) = Shelf(store.path).all()
+    (backup,) = BackupDirectory(store.path).all()
     content = backup.path.read_bytes()
 
     def fails(*_: Any) -> None:
         raise kind
 
     with monkeypatch.context() as patch:
-        patch.setattr("memento.backup.scrubbing.pack", fails)
+        patch.setattr("memento.backup.erasure.compress", fails)
         receipt = forget(store, select(store, [kept]))
     assert len(receipt.left) == 1
     assert backup.path.read_bytes() == content

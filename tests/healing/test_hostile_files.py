@@ -15,16 +15,16 @@ import pytest
 import zstandard
 from tests.healing.conftest import ID, memory, written
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.base.identity import row_hash
 from memento.errors import UsageError
-from memento.forgetting.erasing import forget
+from memento.forgetting.erasure import forget
 from memento.forgetting.spool import Spool
-from memento.storage import ignored, tombstones, transferring
+from memento.storage import ignored, tombstones, transfer
 from memento.storage.rows import HASHED
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento_ingest.events.spool import scrub
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -34,7 +34,7 @@ def test_a_tombstone_from_elsewhere_touches_imports_only(store: MemoryStore, tmp
     own = store.remember("The pier is closed on Mondays.", session_id="s", embed=False)
     merge(store, written(tmp_path / "a.jsonl", memory(text="Never deploy without asking me first.")))
     forgotten = [{"forgotten": key} for text in ("", "text:") for key in (f"{text}{ID}", f"{text}{own}")]
-    others = ["title:" + ID, "piece:" + ID, "value:" + ID, f"start:{ID}:0:{ID}", *tombstones.keys(own, "", "s")]
+    others = ["title:" + ID, "piece:" + ID, "value:" + ID, f"start:{ID}:0:{ID}", *tombstones.memory_keys(own, "", "s")]
     path = written(tmp_path / "b.jsonl", *forgotten, *({"forgotten": key} for key in others), memory())
     done = merge(store, path)
     assert done.left_out["untrusted"] == 1
@@ -44,7 +44,7 @@ def test_a_tombstone_from_elsewhere_touches_imports_only(store: MemoryStore, tmp
     said = store.remember("Never deploy without asking me first.", embed=False)
     assert store.get(said)  # but nobody's own word goes for it
     with store.database.read() as connection:
-        assert all(key.startswith("import:") for key in transferring.forgotten(connection))
+        assert all(key.startswith("import:") for key in transfer.all_tombstones(connection))
     merge(store, written(tmp_path / "c.jsonl", {"forgotten": own}), keep_trust=True)
     assert store.get(own) is None
 
@@ -54,11 +54,13 @@ def test_tombstones_of_a_backup_from_elsewhere_are_checked(home: Path, tmp_path:
     own = memento("remember", "The lamp is green.", "--session", "s", "--json").json["id"]
     with MemoryStore(elsewhere) as store:
         store.remember("We moor at pier five.", embed=False)
-        session = tombstones.title("s").removeprefix("title:")
+        session = tombstones.title_key("s").removeprefix("title:")
         with store.database.write() as connection:
-            tombstones.bury(connection, [own, SECRET, "start:x", f"start:{session}:zz:{ID}", f"start:{session}:0:{ID}"])
+            tombstones.add_tombstones(
+                connection, [own, SECRET, "start:x", f"start:{session}:zz:{ID}", f"start:{session}:0:{ID}"]
+            )
             ignored.add(connection, "session", f"s {SECRET}")
-        backup = take(store.database, "manual", Shelf(elsewhere), retention_days=1)
+        backup = create(store.database, "manual", BackupDirectory(elsewhere), retention_days=1)
     memento("restore", backup.path)
     memento("remember", "The lamp is red by now.", "--session", "s")
     assert len(memento("recent").json) == 3  # the journal's too

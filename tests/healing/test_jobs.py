@@ -15,13 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from memento.backup import Shelf
+from memento.backup import BackupDirectory
 from memento.base.durable import locked
-from memento.jobs.running import run
-from memento.jobs.table import DAY, HOUR, JOBS, Job
-from memento.jobs.timetable import due
+from memento.jobs.runner import run_job
+from memento.jobs.timetable import DAY, HOUR, JOBS, Job, first_run
 from memento.jobs.worker import JobsWorker
-from memento.storage.upkeep import JobState, job_states
+from memento.storage.jobs import JobState, read_states
 from memento.store import MemoryStore
 from memento.writes.journal import journal_path
 
@@ -30,12 +29,12 @@ NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 
 def states(store: MemoryStore) -> dict[str, JobState]:
     with store.database.read() as connection:
-        return job_states(connection)
+        return read_states(connection)
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_every_job_succeeds_on_a_sound_store(store: MemoryStore, name: str) -> None:
-    outcome = run(JOBS[name], store)
+    outcome = run_job(JOBS[name], store)
     assert outcome.succeeded, outcome
     assert states(store)[name].last_success > 0
 
@@ -43,27 +42,27 @@ def test_every_job_succeeds_on_a_sound_store(store: MemoryStore, name: str) -> N
 def test_backups_let_go_of_the_journal(store: MemoryStore) -> None:
     store.remember("The lamp is green.", embed=False)
     for lines in (2, 0):  # its name and the entry, until two backups hold it
-        run(JOBS["hourly-backup"], store)
+        run_job(JOBS["hourly-backup"], store)
         assert len(journal_path(store.path).read_bytes().splitlines()) == lines
-    assert len(Shelf(store.path).all()) == 2
+    assert len(BackupDirectory(store.path).all()) == 2
 
 
 @pytest.mark.parametrize("name", ["health", "full-health", "hourly-backup"])
 def test_damage_that_a_job_finds_is_healed(store: MemoryStore, name: str) -> None:
-    run(JOBS["daily-backup"], store)
+    run_job(JOBS["daily-backup"], store)
     with store.database.write() as connection:
         connection.execute("UPDATE memories SET text = 'Rule number 7 of the harbour: sink.' WHERE num = 8")
-    outcome = run(JOBS[name], store)
+    outcome = run_job(JOBS[name], store)
     assert "was restored from the backup" in outcome.text
     assert not store.get_recent(1000, since=None)[0].text.endswith("sink.")
-    assert run(JOBS["full-health"], store).text == "sound"
+    assert run_job(JOBS["full-health"], store).text == "sound"
 
 
 def test_the_hourly_examination_comes_to_every_row(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memento.health.examination._LEAST_SLICE", 30)
+    monkeypatch.setattr("memento.health.checks._MIN_SLICE_ROWS", 30)
     with store.database.write() as connection:
         connection.execute("UPDATE memories SET importance = 0.9 WHERE num = 200")
-    texts = [run(JOBS["health"], store).text for _ in range(7)]
+    texts = [run_job(JOBS["health"], store).text for _ in range(7)]
     assert texts[:6] == ["sound"] * 6
     assert "1 row is not what was written" in texts[6]
 
@@ -72,15 +71,15 @@ def test_what_a_job_raises_stays_its_own(store: MemoryStore) -> None:
     def fail(_: MemoryStore) -> str:
         raise ZeroDivisionError("oh")
 
-    assert run(Job("bad", HOUR, fail), store) == (False, "ZeroDivisionError: oh")
+    assert run_job(Job("bad", HOUR, fail), store) == (False, "ZeroDivisionError: oh")
     assert states(store)["bad"] == (0, "ZeroDivisionError: oh")
-    assert run(Job("bad", HOUR, lambda _: "fine"), store).succeeded
+    assert run_job(Job("bad", HOUR, lambda _: "fine"), store).succeeded
     assert states(store)["bad"].last_error == ""
 
 
 def test_one_process_runs_a_job_at_a_time(store: MemoryStore) -> None:
     with locked(store.path.with_name(f"{store.path.name}.cache.lock")):
-        assert run(JOBS["cache"], store).text == "another process is running it"
+        assert run_job(JOBS["cache"], store).text == "another process is running it"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +95,7 @@ def test_one_process_runs_a_job_at_a_time(store: MemoryStore) -> None:
 )
 def test_when_a_job_is_due(every: timedelta, last: datetime | None, expected: datetime) -> None:
     state = JobState(round(last.timestamp() * 1000) if last else 0)
-    assert due(Job("x", every, lambda _: ""), state, NOW) == expected
+    assert first_run(Job("x", every, lambda _: ""), state, NOW) == expected
 
 
 class Stepped:
@@ -141,7 +140,7 @@ def test_a_job_in_hand_does_not_hold_up_the_end_of_the_sidecar(
     program = (
         "import time, memento.jobs.worker as worker\n"
         "from datetime import timedelta\n"
-        "from memento.jobs.table import HOUR, JOBS, Job\n"
+        "from memento.jobs.timetable import HOUR, JOBS, Job\n"
         "worker.START_DELAY, worker.TICK_SECONDS = timedelta(0), 0.05\n"
         "def slow(store):\n"
         "    print('slow', flush=True)\n"

@@ -14,7 +14,7 @@ import apsw
 import pytest
 from tests.healing.conftest import as_put_today
 
-from memento.backup import Shelf, prove
+from memento.backup import BackupDirectory, prove
 from memento.errors import StoreError
 from memento.memory import NewMemory
 from memento.storage.migrations import APPLICATION_ID, MIGRATIONS
@@ -49,7 +49,7 @@ def version(path: Path) -> object:
 
 def test_a_backup_is_taken_first(outdated: Path, open_store: Callable[[], MemoryStore], tmp_path: Path) -> None:
     assert open_store().stats().memories == 200
-    (backup,) = Shelf(outdated).all()
+    (backup,) = BackupDirectory(outdated).all()
     assert (backup.manifest.kind, backup.manifest.schema) == ("migration", 1)
     prove(backup, tmp_path / "scratch")
     assert version(outdated) == len(MIGRATIONS)
@@ -74,7 +74,7 @@ def test_a_kill_is_taken_up(outdated: Path, point: str, open_store: Callable[[],
 def test_processes_that_start_together_take_one_backup(outdated: Path) -> None:
     started = [subprocess.Popen([sys.executable, "-c", OPEN]) for _ in range(6)]
     assert [process.wait(60) for process in started] == [0] * 6
-    assert len(Shelf(outdated).all()) == 1
+    assert len(BackupDirectory(outdated).all()) == 1
     assert version(outdated) == len(MIGRATIONS)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from memento.config import load_config
 from memento.embedding.model_files import MANIFEST
-from memento.health import STATE, Finding, Patient, examine
+from memento.health import ENVIRONMENT_CHECKS, CheckContext, Finding, run_checks
 from memento.store import MemoryStore
 
 
 def said_of(model: Path, home: Path) -> Finding:
     with MemoryStore(home / "m.db", config=load_config({"embedding.model_dir": str(model)})) as store:
-        found = examine(Patient(store.database, store.config), STATE)
+        found = run_checks(CheckContext(store.database, store.config), ENVIRONMENT_CHECKS)
     return next(finding for finding in found if finding.check == "model")
 
 

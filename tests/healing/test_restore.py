@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreCorrupt, StoreRestored
 from memento.memory import NewMemory
@@ -32,7 +32,7 @@ PAGE = 4096
 
 
 def back_up(store: MemoryStore) -> None:
-    take(store._database, "hourly", Shelf(store.path), retention_days=7)
+    create(store._database, "hourly", BackupDirectory(store.path), retention_days=7)
 
 
 def texts(store: MemoryStore) -> set[str]:
@@ -54,7 +54,7 @@ def last(store: MemoryStore) -> Healing | None:
     from memento.health import healings as record
 
     with store._database.read() as connection:
-        return record.last(connection)
+        return record.read_last(connection)
 
 
 def page_of(path: Path, table: str) -> int:
@@ -163,7 +163,7 @@ def test_a_damaged_backup_is_passed_over(store: MemoryStore, rows: Rows, open_st
     back_up(store)
     store.commit(Batch(None, rows(200, 10)))
     back_up(store)
-    newest = Shelf(store.path).all()[0].path
+    newest = BackupDirectory(store.path).all()[0].path
     newest.write_bytes(newest.read_bytes()[:-50])
     overwrite(closed(store), 0, b"\0" * 200)
     assert {memory.text for memory in rows(0, 200)} <= texts(open_store())
@@ -329,7 +329,7 @@ def test_opening_while_another_process_restores(
     store: MemoryStore, open_store: Callable[[], MemoryStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Damage is met; by the time this process may heal, the other one has."""
-    import memento.restore.opening as opening
+    import memento.restore.opener as opening
 
     back_up(store)
     known, path, config = texts(store), closed(store), store.config

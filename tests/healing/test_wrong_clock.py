@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import pytest
 
-from memento.backup import Shelf
+from memento.backup import BackupDirectory
 from memento.config import load_config
-from memento.health import INTEGRITY, Patient, examine
-from memento.jobs.table import JOBS
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
+from memento.jobs.timetable import JOBS
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.store import MemoryStore
@@ -68,8 +68,8 @@ class Machine:
         return {level: [one["check"] for one in found if one["level"] == level] for level in levels}
 
     @property
-    def shelf(self) -> Shelf:
-        return Shelf(self.home / "memory.db")
+    def directory(self) -> BackupDirectory:
+        return BackupDirectory(self.home / "memory.db")
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_a_store_under_a_wrong_clock_is_sound(machine: Machine, tmp_path: Path, 
     for _ in range(2):
         machine.run("backup")
         machine.run("jobs", "run", "daily-backup")
-    before = {one.path for one in machine.shelf.all()}
+    before = {one.path for one in machine.directory.all()}
 
     machine.set(clock)
     _talk(
@@ -107,7 +107,7 @@ def test_a_store_under_a_wrong_clock_is_sound(machine: Machine, tmp_path: Path, 
     assert "clock" in machine.levels()["advice"] or clock.startswith("2044")
 
     machine.set()
-    assert before - {one.path for one in machine.shelf.all()} <= set(_same_day(before))
+    assert before - {one.path for one in machine.directory.all()} <= set(_same_day(before))
     machine.run("jobs", "run", *JOBS)
     assert machine.levels()["broken"] == []
     assert not list(machine.home.glob("*.damaged-*"))
@@ -146,5 +146,5 @@ def test_no_time_of_storing_is_damage(tmp_path: Path, stored_at: int) -> None:
         store.commit(Batch(None, [NewMemory("0" * 32, "The pier is closed.", 5, "test")]))
         with store.database.write() as connection:
             connection.execute("UPDATE memories SET ingested_at = ?", (stored_at,))
-        found: list[Any] = examine(Patient(store.database, store.config), INTEGRITY)
+        found: list[Any] = run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS)
         assert [one for one in found if one.level != "ok"] == []

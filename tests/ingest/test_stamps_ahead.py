@@ -15,13 +15,13 @@ from memento.base.identity import row_hash
 from memento.base.times import MOST_AHEAD, now_ms, to_ms
 from memento.config import load_config
 from memento.curation.consolidation import consolidate
-from memento.health import INTEGRITY, STATE, Patient, examine
+from memento.health import ENVIRONMENT_CHECKS, INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.memory import STATED_TIME, Memory
 from memento.storage.capture import Batch
 from memento.storage.rows import HASHED
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 
 if TYPE_CHECKING:
     from tests.ingest.conftest import Ingest
@@ -212,7 +212,9 @@ def test_rows_of_an_older_version(store: MemoryStore) -> None:
     assert corrected is not None
     assert corrected.meta[STATED_TIME] == to_ms(FUTURE)
     assert "clamp" not in consolidate(store).counts
-    assert not [one for one in examine(Patient(store.database, store.config), INTEGRITY) if one.level != "ok"]
+    assert not [
+        one for one in run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS) if one.level != "ok"
+    ]
     assert "set the clock" in advice(store, "stamps")
 
 
@@ -264,7 +266,7 @@ def superseded(store: MemoryStore, memory_id: str) -> str | None:
 
 
 def advice(store: MemoryStore, check: str) -> str:
-    found = examine(Patient(store.database, store.config), STATE)
+    found = run_checks(CheckContext(store.database, store.config), ENVIRONMENT_CHECKS)
     return next((one.advice for one in found if one.check == check), "")
 
 

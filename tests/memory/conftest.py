@@ -77,7 +77,9 @@ class EmbeddedStore:
         with self.database.write() as connection:
             size = len(connection.execute("SELECT coalesce(max(text), '') FROM memories").get) + 1
             rows.put(connection, [self._row(key, "x" * size) for key in keys], revive=True)
-            waiting = vectors.texts(connection, [one.num for one in vectors.pending(connection, model, len(keys))])
+            waiting = vectors.pending_texts(
+                connection, [one.num for one in vectors.pending_rows(connection, model, len(keys))]
+            )
             vectors.write(connection, model, [(one, self.random(passages).tobytes()) for one in waiting])
 
     def random(self, count: int) -> NDArray[np.float32]:
@@ -94,7 +96,7 @@ class EmbeddedStore:
     def expected(self, model: str = EMBEDDED_MODEL) -> VectorIndex:
         index = NumpyIndex(MemoryRows(EMBEDDED_DIMENSIONS))
         with self.database.read() as connection:
-            for one in vectors.since(connection, model, 0):
+            for one in vectors.written_since(connection, model, 0):
                 index.put([one.num], [len(one.blob) // (4 * EMBEDDED_DIMENSIONS)], one.blob)
         return index
 

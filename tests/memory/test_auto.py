@@ -14,9 +14,9 @@ from memento import AutoMemory, MemoryStore
 from memento.base.identity import memory_id
 from memento.errors import StoreError, UsageError
 from memento.memory import NewMemory
-from memento.storage import journaled
-from memento.storage.journaled import Position
-from memento.writes.journal import Write, defer, journal_path, replay, trim
+from memento.storage import meta
+from memento.storage.meta import JournalPosition
+from memento.writes.journal import Write, append, journal_path, replay, trim
 
 FACT = "We decided to deploy on Thursdays only, because the on-call team is complete then."
 TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -126,10 +126,10 @@ def test_without_store_and_log_the_agent_is_told(tmp_path: Path) -> None:
 def test_a_torn_line_is_quarantined_and_takes_nothing_with_it(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     log = journal_path(path)
-    defer(log, Write(memory(1)))
+    append(log, Write(memory(1)))
     whole = log.read_bytes()
     log.write_bytes(whole + whole[len(whole) // 3 : len(whole) // 2])  # killed while it wrote
-    defer(log, Write(memory(2)))
+    append(log, Write(memory(2)))
     with MemoryStore(path) as store:
         assert {item.text for item in store.get_recent()} == {"note 1", "note 2"}
         assert store.get_recent()[0].tags == ("a", "b")
@@ -159,7 +159,7 @@ def test_a_torn_line_is_quarantined_and_takes_nothing_with_it(tmp_path: Path) ->
 )  # fmt: skip
 def test_no_line_keeps_the_store_from_opening(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "store.db"
-    defer(journal_path(path), Write(memory(1)))
+    append(journal_path(path), Write(memory(1)))
     with journal_path(path).open("ab") as log:
         log.write(line + b"\n")
     with MemoryStore(path) as store:
@@ -175,14 +175,14 @@ def test_a_log_that_cannot_be_read_does_not_keep_the_store_from_opening(tmp_path
 
 def test_replaying_again_repeats_nothing(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
-    defer(journal_path(path), Write(memory(1)))
+    append(journal_path(path), Write(memory(1)))
     with MemoryStore(path) as store:
-        defer(journal_path(path), Write(memory(1)))
-        defer(journal_path(path), Write(memory(2)))
+        append(journal_path(path), Write(memory(1)))
+        append(journal_path(path), Write(memory(2)))
 
         assert replay(store._database) == 2
         with store._database.write() as connection:  # as a kill before the commit would leave it
-            journaled.set_position(connection, Position("", 0))
+            meta.write_journal_position(connection, JournalPosition("", 0))
     with MemoryStore(path) as store:
         assert store.stats().memories == 2
         assert replay(store._database) == 0
@@ -192,12 +192,12 @@ APPEND = """
 import sys
 from pathlib import Path
 from memento.base.identity import memory_id
-from memento.writes.journal import Write, defer, journal_path
+from memento.writes.journal import Write, append, journal_path
 from memento.memory import NewMemory
 
 for number in range(int(sys.argv[2]), int(sys.argv[3])):
     text = f"note {number} " * 200
-    defer(journal_path(Path(sys.argv[1])), Write(NewMemory(memory_id("test", str(number)), text, number, "test")))
+    append(journal_path(Path(sys.argv[1])), Write(NewMemory(memory_id("test", str(number)), text, number, "test")))
 """
 
 
@@ -231,10 +231,10 @@ def test_a_journal_keeps_what_is_not_in_two_backups(tmp_path: Path) -> None:
     with MemoryStore(tmp_path / "store.db") as store:
         store.remember("The first note.")
         with store._database.read() as connection:
-            first = journaled.position(connection)
+            first = meta.read_journal_position(connection)
         store.remember("The second note.")
         with store._database.read() as connection:
-            second = journaled.position(connection)
+            second = meta.read_journal_position(connection)
         path = journal_path(store.path)
         assert len(lines(store.path)) == 2
         trim(path, [first._replace(journal="of another"), second])
@@ -256,7 +256,7 @@ def test_what_was_forgotten_stays_so_when_older_rows_come_back(tmp_path: Path) -
         store.ignore("session", "private")
         with store._database.write() as connection:  # as a backup from before would bring it back
             connection.execute("DELETE FROM tombstones; DELETE FROM ignored; DELETE FROM memories")
-            journaled.set_position(connection, Position("", 0))
+            meta.write_journal_position(connection, JournalPosition("", 0))
     with MemoryStore(tmp_path / "store.db") as store:
         assert [item.text for item in store.get_recent()] == ["The safe is green."]
         assert store.ignored().sessions == {"private"}

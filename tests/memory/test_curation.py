@@ -12,8 +12,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from memento.backup import Shelf, take
-from memento.base.link_key import link_key
+from memento.backup import BackupDirectory, create
+from memento.base.link_key import load_key
 from memento.config import load_config
 from memento.curation import consolidation, survey
 from memento.curation.auditing import audit
@@ -21,9 +21,9 @@ from memento.curation.consolidation import consolidate
 from memento.curation.scrubbing import scrub
 from memento.curation.similarity import Pair, Signatures, chains
 from memento.memory import EPISODIC, KNOWLEDGE, NewMemory
-from memento.storage import curating
+from memento.storage import curation
 from memento.storage.capture import Batch
-from memento.storage.integrity import rows as examined
+from memento.storage.integrity import check_rows as examined
 from memento.store import MemoryStore
 from memento_policies.known import CORRECTABLE
 
@@ -113,7 +113,7 @@ def test_the_newest_of_equal_texts_stands_for_all(store: MemoryStore) -> None:
     assert found.counts == {"same": 2}
     assert [superseded_by(store, name) for name in "1234"] == ["3", "3", "", ""]
     with store.database.read() as connection:
-        assert curating.repeats(connection, "3".ljust(32, "0")) == 2
+        assert curation.count_repeats(connection, "3".ljust(32, "0")) == 2
 
 
 SAID = "Please run the tests of the importer before you push anything to the main branch."
@@ -162,9 +162,9 @@ def test_consolidating_again_or_reading_again_changes_nothing(store: MemoryStore
     assert consolidate(store, now=NOW).steps
     before = store.export_json()
     put(store, *rows)
-    written = store.database.state()
+    written = store.database.version()
     assert consolidate(store, now=NOW).steps == []
-    assert store.database.state() == written, "what the working tier holds stays good"
+    assert store.database.version() == written, "what the working tier holds stays good"
     assert store.export_json() == before
 
 
@@ -351,7 +351,7 @@ def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_pa
     put(store, row("1", f"export KEY={TOKEN}", 3, why={"reason": "fact", "points": []}))
     with store.database.write() as connection:
         connection.execute("INSERT INTO sessions VALUES ('test', 's', ?, 1)", (f"About {TOKEN}",))
-    take(store.database, "manual", Shelf(store.path), retention_days=7)
+    create(store.database, "manual", BackupDirectory(store.path), retention_days=7)
     override(store, "redaction.yaml", RULE)
     with MemoryStore(store.path, config=store.config) as fresh:
         assert scrub(fresh, dry_run=True).secrets == {"acme": 3}
@@ -392,10 +392,10 @@ def test_two_mentions_of_one_secret_are_linked(store: MemoryStore, tmp_path: Pat
 
 def test_a_folder_that_cannot_hold_a_key_links_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert link_key(tmp_path / "file") == b""
-    assert link_key(tmp_path / "new") == link_key(tmp_path / "new") != b""
+    assert load_key(tmp_path / "file") == b""
+    assert load_key(tmp_path / "new") == load_key(tmp_path / "new") != b""
     (tmp_path / "new" / "redaction.key").write_bytes(b"torn")
-    assert len(link_key(tmp_path / "new")) == 32
+    assert len(load_key(tmp_path / "new")) == 32
 
 
 @pytest.mark.parametrize("run", [lambda store: consolidate(store, now=NOW), lambda store: audit(store, NOW)])

@@ -167,9 +167,9 @@ def test_rows_whose_subwords_are_missing_get_them_when_the_index_is_rebuilt(home
         with store.database.write() as connection:
             connection.execute("UPDATE memories SET subwords = ''")
             connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
-            assert not fulltext.with_all(connection, words("灯塔"), Filter())
+            assert not fulltext.search_all(connection, words("灯塔"), Filter())
             fulltext.rebuild(connection)
-            assert integrity.words(connection) == []
+            assert integrity.check_fulltext(connection) == []
         assert found(store, "灯塔") == [SENTENCES["zh"]]
 
 
@@ -181,4 +181,4 @@ def test_a_message_that_grows_is_found_by_its_new_words(home: Path) -> None:
         for query in ("项目", "parse config", "灯塔"):
             assert found(store, query) == ["灯塔项目 parseConfig"]
         with store.database.write() as connection:
-            assert integrity.words(connection) == []
+            assert integrity.check_fulltext(connection) == []

@@ -135,8 +135,10 @@ def test_segments_of_another_cut_are_not_joined(tmp_path: Path) -> None:
         with store.database.write() as connection:
             from memento.storage import vectors
 
-            (row,) = vectors.texts(connection, [1])
-            segments.put(connection, embedder.model, row, (10, 900), bytes(8), b"")
-            segments.put(connection, embedder.model, row, (900, len(row.text)), bytes(8), b"")
+            (row,) = vectors.pending_texts(connection, [1])
+            segments.write_segment(connection, embedder.model, row, span=(10, 900), vectors=bytes(8), codes=b"")
+            segments.write_segment(
+                connection, embedder.model, row, span=(900, len(row.text)), vectors=bytes(8), codes=b""
+            )
         assert store.embed_pending() == 1
         assert bytes(8) not in (store.database.connection.execute("SELECT embedding FROM memories").get,)

@@ -15,8 +15,8 @@ import pytest
 
 from memento.config import Config, load_config
 from memento.embedding import find_model
-from memento.embedding.install import install
-from memento.health import INTEGRITY, Patient, examine
+from memento.embedding.user_model import install
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.store import MemoryStore
 
 MakeFolder = Callable[..., Path]
@@ -68,7 +68,7 @@ def finds(store: MemoryStore, number: int) -> None:
 
 
 def sound(store: MemoryStore) -> None:
-    found = examine(Patient(store.database, store.config), INTEGRITY)
+    found = run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS)
     assert [finding for finding in found if finding.level != "ok"] == []
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from memento.base.native import native_module
 from memento.errors import ConfigError
-from memento.search.index import native_backend
+from memento.search.index import native_index
 from memento.search.index.backends import accelerator_class, resolved
 from memento.search.index.native_index import NativeIndex
 from memento.search.index.rows import MemoryRows
@@ -38,16 +38,16 @@ def flat(vectors: Vectors) -> memoryview[float]:
     return memoryview(vectors.tobytes()).cast("f")
 
 
-def nearest(codes: native_backend.Native, query: Vectors, k: int, vectors: Vectors) -> list[tuple[int, float]]:
+def nearest(codes: native_index.NativeCodes, query: Vectors, k: int, vectors: Vectors) -> list[tuple[int, float]]:
     index = NativeIndex(MemoryRows(DIMENSIONS))
     index.put(range(len(vectors)), [1] * len(vectors), vectors.tobytes())
     index.accelerator = codes
     return index.search(query.tobytes(), k)
 
 
-def backend() -> native_backend.Native:
+def backend() -> native_index.NativeCodes:
     kind = accelerator_class("native", 1)
-    assert kind is native_backend.Native
+    assert kind is native_index.NativeCodes
     return kind(DIMENSIONS)
 
 
@@ -118,7 +118,7 @@ def test_a_row_that_is_not_finite_is_left_to_the_scan(vectors: Vectors) -> None:
 
 
 def test_a_store_saves_codes_beside_its_vectors(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_backend.Native, "cheap", 10)
+    monkeypatch.setattr(native_index.NativeCodes, "cheap", 10)
     made.add(*map(str, range(50)), passages=2)
     made.check(made.open("native"))
     (codes,) = made.folder.glob("native.*.bin")

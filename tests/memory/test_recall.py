@@ -343,7 +343,7 @@ def test_the_question_is_embedded_while_words_are_searched_for(
     store = open_store(embedder=embedder)
     store.remember("green tea")
     searched = threading.Event()
-    best, embed = fulltext.best, embedder.embed
+    best, embed = fulltext.search_any, embedder.embed
 
     def by_words(*given: Any) -> Any:
         found = best(*given)
@@ -354,7 +354,7 @@ def test_the_question_is_embedded_while_words_are_searched_for(
         assert searched.wait(10)
         return embed(texts)
 
-    monkeypatch.setattr(fulltext, "best", by_words)
+    monkeypatch.setattr(fulltext, "search_any", by_words)
     monkeypatch.setattr(embedder, "embed", after_the_words)
     assert store.recall("tea that is green")[0].dense is not None
 

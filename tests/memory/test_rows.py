@@ -17,7 +17,7 @@ from memento.base.identity import memory_id, row_hash
 from memento.memory import NewMemory
 from memento.storage import rows
 from memento.storage.database import Database
-from memento.storage.tombstones import TELLING
+from memento.storage.tombstones import MIN_UNIQUE_LENGTH
 
 FULL = "we deploy on Thursdays — “never” on Fridays 🚀\nand the key is C++"
 VERSIONS = ["w", "we deploy", "we deplox…", "we deplox🚀", FULL[:30], FULL]
@@ -95,7 +95,7 @@ def test_every_read_of_many(database: Database) -> None:
         rows.put(connection, memories)
         nums = [num for (num,) in connection.execute("SELECT num FROM memories")]
         assert len(rows.by_nums(connection, nums)) == 1300
-        assert [memory.timestamp for memory in rows.every(connection)] == [1000 * n for n in range(1300)]
+        assert [memory.timestamp for memory in rows.all_memories(connection)] == [1000 * n for n in range(1300)]
 
 
 def test_a_hash_sees_every_flipped_bit_of_a_row() -> None:
@@ -179,7 +179,7 @@ class StoredRows(RuleBasedStateMachine):
             assert rows.delete(connection, [version(record, 0).id]) == (record in self.model)
         if (known := self.model.pop(record, None)) is not None:
             self.forgotten.add(record)
-            if len(VERSIONS[known]) >= TELLING:
+            if len(VERSIONS[known]) >= MIN_UNIQUE_LENGTH:
                 self.texts.add((record % 2, known))
 
     @rule(record=st.integers(0, 3))

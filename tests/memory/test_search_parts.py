@@ -14,7 +14,7 @@ from memento.base.times import iso, now_ms, parse_when, to_ms
 from memento.errors import UsageError
 from memento.search.fusion import DENSE_WEIGHT, LEXICAL_WEIGHT, MIN_COSINE, fuse
 from memento.search.terms import MAX_TERMS, terms
-from memento.storage.filters import Filter, quote, where
+from memento.storage.filters import Filter, quote_term, where
 
 # Terms
 
@@ -53,7 +53,7 @@ def test_a_huge_query_is_cut_quickly() -> None:
 
 @given(st.text())
 def test_a_quoted_term_is_one_string(term: str) -> None:
-    quoted = quote(term)
+    quoted = quote_term(term)
     assert quoted.startswith('"')
     assert quoted.endswith('"')
     assert quoted[1:-1].replace('""', "") == term.replace('"', "")

@@ -9,10 +9,10 @@ import pytest
 
 from memento.curation.consolidation import consolidate
 from memento.errors import UsageError
-from memento.storage import curating
+from memento.storage import curation
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento.writes.journal import journal_path
 
 DAY = 86_400
@@ -183,7 +183,7 @@ def test_those_stored_before_they_were_recognised_are_tagged_once(store: MemoryS
     ids = [say(store, text) for text in ("Never push to main.", "The pier is closed.")]
     with store.database.write() as connection:
         for memory in ids:
-            curating.rewrite(connection, memory, {"tags": '["kept"]'})
+            curation.rewrite_row(connection, memory, {"tags": '["kept"]'})
     assert told(store) == []
     assert consolidate(store, dry_run=True).counts["instruct"] == 1
     assert told(store) == []

@@ -82,7 +82,7 @@ def test_an_exact_backend_follows_the_file(made: Any, backend: str) -> None:
 
 def test_the_native_codes_are_kept(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("memento_native")
-    monkeypatch.setattr("memento.search.index.native_backend.Native.cheap", 100)
+    monkeypatch.setattr("memento.search.index.native_index.NativeCodes.cheap", 100)
     made.add(*map(str, range(300)))
     made.check(made.open("native"))
     (saved,) = made.folder.glob("native.*.bin")

@@ -20,13 +20,13 @@ import pytest
 from memento.config import load_config
 from memento.memory import NewMemory
 from memento.search.index.faiss_backend import FaissFlat
-from memento.search.index.header import BLOCK, NAME, Unusable, read_header
+from memento.search.index.header import BLOCK, NAME, VectorFileUnusable, read_header
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_file import VectorFile, locked
-from memento.search.store_index import WITNESSES, folder_of
+from memento.search.store_index import WITNESSES, vector_folder
 from memento.storage import vectors
 from memento.storage.database import DeadlineExceeded
-from memento.storage.vectors import Pending
+from memento.storage.vectors import PendingText
 from memento.store import MemoryStore
 
 RowMaker = Callable[..., NewMemory]
@@ -79,13 +79,13 @@ def test_opening_does_not_read_the_database_again(made: Any, monkeypatch: pytest
     made.add(*map(str, range(100)))
     made.check(made.open())
     read: list[int] = []
-    since = vectors.since
+    since = vectors.written_since
 
     def watched(connection: Any, model: str, seq: int) -> Any:
         read.append(seq)
         return since(connection, model, seq)
 
-    monkeypatch.setattr(vectors, "since", watched)
+    monkeypatch.setattr(vectors, "written_since", watched)
     assert len(made.open().current(MODEL, DIMENSIONS)) == 100
     assert read == []
     made.add("new")
@@ -143,7 +143,7 @@ def test_a_recall_notices_a_vector_that_is_no_unit_vector(store: MemoryStore) ->
         store.remember(text, embed=False)
     store.embed_pending()
     wanted = store.recall(texts[20], k=3).results
-    folder = folder_of(store.path)
+    folder = vector_folder(store.path)
     before = read_header(folder)
     raw = bytearray(before.vectors_path(folder).read_bytes())
     for number in range(64):
@@ -170,7 +170,7 @@ def test_another_model_or_store_gets_its_own_file(made: Any, tmp_path: Path, row
     index = made.open()
     made.check(index)
     with made.database.write() as connection:
-        stored = [Pending(*one) for one in connection.execute("SELECT num, text FROM memories")]
+        stored = [PendingText(*one) for one in connection.execute("SELECT num, text FROM memories")]
         vectors.write(connection, "other@2", [(one, made.random(1).tobytes()) for one in stored])
     assert len(made.check(index, "other@2")) == 2
     assert made.header.model == "other@2"
@@ -357,7 +357,7 @@ def test_a_killed_writer_leaves_nothing_wrong(made: Any) -> None:
         writer.wait()
         writer.stdout.close()
         made.check(made.open())
-    with pytest.raises(Unusable):
+    with pytest.raises(VectorFileUnusable):
         VectorFile.open(made.folder, "another", MODEL, DIMENSIONS)
 
 

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from memento.config import load_config
 from memento.errors import ConfigError
-from memento.health import STATE, Patient, examine
-from memento.search.index.accelerator import Cover
+from memento.health import ENVIRONMENT_CHECKS, CheckContext, run_checks
 from memento.search.index.backends import FAISS_FLAT_ROWS, accelerator_class, index_of
 from memento.search.index.numpy_index import NumpyIndex
+from memento.search.index.partial_index import PartialIndex
 from memento.search.index.rows import MemoryRows
 from memento.search.index.vector_index import VectorIndex
 from memento.store import MemoryStore
 
 DIMENSIONS = 16
-BACKENDS: dict[str, Callable[[], type[Cover] | None]] = {
+BACKENDS: dict[str, Callable[[], type[PartialIndex] | None]] = {
     "numpy": lambda: None,
     "faiss": lambda: accelerator_class("faiss", 1),
     "faiss hnsw": lambda: accelerator_class("faiss", FAISS_FLAT_ROWS + 1),
@@ -212,7 +212,11 @@ def test_a_backend_that_is_not_installed_is_named_with_its_extra(
         with pytest.raises(ConfigError, match=remedy):
             accelerator_class(backend, 1)
         with MemoryStore(tmp_path / f"{backend}.db", config=load_config({"recall.index": backend})) as store:
-            (found,) = (one for one in examine(Patient(store.database, store.config), STATE) if one.check == "index")
+            (found,) = (
+                one
+                for one in run_checks(CheckContext(store.database, store.config), ENVIRONMENT_CHECKS)
+                if one.check == "index"
+            )
             assert (found.level, found.text) == ("broken", f"recall.index is {backend}, but {module} is not installed")
             assert re.search(remedy, store.index_status().problem)
     monkeypatch.setattr("memento.search.index.backends.native_module", lambda _: None)

@@ -84,13 +84,13 @@ def test_others_are_searched_for_once_where_there_are_any(
     store, searches = opener(False), list[str]()
     loud = [("only", f"The parser fails on line {n} of the log.") for n in range(COPIES)]
     fill(store, [*loud, *((f"o{n}", f"A parser, {n} times slow.") for n in range(others))])
-    best = fulltext.best
+    best = fulltext.search_any
 
     def counted(connection: Any, holding: Any, within: Filter, limit: int) -> Any:
         searches.append(within.but_session)
         return best(connection, holding, within, limit)
 
-    monkeypatch.setattr(fulltext, "best", counted)
+    monkeypatch.setattr(fulltext, "search_any", counted)
     sessions = [one.memory.session_id for one in store.recall("the parser fails")]
     assert sessions.count("only") == 10 - others
     assert searches == (["", "only"] if others else [""])

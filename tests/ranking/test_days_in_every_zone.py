@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from memento import MemoryStore
-from memento.base.times import day_of, own_zone, parse_when, start_of, to_ms, zone_of
+from memento.base.times import day_of, day_start, parse_when, process_zone, to_ms, zone_of
 from memento.errors import UsageError
 from memento.search.query import parse
 from memento.search.ranking import dates
@@ -90,15 +90,15 @@ def test_candidates_filters_and_ranking_mean_the_same_day(zone: str, seconds: in
     ],
 )
 def test_a_day_of_another_length_is_a_day(zone: str, day: date, hours: float) -> None:
-    there, noon_after = ZoneInfo(zone), start_of(day + timedelta(1), ZoneInfo(zone)) + 12 * HOUR
-    first, end = start_of(day, there), start_of(day + timedelta(1), there)
+    there, noon_after = ZoneInfo(zone), day_start(day + timedelta(1), ZoneInfo(zone)) + 12 * HOUR
+    first, end = day_start(day, there), day_start(day + timedelta(1), there)
     assert (end - first) / HOUR == hours
     assert day_of(first, there) == day
     assert day_of(first - 1, there) == day - timedelta(1)
     for moment, right in ((first, True), (end - 1, True), (first - 1, False), (end, False)):
         assert named("yesterday", noon_after, moment, there) == right
     with local(zone):
-        assert (start_of(day), start_of(day + timedelta(1))) == (first, end)
+        assert (day_start(day), day_start(day + timedelta(1))) == (first, end)
 
 
 def test_what_a_text_tells_counts_from_its_own_local_day() -> None:
@@ -157,10 +157,10 @@ def test_what_is_no_zone_is_refused(name: str) -> None:
 
 def test_a_process_tells_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
-    assert (own_zone(), zone_of("Asia/Kolkata")) == ("Asia/Kolkata", None)
+    assert (process_zone(), zone_of("Asia/Kolkata")) == ("Asia/Kolkata", None)
     assert zone_of(":Europe/Berlin") == ZoneInfo("Europe/Berlin")
     monkeypatch.setenv("TZ", "")
-    assert own_zone() == "UTC"
+    assert process_zone() == "UTC"
     monkeypatch.delenv("TZ")
-    assert zone_of(own_zone()) is None
+    assert zone_of(process_zone()) is None
     time.tzset()

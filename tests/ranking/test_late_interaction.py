@@ -12,11 +12,11 @@ from hypothesis import given, strategies as st
 from memento import MemoryStore
 from memento.config import load_config
 from memento.embedding import Embedded, load_embedder
-from memento.search.index.likeness import likeness
+from memento.search.index.numpy_index import max_similarities
 from memento.search.ranking.evidence import Evidence
 from memento.search.ranking.late import FARTHER, max_sim, max_sim_near
 from memento.search.ranking.question import understand
-from memento.storage import token_codes
+from memento.storage import vectors
 from memento.storage.turns import Around, Turn
 
 
@@ -38,7 +38,7 @@ def test_likeness_is_that_of_the_likest_word(counts: list[int], asked: int, dime
         else []
         for held in signs[1:]
     ]
-    assert likeness(words, documents, dimensions) == expected
+    assert max_similarities(words, documents, dimensions) == expected
 
 
 def turn(num: int) -> Turn:
@@ -75,7 +75,7 @@ def test_a_memory_without_codes_is_an_average_one() -> None:
 
 def codes(store: MemoryStore, *nums: int) -> dict[int, bytes]:
     with store.database.read() as connection:
-        return token_codes.of(connection, store._semantic.model, nums or range(1, 100))
+        return vectors.read_codes(connection, store._semantic.model, nums or range(1, 100))
 
 
 def test_codes_are_kept_where_somebody_is_named_and_go_with_the_memory(store: MemoryStore, model_dir: Path) -> None:
@@ -114,8 +114,8 @@ def test_a_cached_question_has_its_codes_again(store: MemoryStore) -> None:
     store.remember("I loved the dinosaur skeletons.", speaker="Ann", embed=False)
     store.embed_pending()
     model = store._semantic.model
-    (asked,) = store._semantic.ask(["which fossils?"], model)()
+    (asked,) = store._semantic.request_vectors(["which fossils?"], model)()
     assert isinstance(asked, Embedded)
     assert asked.codes
     store._semantic._queries._kept.clear()
-    assert store._semantic.ask(["which fossils?"], model)() == [asked]
+    assert store._semantic.request_vectors(["which fossils?"], model)() == [asked]

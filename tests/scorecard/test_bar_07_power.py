@@ -15,7 +15,7 @@ import pytest
 
 from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.health import INTEGRITY, Patient, examine
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SourceState, Tally
@@ -123,7 +123,9 @@ def _check(bar: Bar, disk: Disk, life: Life, cut: int, path: Path) -> None:
         journal_path(path).write_bytes(journal)
     with MemoryStore(path, config=life._store.config) as store:
         damage = [
-            one.text for one in examine(Patient(store.database, store.config), INTEGRITY) if one.level == "broken"
+            one.text
+            for one in run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS)
+            if one.level == "broken"
         ]
         assert damage == []
         texts = {memory.text for memory in store.get_recent(10_000)}
@@ -137,18 +139,18 @@ def _check(bar: Bar, disk: Disk, life: Life, cut: int, path: Path) -> None:
 AT_A_POINT = """
 import sys
 from pathlib import Path
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
-from memento.jobs.upkeep import hourly_backup
-from memento.restore.rollback import candidates, roll_back
+from memento.jobs.tasks import back_up_hourly
+from memento.restore.rollback import candidate_backups, roll_back
 from memento.store import MemoryStore
 with MemoryStore() as store:
     for number in range(3):
         kept = store.remember(f"{sys.argv[1]} {number}", embed=False)
         print(f"{sys.argv[1]} {number}", flush=True)
-    hourly_backup(store)
+    back_up_hourly(store)
     path = store.path
-roll_back(path, "a test", candidates(path))
+roll_back(path, "a test", candidate_backups(path))
 """
 
 
@@ -174,7 +176,11 @@ def test_killed_at(bar: Bar, point: str, tmp_path: Path) -> None:
         assert done.returncode == -signal.SIGKILL, done.stderr
         wanted |= set(done.stdout.splitlines())
         with MemoryStore(config=config) as store:
-            damage = [one for one in examine(Patient(store.database, config), INTEGRITY) if one.level == "broken"]
+            damage = [
+                one
+                for one in run_checks(CheckContext(store.database, config), INTEGRITY_CHECKS)
+                if one.level == "broken"
+            ]
             assert damage == []
             assert wanted <= {memory.text for memory in store.get_recent(10_000)}
     if point == POINTS[-1]:

@@ -12,7 +12,7 @@ import pytest
 
 from memento.base.identity import memory_id
 from memento.config import load_config
-from memento.health import INTEGRITY, Patient, examine
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.memory import NewMemory
 from memento.storage import integrity, snapshot, vectors
 from memento.storage.capture import Batch
@@ -52,7 +52,9 @@ def _embed(store: MemoryStore, bar: Bar) -> None:
 
     generator = np.random.default_rng(bar.seed)
     with store.database.write() as connection:
-        waiting = vectors.texts(connection, [row.num for row in vectors.pending(connection, "random@1", 300)])
+        waiting = vectors.pending_texts(
+            connection, [row.num for row in vectors.pending_rows(connection, "random@1", 300)]
+        )
         made = [(row, generator.standard_normal(384).astype(np.float32).tobytes()) for row in waiting]
         vectors.write(connection, "random@1", made)
 
@@ -73,12 +75,16 @@ def is_found(path: Path) -> bool:
     """Tell whether an examination finds the file damaged."""
     try:
         with snapshot.closing(snapshot.open_copy(path)) as connection:
-            if integrity.structure(connection):
+            if integrity.check_structure(connection):
                 return True
-            scan = integrity.rows(connection)
+            scan = integrity.check_rows(connection)
             if scan.damaged or scan.unsound:
                 return True
-            return bool(integrity.words(connection) + integrity.tags(connection) + integrity.references(connection))
+            return bool(
+                integrity.check_fulltext(connection)
+                + integrity.check_tags(connection)
+                + integrity.check_references(connection)
+            )
     except Exception:
         return True
 
@@ -135,7 +141,11 @@ def test_a_sound_store_is_never_called_damaged(bar: Bar, sound: Path, tmp_path: 
                 _embed(store, bar)
             if bar.rng.random() < 0.1:
                 store.delete(bar.rng.choice(store.get_recent(100)).id)
-            found = [one.text for one in examine(Patient(store.database, store.config), INTEGRITY) if one.level != "ok"]
+            found = [
+                one.text
+                for one in run_checks(CheckContext(store.database, store.config), INTEGRITY_CHECKS)
+                if one.level != "ok"
+            ]
             assert found == []
     bar.measured(f"{checks:,} examinations of a sound store: 0 false alarms")
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import Config, load_config
 from memento.restore.healing import heal
 from memento.store import MemoryStore
@@ -69,7 +69,7 @@ def _live(bar: Bar, prompts: Prompts, config: Config, transcript: Path) -> set[s
             kept = store.remember(said, embed=False)
             oracle.add(said)
             if turn in (1, 4):
-                take(store.database, "hourly", Shelf(store.path), retention_days=7)
+                create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
             if turn == 6:
                 store.delete(kept)
                 oracle.discard(said)

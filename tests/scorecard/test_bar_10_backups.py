@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memento.backup import Shelf, prove, take
+from memento.backup import BackupDirectory, create, prove
 from memento.base.identity import memory_id
 from memento.config import load_config
 from memento.memory import NewMemory
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000
 TAKE = """
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.store import MemoryStore
 store = MemoryStore()
 print("ready", flush=True)
-while True: take(store.database, "manual", Shelf(store.path), retention_days=7)
+while True: create(store.database, "manual", BackupDirectory(store.path), retention_days=7)
 """
 
 
@@ -48,10 +48,10 @@ def test_backups_under_load(bar: Bar, tmp_path: Path) -> None:
 
         writer = threading.Thread(target=write)
         writer.start()
-        shelf = Shelf(store.path)
+        directory = BackupDirectory(store.path)
         try:
             for number in range(count):
-                backup = take(store.database, "manual", shelf, retention_days=7, now=1_770_000_000_000 + number)
+                backup = create(store.database, "manual", directory, retention_days=7, now=1_770_000_000_000 + number)
                 prove(backup, tmp_path / "scratch")
                 assert backup.manifest.counts["memories"] % 7 == 0, "half a transaction"
                 backup.path.unlink()
@@ -67,7 +67,7 @@ def test_killed_in_the_middle(bar: Bar, tmp_path: Path) -> None:
     config = load_config({}, environment)
     with MemoryStore(config=config) as store:
         store.commit(Batch(None, _rows(0, 3_000)))
-    shelf = Shelf(config.db_path)
+    directory = BackupDirectory(config.db_path)
     whole = 0
     for _ in range(kills):
         process = subprocess.Popen([sys.executable, "-c", TAKE], env=environment, stdout=subprocess.PIPE)
@@ -76,11 +76,11 @@ def test_killed_in_the_middle(bar: Bar, tmp_path: Path) -> None:
         time.sleep(bar.rng.uniform(0, 0.4))
         process.kill()
         process.communicate()
-        for backup in shelf.all():
+        for backup in directory.all():
             prove(backup, tmp_path / "scratch")
             whole += 1
             backup.path.unlink()
-        left = {path.name for path in shelf.folder.iterdir()} if shelf.folder.exists() else set()
+        left = {path.name for path in directory.folder.iterdir()} if directory.folder.exists() else set()
         assert all(name == ".lock" or ".partial" in name for name in left)
     bar.measured(f"{kills:,} kills in the middle of backups: {whole:,} whole ones, 0 partial")
 
@@ -90,17 +90,17 @@ def test_thirty_days(bar: Bar, tmp_path: Path) -> None:
     days = bar.count("MEMENTO_BACKUP_DAYS", 12)
     with MemoryStore(tmp_path / "store.db", config=load_config({}, {"MEMENTO_HOME": str(tmp_path)})) as store:
         store.commit(Batch(None, _rows(0, 5)))
-        shelf = Shelf(store.path)
+        directory = BackupDirectory(store.path)
         for day in range(days):
             at = 1_770_000_000_000 + day * DAY
-            take(store.database, "daily", shelf, retention_days=7, now=at)
+            create(store.database, "daily", directory, retention_days=7, now=at)
             for hour in (6, 12, 18):
-                take(store.database, "hourly", shelf, retention_days=7, now=at + hour * DAY // 24)
-            dailies = [one for one in shelf.all() if one.manifest.kind == "daily"]
+                create(store.database, "hourly", directory, retention_days=7, now=at + hour * DAY // 24)
+            dailies = [one for one in directory.all() if one.manifest.kind == "daily"]
             assert min(7, day + 1) <= len(dailies) <= 8
-        newest = shelf.all()
+        newest = directory.all()
         for backup in newest[:-1]:
             backup.path.write_bytes(backup.path.read_bytes()[:-30])
-        shelf.prune(0)
+        directory.prune(0)
         assert newest[-1].path.exists()
     bar.measured(f"{days} days: 7 dailies; the last good one is never removed")

@@ -13,7 +13,7 @@ import pytest
 from memento.base.identity import memory_id
 from memento.config import load_config
 from memento.errors import StoreError
-from memento.health import INTEGRITY, Patient, examine
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.memory import NewMemory
 from memento.storage.capture import Batch
 from memento.storage.sources import LedgerKey, SourceState, Tally
@@ -48,7 +48,11 @@ def test_at_every_nth_write(bar: Bar, disk: Disk, error: type[apsw.Error], tmp_p
             refused += failures
             store.close()
         with MemoryStore(path, config=config) as store:
-            found = [one.text for one in examine(Patient(store.database, config), INTEGRITY) if one.level == "broken"]
+            found = [
+                one.text
+                for one in run_checks(CheckContext(store.database, config), INTEGRITY_CHECKS)
+                if one.level == "broken"
+            ]
             assert found == [], nth
             memories = store.get_recent(10_000)
             assert said <= {memory.id for memory in memories}, nth

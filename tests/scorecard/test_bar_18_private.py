@@ -17,7 +17,7 @@ import pytest
 from memento.config import Config, Settings
 from memento.memory import NewMemory
 from memento.store import MemoryStore
-from memento.writes.journal import Write, defer, journal_path
+from memento.writes.journal import Write, append, journal_path
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Bar, Prompts, Sidecar
@@ -85,7 +85,7 @@ def test_the_model_caches_and_the_journal_are_private(tmp_path: Path, model_dir:
         config = Config(Settings(), home)
         with MemoryStore(home / "memory.db", config=config) as store:
             store.remember("We keep the harbour plans in the north cabinet.", embed=False)
-        defer(journal_path(home / "memory.db"), Write(NewMemory(id="0" * 32, text="x", timestamp=0, source="s")))
+        append(journal_path(home / "memory.db"), Write(NewMemory(id="0" * 32, text="x", timestamp=0, source="s")))
     finally:
         os.umask(before)
     assert {"memory.db", "memory.db.journal.jsonl"} <= names(home)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memento.config import load_config
-from memento.jobs.table import DAY, HOUR, Job
+from memento.jobs.timetable import DAY, HOUR, Job
 from memento.jobs.worker import TICK_SECONDS, JobsWorker
 from memento.store import MemoryStore
 

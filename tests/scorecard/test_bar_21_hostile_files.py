@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from memento.backup.archive import Manifest, file_hash, pack
-from memento.backup.shelf import Backup
+from memento.backup.archive import Manifest, compress, hash_file
+from memento.backup.directory import Backup
 from memento.config import load_config
 from memento.errors import StoreError, StoreRestored
-from memento.health import INTEGRITY, Patient, examine
+from memento.health import INTEGRITY_CHECKS, CheckContext, run_checks
 from memento.restore.rollback import roll_back
 from memento.storage import schema, snapshot
 from memento.storage.database import Database
@@ -268,13 +268,13 @@ class Case:
         with suppress(Exception), closing(apsw.Connection(str(self.planted))) as connection:
             connection.set_progress_handler(lambda: True, 10_000_000)  # an endless view
             connection.execute("BEGIN")
-            content = snapshot.contents(connection).hash
+            content = snapshot.read_contents(connection).hash
         manifest = Manifest(
             "memory.db", "manual", 1, len(MIGRATIONS), content, {"memories": 6}, self.planted.stat().st_size,
-            file_hash(self.planted),
+            hash_file(self.planted),
         )  # fmt: skip
         target = self.folder / "planted.db.zst"
-        pack(self.planted, manifest, target)
+        compress(self.planted, manifest, target)
         return Backup(target, manifest)
 
     def restored(self) -> None:
@@ -295,7 +295,7 @@ class Case:
     def examined(self) -> None:
         shutil.copyfile(self.planted, self.folder / "examined.db")
         with closing(Database(self.folder / "examined.db")) as database:
-            examine(Patient(database, load_config()), INTEGRITY)
+            run_checks(CheckContext(database, load_config()), INTEGRITY_CHECKS)
 
 
 WAYS = (Case.restored, Case.restored_from_elsewhere, Case.opened, Case.salvaged, Case.examined)

@@ -15,20 +15,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memento.backup import Backup, Shelf, take
-from memento.backup.archive import read_manifest, unpacked
+from memento.backup import Backup, BackupDirectory, create
+from memento.backup.archive import read_database, read_manifest
 from memento.base.identity import memory_id
 from memento.config import Config, load_config
-from memento.forgetting.erasing import forget
-from memento.forgetting.receipt import Receipt
+from memento.forgetting.erasure import forget
+from memento.forgetting.receipt import ForgetReceipt
 from memento.forgetting.selection import select
 from memento.forgetting.spool import Spool
 from memento.memory import NewMemory
 from memento.restore.rollback import roll_back
 from memento.storage.capture import Batch
 from memento.store import MemoryStore
-from memento.transfer.exporting import export
-from memento.transfer.importing import merge
+from memento.transfer.exporter import export
+from memento.transfer.importer import merge
 from memento.writes import journal
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.events import spool as hook_spool
@@ -84,7 +84,7 @@ class World:
             store.commit(Batch(None, [replace(growing, text="It was nothing of that kind at all. " * 200)]))
             self.back_up(store)
             export(store, self.home / "before.jsonl.zst")
-            shutil.copy(Shelf(store.path).all()[-1].path, self.home / "elsewhere.db.zst")
+            shutil.copy(BackupDirectory(store.path).all()[-1].path, self.home / "elsewhere.db.zst")
         self.say_to_spool(f"We decided on the {self.words['spooled']} together.")
 
     def lines(self, count: int) -> str:
@@ -125,9 +125,9 @@ class World:
         hook_spool.append(hook_spool.folders(self.config.home)[:1], "".join(lines).encode())
 
     def back_up(self, store: MemoryStore) -> None:
-        take(store.database, "hourly", Shelf(store.path), retention_days=7)
+        create(store.database, "hourly", BackupDirectory(store.path), retention_days=7)
 
-    def forget(self) -> Receipt:
+    def forget(self) -> ForgetReceipt:
         """Forget the session in one of the ways there are."""
         with self.open() as store:
             way = self.rng.choice(("session", "project", "ids", "session"))
@@ -154,7 +154,7 @@ class World:
             if path.is_file():
                 yield path.name, path.read_bytes()
                 if path.name.endswith(".db.zst"):
-                    yield f"{path.name} unpacked", b"".join(unpacked(path))
+                    yield f"{path.name} unpacked", b"".join(read_database(path))
 
 
 def ways_back(world: World) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -201,7 +201,7 @@ def ways_back(world: World) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "a copy", in_store(copied)
     yield "the title once more", in_store(titled)
     yield "an import", in_store(lambda store: merge(store, world.home / "before.jsonl.zst"))
-    yield "an older backup", restored(Shelf(config.db_path).all()[-1])
+    yield "an older backup", restored(BackupDirectory(config.db_path).all()[-1])
     elsewhere = world.home / "elsewhere.db.zst"
     yield "a backup from elsewhere", restored(Backup(elsewhere, read_manifest(elsewhere)))
     yield "the journal", in_store(lambda store: journal.replay(store.database))

@@ -148,7 +148,7 @@ class Place:
         with MemoryStore(config=load_config()) as store:
             store.commit(Batch(None, self.memories))
             with store.database.write() as connection:
-                record.write(
+                record.write_last(
                     connection, Healing(1_700_000_000_000, hostile.text("why"), hostile.text(), 0, hostile.text())
                 )
         problems.note(self.home / "m", hostile.text("problem"))

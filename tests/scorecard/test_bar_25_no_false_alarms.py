@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memento.config import Config, load_config
-from memento.health import INTEGRITY, Finding, Patient, examine, examine_slice
-from memento.jobs import upkeep
+from memento.health import INTEGRITY_CHECKS, CheckContext, Finding, run_checks, run_checks_on_slice
+from memento.jobs import tasks
 from memento.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -89,18 +89,22 @@ def test_a_sound_store_beside_writers_is_never_called_damaged(bar: Bar, tmp_path
     config = load_config({}, {"MEMENTO_HOME": str(tmp_path)})
     writes, longest = 0, 0.0
     with MemoryStore(config=config) as store, writers(config, count, bar):
-        patient = Patient(store.database, config)
-        before = store.database.state().writes
+        context = CheckContext(store.database, config)
+        before = store.database.version().writes
         for number in range(checks):
             store.recall("harbour lighthouse", 3)  # a connection that has read the full-text index
             started = time.monotonic()
-            found = alarms(examine_slice(patient, INTEGRITY) if number % 4 == 3 else examine(patient, INTEGRITY))
+            found = alarms(
+                run_checks_on_slice(context, INTEGRITY_CHECKS)
+                if number % 4 == 3
+                else run_checks(context, INTEGRITY_CHECKS)
+            )
             longest = max(longest, time.monotonic() - started)
             assert found == [], f"examination {number}"
             if number % 100 == 10:
-                assert upkeep.full_health(store) == "sound"
-                assert upkeep.hourly_backup(store)
-        writes = store.database.state().writes - before
+                assert tasks.check_all(store) == "sound"
+                assert tasks.back_up_hourly(store)
+        writes = store.database.version().writes - before
         assert store.healing() is None
     bar.measured(
         f"{checks:,} examinations beside {count} writers and {writes:,} writes of theirs: 0 false alarms, "

@@ -37,7 +37,7 @@ from memento.config import load_config
 from memento.embedding import Embedder
 from memento_ingest.sidecar.capture import CaptureWorker
 
-memento.base.worker_thread.STEADY_SECONDS = 0.5
+memento.base.worker_thread.HEALTHY_SECONDS = 0.5
 memento.jobs.worker.TICK_SECONDS = 0.05
 
 class TooManyOpenFiles(OSError):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento.backup import Shelf, take
+from memento.backup import BackupDirectory, create
 from memento.config import load_config
 from memento.errors import StoreDeleted, StoreError
-from memento.restore.deleted import GRACE_SECONDS, DeletedFiles, put_back
+from memento.restore.deleted_files import GRACE_SECONDS, DeletedFiles, restore_deleted
 from memento.storage import snapshot
 from memento.storage.database import Database
 from memento.store import MemoryStore
@@ -137,7 +137,7 @@ def test_where_nothing_may_be_restored_it_is_said(tmp_path: Path) -> None:
     config = load_config({"storage.auto_restore": False}, {"MEMENTO_HOME": str(tmp_path)})
     with MemoryStore(config=config) as store:
         store.remember("We keep the plans in the north cabinet.", embed=False)
-        look = DeletedFiles(store.database, config, print).look
+        look = DeletedFiles(store.database, config, print).check
         assert not look()
         store.path.unlink()
         with pytest.raises(StoreDeleted, match="auto_restore is off: stop this process"):
@@ -155,11 +155,11 @@ def test_without_what_is_open_a_backup_takes_its_place(tmp_path: Path, monkeypat
     config = load_config({}, {"MEMENTO_HOME": str(tmp_path)})
     with MemoryStore(config=config) as store:
         store.remember("We keep the plans in the north cabinet.", embed=False)
-        take(store.database, "manual", Shelf(store.path), retention_days=7)
+        create(store.database, "manual", BackupDirectory(store.path), retention_days=7)
         store.remember("The lamp is green.", embed=False)
         store.path.unlink()
         monkeypatch.setattr(snapshot, "copy", unreadable)
-        healing = put_back(store.database)
+        healing = restore_deleted(store.database)
         assert "the store was gone (it was deleted or emptied). It was restored from the backup of" in healing.text
         assert {one.text for one in store.get_recent(5)} == {
             "We keep the plans in the north cabinet.",

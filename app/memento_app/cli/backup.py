@@ -15,7 +15,7 @@ from memento_app.cli.options import as_typer
 from memento_app.cli.output import AsJson, Db, configured, note, print_json, say, wants_json
 
 if TYPE_CHECKING:
-    from memento.backup import Backup, Shelf
+    from memento.backup import Backup, BackupDirectory
 
 backup = Group(
     help="Back up the store now, or list and verify backups.",
@@ -45,7 +45,7 @@ def take(
     """
     if context.invoked_subcommand is not None:
         return
-    from memento.backup import Shelf, take as take_backup
+    from memento.backup import BackupDirectory, create as take_backup
     from memento.storage.database import Database
 
     config = configured(db)
@@ -53,11 +53,11 @@ def take(
     is_folder = target is not None and (target.is_dir() or str(to).endswith("/"))
     if target and not is_folder and target.exists():
         raise UsageError(f"{target} exists already: name a new file, or a folder")
-    shelf = Shelf(config.db_path, target if is_folder else target.parent if target else None)
+    directory = BackupDirectory(config.db_path, target if is_folder else target.parent if target else None)
     database = Database(config.db_path)
     try:
         days = config.settings.storage.backup_retention_days
-        made = take_backup(database, "manual", shelf, retention_days=days, to=None if is_folder else target)
+        made = take_backup(database, "manual", directory, retention_days=days, to=None if is_folder else target)
     finally:
         database.close()
     rows = made.manifest.counts["memories"]
@@ -72,8 +72,8 @@ def list_(db: Db = None, json_: AsJson = None) -> None:
     """
     from memento.base.times import local
 
-    shelf = _shelf(db)
-    backups = shelf.all()
+    directory = _directory(db)
+    backups = directory.all()
     if wants_json(json_):
         print_json([_described(one) for one in backups])
     for one in () if wants_json(json_) else backups:
@@ -81,7 +81,7 @@ def list_(db: Db = None, json_: AsJson = None) -> None:
         size = f"{shown['file_bytes'] / 1e6:8,.1f} MB"
         say(f"{local(one.manifest.at):<16}  {shown['kind']:<9} {shown['memories']:>9,} {size}  {one.name}")
     if not backups:
-        note(f"there is no backup in {shelf.folder}: `memento backup` takes one")
+        note(f"there is no backup in {directory.folder}: `memento backup` takes one")
         raise typer.Exit(NOTHING_FOUND)
 
 
@@ -99,13 +99,13 @@ def verify(
     """
     from memento.backup import prove
 
-    shelf = _shelf(db)
-    backups = shelf.all() if name is None else [shelf.find(name)]
+    directory = _directory(db)
+    backups = directory.all() if name is None else [directory.find(name)]
     problems: dict[str, str] = {}
     for one in backups:
         try:
-            with shelf.held():
-                prove(one, shelf.partial(one.path, "verify"))
+            with directory.locked():
+                prove(one, directory.partial_path(one.path, "verify"))
         except BackupDamaged as error:
             problems[one.name] = str(error)
     if wants_json(json_):
@@ -113,17 +113,17 @@ def verify(
     for one in () if wants_json(json_) else backups:
         say(f"{one.name}  {problems.get(one.name, 'whole')}")
     if not backups:
-        note(f"there is no backup in {shelf.folder}: `memento backup` takes one")
+        note(f"there is no backup in {directory.folder}: `memento backup` takes one")
         raise typer.Exit(NOTHING_FOUND)
     if problems:
         note("delete what is damaged; `memento backup` takes a new one")
         raise typer.Exit(FAILED)
 
 
-def _shelf(db: str | None) -> Shelf:
-    from memento.backup import Shelf
+def _directory(db: str | None) -> BackupDirectory:
+    from memento.backup import BackupDirectory
 
-    return Shelf(configured(db).db_path)
+    return BackupDirectory(configured(db).db_path)
 
 
 def _described(one: Backup) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from memento_app.cli.narrowing import Narrowing, filters
 from memento_app.cli.output import AsJson, Db, configured, is_terminal, note, one_line, print_json, say, wants_json
 
 if TYPE_CHECKING:
-    from memento.forgetting.receipt import Receipt
+    from memento.forgetting.receipt import ForgetReceipt
     from memento.forgetting.selection import Match
     from memento.store import MemoryStore
 
@@ -63,7 +63,7 @@ def forget(
 
     Exit code 3: nothing fits; 4: a file still holds a piece.
     """
-    from memento.forgetting import erasing
+    from memento.forgetting import erasure
     from memento.forgetting.selection import matches
     from memento.narrowing import to_filter
     from memento.store import MemoryStore
@@ -79,21 +79,21 @@ def forget(
         raise UsageError("look at what the query matches first (--dry-run), then say --yes --all-matching")
     with MemoryStore(config=configured(db)) as store:
         if finish:
-            _end(erasing.finish(store, spool_of(store)), json_)
+            _end(erasure.finish(store, spool_of(store)), json_)
             return
         chosen = matches(store, ids or (), query, min_score=min_score, **named)
         sessions = _sessions(store, query, dict(named))
         if dry_run:
             _list(chosen, bool(query), wants_json(json_))
         if not (chosen or sessions):
-            _end_without(is_unfinished=erasing.is_unfinished(store))
+            _end_without(is_unfinished=erasure.is_unfinished(store))
         if dry_run:
             return
         if not (yes or _confirmed(chosen)):
             note("nothing was forgotten")
             return
         memories = [match.memory for match in chosen]
-        receipt = erasing.forget(store, memories, spool_of(store), sessions=sessions)
+        receipt = erasure.forget(store, memories, spool_of(store), sessions=sessions)
     _end(receipt, json_)
 
 
@@ -105,14 +105,14 @@ def delete(
 
     Exit code 3: there is none of some id; 4: a file still holds a piece.
     """
-    from memento.forgetting import erasing
+    from memento.forgetting import erasure
     from memento.store import MemoryStore
     from memento_ingest.events.forgetting import spool_of
 
     with MemoryStore(config=configured(db)) as store:
         found = {one: store.get(one) for one in memory}
         there = list({known.id: known for known in found.values() if known}.values())
-        receipt = erasing.forget(store, there, spool_of(store)) if there else None
+        receipt = erasure.forget(store, there, spool_of(store)) if there else None
     for one, known in found.items():
         if known:
             say(f"forgot {one}")
@@ -174,7 +174,7 @@ def _end_without(*, is_unfinished: bool) -> NoReturn:
     raise typer.Exit(NOTHING_FOUND)
 
 
-def _end(receipt: Receipt, json_: bool | None) -> None:
+def _end(receipt: ForgetReceipt, json_: bool | None) -> None:
     """Print the receipt; raises typer.Exit where something is left."""
     if wants_json(json_):
         print_json(receipt.as_dict())
@@ -184,7 +184,7 @@ def _end(receipt: Receipt, json_: bool | None) -> None:
         raise typer.Exit(PARTIAL)
 
 
-def show(receipt: Receipt) -> None:
+def show(receipt: ForgetReceipt) -> None:
     """Print a receipt for a person."""
     say(f"forgot {counted(len(receipt.ids), 'memory')}")
     places = {

@@ -64,17 +64,17 @@ def restore(
     read again from where the backup left them. Of a file that is not this store's own
     only the memories are restored, and count as imported.
     """
-    from memento.base.durable import locked, private_folder
-    from memento.health.examination import Remedy
+    from memento.base.durable import locked, make_private_folder
+    from memento.health.checks import Remedy
     from memento.restore.rollback import roll_back
-    from memento.storage.header import refuse_other
+    from memento.storage.header import refuse_foreign_file
     from memento_ingest.sidecar.lock import holder
 
     if sum((backup is not None, latest, at is not None, salvage)) != 1:
         raise UsageError("name one: a BACKUP of `memento backup list`, --latest, --at TIME, or --salvage")
     config = configured(db)
     path = config.db_path
-    refuse_other(path)
+    refuse_foreign_file(path)
     if process := holder(path):
         raise StoreError(f"a sidecar (process {process}) uses {path}: stop it first")
     chosen = [] if salvage else _chosen(path, backup, at)
@@ -84,7 +84,7 @@ def restore(
     found = _examined(config, integrity_only=True) if path.exists() else []
     damage = [finding.text for finding in found if finding.remedy not in (Remedy.NONE, Remedy.VECTORS)]
     why, take_over = (damage[0] if damage else ""), salvage or bool(damage)
-    private_folder(path.parent)
+    make_private_folder(path.parent)
     with locked(path.with_name(path.name + ".heal.lock")):
         done = roll_back(path, why, chosen, take_over=take_over, admission=admission)
     note(done.text)
@@ -98,15 +98,15 @@ def restore(
 
 def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
     """Return the gate for a backup from elsewhere; None where it is the store's own."""
-    from memento.backup import Shelf
-    from memento.base.link_key import link_key
+    from memento.backup import BackupDirectory
+    from memento.base.link_key import load_key
     from memento.storage import ignored
     from memento.storage.database import Database
     from memento.writes.admission import Admission
     from memento_policies import load_policy
 
     path = config.db_path
-    if all(map(Shelf(path).is_own, chosen)):
+    if all(map(BackupDirectory(path).is_own, chosen)):
         return None
     out = ignored.Ignored()
     if path.exists():
@@ -115,36 +115,36 @@ def _admission(config: Config, chosen: list[Backup]) -> Admission | None:
             with database.read() as connection:
                 out = ignored.load(connection)
             database.close()
-    return Admission(load_policy(config.policy_dir, link_key(path.parent)), out, keeps_trust=False)
+    return Admission(load_policy(config.policy_dir, load_key(path.parent)), out, keeps_trust=False)
 
 
 def _chosen(path: Path, name: str | None, at: str | None) -> list[Backup]:
     """Return the backups to try, best first. Raises UsageError when none fits, Exit when there is none at all."""
-    from memento.backup import Shelf
+    from memento.backup import BackupDirectory
     from memento.base.times import parse_when
 
-    shelf = Shelf(path)
+    directory = BackupDirectory(path)
     if name is not None:
-        return [shelf.find(name)]
+        return [directory.find(name)]
     until = None if at is None else parse_when(at)
-    backups = shelf.all()
+    backups = directory.all()
     if not backups:
         note(
-            f"there is no backup in {shelf.folder}: name a file, or begin anew with what can be read of the store by "
-            "`memento restore --salvage`"
+            f"there is no backup in {directory.folder}: name a file, or begin anew with what can be read of the store "
+            "by `memento restore --salvage`"
         )
         raise typer.Exit(NOTHING_FOUND)
     found = [one for one in backups if until is None or one.manifest.at <= until]
     if not found:
-        raise UsageError(f"no backup in {shelf.folder} is that old: `memento backup list` names them")
+        raise UsageError(f"no backup in {directory.folder} is that old: `memento backup list` names them")
     return found
 
 
 def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
-    from memento.health import INTEGRITY, STATE, Patient, examine
-    from memento.health.examination import Remedy, broken
-    from memento.health.integrity_checks import RESTORING
-    from memento.restore.emptied import refuse_emptied
+    from memento.health import ENVIRONMENT_CHECKS, INTEGRITY_CHECKS, CheckContext, run_checks
+    from memento.health.checks import Remedy, broken_finding
+    from memento.health.integrity_checks import RESTORE_ADVICE
+    from memento.restore.emptied_file import refuse_emptied
     from memento.storage.database import Database
     from memento_ingest.sidecar.checks import CAPTURE
 
@@ -155,11 +155,14 @@ def _examined(config: Config, *, integrity_only: bool = False) -> list[Finding]:
         refuse_emptied(path)
         database = Database(path)
     except StoreCorrupt as error:
-        return [broken(str(error), RESTORING, Remedy.RESTORE, "store")]
+        return [broken_finding(str(error), RESTORE_ADVICE, Remedy.RESTORE, "store")]
     except StoreError as error:  # of a newer version, not ours to read, in use: the file itself may be whole
-        return [broken(str(error), check="store")]
+        return [broken_finding(str(error), check="store")]
     try:
-        return examine(Patient(database, config), INTEGRITY if integrity_only else [*INTEGRITY, *STATE, *CAPTURE])
+        return run_checks(
+            CheckContext(database, config),
+            INTEGRITY_CHECKS if integrity_only else [*INTEGRITY_CHECKS, *ENVIRONMENT_CHECKS, *CAPTURE],
+        )
     finally:
         database.close()
 

@@ -160,9 +160,9 @@ def export(
     with MemoryStore(config=configured(db)) as store:
         found = store.instructions(where, limit=limit)
     if target is None and found:
-        typer.echo(agents_file.block(found), nl=False)
+        typer.echo(agents_file.instructions_block(found), nl=False)
     elif target is not None:
-        changed = agents_file.write(target, found)
+        changed = agents_file.write_block(target, found)
         note(f"{'wrote' if changed else 'nothing changed in'} {target}: {counted(len(found), 'instruction')}")
     if not found:
         note(f"no instruction holds in {where}: --project names another folder")

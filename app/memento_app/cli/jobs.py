@@ -33,21 +33,20 @@ def show(context: typer.Context, db: Db = None, json_: AsJson = None) -> None:
     if context.invoked_subcommand is not None:
         return
     from memento.base.times import iso, local, to_ms
-    from memento.jobs.table import JOBS
-    from memento.jobs.timetable import due
-    from memento.storage.upkeep import JobState, job_states
+    from memento.jobs.timetable import JOBS, first_run
+    from memento.storage.jobs import JobState, read_states
     from memento.store import MemoryStore
     from memento_ingest.sidecar.lock import holder
 
     with MemoryStore(config=configured(db)) as store, store.database.read() as connection:
-        states = job_states(connection)
+        states = read_states(connection)
         is_watched = holder(store.path) is not None
     now = datetime.now(UTC)
     listed: list[dict[str, Any]] = []
     lines: list[str] = []
     for job in JOBS.values():
         state = states.get(job.name, JobState())
-        upcoming = max(due(job, state, now), now)
+        upcoming = max(first_run(job, state, now), now)
         last, following = state.last_success, to_ms(upcoming)
         listed.append({"name": job.name, "last": iso(last) or None, "next": iso(following), "error": state.last_error})
         times = f"last {local(last) or 'never':<16}  next {local(following):<16}"
@@ -72,7 +71,7 @@ def run(
 
     Exit code 1: one failed.
     """
-    from memento.jobs.running import run as run_job
+    from memento.jobs.runner import run_job
     from memento.store import MemoryStore
     from memento_ingest.sidecar.checks import jobs_with_capture
 

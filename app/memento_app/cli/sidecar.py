@@ -18,7 +18,7 @@ from memento_app.cli.output import AsJson, Db, configured, console, note, print_
 
 if TYPE_CHECKING:
     from memento.base.worker_thread import WorkerState
-    from memento.forgetting.receipt import Receipt
+    from memento.forgetting.receipt import ForgetReceipt
     from memento.health.healings import Healing
     from memento.storage.accounts import SourceAccount
     from memento.storage.ignored import Kind
@@ -226,13 +226,13 @@ def ignore(
         raise typer.Exit(PARTIAL)
 
 
-def _forget_all(store: MemoryStore, kind: Kind, value: str) -> Receipt:
+def _forget_all(store: MemoryStore, kind: Kind, value: str) -> ForgetReceipt:
     """Forget what is stored of an ignored session or project, while nothing more of it is let in."""
-    from memento.forgetting import erasing
+    from memento.forgetting import erasure
     from memento_ingest.events.forgetting import spool_of
 
     sessions = [value] if kind == "session" else []
-    return erasing.forget(store, store.stored_of(kind, value), spool_of(store), sessions=sessions)
+    return erasure.forget(store, store.stored_of(kind, value), spool_of(store), sessions=sessions)
 
 
 def _size(path: Path) -> int:

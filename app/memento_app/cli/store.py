@@ -16,7 +16,7 @@ from memento_app.cli.output import AsJson, Db, configured, console, note, print_
 
 if TYPE_CHECKING:
     from memento.memory import CacheUse
-    from memento.transfer.importing import Imported
+    from memento.transfer.importer import Imported
 
 
 def register(app: typer.Typer) -> None:
@@ -104,12 +104,12 @@ def export(
     """
     from memento.store import MemoryStore
     from memento.transfer import lines
-    from memento.transfer.exporting import export as write
+    from memento.transfer.exporter import export as write
 
     target = expand_user(path) if path and path != "-" else None
-    if target and not (lines.is_lines(target) or target.name.lower().endswith(".json")):
+    if target and not (lines.is_export_name(target) or target.name.lower().endswith(".json")):
         raise UsageError(f"{target} has none of the endings {', '.join(lines.SUFFIXES)} and .json: name another file")
-    is_array = path != "-" and (target is None or not lines.is_lines(target))
+    is_array = path != "-" and (target is None or not lines.is_export_name(target))
     if sources and is_array:
         raise UsageError(f"--sources goes with `-`, or a file that ends with {', '.join(lines.SUFFIXES)}")
     with MemoryStore(config=configured(db)) as store:
@@ -141,14 +141,14 @@ def import_(
 
     Exit code 4: lines could not be read, or the file was cut off.
     """
-    from memento.jobs.upkeep import hourly_backup
+    from memento.jobs.tasks import back_up_hourly
     from memento.store import MemoryStore
-    from memento.transfer.importing import merge
+    from memento.transfer.importer import merge
 
     with MemoryStore(config=configured(db)) as store:
         done = merge(store, path if path == "-" else expand_user(path), keep_trust=keep_trust)
         if done.stored or done.extended:
-            hourly_backup(store)  # the file may be gone when it is needed again
+            back_up_hourly(store)  # the file may be gone when it is needed again
     if wants_json(json_):
         print_json(done.as_dict())
     else:

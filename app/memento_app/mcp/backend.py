@@ -46,12 +46,12 @@ class Backend:
 
     def serve(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Answer a request. Raises Refused, and MementoError for settings or a store that cannot be used."""
-        from memento.base.times import own_zone
+        from memento.base.times import process_zone
         from memento_ingest.server.client import Unanswered
 
         meta = params.get("_meta")
         said = {key: value for key, value in meta.items() if "/" not in key} if isinstance(meta, dict) else {}
-        asked = {**params, "_meta": {**said, ZONE_KEY: own_zone(), PROJECT_KEY: _project()}}
+        asked = {**params, "_meta": {**said, ZONE_KEY: process_zone(), PROJECT_KEY: _project()}}
         config = self._settings()
         try:
             found = self._from_sidecar(config, method, asked)
@@ -134,7 +134,7 @@ def _started(config: Config) -> subprocess.Popen[bytes] | None:
     """
     import subprocess
 
-    from memento.base.durable import private_folder
+    from memento.base.durable import make_private_folder
 
     log = config.home / "sidecar.log"
     command = [sys.executable, "-P", "-m", "memento_app", "watch", "--db", str(config.db_path.absolute())]
@@ -142,7 +142,7 @@ def _started(config: Config) -> subprocess.Popen[bytes] | None:
     environment = {name: places.get(name, value) for name, value in os.environ.items()}
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        private_folder(config.home)
+        make_private_folder(config.home)
         if log.exists() and log.stat().st_size > _MAX_LOG:
             log.unlink()
         with os.fdopen(os.open(log, flags, 0o600), "ab") as out:

@@ -114,10 +114,10 @@ class Calls:
             note = f"nothing is forgotten yet: {count} would be, for good. Ask the user, then call with confirm: true"
             shown = answer([Shown(one) for one in memories], [note], catalog.BUDGET, asked.zone)
             return Answer(shown.text, {"forgotten": False, **shown.structured})
-        from memento.forgetting import erasing
+        from memento.forgetting import erasure
         from memento_ingest.events.forgetting import spool_of
 
-        receipt = erasing.forget(self.store, memories, spool_of(self.store)).as_dict()
+        receipt = erasure.forget(self.store, memories, spool_of(self.store)).as_dict()
         receipt["searched"] = len(receipt["searched"])
         receipt["left"] = [clean(one)[:400] for one in receipt["left"]]
         said = f"forgot {counted(len(memories), 'memory')}"

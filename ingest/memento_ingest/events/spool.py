@@ -105,7 +105,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _append(folder: Path, lines: bytes) -> Path:
-    durable.private_folder(folder)
+    durable.make_private_folder(folder)
     day = time.strftime("%Y%m%d", time.gmtime())
     deadline = time.monotonic() + LOCK_SECONDS
     for number in range(MAX_FILES):

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from memento.base.durable import private_folder
+from memento.base.durable import make_private_folder
 from memento.base.escaping import escape_line
 
 NAME: Final = "hook-errors.log"
@@ -22,7 +22,7 @@ def note(home: Path, problem: str) -> None:
     line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {said}"[:_MAX_LINE] + "\n"
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        private_folder(home)
+        make_private_folder(home)
         descriptor = os.open(home / NAME, flags, 0o600)
         try:
             if os.fstat(descriptor).st_size > MAX_BYTES:

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from memento.base.durable import private_folder
+from memento.base.durable import make_private_folder
 
 KEPT_SECONDS: Final = 7 * 86_400
 """A session that was told nothing for longer is forgotten."""
@@ -95,7 +95,7 @@ def prune(home: Path) -> None:
 
 def _opened(home: Path, session: str) -> int:
     path = place(home, session)
-    private_folder(path.parent)
+    make_private_folder(path.parent)
     return os.open(path, _FLAGS, 0o600)
 
 

@@ -24,7 +24,7 @@ import msgspec
 
 from memento import __version__
 from memento.base.home import expand_user
-from memento.base.times import own_zone
+from memento.base.times import process_zone
 from memento.errors import MementoError
 from memento.memory import Added, CacheUse, Feature, Found, Instruction, Memory, Recall
 
@@ -135,7 +135,7 @@ def recall(database: Path, query: str, limit: int, deadline: float, asked: Mappi
     `deadline` in seconds; `asked` holds filters and options as MemoryStore.recall takes them. Never raises.
     """
     deadline = min(deadline, MOST_SECONDS)
-    parameters = {"q": query, "k": limit, "deadline": deadline, "zone": own_zone(), **_parameters(asked)}
+    parameters = {"q": query, "k": limit, "deadline": deadline, "zone": process_zone(), **_parameters(asked)}
     target = "/v1/recall?" + urlencode(parameters, doseq=True, errors="replace")
     try:
         return from_wire(_asked(database, target, deadline + GRACE_SECONDS))

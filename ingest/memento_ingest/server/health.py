@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from memento import __version__
-from memento.backup import Shelf
+from memento.backup import BackupDirectory
 from memento.base.filesystem import kind_of
 from memento.base.worker_thread import WorkerState
 from memento.store import MemoryStore
@@ -116,7 +116,7 @@ class Checkup:
 
 def _backup_age(database: Path) -> float | None:
     """Return the age in seconds of the newest backup; each was read back before it got its name."""
-    backups = Shelf(database).all()
+    backups = BackupDirectory(database).all()
     return round(max(0.0, time.time() - backups[0].manifest.at / 1000), 1) if backups else None
 
 

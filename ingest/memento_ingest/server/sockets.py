@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from memento.base.durable import private_folder
+from memento.base.durable import make_private_folder
 from memento.errors import MementoError
 from memento_ingest.server.client import is_private, socket_path
 
@@ -72,7 +72,7 @@ def listen_tcp(port: int) -> socket.socket:
 def read_token(path: Path) -> str:
     """Return the token of the file, made if there is none: 32 random bytes, 0600. Raises CannotListen."""
     try:
-        private_folder(path.parent)
+        make_private_folder(path.parent)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
@@ -101,7 +101,7 @@ def _read_token(path: Path) -> str:
 
 
 def _make_private(folder: Path) -> None:
-    private_folder(folder)
+    make_private_folder(folder)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise CannotListen(f"{folder} is not a folder of yours: the socket cannot lie there")

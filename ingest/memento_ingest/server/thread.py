@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import uvicorn
 
 from memento.base.home import expand_user
-from memento.base.worker_thread import Failures, WorkerThread, described
+from memento.base.worker_thread import Failures, WorkerThread, describe_error
 from memento.config import Server
 from memento.errors import MementoError
 from memento.store import MemoryStore
@@ -181,7 +181,7 @@ class LocalServer:
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if not isinstance(error, OSError):  # a client that went away is no news
-            self._say(f"the local server: {described(error) if error else context.get('message', '')}")
+            self._say(f"the local server: {describe_error(error) if error else context.get('message', '')}")
 
 
 def _configuration(app: Any) -> uvicorn.Config:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from memento.base.worker_thread import Failures, described
+from memento.base.worker_thread import Failures, describe_error
 from memento_ingest.server.refusal import Refusal
 
 THREADS: Final = 4
@@ -89,7 +89,7 @@ class Workers:
         except BaseException as error:  # not an answer's: SystemExit and the like, or no memory to go on
             self._failures.note(error)
             future = None if job is None else job[1]
-            self._tell(self._died, threading.current_thread(), future, described(error))
+            self._tell(self._died, threading.current_thread(), future, describe_error(error))
 
     def _do(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
         result: Any = None

@@ -9,10 +9,10 @@ from typing import Final
 
 from memento.base.counted import counted
 from memento.errors import MementoError
-from memento.health import Finding, Patient
-from memento.health.examination import Check, advised, broken
-from memento.jobs.table import JOBS, Job
-from memento.jobs.upkeep import full_health
+from memento.health import CheckContext, Finding
+from memento.health.checks import Check, advice_finding, broken_finding
+from memento.jobs.tasks import check_all
+from memento.jobs.timetable import JOBS, Job
 from memento.storage import accounts, sources
 from memento_ingest.hooks.agents import AGENTS
 from memento_ingest.hooks.install import status
@@ -23,43 +23,45 @@ from memento_ingest.unread import waiting_in
 _NOTABLE: Final = 3
 
 
-def _sidecar(patient: Patient) -> Iterator[Finding]:
-    if holder(patient.database.path) is None:
-        yield advised(
+def _sidecar(context: CheckContext) -> Iterator[Finding]:
+    if holder(context.database.path) is None:
+        yield advice_finding(
             "the sidecar does not run: nothing is captured live", "`memento watch` starts it; docs/sidecar.md"
         )
 
 
-def _lag(patient: Patient) -> Iterator[Finding]:
-    with patient.database.read() as connection:
-        waiting = waiting_in(accounts.progress(patient.database), lambda path: sources.find(connection, path, 0, 0))
+def _lag(context: CheckContext) -> Iterator[Finding]:
+    with context.database.read() as connection:
+        waiting = waiting_in(
+            accounts.read_progress(context.database), lambda path: sources.find(connection, path, 0, 0)
+        )
     if waiting.stalled:
         listed = "; ".join(waiting.examples[:_NOTABLE])
         number = counted(waiting.stalled, "source has", "sources have")
         text = f"{number} not been read to the end, for {waiting.seconds:,.0f} s at most: {listed}"
-        yield broken(
+        yield broken_finding(
             text, "start `memento watch`, or run `memento ingest` with these files; `memento status` shows more"
         )
 
 
-def _hooks(_patient: Patient) -> Iterator[Finding]:
+def _hooks(_patient: CheckContext) -> Iterator[Finding]:
     for agent in AGENTS.values():
         try:
             found = status(agent)
         except MementoError as error:  # a file that is the agent's to read: whether hooks are in it is not known
-            yield advised(f"hooks of {agent.name}: {error}", "")
+            yield advice_finding(f"hooks of {agent.name}: {error}", "")
             continue
         if found.problems:
             problem = found.problems[0]
-            yield broken(f"hooks of {agent.name}: {problem.text}", problem.remedy)
+            yield broken_finding(f"hooks of {agent.name}: {problem.text}", problem.remedy)
 
 
-def _workers(patient: Patient) -> Iterator[Finding]:
-    for state in failed_workers(patient.database.path):
+def _workers(context: CheckContext) -> Iterator[Finding]:
+    for state in failed_workers(context.database.path):
         if state.broken or not state.running:
-            yield broken(state.text, "see what `memento watch` says, and start it again")
+            yield broken_finding(state.text, "see what `memento watch` says, and start it again")
         else:
-            yield advised(state.text, "see what `memento watch` says, and report it if it happens again")
+            yield advice_finding(state.text, "see what `memento watch` says, and report it if it happens again")
 
 
 CAPTURE: Final = (
@@ -73,4 +75,4 @@ CAPTURE: Final = (
 def jobs_with_capture() -> dict[str, Job]:
     """Return the jobs; here the full examination also looks at capture, as `memento doctor` does."""
     full = JOBS["full-health"]
-    return {**JOBS, full.name: replace(full, run=partial(full_health, beyond=CAPTURE))}
+    return {**JOBS, full.name: replace(full, run=partial(check_all, beyond=CAPTURE))}

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Final
 
 from memento.base.counted import counted
 from memento.base.home import expand_user
-from memento.base.link_key import link_key
+from memento.base.link_key import load_key
 from memento.config import Config, load_config
 from memento.errors import MementoError, StoreError
 from memento.jobs.worker import JobsWorker
 from memento.memory import NewMemory
-from memento.restore.deleted import DeletedFiles
+from memento.restore.deleted_files import DeletedFiles
 from memento.store import MemoryStore
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.events.spool import folders
@@ -150,7 +150,7 @@ class Sidecar:
             try:
                 if self._reload:
                     self._reloaded(store, sweep, capture, embed, serving)
-                if files.look():
+                if files.check():
                     lock.renew()
                     serving.renew()
                 if store.take_up_restored():
@@ -229,7 +229,7 @@ class Sidecar:
         self._next_sweep = 0.0
         try:
             config = load_config(self._flags)
-            policy = load_policy(config.policy_dir, link_key(store.path.parent))
+            policy = load_policy(config.policy_dir, load_key(store.path.parent))
         except MementoError as error:
             self._say(f"kept the settings in force: {error}")
             return

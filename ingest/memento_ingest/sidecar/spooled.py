@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from memento.backup.secured import Secured
+from memento.backup.coverage import BackupCoverage
 from memento.store import MemoryStore
 from memento_ingest.discovery import readable
 from memento_ingest.events.spool import discard
@@ -29,10 +29,10 @@ class Spool:
     sweep: Sweep
     folders: Sequence[Path]
     _followed: list[str] = field(default_factory=list)
-    _secured: Secured = field(init=False)
+    _secured: BackupCoverage = field(init=False)
 
     def __post_init__(self) -> None:
-        self._secured = Secured(self.store.path, self.store.config)
+        self._secured = BackupCoverage(self.store.path, self.store.config)
 
     def tend(self) -> None:
         """Remove what is done with; have the sweep look again at what has waited long enough."""

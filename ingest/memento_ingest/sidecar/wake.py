@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from memento.base.filesystem import SILENT, kind_of
+from memento.base.filesystem import REMOTE_KINDS, kind_of
 from memento.base.worker_thread import Failures
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ class Wake:
     def watch(self, roots: Iterable[Path]) -> None:
         """Watch the folders among the roots that exist; call it again when some may have appeared."""
         wanted = {root if root.is_dir() else root.parent for root in roots if root.exists()}
-        wanted = {folder for folder in wanted if kind_of(folder) not in SILENT}  # there the sweep alone sees changes
+        wanted = {
+            folder for folder in wanted if kind_of(folder) not in REMOTE_KINDS
+        }  # there the sweep alone sees changes
         if self._observer is not None and (dead := [one for one in self._threads if not one.is_alive()]):
             self._failures.note(RuntimeError("a thread of watchdog's ended"))
             for thread in dead:

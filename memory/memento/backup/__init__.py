@@ -1,8 +1,8 @@
-"""Backups: taken from the live store in one step, proven by reading them back, kept for as long as the settings say."""
+"""Backups: copied from the live store in one step, verified by reading them back, kept according to the settings."""
 
 from memento.backup.archive import Manifest
-from memento.backup.proof import prove, unpack
-from memento.backup.shelf import Backup, Shelf
-from memento.backup.taking import take
+from memento.backup.creation import create
+from memento.backup.directory import Backup, BackupDirectory
+from memento.backup.verification import prove, unpack
 
-__all__ = ["Backup", "Manifest", "Shelf", "prove", "take", "unpack"]
+__all__ = ["Backup", "BackupDirectory", "Manifest", "create", "prove", "unpack"]

@@ -1,9 +1,9 @@
-"""The file of a backup: a manifest, then the database compressed. One file, so that it is there whole or not at all.
+"""The file format of a backup: a manifest and the compressed database, in one file that is whole or absent.
 
     skippable zstd frame (RFC 8878, 3.1.2): magic 0x184D2A50, length, both little-endian u32; the manifest, JSON
     zstd frame with a checksum: the database file
 
-`zstd -d` ignores the manifest and gives back the database: no Memento is needed to restore a backup.
+`zstd -d` skips the manifest and returns the database, so a backup can be restored without Memento.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from memento.base import killpoints, signing
-from memento.base.durable import private
+from memento.base.durable import create_private_file
 from memento.errors import BackupDamaged
 
 _MAGIC: Final = 0x184D2A50
@@ -30,9 +30,9 @@ _BLOCK: Final = 1024 * 1024
 _LEVEL: Final = 3
 _MAX_MANIFEST: Final = 16 * 1024 * 1024
 MAX_RATIO: Final = 1_000
-"""Bytes of a database to bytes of its backup; real ones reach 10."""
+"""Maximum compression ratio accepted; real backups reach 10."""
 _RATIO_FROM: Final = 64 * 1024 * 1024
-"""Bytes of a database below which the ratio does not matter."""
+"""Database size below which the ratio is not checked."""
 _MAX_WINDOW: Final = 128 * 1024 * 1024
 """Bytes of memory the zstd frame may ask for."""
 _KIND: Final = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
@@ -43,41 +43,41 @@ Key = bytes
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup says of itself."""
+    """The description of a backup, stored in its file."""
 
     database: str
     """Name of the database file."""
     kind: str
     """hourly, daily, manual, migration or forget."""
     at: int
-    """The instant it shows, Unix milliseconds, by the clock of the machine."""
+    """The instant of the snapshot, Unix milliseconds, by the machine's clock."""
     schema: int
     content: str
-    """storage.snapshot.Contents.hash of the store at that instant, and of the copy."""
+    """storage.snapshot.StoreContents.hash of the store at that instant, and of the copy."""
     counts: dict[str, int]
     bytes: int
     """Size of the database file."""
     hash: str
     """BLAKE2b-256 of the database file, in hex."""
     spool: dict[str, str] = {}
-    """storage.snapshot.Contents.spool."""
+    """storage.snapshot.StoreContents.spool."""
     journal: str = ""
     """How far the journal was applied."""
     sqlite: str = ""
     sequence: int = 0
-    """Greater than that of every backup that was in its folder when it was taken: clocks can be set back. 0 for backups
-    of versions that did not count.
+    """Greater than that of every earlier backup in the folder, since clocks can be set back; 0 in backups of older
+    versions.
     """
     version: int = 1
     signature: str = ""
-    """Keyed hash of all the rest (`signing`): the backup was made in this store's folder."""
+    """Keyed hash of all other fields (`signing`), which proves that the backup was made in this store's folder."""
 
     def signed(self, key: Key) -> Manifest:
-        """Return it with its signature."""
+        """Return the manifest with its signature."""
         return msgspec.structs.replace(self, signature=self._seal(key).hexdigest())
 
     def is_signed(self, key: Key) -> bool:
-        """Tell whether the owner of this key made the backup, and nobody changed it since."""
+        """Tell whether the owner of this key made the backup and it is unchanged."""
         return self._seal(key).proves(self.signature)
 
     def _seal(self, key: Key) -> signing.Seal:
@@ -86,13 +86,13 @@ class Manifest(msgspec.Struct, frozen=True):
         return seal
 
 
-def pack(database: Path, manifest: Manifest, target: Path) -> None:
-    """Compress a database file into a new file (0600), behind its manifest."""
+def compress(database: Path, manifest: Manifest, target: Path) -> None:
+    """Write the manifest and the compressed database to a new file (0600)."""
     import zstandard
 
     head = msgspec.json.encode(manifest)
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    with os.fdopen(private(target), "wb") as file, database.open("rb") as content:
+    with os.fdopen(create_private_file(target), "wb") as file, database.open("rb") as content:
         file.write(_HEADER.pack(_MAGIC, len(head)) + head)
         with compressor.stream_writer(file, size=database.stat().st_size, closefd=False) as writer:
             while block := content.read(_BLOCK):
@@ -104,16 +104,16 @@ def read_manifest(path: Path) -> Manifest:
     """Return a backup's manifest. Raises BackupDamaged."""
     try:
         with path.open("rb") as file:
-            return _manifest(file)
+            return _read_manifest(file)
     except (OSError, ValueError, RecursionError, struct.error) as error:
         why = error if isinstance(error, OSError) else "it is damaged, or not of Memento"
         raise BackupDamaged(f"the backup {path} has no manifest that can be read ({why})") from None
 
 
-def expand(path: Path, target: Path | None) -> Manifest:
+def decompress(path: Path, target: Path | None) -> Manifest:
     """Decompress a backup into a new file (0600), or only read it; return its manifest.
 
-    Raises BackupDamaged when what comes out is not, bit for bit, what was put in.
+    Raises BackupDamaged if the result differs in any bit from the original.
     """
     manifest = read_manifest(path)
     if manifest.bytes > max(_RATIO_FROM, MAX_RATIO * path.stat().st_size):
@@ -122,8 +122,8 @@ def expand(path: Path, target: Path | None) -> Manifest:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
     total = blake2b(digest_size=32)
     size = 0
-    with _new(target) as out:
-        for block in unpacked(path):
+    with _open_target(target) as out:
+        for block in read_database(path):
             size += len(block)
             if size > manifest.bytes:
                 break
@@ -134,13 +134,13 @@ def expand(path: Path, target: Path | None) -> Manifest:
     return manifest
 
 
-def unpacked(path: Path) -> Iterator[bytes]:
+def read_database(path: Path) -> Iterator[bytes]:
     """Yield the database in a backup, in blocks. Raises BackupDamaged."""
     import zstandard
 
     try:
         with path.open("rb") as file:
-            _manifest(file)
+            _read_manifest(file)
             yield from zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).read_to_iter(
                 file, read_size=_BLOCK, write_size=_BLOCK
             )
@@ -148,7 +148,7 @@ def unpacked(path: Path) -> Iterator[bytes]:
         raise BackupDamaged(f"the backup {path} cannot be read ({error})") from None
 
 
-def file_hash(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Return the BLAKE2b-256 of a file, in hex."""
     total = blake2b(digest_size=32)
     with path.open("rb") as file:
@@ -157,11 +157,11 @@ def file_hash(path: Path) -> str:
     return total.hexdigest()
 
 
-def _new(path: Path | None) -> BinaryIO:
-    return Path(os.devnull).open("wb") if path is None else os.fdopen(private(path), "wb")
+def _open_target(path: Path | None) -> BinaryIO:
+    return Path(os.devnull).open("wb") if path is None else os.fdopen(create_private_file(path), "wb")
 
 
-def _manifest(file: BinaryIO) -> Manifest:
+def _read_manifest(file: BinaryIO) -> Manifest:
     magic, length = _HEADER.unpack(file.read(_HEADER.size))
     if magic != _MAGIC or length > _MAX_MANIFEST:
         raise ValueError("it is no backup of Memento")

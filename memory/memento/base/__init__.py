@@ -1,1 +1,1 @@
-"""What every room stands on: times, files that are whole or absent, text that is safe to print."""
+"""The ground of all rooms: times, durable files, safe text, identities, worker threads."""

@@ -1,4 +1,4 @@
-"""What callers pass, looked at before it is used: what cannot be meant raises UsageError, which names the argument."""
+"""Checks of callers' arguments: an invalid one raises UsageError, which names it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from memento.errors import UsageError
 from memento_policies.text import encode
 
 
-def text(name: str, given: object) -> str:
-    """Return a text as it can be stored: NULs and lone surrogates become U+FFFD."""
+def checked_text(name: str, given: object) -> str:
+    """Return a storable text: NULs and lone surrogates become U+FFFD."""
     if not isinstance(given, str):
         raise UsageError(f"`{name}` takes a text, not {given!r}")
     return encode(given)[0]
 
 
-def texts(name: str, given: object) -> tuple[str, ...]:
-    """Return several texts; one alone counts as several of one."""
+def checked_texts(name: str, given: object) -> tuple[str, ...]:
+    """Return a tuple of texts; a single text becomes a tuple of one."""
     if isinstance(given, str):
-        return (text(name, given),)
+        return (checked_text(name, given),)
     if isinstance(given, Mapping | bytes) or not hasattr(given, "__iter__"):
         raise UsageError(f"`{name}` takes texts, not {given!r}")
-    return tuple(text(name, one) for one in given)
+    return tuple(checked_text(name, one) for one in given)
 
 
-def whole(name: str, given: Any, least: int) -> int:
-    """Return a whole number that SQLite can count to."""
+def whole_number(name: str, given: Any, least: int) -> int:
+    """Return a whole number, at least `least` and limited to SQLite's range."""
     try:
         number = index(given)
     except TypeError:
@@ -43,7 +43,7 @@ def whole(name: str, given: Any, least: int) -> int:
     return min(number, sys.maxsize)
 
 
-def share(name: str, given: Any) -> float:
+def fraction(name: str, given: Any) -> float:
     """Return a number in [0, 1]."""
     if not isinstance(given, Real) or not 0 <= float(given) <= 1:
         raise UsageError(f"{name} lies in [0, 1], not {given!r}")
@@ -51,7 +51,7 @@ def share(name: str, given: Any) -> float:
 
 
 def json_object(name: str, given: Any) -> Mapping[str, Any]:
-    """Return a mapping that JSON can hold, without the numbers that are none (NaN, Infinity)."""
+    """Return a mapping that JSON can represent, which excludes NaN and Infinity."""
     if not isinstance(given, Mapping):
         raise UsageError(f"`{name}` takes a mapping, not {given!r}")
     try:
@@ -62,14 +62,14 @@ def json_object(name: str, given: Any) -> Mapping[str, Any]:
 
 
 def seconds(name: str, given: object) -> float:
-    """Return a time in seconds; a negative one has passed."""
+    """Return a number of seconds; a negative one is in the past."""
     if not isinstance(given, Real) or math.isnan(given):
         raise UsageError(f"`{name}` takes a number of seconds, not {given!r}")
     return float(given)
 
 
 def moment(name: str, given: Any, zone: tzinfo | None = None) -> int:
-    """Return a time as Unix milliseconds, from which "999 years ago" is still a day of the calendar."""
+    """Return a time as Unix milliseconds, between the years 1000 and 9000 so that ages can be subtracted."""
     milliseconds = to_ms(given, zone)
     try:
         if 1000 < datetime.fromtimestamp(milliseconds / 1000).year < 9000:

@@ -1,4 +1,4 @@
-"""Changing one setting in config.yaml, and nothing else of it: comments, order and spacing stay as they were."""
+"""Changes one setting in config.yaml and preserves its comments, order and spacing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from memento.errors import ConfigError
 
 
 def set_key(path: Path, section: str, name: str, value: str) -> None:
-    """Set `section.name` to a plain word, making file, section or key where there is none.
+    """Set `section.name` to a plain word, adding the file, section or key if missing.
 
-    Raises ConfigError where the file cannot be read, written, or changed by so little.
+    Raises ConfigError if the file cannot be read, written, or changed without other effects.
     """
     try:
         old = path.read_bytes().decode() if path.exists() else ""
@@ -20,7 +20,7 @@ def set_key(path: Path, section: str, name: str, value: str) -> None:
         if not _only_change(old, new, section, name, value):
             raise ConfigError(f"{path} cannot be changed safely: set `{name}: {value}` under `{section}:` by hand")
         target = path.resolve()
-        durable.private_folder(target.parent)
+        durable.make_private_folder(target.parent)
         durable.replace(target, new.encode())
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
@@ -39,7 +39,7 @@ def _changed(text: str, section: str, name: str, value: str) -> str:
         end = "" if not text or text.endswith("\n") else "\n"
         return f"{text}{end}{section}:\n  {name}: {value}\n"
     key, body = entry
-    if not isinstance(body, yaml.MappingNode):  # `recall:` and nothing behind it
+    if not isinstance(body, yaml.MappingNode):  # `recall:` without a value
         at = key.end_mark.index + 1
         return f"{text[:at]}\n  {name}: {value}{text[at:]}"
     known = _entry(body, name)
@@ -61,7 +61,7 @@ def _entry(node: Any, name: str) -> tuple[Any, Any] | None:
 
 
 def _only_change(old: str, new: str, section: str, name: str, value: str) -> bool:
-    """Tell whether the new text says what the old one did, but for the value."""
+    """Tell whether the two texts differ in the value only."""
     import yaml
 
     try:

@@ -1,4 +1,4 @@
-"""Files that are on the disk whole, or not there at all, whenever the power goes."""
+"""Durable files: after a power cut, a file is on the disk whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,25 +32,22 @@ def publish(partial: Path, final: Path) -> None:
 
 
 def partial_of(path: Path) -> Path:
-    """Return the name under which this process makes a file that is to appear whole. Raises OSError for `/`."""
+    """Return the temporary path for writing a file that must appear whole. Raises OSError for `/`."""
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
 
 
-def private(path: Path) -> int:
-    """Create an empty file that only its owner can read (0600), in place of one that is there; return its descriptor.
-
-    Raises OSError.
-    """
+def create_private_file(path: Path) -> int:
+    """Create an empty private file (0600), replacing an existing one; return its descriptor. Raises OSError."""
     path.unlink(missing_ok=True)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
-def private_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, so that only their owner can enter them (0700).
+def make_private_folder(path: Path) -> None:
+    """Create a private folder and its missing parents (0700). Raises OSError.
 
-    `Path.mkdir` gives its mode to the last of them alone. Raises OSError.
+    `Path.mkdir` would apply the mode to the last folder only.
     """
     for missing in reversed([*takewhile(lambda one: not one.is_dir(), (path, *path.parents))]):
         try:
@@ -60,10 +57,10 @@ def private_folder(path: Path) -> None:
 
 
 def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put a file of this content in the place of `path`: the old one or the new one is there, whole. Raises OSError."""
+    """Replace a file atomically: the old or the new content is there, whole. Raises OSError."""
     partial = partial_of(path)
     try:
-        with os.fdopen(private(partial), "wb") as file:
+        with os.fdopen(create_private_file(partial), "wb") as file:
             file.write(content)
             os.fchmod(file.fileno(), mode)
         publish(partial, path)
@@ -73,9 +70,9 @@ def replace(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 @contextmanager
 def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
-    """Hold the lock file `path` (flock: the kernel releases it however the process ends).
+    """Hold the lock file `path` (flock, which the kernel releases however the process ends).
 
-    The file stays, since removing it would let two processes lock two files. Raises BlockingIOError without `wait`.
+    The file is never removed, since two processes could then lock two files. Raises BlockingIOError without `wait`.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

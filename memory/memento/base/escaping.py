@@ -1,8 +1,8 @@
-"""Text without anything that acts on a terminal, hides from a reader, or stands for something else than it shows.
+"""Escaping of text that acts on a terminal, hides from a reader, or looks like something else.
 
-Every exit passes here: what is printed and logged is escaped (visible, and nothing is lost), JSON is escaped as JSON
-escapes (the same value when it is read), and what an agent is given is stripped (it must not decode what no person
-sees). Joiners, variation selectors and flag tags stay where a script or an emoji needs them, and nowhere else.
+All output passes here: printed and logged text is escaped (visible, nothing lost), JSON gets JSON escapes (the same
+value when read), and text for an agent is stripped (it must not decode what no person sees). Joiners, variation
+selectors and flag tags stay only where a script or an emoji needs them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from typing import Final
 
 _CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
-"""C0 but for tab and newline, DEL, C1."""
+"""C0 except tab and newline, DEL, C1."""
 _INVISIBLE: Final = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -44,37 +44,37 @@ _LEGITIMATE: Final = (
 _PRINTABLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0").union(
     map(chr, range(0xFE00, 0xFE10))
 )
-"""Those below the tags that Python calls printable all the same."""
+"""Invisible characters below the tags that Python considers printable."""
 _TAGS: Final = "\U000e0000"
 _MARKUP: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 _BREAKS: Final = str.maketrans({"\n": "\\n", "\t": "\\t"})
 
 
 def escape(text: str) -> str:
-    """Return the text with what is unsafe as visible escapes such as `\\x1b` and `\\u202e`; newlines and tabs stay."""
+    """Return the text with unsafe characters as visible escapes such as `\\x1b`; newlines and tabs stay."""
     return text if _is_plain(text) else _unsafe().sub(_visible, text)
 
 
 def escape_line(text: str) -> str:
-    """Return the text as `escape` does, on one line: a newline in a file's name must not begin a line of ours."""
+    """Return the text as `escape` does, on one line, so that a newline in a file's name starts no new line."""
     return escape(text).translate(_BREAKS)
 
 
 def escape_json(encoded: str) -> str:
-    """Return JSON in which what is unsafe stands as JSON escapes; it means the same."""
+    """Return equivalent JSON with unsafe characters as JSON escapes."""
     return encoded if _is_plain(encoded) else _unsafe().sub(_json_escape, encoded)
 
 
 def strip(text: str) -> str:
-    """Return the text without what is unsafe; newlines and tabs stay."""
+    """Return the text without unsafe characters; newlines and tabs stay."""
     return text if _is_plain(text) else _unsafe().sub(_legitimate, text)
 
 
 def quoted(text: str, most: int, characters: int | None = None) -> str:
     """Return the text as a JSON string on one line, of at most `most` characters, for a block of quoted data.
 
-    It holds as many of the text's first `characters` as that allows, without what is unsafe and without `<`, `>` and
-    `&`, which could end the block or begin a tag.
+    It holds as many of the text's first `characters` as fit, without unsafe characters and with `<`, `>` and `&`
+    escaped, which could end the block or begin a tag.
     """
     visible = " ".join(strip(text).split())[:characters]
     while True:
@@ -86,12 +86,12 @@ def quoted(text: str, most: int, characters: int | None = None) -> str:
 
 @cache
 def _unsafe() -> re.Pattern[str]:
-    """Return the pattern of what is unsafe, group 1 being what is not; compiled when first needed, it takes 2 ms."""
+    """Return the pattern of unsafe characters; group 1 matches legitimate ones. Compiled on first use (2 ms)."""
     return re.compile(f"({_LEGITIMATE})|[{_CONTROLS}{_INVISIBLE}{_SURROGATES}]")
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether there is certainly nothing unsafe in the text; true of most, and known without the pattern."""
+    """Tell whether the text is certainly safe, which holds for most texts and needs no pattern."""
     if not text.replace("\n", "").replace("\t", "").isprintable():
         return False
     return text.isascii() or (_PRINTABLE.isdisjoint(text) and max(text) < _TAGS)

@@ -1,4 +1,4 @@
-"""On which kind of file system a path lies: some tell nobody what changes on them."""
+"""The kind of file system of a path: remote ones do not report changes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 from typing import Final
 
-SILENT: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "vboxsf", "drvfs"})
-"""Kinds that others write to from elsewhere: changes made there are not reported, and locks of others do not hold."""
+REMOTE_KINDS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "fuse", "fuse.sshfs", "vboxsf", "drvfs"}
+)
+"""Kinds that other machines write to: their changes are not reported, and their locks do not hold here."""
 
 
 def kind_of(path: Path) -> str:
-    """Return the kind of file system, as /proc/mounts names it (see proc(5)); empty where the system does not tell."""
+    """Return the kind of file system, as in /proc/mounts (see proc(5)); empty if it is unknown."""
     try:
         mounts = Path("/proc/mounts").read_text("utf-8", "replace")
     except OSError:

@@ -1,6 +1,6 @@
-"""The user's home folder and paths that begin with `~`. A HOME that cannot be one is refused, and nothing is written.
+"""The user's home folder and paths that begin with `~`. An invalid HOME is refused before anything is written.
 
-An empty or relative HOME would put the store into `/` or into whatever folder a command was started in.
+An empty or relative HOME would put the store into `/` or into the current folder.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _REMEDY: Final = "Name a file with --db or MEMORY_DB_PATH"
 
 
 def user_home(environment: Mapping[str, str] = os.environ, *, must_exist: bool = True) -> Path:
-    """Return the user's home folder: $HOME, or where that is not set what the system's user database says.
+    """Return the user's home folder: $HOME, or the one in the user database if HOME is not set.
 
-    Raises ConfigError; for a folder that is not there unless it is only to be read from.
+    Raises ConfigError, with `must_exist` also for a missing folder.
     """
     named = environment.get("HOME")
     recorded = named is None
@@ -44,7 +44,7 @@ def memento_home(environment: Mapping[str, str] = os.environ) -> Path:
 def expand_user(path: str | Path, environment: Mapping[str, str] = os.environ) -> Path:
     """Return the path with a leading `~` or `~NAME` replaced by that user's home folder.
 
-    Raises ConfigError where the user's own is not known, UsageError for one who does not exist.
+    Raises ConfigError if the user's own home is unknown, UsageError for an unknown user.
     """
     text = str(path)
     first, _, rest = text.partition("/")

@@ -1,8 +1,8 @@
-"""Ids and hashes: why a record converges on one row, and how a damaged row is noticed.
+"""Ids and hashes: ids make a record converge on one row, hashes detect damaged rows.
 
-An id is a hash of (source, key), nothing else. The key is the record's own global id where the transcript has one
-(formats choose it), and a hash of its content and of what came before it where it has none. So the same record from
-a re-read, a copy, a fork or a restored backup finds its row, and a record that grew updates it in place.
+An id is a hash of (source, key) only. The key is the record's global id if the transcript has one (formats choose it),
+else a hash of its content and of everything before it. So the same record from a re-read, a copy, a fork or a restored
+backup finds its row, and a record that grew updates it in place.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Named places where a test kills the process, to prove that what comes after a crash there is sound.
+"""Named points at which a test kills the process, to prove that the state after a crash there is sound.
 
-MEMENTO_KILL_AT=NAME kills it (SIGKILL) when it reaches NAME; NAME:3 at the third time. Unset, it costs one look-up.
+MEMENTO_KILL_AT=NAME kills it (SIGKILL) at point NAME; NAME:3 at the third visit. Unset, a point costs one look-up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _reached: Final[Counter[str]] = Counter()
 
 
 def reach(name: str) -> None:
-    """Die here if that was asked for."""
+    """Kill the process if the test asked for it at this point."""
     if name != _name:
         return
     _reached[name] += 1

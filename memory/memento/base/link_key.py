@@ -1,6 +1,6 @@
-"""The key under which secrets are hashed, so that two mentions of one can be linked although neither is stored.
+"""The link key: secrets are hashed with it, so that mentions of one secret can be linked although it is not stored.
 
-It lies in the store's folder and is in no backup: without it a hash says nothing about its secret.
+It lies in the store's folder and in no backup: without it, a hash reveals nothing about its secret.
 """
 
 from __future__ import annotations
@@ -10,39 +10,39 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from memento.base.durable import private, private_folder, replace
+from memento.base.durable import create_private_file, make_private_folder, replace
 
-FILE: Final = "redaction.key"
-BYTES: Final = 32
+KEY_FILE: Final = "redaction.key"
+KEY_BYTES: Final = 32
 
 
-def link_key(folder: Path) -> bytes:
-    """Return the folder's key, made on first use (0600); empty where it can be neither read nor made."""
-    path = folder / FILE
+def load_key(folder: Path) -> bytes:
+    """Return the folder's key, created on first use (0600); empty if it can be neither read nor created."""
+    path = folder / KEY_FILE
     with suppress(OSError):
         key = path.read_bytes()
-        if len(key) == BYTES:
+        if len(key) == KEY_BYTES:
             return key
     try:
-        private_folder(folder)
-        return _made(path)
+        make_private_folder(folder)
+        return _make_key(path)
     except OSError:
         return b""
 
 
-def _made(path: Path) -> bytes:
-    """Make the key; of two processes that do so at once, both use the key of the one that was first."""
-    key = os.urandom(BYTES)
+def _make_key(path: Path) -> bytes:
+    """Create the key; if two processes do so at once, both use the first one's key."""
+    key = os.urandom(KEY_BYTES)
     partial = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with os.fdopen(private(partial), "wb") as file:
+        with os.fdopen(create_private_file(partial), "wb") as file:
             file.write(key)
         with suppress(FileExistsError):
             os.link(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     found = path.read_bytes()
-    if len(found) != BYTES:  # torn by a power cut: nothing was hashed under it that can still be compared
+    if len(found) != KEY_BYTES:  # torn by a power cut: hashes made with it are useless anyway
         replace(path, key)
         return key
     return found

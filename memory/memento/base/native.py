@@ -1,7 +1,7 @@
-"""The optional native engine, `memento_native`: whether it is there, whether it works, and what it runs on.
+"""The optional native engine, `memento_native`: is it installed, does it work, and what does it run on.
 
-Invariant: what is demanded (`MEMENTO_RUST=1`, `rust: true`) is used or refused with the reason. What is not demanded
-is used where it works, and the Python engine takes its place where it does not; `describe` says why.
+Invariant: a demanded engine (`MEMENTO_RUST=1`, `rust: true`) is used, or an error states why not. Otherwise it is used
+if it works, else the Python engine is; `describe` says why.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 INTERFACE: Final = "2"
-"""Raised together with the one in engine_native, when a signature or what it means changes."""
+"""Increased together with the constant in engine_native when a signature or its meaning changes."""
 _LIBRARIES = {"darwin": "libonnxruntime*.dylib", "win32": "onnxruntime.dll"}
 
 
@@ -38,13 +38,13 @@ class NativeEngine(NamedTuple):
 
 
 def native_module(rust: bool | None) -> ModuleType | None:
-    """Return `memento_native`; None where it is refused (`rust` False), or missing or unfit and not demanded (None).
+    """Return `memento_native`; None if it is refused (`rust` False), or unusable and not demanded (None).
 
-    Raises ConfigError with the reason where it is demanded (True).
+    Raises ConfigError with the reason if it is demanded (True) and unusable.
     """
     if rust is False:
         return None
-    module, problem = _found()
+    module, problem = _load_module()
     if module is None and rust:
         remedy = "run `make native`, or leave `rust` and `recall.index` to choose (MEMENTO_RUST=0)"
         raise ConfigError(f"the native engine is demanded, but {problem}: {remedy}")
@@ -52,7 +52,7 @@ def native_module(rust: bool | None) -> ModuleType | None:
 
 
 def runtime_library() -> Path | None:
-    """Return the shared library inside the installed `onnxruntime` package, without importing that."""
+    """Return the shared library of the installed `onnxruntime` package, without importing it."""
     spec = importlib.util.find_spec("onnxruntime")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(folder, "capi").glob(_LIBRARIES.get(sys.platform, "libonnxruntime.so*"))):
@@ -61,8 +61,8 @@ def runtime_library() -> Path | None:
 
 
 def describe() -> NativeEngine:
-    """Return the state of the native engine; loads ONNX Runtime to see whether it can be."""
-    module, problem = _found()
+    """Return the state of the native engine, after trying to load ONNX Runtime."""
+    module, problem = _load_module()
     library = runtime_library()
     if module is None:
         return NativeEngine("", "", str(library or ""), "", problem)
@@ -78,7 +78,7 @@ def describe() -> NativeEngine:
 
 
 @cache
-def _found() -> tuple[ModuleType | None, str]:
+def _load_module() -> tuple[ModuleType | None, str]:
     """Return the module, or None and the reason."""
     from memento import __version__
 

@@ -1,7 +1,7 @@
-"""Proof that a file was written by this store's owner: a keyed hash that only the store's folder can make.
+"""Signatures that prove that a file was written by this store's owner: a keyed hash.
 
-The key is `redaction.key`, which is in no backup and no export (link_key.py). A file without a proof is one from
-elsewhere: what it says of itself is not believed unless the user does.
+The key is `redaction.key`, which is in no backup and no export (link_key.py). A file without a valid signature is
+untrusted: its claims are ignored unless the user vouches for it.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Purpose = Literal["backup", "export"]
 
 
 class Seal:
-    """The keyed hash over what was given to it so far."""
+    """A keyed hash of the data given so far."""
 
     def __init__(self, purpose: Purpose, key: bytes) -> None:
         self._has_key = bool(key)
         self._hash = blake2b(key=key, digest_size=_BYTES, person=f"memento {purpose}".encode())
 
     def update(self, data: bytes) -> None:
-        """Add to what is proven."""
+        """Add data."""
         self._hash.update(data)
 
     def hexdigest(self) -> str:
-        """Return the proof; empty without a key, which proves nothing."""
+        """Return the signature; empty without a key."""
         return self._hash.hexdigest() if self._has_key else ""
 
     def proves(self, claimed: object) -> bool:
-        """Tell whether a file's proof is the one of what was given."""
+        """Tell whether a claimed signature is valid for the data."""
         own = self.hexdigest()
         return bool(own) and isinstance(claimed, str) and claimed.isascii() and hmac.compare_digest(own, claimed)

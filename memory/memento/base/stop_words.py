@@ -1,4 +1,4 @@
-"""The words that carry no meaning of their own: neither searched for nor kept as a token's code."""
+"""Stop words: neither searched for nor kept as token codes."""
 
 from __future__ import annotations
 

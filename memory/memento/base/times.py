@@ -1,4 +1,4 @@
-"""Times: everything inside is Unix milliseconds, UTC; this module is where other notations enter and leave."""
+"""Times: Unix milliseconds, UTC, everywhere inside; this module converts other notations."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_
 _AGE: Final = re.compile(r"(\d+)\s*([smhdwy])", re.ASCII)
 _DAYS_BACK: Final = {"today": 0, "yesterday": 1}
 _MILLISECONDS_FROM: Final = 100_000_000_000
-"""Numbers from here on are milliseconds: as seconds they would lie beyond the year 5138."""
+"""Numbers from this one on are milliseconds: as seconds, they would be after the year 5138."""
 
 
 EARLIEST_CLOCK: Final = 1_577_836_800_000
-"""2020-01-01: a clock that shows an earlier time is wrong, and stamps are not judged by it."""
+"""2020-01-01: a clock that shows an earlier time is wrong, so timestamps are not compared with it."""
 MOST_AHEAD: Final = 300_000
-"""How far a stamp may be ahead of this machine's clock: no two clocks agree to the millisecond."""
+"""Tolerance for timestamps ahead of this machine's clock, since clocks differ."""
 _SYSTEM_ZONE: Final = ":/etc/localtime"
-"""What an unset TZ means; see tzset(3)."""
+"""The meaning of an unset TZ; see tzset(3)."""
 
 
 def now_ms() -> int:
-    """Return the current time in Unix milliseconds; 0 for a clock that shows a time before 1970."""
+    """Return the current time in Unix milliseconds; 0 if the clock shows a time before 1970."""
     return max(0, time.time_ns() // 1_000_000)
 
 
 def is_ahead(timestamp: int, now: int) -> bool:
-    """Tell whether a stamp is ahead of the clock that shows `now`: it is wrong, or the clock is. Both in Unix ms."""
+    """Tell whether a timestamp is ahead of a clock that shows `now` (both in Unix ms), so one of them is wrong."""
     return now >= EARLIEST_CLOCK and timestamp > now + MOST_AHEAD
 
 
 def to_ms(value: datetime | date | float | str, zone: tzinfo | None = None) -> int:
-    """Turn a datetime or a day, Unix seconds or milliseconds, or an ISO 8601 text into Unix milliseconds.
+    """Convert a datetime or date, Unix seconds or milliseconds, or an ISO 8601 text to Unix milliseconds.
 
-    A time without a zone is in `zone`, or local without one. Raises UsageError for a text that is not a date, a
-    number no clock will ever show, and what is none of these.
+    A time without a zone is in `zone`, by default local. Raises UsageError for a text that is not a date, a number out
+    of range, and another type.
     """
     if isinstance(value, str):
         return parse_when(value, zone=zone)
@@ -48,8 +48,8 @@ def to_ms(value: datetime | date | float | str, zone: tzinfo | None = None) -> i
         if isinstance(value, datetime):
             return round(_in_zone(value, zone).timestamp() * 1000)
         if isinstance(value, date):
-            return start_of(value, zone)
-        return storable(int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000))
+            return day_start(value, zone)
+        return require_storable(int(value) if abs(value) >= _MILLISECONDS_FROM else round(value * 1000))
     except TypeError:
         raise UsageError(
             f"{value!r} is no time: give a datetime, Unix seconds, or a text such as 7d or 2026-11-01"
@@ -59,17 +59,17 @@ def to_ms(value: datetime | date | float | str, zone: tzinfo | None = None) -> i
 
 
 def parse_when(text: str, now: int | None = None, zone: tzinfo | None = None) -> int:
-    """Turn `7d`, `12h`, `yesterday`, `2026-11-01` or an ISO 8601 time into Unix milliseconds.
+    """Convert `7d`, `12h`, `yesterday`, `2026-11-01` or an ISO 8601 time to Unix milliseconds.
 
-    An age counts back from `now` (Unix milliseconds; the current time unless given). A day begins at midnight in
-    `zone`, and a time that names no zone is a time there; without `zone`, both are local.
+    An age counts back from `now` (Unix milliseconds; default: the current time). Days begin at midnight in `zone`, and
+    times without a zone are in `zone`; by default, both are local.
     """
     stripped, now = text.strip(), now_ms() if now is None else now
     try:
         if stripped.lower() in _DAYS_BACK:
-            return start_of(day_of(now, zone) - timedelta(_DAYS_BACK[stripped.lower()]), zone)
+            return day_start(day_of(now, zone) - timedelta(_DAYS_BACK[stripped.lower()]), zone)
         if age := _AGE.fullmatch(stripped):
-            return storable(now - int(age[1]) * _UNITS[age[2]] * 1000)
+            return require_storable(now - int(age[1]) * _UNITS[age[2]] * 1000)
         return round(_in_zone(datetime.fromisoformat(stripped), zone).timestamp() * 1000)
     except (ValueError, OverflowError, OSError):
         raise UsageError(
@@ -82,26 +82,25 @@ def day_of(milliseconds: int, zone: tzinfo | None = None) -> date:
     return datetime.fromtimestamp(milliseconds / 1000, zone).date()
 
 
-def start_of(day: date, zone: tzinfo | None = None) -> int:
+def day_start(day: date, zone: tzinfo | None = None) -> int:
     """Return the instant at which a day begins in `zone`, or local time, in Unix milliseconds.
 
-    Where daylight saving begins at midnight, that is the day's first instant. Raises ValueError, OverflowError,
-    OSError.
+    If daylight saving begins at midnight, that is the day's first instant. Raises ValueError, OverflowError, OSError.
     """
     return round(datetime.combine(day, clock_time(), zone).timestamp() * 1000)
 
 
-def own_zone() -> str:
+def process_zone() -> str:
     """Return the name of this process's time zone, as `zone_of` takes it."""
     return os.environ.get("TZ", _SYSTEM_ZONE) or "UTC"
 
 
 def zone_of(name: str) -> tzinfo | None:
-    """Return the time zone of an IANA name or of another process's `own_zone`; None where it is this process's own.
+    """Return the time zone of an IANA name or of another process's `process_zone`; None if it is this process's own.
 
     Raises UsageError for a name that is not in the time zone database.
     """
-    if name in ("", own_zone()):
+    if name in ("", process_zone()):
         time.tzset()  # a laptop travels: the system's zone may have changed since this process started
         return None
     from zoneinfo import ZoneInfo
@@ -147,7 +146,7 @@ def local_day(milliseconds: int, zone: tzinfo | None = None) -> str:
     return local(milliseconds, zone)[:10]
 
 
-def storable(milliseconds: int) -> int:
+def require_storable(milliseconds: int) -> int:
     """Return the time. Raises OverflowError for what SQLite's 64 bits cannot hold."""
     if abs(milliseconds) >= 1 << 63:
         raise OverflowError

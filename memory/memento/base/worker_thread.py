@@ -1,7 +1,7 @@
-"""Threads that are started again when an error ends them, and what is told of it.
+"""Worker threads that are restarted with backoff after an error, and the record of their failures.
 
-Nothing a worker raises gets lost: it is counted, said, and shown by `memento status`. Pauses between two starts double,
-and a worker that goes on failing is called broken. The owner of a thread calls `tend` now and then to start it again.
+Every error of a worker is counted, reported, and shown by `memento status`. Pauses between restarts double, and a
+worker that keeps failing is called broken. The owner of a thread calls `tend` regularly, which restarts it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from memento.errors import MementoError
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 300.0
-STEADY_SECONDS: Final = 60.0
-"""A worker that has run for so long since its last start is well again."""
+HEALTHY_SECONDS: Final = 60.0
+"""A worker that has run this long since its last start is healthy again."""
 BROKEN_AFTER: Final = 5
-"""Failures in a row after which a worker is called broken; it is tried again all the same."""
+"""Failures in a row after which a worker is called broken; it is still restarted."""
 _LONGEST_ERROR: Final = 200
 
 
@@ -31,14 +31,14 @@ class WorkerState(msgspec.Struct, frozen=True):
 
     name: str
     restarts: int = 0
-    """How often it was started again."""
+    """Number of restarts."""
     error: str = ""
-    """What ended it last; empty when nothing has."""
+    """The error that ended it last; empty if none has."""
     error_at: int = 0
-    """When that was, Unix milliseconds."""
+    """Time of that error, Unix milliseconds."""
     running: bool = True
     broken: bool = False
-    """Whether it fails again each time it is started."""
+    """Whether it fails at every restart."""
 
     @property
     def text(self) -> str:
@@ -63,10 +63,10 @@ class Failures:
         self._due_at = 0.0
 
     def note(self, error: BaseException, said: str = "") -> None:
-        """Take note of what ended the worker, and say it: as `said`, where that says it better."""
-        now, text = time.monotonic(), described(error)
+        """Record the error that ended the worker and report it, worded as `said` if given."""
+        now, text = time.monotonic(), describe_error(error)
         with self._lock:
-            steady = now - self._started_at >= STEADY_SECONDS
+            steady = now - self._started_at >= HEALTHY_SECONDS
             self._in_a_row = 1 if self._running and steady else self._in_a_row + 1
             pause = min(self._first_pause * 2 ** min(self._in_a_row - 1, 20), LONGEST_PAUSE)
             self._running, self._due_at = False, now + pause
@@ -78,7 +78,7 @@ class Failures:
             self._say(f"{said or f'the {self.name} worker {state} ({text})'}; it is started again in {pause:,.0f} s")
 
     def restarted(self) -> None:
-        """Take note that the worker was started again."""
+        """Record that the worker was restarted."""
         with self._lock:
             if not self._running:
                 self._restarts += 1
@@ -86,19 +86,19 @@ class Failures:
 
     @property
     def resting(self) -> bool:
-        """Whether the worker has ended and must not be started again yet."""
+        """Whether the worker has ended and must not be restarted yet."""
         return not self._running and time.monotonic() < self._due_at
 
     @property
     def due(self) -> bool:
-        """Whether the worker may be started again now."""
+        """Whether the worker has ended and may be restarted now."""
         return not self._running and time.monotonic() >= self._due_at
 
     @property
     def state(self) -> WorkerState:
-        """What is known of the worker now."""
+        """The current state of the worker."""
         with self._lock:
-            is_well = self._running and time.monotonic() - self._started_at >= STEADY_SECONDS
+            is_well = self._running and time.monotonic() - self._started_at >= HEALTHY_SECONDS
             broken = self._in_a_row >= BROKEN_AFTER and not is_well
             return WorkerState(self.name, self._restarts, self._error, self._error_at, self._running, broken)
 
@@ -113,7 +113,7 @@ class WorkerThread:
         self._told_to_stop = self._is_noted = False
 
     def start(self) -> None:
-        """Start the thread; where the system has none to give, `tend` tries again."""
+        """Start the thread; if the system cannot create one, `tend` retries."""
         self._is_noted = False
         thread = threading.Thread(target=self._run, name=f"memento-{self.failures.name}", daemon=True)
         try:
@@ -129,7 +129,7 @@ class WorkerThread:
         return self._thread is not None and self._thread.is_alive()
 
     def tend(self) -> None:
-        """Start the thread again when it has ended and its pause is over."""
+        """Restart the thread if it has ended and its pause is over."""
         if self._told_to_stop or self.is_alive():
             return
         if not self._is_noted:
@@ -139,7 +139,7 @@ class WorkerThread:
             self.start()
 
     def stop(self, seconds: float) -> None:
-        """Wait until the thread ends, at most this long; it is not started again. `work` knows that it is to end."""
+        """Wait until the thread ends, at most `seconds`, and never restart it. The caller has told `work` to end."""
         self._told_to_stop = True
         if self._thread is not None:
             self._thread.join(max(0.0, seconds))
@@ -156,8 +156,8 @@ class WorkerThread:
         self.failures.note(error)
 
 
-def described(error: BaseException) -> str:
-    """Return what an error says, on one line. One that may quote what is stored is named by its kind and place only."""
+def describe_error(error: BaseException) -> str:
+    """Return an error as one line. An error that may quote stored text is described by its type and place only."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

@@ -17,7 +17,7 @@ from memento.curation.survey import traits_of, walk
 from memento.memory import Memory
 from memento.storage import rows
 from memento.store import MemoryStore
-from memento.writes.new_memory import message_of
+from memento.writes.new_memory import as_message
 from memento_policies.retention import load_retention
 
 LOOP: Final = 5
@@ -55,7 +55,7 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
     with store.database.read() as connection:
         step = max(1, rows.count(connection) // LOOKED_FOR)
     retention, policy = load_retention(store.config.policy_dir), store.policy
-    for row in walk(store.database, rows.after):
+    for row in walk(store.database, rows.rows_after):
         memory, count = row.memory, count + 1
         texts.add((memory.session_id, memory.role, " ".join(memory.text.lower().split())), row.num)
         for link in memory.meta.get("secrets", ()):
@@ -66,7 +66,7 @@ def audit(store: MemoryStore, now: int | None = None) -> list[Rate]:
             superseded.add(memory)
         if retention.faded(traits_of(memory, at)) < _STALE * memory.importance:
             stale.add(memory)
-        if memory.why.get("reason") != "remembered" and not policy.decide(message_of(memory)).keep:
+        if memory.why.get("reason") != "remembered" and not policy.decide(as_message(memory)).keep:
             junk.add(memory)
         echoes.add(memory.text, row.num)
         if is_empty(memory):

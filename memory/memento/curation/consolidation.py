@@ -20,7 +20,7 @@ from memento.curation.recognition import recognise
 from memento.curation.similarity import chains
 from memento.curation.survey import Survey
 from memento.memory import EPISODIC, KNOWLEDGE
-from memento.storage import curating, fading, repeats, stamps
+from memento.storage import curation, timestamps
 from memento.store import MemoryStore
 from memento.writes import journal
 from memento_policies.retention import Retention, Traits, load_retention
@@ -96,17 +96,17 @@ def plan(store: MemoryStore, now: int) -> Plan:
         elif not why and place in survey.faded:
             steps.append(Step("revive", memory, "it is knowledge now, or the rules have changed"))
     with store.database.read() as connection:
-        steps = [replace(step, text=curating.beginning(connection, step.id, _SHOWN)) for step in steps]
+        steps = [replace(step, text=curation.read_beginning(connection, step.id, _SHOWN)) for step in steps]
     return Plan(steps, len(survey), faded, dict(Counter(step.doing for step in steps)))
 
 
 def _clamp(store: MemoryStore, *, dry_run: bool) -> int:
     """Correct the stamps ahead of the clock that an older version stored as they were; return how many there are."""
     with store.database.read() as connection:
-        unflagged = stamps.count(connection, 0).unflagged
+        unflagged = timestamps.count_ahead(connection, 0).unflagged
     if unflagged and not dry_run:
         with store.database.write() as connection:
-            return stamps.clamp(connection)
+            return timestamps.clamp_ahead(connection)
     return unflagged
 
 
@@ -156,7 +156,7 @@ def _same(store: MemoryStore, survey: Survey, retention: Retention) -> dict[int,
 
     def text_of(place: int) -> str | None:
         with store.database.read() as connection:
-            return curating.text(connection, survey.ids[place])
+            return curation.read_text(connection, survey.ids[place])
 
     def age(place: int) -> tuple[bool, int, str]:
         """Return what orders copies: one whose stamp was ahead is the newest among its like only."""
@@ -198,12 +198,12 @@ def _carry_out(store: MemoryStore, found: Plan) -> None:
 
     marked = [step for step in found.steps if step.doing in ("same", "outdated", "unmark")]
     with store.database.write() as connection:
-        curating.supersede(connection, ((step.id, step.by or None) for step in marked))
-        repeats.unmark(connection, (step.id for step in marked))
-        repeats.mark(connection, ((step.id, step.by) for step in marked if step.doing == "same"))
-        curating.move(connection, ids("promote"), KNOWLEDGE)
-        curating.move(connection, ids("demote"), EPISODIC)
-        fading.fade(connection, ids("fade"))
-        fading.revive(connection, ids("revive"))
+        curation.mark_superseded(connection, ((step.id, step.by or None) for step in marked))
+        curation.unmark_repeated(connection, (step.id for step in marked))
+        curation.mark_repeated(connection, ((step.id, step.by) for step in marked if step.doing == "same"))
+        curation.move_to_collection(connection, ids("promote"), KNOWLEDGE)
+        curation.move_to_collection(connection, ids("demote"), EPISODIC)
+        curation.mark_faded(connection, ids("fade"))
+        curation.unmark_faded(connection, ids("revive"))
     if forgotten := list(ids("forget")):
         journal.write(store.database, lambda _: [journal.Forget(forgotten)])

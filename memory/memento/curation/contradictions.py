@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from memento.curation.survey import Survey
-from memento.storage import curating
+from memento.storage import curation
 from memento.storage.database import Database
 from memento_policies.claims import Claim
 from memento_policies.known import CORRECTABLE, Known
@@ -58,7 +58,7 @@ def _claims(database: Database, survey: Survey, retention: Retention) -> Iterato
     places |= _before(survey, [place for place, said in survey.statements if _looks_back(said)])
     with database.read() as connection:
         for place in sorted(places):
-            for said in retention.statements.of(curating.text(connection, survey.ids[place]) or ""):
+            for said in retention.statements.of(curation.read_text(connection, survey.ids[place]) or ""):
                 if isinstance(said, Claim) and not said.telling:
                     yield place, said
 

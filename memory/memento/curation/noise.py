@@ -87,7 +87,7 @@ def _sentences(text: str) -> Iterator[tuple[str, ...]]:
 def is_hidden(connection: apsw.Connection, memory: Memory, num: int) -> bool:
     """Tell whether a search for a memory's own rarest words does not find it among the first: it is never recalled."""
     words = list(dict.fromkeys(_WORD.findall(memory.text[:_SEEN].lower())))
-    held = fulltext.holding(connection, words)
+    held = fulltext.document_frequencies(connection, words)
     common = {word: min(stems.values(), default=0) for word, stems in held.items()}
     rarest = sorted((word for word in words if common[word]), key=common.__getitem__)[:_RAREST]
-    return num not in fulltext.best(connection, {word: held[word] for word in rarest}, Filter(), FIRST)
+    return num not in fulltext.search_any(connection, {word: held[word] for word in rarest}, Filter(), FIRST)

@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from memento.backup import Shelf
-from memento.backup.scrubbing import replace_all
+from memento.backup import BackupDirectory
+from memento.backup.erasure import replace_all
 from memento.base.counted import counted
 from memento.errors import StoreError
 from memento.memory import Memory
-from memento.search.store_index import folder_of
-from memento.storage import compaction, counters, curating, erasure, mending, rows
+from memento.search.store_index import vector_folder
+from memento.storage import compaction, curation, erasure, meta, repairs, rows
 from memento.store import MemoryStore
 from memento.writes import journal
 from memento_policies import Policy
@@ -70,9 +70,9 @@ def scrub(
     policy, receipt = store.policy, Receipt(dry_run)
     with store.database.read() as connection:
         changed = {
-            memory.id: found for memory in rows.every(connection) if (found := _changes(memory, policy, receipt))
+            memory.id: found for memory in rows.all_memories(connection) if (found := _changes(memory, policy, receipt))
         }
-        redacted = ((place, policy.redact(place.text).text) for place in curating.places(connection))
+        redacted = ((place, policy.redact(place.text).text) for place in curation.stored_texts(connection))
         beside = [(place, text) for place, text in redacted if text != place.text]
     receipt.memories, receipt.beside = list(changed), Counter(place.table for place, _ in beside)
     if dry_run:
@@ -96,17 +96,17 @@ def scrub(
 
 
 def _rewrite(
-    store: MemoryStore, changed: Mapping[str, Mapping[str, str]], beside: Sequence[tuple[curating.Place, str]]
+    store: MemoryStore, changed: Mapping[str, Mapping[str, str]], beside: Sequence[tuple[curation.StoredText, str]]
 ) -> None:
     """Put the texts without their secrets in the place of those with them, in one transaction."""
     with store.database.write(durable=True) as connection, erasure.overwriting(connection, words=False):
         for memory, columns in changed.items():
-            curating.rewrite(connection, memory, columns)
+            curation.rewrite_row(connection, memory, columns)
         for place, text in beside:
-            curating.clean(connection, place, text)
-        mending.empty_cache(connection)
-        counters.add(connection, counters.DELETIONS, 1)
-    shutil.rmtree(folder_of(store.path), ignore_errors=True)  # the next recall makes it from the rows
+            curation.replace_stored_text(connection, place, text)
+        repairs.clear_query_cache(connection)
+        meta.add_to_counter(connection, meta.DELETIONS, 1)
+    shutil.rmtree(vector_folder(store.path), ignore_errors=True)  # the next recall makes it from the rows
 
 
 def _changes(memory: Memory, policy: Policy, receipt: Receipt) -> Mapping[str, str]:
@@ -143,7 +143,7 @@ def _whole(text: str, column: str) -> str:
 
 
 def _renew_backups(store: MemoryStore, receipt: Receipt, keep: bool) -> str:
-    shelf = Shelf(store.path)
+    shelf = BackupDirectory(store.path)
     backups = shelf.all()
     if not backups:
         return "there are none"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from memento.curation.similarity import Signatures
 from memento.memory import INSTRUCTION, Memory
-from memento.storage import curating
-from memento.storage.database import Database, translated
+from memento.storage import curation
+from memento.storage.database import Database, translated_errors
 from memento.storage.stored_json import texts
 from memento_policies.claims import Claim
 from memento_policies.instructions import Instruction, instructions
@@ -67,8 +67,8 @@ class Survey:
         """By place, the id of the instruction that a memory was written to replace."""
         self._claims, self._claim_places = array("q"), array("i")
         """The hashes of ordinary claims, and the places of the memories that make them."""
-        with translated(database.path):
-            for row in walk(database, curating.survey):
+        with translated_errors(database.path):
+            for row in walk(database, curation.survey_rows):
                 self._add(row, retention)
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Survey:
         age = _age_days(self.times[place], self._now)
         return Traits(role, kind, collection, tags, self._importances[place], age, place in self.lasting)
 
-    def _add(self, row: curating.Surveyed, retention: Retention) -> None:
+    def _add(self, row: curation.SurveyedRow, retention: Retention) -> None:
         place = len(self.ids)
         self.ids.append(row.id)
         self.times.append(row.timestamp)
@@ -132,7 +132,7 @@ class Survey:
             self._claims.append(name)
             self._claim_places.append(place)
 
-    def _class_of(self, row: curating.Surveyed) -> int:
+    def _class_of(self, row: curation.SurveyedRow) -> int:
         """Return the number of a row's role, kind, collection and tags: a store has few that differ."""
         key = row.role, row.kind, row.collection, row.tags
         if (known := self._kind_of.get(key)) is None:

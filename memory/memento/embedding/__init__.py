@@ -1,10 +1,11 @@
-"""Text to vectors: the model's files, and the engines that run it.
+"""Embedding: the model's files, and the engines that run it.
 
-Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `pulling` gets the model.
+Importing this package loads neither numpy nor onnxruntime; loading an embedder does. `published_model`
+downloads the model.
 """
 
 from memento.embedding.engine import Embedded, Embedder
-from memento.embedding.loading import load_embedder
+from memento.embedding.loader import load_embedder
 from memento.embedding.model_files import ModelFiles, find_model, installed
 from memento.errors import ModelError, ModelMissing
 

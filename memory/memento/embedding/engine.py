@@ -1,13 +1,16 @@
-"""What an embedding engine is.
+"""The interface of an embedding engine.
 
-Invariant: engines of one `model` stamp are interchangeable. Their vectors may be stored and compared side by side.
+Invariant: engines with the same `model` stamp are interchangeable: their vectors can be stored and compared together.
 """
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from memento.embedding.model_files import Precision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Embedded(NamedTuple):
-    """A text as the database keeps it."""
+    """The embedding of a text as the database stores it."""
 
     vectors: bytes
     """Row-major float32 in native byte order: a unit vector per chunk."""
     codes: bytes = b""
-    """The signs of its words' vectors, `dimensions` bits each (token_codes.py); empty where an engine shows none."""
+    """The signs of its token vectors, `dimensions` bits each (token_codes.py); empty if the engine has none."""
 
 
 class Embedder(ABC):
@@ -57,21 +60,33 @@ class Embedder(ABC):
 
     def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
-        return [one_vector(chunks) for chunks in self.embed(texts)]
+        return [mean_vector(chunks) for chunks in self.embed(texts)]
 
     def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed` does as the database keeps it, with the codes of the texts' words if there are any."""
+        """Return the result of `embed` as stored, with token codes if the engine has them."""
         return [Embedded(vectors.tobytes()) for vectors in self.embed(texts)]
 
     def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        """Return the result of `embed_queries` as stored, with token codes if the engine has them."""
         return [Embedded(vector.tobytes()) for vector in self.embed_queries(texts)]
 
 
-def one_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
+def mean_vector(chunks: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the normalised mean of a text's chunks (chunks, dimensions)."""
     if len(chunks) == 1:
         first: NDArray[np.float32] = chunks[0]
         return first
     mean: NDArray[np.float32] = chunks.mean(axis=0)
     return mean / (mean @ mean) ** 0.5
+
+
+BATCH_TEXTS: dict[Precision, int] = {"int8": 1, "fp32": 8}
+"""Texts in a call. With int8 weights texts that share a call would share the scale of quantisation."""
+BATCH_TOKENS = 512
+"""Padding included. Larger batches are slower: a core is busy with far less, and padding is computed too."""
+
+
+def default_threads() -> int:
+    """Return the default threads, two at most: the model is small, and the sidecar must not load the machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2, cores)

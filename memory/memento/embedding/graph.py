@@ -33,7 +33,7 @@ _NUMBERS = {"F32": "<f4", "F16": "<f2"}
 
 
 class Architecture(NamedTuple):
-    """The shape of a BERT encoder that its weights do not tell."""
+    """The parameters of a BERT encoder that its weights do not state."""
 
     layers: int = LAYERS
     heads: int = HEADS
@@ -99,7 +99,7 @@ def build_graph(weights: Weights, architecture: Architecture = MINILM, pooling: 
 
 
 def interface(dimensions: int | str, *, tokens: bool = True) -> tuple[list[ValueInfoProto], list[ValueInfoProto]]:
-    """Return the inputs and the outputs of a graph that an engine runs; some exports show no `tokens`."""
+    """Return the inputs and outputs of a graph for an engine; some exports have no `tokens` output."""
     from onnx import TensorProto, helper
 
     inputs = [
@@ -116,7 +116,7 @@ def interface(dimensions: int | str, *, tokens: bool = True) -> tuple[list[Value
 def unpack_weights(model: ModelProto) -> Weights:
     """Return the tensors that `build_graph` put into `model`, as the safetensors named and shaped them.
 
-    Left out is what the graph does not need: the pooler and the embedding of segment 1.
+    The pooler and the embedding of segment 1, which the graph does not need, are missing.
     """
     import numpy as np
     from onnx import numpy_helper
@@ -138,7 +138,7 @@ def unpack_weights(model: ModelProto) -> Weights:
 
 
 class _Builder(GraphParts):
-    """A BERT's nodes and initialisers; a tensor keeps its safetensors name unless it is transposed or packed."""
+    """Builds a BERT's nodes and initialisers; a tensor keeps its safetensors name unless it is transposed or packed."""
 
     def __init__(self, weights: Weights, architecture: Architecture) -> None:
         super().__init__()
@@ -199,3 +199,25 @@ class _Builder(GraphParts):
 
     def _fused(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
         return self.add(operator, inputs, output, domain=FUSED, **attributes)
+
+
+KEPT_IN_FP32 = ["encoder.layer.0.output.dense.product", "token_sum"]
+"""The product whose activations have the widest range (leaving it out takes away a fifth of the whole error, mean
+cosine 0.9909 -> 0.9927, for 1.8 MB), and the pooling, which has no weights."""
+
+
+def quantize(fp32: Path, int8: Path) -> None:
+    """Write the int8 model of `fp32` to `int8` (25 MB for 90 MB)."""
+    from onnx import TensorProto
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        fp32,
+        int8,
+        op_types_to_quantize=["MatMul", "Attention", "Gather"],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=KEPT_IN_FP32,
+        # The fused operators' outputs have no type that ONNX's shape inference knows.
+        extra_options={"DefaultTensorType": TensorProto.FLOAT},
+    )

@@ -1,4 +1,4 @@
-"""Nodes and constants of an ONNX graph as they are collected, and what ends every graph: pooling and unit length."""
+"""Collected nodes and constants of an ONNX graph, and the end of every graph: pooling and unit length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
 _FAR_BELOW: Final = 1e4
-"""What is taken from padding before the largest value is looked for."""
+"""Subtracted from padding before the maximum is taken."""
 
 
 class GraphParts:
@@ -52,7 +52,7 @@ class GraphParts:
         self.unit(self.add("Reshape", [pooled, self.constant("flat", np.array([0, -1], np.int64))], "text"))
 
     def show_tokens(self, hidden: str) -> None:
-        """Give the tokens' own vectors an output too: late interaction compares them (token_codes.py)."""
+        """Add an output for the token vectors, which late interaction compares (token_codes.py)."""
         self.add("Identity", [hidden], self.TOKENS)
 
     def unit(self, vectors: str) -> None:

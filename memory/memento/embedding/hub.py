@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from memento.base.durable import sync
-from memento.embedding.model_files import PINNED, Pinned, matches
+from memento.embedding.model_files import PINNED, Pinned, is_published_file
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def repository_url() -> str:
 
 
 def fetch(folder: Path, progress: Progress) -> None:
-    """Download the published files into `folder`, going on where an earlier run stopped. Raises ModelError."""
+    """Download the published files into `folder`, resuming an earlier run. Raises ModelError."""
     repository = repository_url()
     for name, pinned in sorted(PINNED.items(), key=lambda item: item[1].size):
         download(f"{repository}/resolve/main/{name}", folder / name, pinned, progress)
@@ -52,7 +52,7 @@ def download(url: str, target: Path, pinned: Pinned, progress: Progress) -> None
     part = target.with_name(f"{target.name}.part")
     begun_earlier = part.exists()
     _complete(url, part, pinned.size, progress)
-    if matches(part, pinned):
+    if is_published_file(part, pinned):
         sync(part)
         part.replace(target)
         return
@@ -63,7 +63,7 @@ def download(url: str, target: Path, pinned: Pinned, progress: Progress) -> None
 
 
 def _complete(url: str, part: Path, size: int, progress: Progress) -> None:
-    """Fetch what `part` lacks of `size` bytes; a broken connection is resumed as long as each one brought something."""
+    """Fetch the missing bytes of `part`; resume a broken connection as long as each one brings some bytes."""
     from http.client import HTTPException
     from urllib.error import HTTPError
 

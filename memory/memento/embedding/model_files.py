@@ -27,23 +27,23 @@ FP32 = "model_fp32.onnx"
 INT8 = "model_int8.onnx"
 MANIFEST = "manifest.json"
 CHECKPOINT = "checkpoint"
-"""A folder as sentence-transformers lays a model out; only where a model was installed for that library."""
+"""A folder in the layout of sentence-transformers, if the model was installed for that library."""
 
 BUILD = 2
-"""Of the graphs that `pull` makes: 2 shows the tokens' vectors. One of before runs too, without late interaction."""
+"""Version of the graphs that `pull` builds. Version 2 outputs token vectors; version 1 lacks late interaction."""
 
 Pooling = Literal["mean", "cls", "max"]
 Precision = Literal["int8", "fp32"]
 
 
 class Recipe(NamedTuple):
-    """How a model is used: what its configuration says beside its weights."""
+    """How a model is used, according to its configuration."""
 
     pooling: Pooling = "mean"
     max_tokens: int = MAX_TOKENS
     """The model's window, the tokenizer's special tokens included."""
     query_prompt: str = ""
-    """What stands before a query, and before a passage that is stored: some models are trained with it."""
+    """Prefix of a query; some models are trained with prompts."""
     passage_prompt: str = ""
 
 
@@ -51,7 +51,7 @@ PUBLISHED = Recipe()
 
 
 class Pinned(NamedTuple):
-    """What a published file must be, to the byte."""
+    """The hash and size that a published file must have."""
 
     sha256: str
     size: int
@@ -107,7 +107,7 @@ class ModelFiles:
 
     @property
     def published(self) -> bool:
-        """Whether this is the model that Memento fetches itself; any other was installed from a user's folder."""
+        """Whether this is the published model; any other was installed from a user's folder."""
         return self.name == MODEL_NAME
 
     def graph(self, wanted: Precision) -> tuple[Path, Precision]:
@@ -153,11 +153,11 @@ def installed(folder: Path) -> bool:
 
 def write_manifest(folder: Path, origin: str, build: int = BUILD) -> None:
     """Describe the published model's files that lie in `folder`."""
-    files = {name: record_of(folder, name) for name in (TOKENIZER, FP32, INT8)}
-    describe(ModelFiles(folder, origin, PINNED[WEIGHTS].sha256, files, build=build))
+    files = {name: file_record(folder, name) for name in (TOKENIZER, FP32, INT8)}
+    write_manifest_of(ModelFiles(folder, origin, PINNED[WEIGHTS].sha256, files, build=build))
 
 
-def describe(model: ModelFiles) -> None:
+def write_manifest_of(model: ModelFiles) -> None:
     """Write the manifest of a model into its folder."""
     folder = model.folder
     manifest = {
@@ -185,12 +185,12 @@ def publish(staged: Path, folder: Path) -> None:
     sync(folder)
 
 
-def record_of(folder: Path, name: str) -> FileRecord:
-    """Return what the manifest says of a file of the folder."""
+def file_record(folder: Path, name: str) -> FileRecord:
+    """Return the manifest's record of a file in the folder."""
     return FileRecord((folder / name).stat().st_size, sha256_of(folder / name))
 
 
-def matches(path: Path, pinned: Pinned) -> bool:
+def is_published_file(path: Path, pinned: Pinned) -> bool:
     """Tell whether `path` is the published file; hashes it only if the size is right."""
     return path.is_file() and path.stat().st_size == pinned.size and sha256_of(path) == pinned.sha256
 

@@ -1,6 +1,6 @@
-"""The native engine: tokenising, cutting and ONNX Runtime in Rust, without the GIL; the same files and vectors.
+"""The native engine: tokenising, chunking and ONNX Runtime in Rust, without the GIL; the same files and vectors.
 
-What a store asks for, bytes, needs no numpy.
+A store asks for bytes, which need no numpy.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from memento.base.native import runtime_library
 from memento.base.stop_words import STOP_WORDS
-from memento.embedding.engine import Embedded, Embedder
+from memento.embedding.engine import BATCH_TEXTS, Embedded, Embedder, default_threads
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
-from memento.embedding.passages import encodable
-from memento.embedding.sizes import BATCH_TEXTS, default_threads
+from memento.embedding.passages import replace_surrogates
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class NativeEmbedder(Embedder):
 
     def passages(self, text: str) -> list[tuple[int, int]]:
         """Return the (start, end) character spans of the text's chunks."""
-        spans: list[tuple[int, int]] = self._native.passages(encodable(text))
+        spans: list[tuple[int, int]] = self._native.passages(replace_surrogates(text))
         return spans
 
     def embed(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -64,18 +63,18 @@ class NativeEmbedder(Embedder):
         return _arrays(self.embed_queries_to_bytes(texts))
 
     def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed` does as the database keeps it, with the codes of the texts' words."""
+        """Return the result of `embed` as stored, with token codes."""
         return self._embedded(self._native.embed, texts)
 
     def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        """Return the result of `embed_queries` as stored, with token codes if the engine has them."""
         return self._embedded(self._native.embed_queries, texts)
 
     def _embedded(
         self, embed: Callable[[list[str]], list[tuple[bytes, bytes]]], texts: Sequence[str]
     ) -> list[Embedded]:
         try:
-            return [Embedded(*one) for one in embed([encodable(text) for text in texts])]
+            return [Embedded(*one) for one in embed([replace_surrogates(text) for text in texts])]
         except self._error as error:
             raise ModelError(f"the native engine cannot embed ({error}): set MEMENTO_RUST=0") from error
 

@@ -12,11 +12,10 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memento.embedding.engine import Embedded, Embedder, one_vector
+from memento.embedding.engine import BATCH_TEXTS, BATCH_TOKENS, Embedded, Embedder, default_threads, mean_vector
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import Chunker
-from memento.embedding.sizes import BATCH_TEXTS, BATCH_TOKENS, default_threads
-from memento.embedding.token_codes import WordTokens, packed
+from memento.embedding.token_codes import WordTokens, pack_signs
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -49,17 +48,17 @@ class OnnxEmbedder(Embedder):
 
     def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
-        return [one_vector(vectors) for vectors, _ in self._embed(texts, self._recipe.query_prompt)]
+        return [mean_vector(vectors) for vectors, _ in self._embed(texts, self._recipe.query_prompt)]
 
     def embed_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed` does as the database keeps it, with the codes of the texts' words."""
+        """Return the result of `embed` as stored, with token codes."""
         found = self._embed(texts, self._recipe.passage_prompt)
         return [Embedded(vectors.tobytes(), codes) for vectors, codes in found]
 
     def embed_queries_to_bytes(self, texts: Sequence[str]) -> list[Embedded]:
-        """Return what `embed_queries` does as the database keeps it, with the codes of the queries' words."""
+        """Return the result of `embed_queries` as stored, with token codes if the engine has them."""
         found = self._embed(texts, self._recipe.query_prompt)
-        return [Embedded(one_vector(vectors).tobytes(), codes) for vectors, codes in found]
+        return [Embedded(mean_vector(vectors).tobytes(), codes) for vectors, codes in found]
 
     def _embed(self, texts: Sequence[str], prompt: str) -> Iterator[tuple[NDArray[np.float32], bytes]]:
         """Yield for each text its vectors (chunks, dimensions) and the codes of its words."""
@@ -74,15 +73,15 @@ class OnnxEmbedder(Embedder):
             own, tokens = self._run([rows[index] for index in batch])
             found.update(zip(batch, own, strict=True))
             for index, hidden in zip(batch, tokens, strict=False):  # none where the model shows none
-                codes[index] = packed(hidden[words[index]])
+                codes[index] = pack_signs(hidden[words[index]])
         vectors = np.array([found[index] for index in range(len(rows))], np.float32)
         for start, end in pairwise(accumulate((len(chunks) for chunks in chunked), initial=0)):
             yield vectors[start:end], b"".join(codes[start:end])
 
     def _run(self, rows: list[list[int]]) -> tuple[NDArray[np.float32], Sequence[NDArray[np.float32]]]:
-        """One call of the model: rows of token ids, padded to the longest row, to unit vectors and each row's tokens.
+        """Run the model on rows of token ids, padded to the longest; return unit vectors and each row's token vectors.
 
-        A model that shows no tokens gives none.
+        There are no token vectors if the model does not output them.
         """
         import numpy as np
 

@@ -34,11 +34,11 @@ class Chunk(NamedTuple):
     ids: list[int]
     """Token ids with the prompt and the special tokens (`[CLS]`, `[SEP]`), at most the model's window."""
     first: int
-    """The place of the text's own first token, behind the prompt."""
+    """Index of the text's first token, after the prompt."""
 
 
 class Chunker:
-    """The model's tokenizer, and where it cuts."""
+    """The model's tokenizer, and the cutting of texts into chunks."""
 
     def __init__(self, tokenizer_file: Path, recipe: Recipe = PUBLISHED) -> None:
         from tokenizers import Tokenizer
@@ -59,7 +59,7 @@ class Chunker:
 
         Every chunk's ids begin with the prompt's.
         """
-        text = encodable(text)
+        text = replace_surrogates(text)
         before, after = self._special
         if prompt:
             before = [*before, *self._tokenizer.encode(prompt, add_special_tokens=False).ids]
@@ -105,7 +105,7 @@ def _last_boundary(window: str) -> int:
     return len(window)
 
 
-def encodable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Replace lone surrogates, which the tokenizer refuses; the length stays, so offsets stay valid."""
     try:
         text.encode()
@@ -115,7 +115,7 @@ def encodable(text: str) -> str:
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Return the ids that the tokenizer puts before and behind a text."""
+    """Return the ids that the tokenizer puts before and after a text."""
     plain, framed = (tokenizer.encode("a", add_special_tokens=special).ids for special in (False, True))
     begin = next(at for at in range(len(framed)) if framed[at : at + len(plain)] == plain)
     return framed[:begin], framed[begin + len(plain) :]

@@ -1,4 +1,4 @@
-"""What a user's model folder holds: as sentence-transformers lays it out, or an ONNX file beside a tokenizer.
+"""A user's model folder: in the layout of sentence-transformers, or an ONNX file beside a tokenizer.
 
 <https://sbert.net/docs/package_reference/sentence_transformer/models.html> describes `modules.json` and what it names.
 """
@@ -15,8 +15,8 @@ from memento.embedding.graph import Architecture
 from memento.embedding.model_files import MAX_TOKENS, TOKENIZER, WEIGHTS, Pooling, Recipe
 from memento.errors import ModelError
 
-LONGEST: Final = 512
-"""Tokens a passage may have, whatever the model could take: a longer one says too much for one vector."""
+MAX_PASSAGE_TOKENS: Final = 512
+"""Maximum tokens of a passage, whatever the model allows: a longer one says too much for one vector."""
 _EXPORTS: Final = ("model.onnx", "onnx/model.onnx")
 _POOLINGS: Final[dict[str, Pooling]] = {
     "mean_tokens": "mean", "cls_token": "cls", "max_tokens": "max", "mean": "mean", "cls": "cls", "max": "max",
@@ -40,7 +40,7 @@ class SentenceFolder:
 
     @property
     def weights(self) -> Path:
-        """The file that makes this model another than the next one."""
+        """The file whose hash identifies the model."""
         if self.export and not (self.folder / WEIGHTS).is_file():
             return self.export
         return self.folder / WEIGHTS
@@ -83,7 +83,7 @@ def _name(folder: Path) -> str:
 
 
 def _pooling(folder: Path) -> Pooling:
-    """Return how token vectors become one: the mean where nothing is said."""
+    """Return how token vectors are pooled; the mean by default."""
     config = _json(folder, "1_Pooling/config.json") or {}
     prefix = "pooling_mode_"
     chosen = [key.removeprefix(prefix) for key, on in config.items() if key.startswith(prefix) and on is True]
@@ -97,18 +97,18 @@ def _pooling(folder: Path) -> Pooling:
 
 
 def _window(folder: Path) -> int:
-    """Return the tokens of a passage: the smallest that the configuration names, at most LONGEST."""
+    """Return the tokens of a passage: the smallest that the configuration names, at most MAX_PASSAGE_TOKENS."""
     named = [
         (_json(folder, "sentence_bert_config.json") or {}).get("max_seq_length"),
         (_json(folder, "tokenizer_config.json") or {}).get("model_max_length"),
         (_json(folder, "config.json") or {}).get("max_position_embeddings"),
     ]
     sizes = [int(size) for size in named if isinstance(size, int | float) and size >= 16]
-    return min([*sizes, LONGEST]) if sizes else MAX_TOKENS
+    return min([*sizes, MAX_PASSAGE_TOKENS]) if sizes else MAX_TOKENS
 
 
 def _prompts(folder: Path) -> tuple[str, str]:
-    """Return what the model was trained to have before a query and before a passage."""
+    """Return the prompts for a query and a passage with which the model was trained."""
     prompts = (_json(folder, "config_sentence_transformers.json") or {}).get("prompts") or {}
     passage = next((prompts[name] for name in ("document", "passage", "corpus") if prompts.get(name)), "")
     return str(prompts.get("query") or ""), str(passage)

@@ -1,7 +1,7 @@
-"""The codes of a text's words in their context: what late interaction compares (search/ranking/late.py).
+"""Token codes, which late interaction compares (search/ranking/late.py).
 
-The model makes a vector of every token before it makes one of the text. Of each word's vector the signs are kept, a bit
-per dimension: 48 bytes for all-MiniLM-L6-v2. The memory keeps them beside its vector, at no further call of the model.
+The model computes a vector of every token before the text's. The signs of each word's vector are stored beside the
+memory's vector, one bit per dimension: 48 bytes for all-MiniLM-L6-v2, without another call of the model.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
     from memento.embedding.passages import Chunk
 
-MOST_CODES: Final = 64
-"""Of one text, each word once: of about 100 words of English. With twice as many, long texts were found no better."""
+MAX_CODES: Final = 64
+"""Maximum codes per text, each word once (about 100 words of English). Twice as many did not improve recall."""
 _MARKS: Final = ("##", "▁", "Ġ")
-"""What tokenizers put before a word, or before a part of one."""
+"""Prefixes that tokenizers add to a word or a part of one."""
 
 
 class WordTokens:
-    """Which tokens of a vocabulary are words. `token_of` is the tokenizer's: an id to its token."""
+    """Tells which tokens of a vocabulary are words. `token_of` maps an id to its token."""
 
     def __init__(self, token_of: Callable[[int], str | None]) -> None:
         self._token_of = token_of
         self._known: dict[int, bool] = {}
 
     def places(self, chunks: Sequence[Chunk]) -> list[list[int]]:
-        """Return for each chunk of a text the places of its words; of the text, the first MOST_CODES, each once."""
+        """Return for each chunk of a text the indexes of its words: the text's first MAX_CODES, each once."""
         known: set[int] = set()
         found: list[list[int]] = []
         for chunk in chunks:
             own: list[int] = []
             for place in range(chunk.first, len(chunk.ids)):
                 token = chunk.ids[place]
-                if token not in known and len(known) < MOST_CODES and self._is_word(token):
+                if token not in known and len(known) < MAX_CODES and self._is_word(token):
                     known.add(token)
                     own.append(place)
             found.append(own)
@@ -63,11 +63,11 @@ def is_word(token: str) -> bool:
 
 
 def _is_letter(character: str) -> bool:
-    """Tell whether it is a letter, a digit, or a letter's mark: Devanagari writes vowels so."""
+    """Tell whether it is a letter, a digit, or a combining mark, as for vowels in Devanagari."""
     return unicodedata.category(character)[0] in "LMN"
 
 
-def packed(vectors: NDArray[np.float32]) -> bytes:
+def pack_signs(vectors: NDArray[np.float32]) -> bytes:
     """Return the signs of vectors (tokens, dimensions): whole bytes for each row, as numpy.packbits orders the bits."""
     import numpy as np
 

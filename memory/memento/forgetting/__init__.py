@@ -1,1 +1,1 @@
-"""Forgetting: out of the rows, everything derived, the journal, the spool and the backups, and proven to be."""
+"""Forgetting: erase memories from rows, derived data, journal, spool and backups, and verify that they are gone."""

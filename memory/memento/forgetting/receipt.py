@@ -1,4 +1,4 @@
-"""What a forgetting says of itself."""
+"""The receipt of a forgetting."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ FINISH: Final = "then run `memento forget --finish`"
 
 
 @dataclass(slots=True)
-class Receipt:
-    """What was forgotten, and where."""
+class ForgetReceipt:
+    """What was erased, and where."""
 
     ids: list[str]
     titles: int = 0
-    """Titles of sessions that went with it."""
+    """Session titles deleted."""
     journal: int = 0
-    """Lines taken out of the journal."""
+    """Lines removed from the journal."""
     quarantine: int = 0
-    """Quarantined samples that were emptied."""
+    """Quarantined samples emptied."""
     spool: int = 0
-    """Records taken out of the hooks' spool."""
+    """Records removed from the hooks' spool."""
     backups: str = ""
     """What was done about the backups."""
     searched: list[str] = field(default_factory=list)
-    """Files whose every byte was searched for pieces of what was forgotten."""
+    """Files whose every byte was searched for probes."""
     probes: int = 0
-    """How many pieces."""
+    """Number of probes."""
     left: list[str] = field(default_factory=list)
-    """Files that still hold one or may hold one, why, and what to do."""
+    """Files that hold or may hold a probe, with the reason and what to do."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON-serialisable form."""
         return asdict(self)
 
-    def fails(self, path: Path, error: OSError) -> None:
+    def add_failure(self, path: Path, error: OSError) -> None:
         """Note that a file could not be rewritten."""
         reason = error.strerror or str(error)
         self.left.append(f"{path}: it could not be rewritten ({reason}) and may hold it: remove the cause, {FINISH}")

@@ -1,4 +1,4 @@
-"""Which memories are to be forgotten."""
+"""Selection of the memories to forget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, Unpack
 
-from memento.base.arguments import share
+from memento.base.arguments import fraction
 from memento.errors import ModelError, UnknownMemory, UsageError
 from memento.memory import Memory
 from memento.narrowing import Filters, to_filter
@@ -16,21 +16,21 @@ from memento.storage import fulltext, rows
 from memento.storage.filters import Filter, where
 from memento.store import MemoryStore
 
-CLEAR: Final = 0.6
-"""Cosine from which a text clearly says what the query says: texts of the same subject lie below it.
+MIN_COSINE: Final = 0.6
+"""Minimum cosine for a text to say clearly what the query says; texts that only share its subject lie below.
 
-This is the floor of what is forgotten. The setting `recall.min_score` is not: a score of recall is no cosine.
+The setting `recall.min_score` does not apply here, since a recall score is not a cosine.
 """
-EVERY: Final = 1 << 40
+NO_LIMIT: Final = 1 << 40
 
 
 class Match(NamedTuple):
-    """A memory that is to be forgotten, and why."""
+    """A memory to forget, and why it matches."""
 
     memory: Memory
     by: Literal["id", "filter", "words", "meaning"]
     score: float = 1.0
-    """In [0, 1]: the cosine for `meaning`; 1 where it is exactly what was named, or holds every word."""
+    """In [0, 1]: the cosine for `meaning`, else 1."""
 
 
 def select(
@@ -55,12 +55,12 @@ def matches(
 ) -> list[Match]:
     """Return the memories that these name, each once, latest first.
 
-    Ids (or their beginnings) stand for themselves; beside them, what fits all of the filters, or of that what the
-    query matches: every word of it occurs, or it is clearly said in other words. `min_score` asks for more than CLEAR
-    of what is said in other words; less than that is never forgotten. Raises UsageError when nothing is named, a
-    minimum score is out of range or an id fits several memories, UnknownMemory when it fits none.
+    Ids (or their beginnings) select themselves; in addition, everything that passes all filters and, if there is a
+    query, contains all of its words or clearly says the same in other words. `min_score` raises the minimum cosine
+    above MIN_COSINE. Raises UsageError if nothing is named, a minimum score is out of range or an id is ambiguous,
+    UnknownMemory if an id matches nothing.
     """
-    within, clear = to_filter(filters), max(CLEAR, share("min_score", min_score or 0.0))
+    within, clear = to_filter(filters), max(MIN_COSINE, fraction("min_score", min_score or 0.0))
     if not (ids or query) and within.empty:
         raise UsageError("name what to forget: an ID, --query, --session, --project, --before, ...")
     found: dict[str, Match] = {}
@@ -70,32 +70,32 @@ def matches(
             raise UnknownMemory(one)
         found[memory.id] = Match(memory, "id")
     if query:
-        found = {**{match.memory.id: match for match in _asked_for(store, query, clear, filters)}, **found}
+        found = {**{match.memory.id: match for match in _match_query(store, query, clear, filters)}, **found}
     elif not within.empty:
-        found = {**{match.memory.id: match for match in _fitting(store, within)}, **found}
+        found = {**{match.memory.id: match for match in _match_filter(store, within)}, **found}
     return sorted(found.values(), key=lambda match: -match.memory.timestamp)
 
 
-def _fitting(store: MemoryStore, within: Filter) -> list[Match]:
-    """Return everything that fits a filter."""
+def _match_filter(store: MemoryStore, within: Filter) -> list[Match]:
+    """Return every memory that passes a filter."""
     condition, parameters = where(within)
     with store.database.read() as connection:
-        selected = rows.select(connection, condition, parameters, "timestamp DESC", EVERY)
+        selected = rows.select(connection, condition, parameters, "timestamp DESC", NO_LIMIT)
     return [Match(memory, "filter") for memory in selected]
 
 
-def _asked_for(store: MemoryStore, query: str, clear: float, filters: Filters) -> list[Match]:
-    """Return everything that a query matches, copies too, however many there are; in other words from this cosine."""
+def _match_query(store: MemoryStore, query: str, clear: float, filters: Filters) -> list[Match]:
+    """Return every memory that a query matches, copies included; by meaning from the cosine `clear` on."""
     asked = parse(query, to_filter(filters))
     with store.database.read() as connection:
-        words = fulltext.indexed(connection, terms(asked.text))
-        by_words = fulltext.with_all(connection, words, asked.filter)
+        words = fulltext.indexable_phrases(connection, terms(asked.text))
+        by_words = fulltext.search_all(connection, words, asked.filter)
     by_meaning: dict[int, float] = {}
     if asked.text.strip():
         with suppress(ModelError):  # without a model, by words alone
             by_meaning = store.nearest(asked.text, clear, asked.filter)
     elif not asked.filter.empty:
-        return _fitting(store, asked.filter)
+        return _match_filter(store, asked.filter)
     with store.database.read() as connection:
         memories = rows.by_nums(connection, [*{**by_words, **by_meaning}])
     return [

@@ -1,4 +1,4 @@
-"""The hooks' spool. The store does not know it: the command hands it in."""
+"""The interface of the hooks' spool, which the command passes in, since `memory/` does not know it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """Files with a record a line that are not ingested yet, and how records are taken out of one."""
+    """Files with one record per line that are not ingested yet, and how to remove records."""
 
     files: Callable[[], Sequence[Path]]
     scrub: Callable[[Path, Callable[[bytes], bool]], int]
-    """Takes out the lines for which the function is true; returns how many. Raises OSError."""
+    """Removes the lines for which the function returns True; returns how many. Raises OSError."""
 
 
 NO_SPOOL: Final = Spool(lambda: (), lambda path, holds: 0)

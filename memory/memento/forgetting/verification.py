@@ -1,4 +1,4 @@
-"""The proof: every byte of every file of the store, and of what its backups hold, is searched."""
+"""Verification: search every byte of every file of the store, and of its decompressed backups."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from memento.backup import Shelf
-from memento.backup.archive import unpacked
-from memento.backup.shelf import SUFFIX
+from memento.backup import BackupDirectory
+from memento.backup.archive import read_database
+from memento.backup.directory import BACKUP_SUFFIX
 from memento.errors import BackupDamaged
-from memento.forgetting.elsewhere import read_elsewhere
-from memento.forgetting.probes import Probe, blocks_of, found_in
-from memento.forgetting.receipt import FINISH, Receipt
+from memento.forgetting.probes import Probe, find_probes, read_blocks, read_in_subprocess
+from memento.forgetting.receipt import FINISH, ForgetReceipt
 from memento.forgetting.spool import Spool
 from memento.storage import erasure
 from memento.store import MemoryStore
 
-_OWN: Final = ("", "-wal", "-shm", "-journal")
-"""What SQLite makes of the database's name. These files are never to be deleted by hand."""
-_HOME: Final = ("hook-errors.log", "cache", "run")
-"""In Memento's folder, beside the store, the spool, the models and what the user wrote."""
+_SQLITE_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+"""Suffixes of SQLite's files, which must never be deleted by hand."""
+_HOME_NAMES: Final = ("hook-errors.log", "cache", "run")
+"""Files and folders in Memento's home to search too."""
 
 
-def verify(store: MemoryStore, receipt: Receipt, wanted: Sequence[Probe], spool: Spool, ids: Sequence[str]) -> None:
-    """Search the files for the probes, and name those that hold one with what to do about it.
+def verify(
+    store: MemoryStore, receipt: ForgetReceipt, *, probes: Sequence[Probe], spool: Spool, ids: Sequence[str]
+) -> None:
+    """Search the files for the probes, and report those that hold one with what to do.
 
-    A file that was set aside is searched for the rows of these ids too: it has no tombstones, which hold ids as well.
+    A replaced database file is searched for `ids` too, since it has no tombstones, which would contain them.
     """
-    receipt.probes = len(wanted)
+    receipt.probes = len(probes)
     rows = [Probe(one, "row") for one in ids]
     named = {entry.partition(": ")[0] for entry in receipt.left}
     for path, blocks in _contents(store, spool):
         try:
-            found = found_in(blocks, [*wanted, *rows] if _is_aside(store, path) else wanted)
+            found = find_probes(blocks, [*probes, *rows] if _is_aside(store, path) else probes)
         except FileNotFoundError:
-            continue  # it has just gone
+            continue  # deleted in the meantime
         except (OSError, BackupDamaged) as error:
             if path.exists() and str(path) not in named:
                 receipt.left.append(
@@ -51,14 +52,14 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
     if _is_aside(store, path):
         return "a file that a backup replaced; delete it when nothing in it is missed"
     with store.database.read() as connection:
-        others = max(erasure.holders(connection, probe.text) for probe in found)
+        others = max(erasure.count_holders(connection, probe.text) for probe in found)
     if others:
         return f"{others} other memories hold that piece: forget them too, or let it be"
-    if path.name in {store.path.name + suffix for suffix in _OWN}:
+    if path.name in {store.path.name + suffix for suffix in _SQLITE_SUFFIXES}:
         return f"the {found[0].what} is still in it: let other processes end that use the store, {FINISH}"
     if path.name.startswith(f"{store.path.name}.journal"):
         return f"the {found[0].what} is still in one of its lines, which goes when two backups hold it"
-    if path.parent == Shelf(store.path).folder:
+    if path.parent == BackupDirectory(store.path).folder:
         kept = store.config.settings.storage.forget_backups == "keep"
         setting = "storage.forget_backups is `keep`: set it to `scrub`" if kept else "it was not rewritten"
         return f"{setting}, or delete the file if you can do without it, {FINISH}"
@@ -70,23 +71,23 @@ def _is_aside(store: MemoryStore, path: Path) -> bool:
 
 
 def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable[bytes]]]:
-    """Yield every file that belongs to the store, a backup as what it holds. SQLite's own files are read by another
-    process: opening them here would drop its locks when they are closed.
+    """Yield every file of the store with its bytes, a backup's decompressed. SQLite's files are read by a subprocess,
+    since closing them here would drop locks.
     """
-    places = dict.fromkeys((store.path, store.path.resolve()))  # the log lies beside what a link leads to
+    places = dict.fromkeys((store.path, store.path.resolve()))  # the log lies beside the link's target
     for database in places:
         for path in _files(sorted(database.parent.glob(f"{database.name}*"))):
-            yield path, read_elsewhere(path)
-    for path in _files([store.config.home / name for name in _HOME]):
-        yield path, blocks_of(path)
+            yield path, read_in_subprocess(path)
+    for path in _files([store.config.home / name for name in _HOME_NAMES]):
+        yield path, read_blocks(path)
     for path in spool.files():
-        yield path, blocks_of(path)
-    backups = {backup.path for backup in Shelf(store.path).all()}
-    for path in _files([Shelf(store.path).folder]):
+        yield path, read_blocks(path)
+    backups = {backup.path for backup in BackupDirectory(store.path).all()}
+    for path in _files([BackupDirectory(store.path).folder]):
         if path in backups:
-            yield path, unpacked(path)
-        elif not path.name.endswith(SUFFIX):  # another store's backup is not ours to look into
-            yield path, blocks_of(path)
+            yield path, read_database(path)
+        elif not path.name.endswith(BACKUP_SUFFIX):  # another store's backup is not searched
+            yield path, read_blocks(path)
 
 
 def _files(places: Iterable[Path]) -> Iterator[Path]:

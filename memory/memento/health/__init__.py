@@ -1,7 +1,16 @@
-"""Health: what is wrong with a store, found by looking at one thing at a time, and what to do about it."""
+"""Health: checks of a store, each of one thing, with findings that say what to do."""
 
-from memento.health.examination import Check, Finding, Patient, Remedy, examine, examine_slice
-from memento.health.integrity_checks import INTEGRITY
-from memento.health.state_checks import STATE
+from memento.health.checks import Check, CheckContext, Finding, Remedy, run_checks, run_checks_on_slice
+from memento.health.environment_checks import ENVIRONMENT_CHECKS
+from memento.health.integrity_checks import INTEGRITY_CHECKS
 
-__all__ = ["INTEGRITY", "STATE", "Check", "Finding", "Patient", "Remedy", "examine", "examine_slice"]
+__all__ = [
+    "ENVIRONMENT_CHECKS",
+    "INTEGRITY_CHECKS",
+    "Check",
+    "CheckContext",
+    "Finding",
+    "Remedy",
+    "run_checks",
+    "run_checks_on_slice",
+]

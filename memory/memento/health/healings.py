@@ -1,4 +1,4 @@
-"""What was mended or restored, as the store remembers it and the user is told it."""
+"""The record of the last repair or restore, as stored and as shown to the user."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import msgspec
 from memento.base.counted import counted
 from memento.base.escaping import escape_line
 from memento.base.times import local
-from memento.storage import notes
+from memento.storage import meta
 
 DELETED: Final = "it was deleted or emptied"
-"""Why a backup was restored where no file was."""
+"""The reason for a restore when the file was missing."""
 
 
 class Healing(msgspec.Struct, frozen=True):
@@ -27,24 +27,24 @@ class Healing(msgspec.Struct, frozen=True):
     at: int
     """Unix milliseconds."""
     why: str
-    """What was found; empty where a user asked for it."""
+    """The damage found; empty if the user asked for the restore."""
     backup: str = ""
-    """Name of the backup that was restored; empty where rebuilding was enough."""
+    """Name of the restored backup; empty if rebuilding was enough."""
     backup_at: int = 0
     aside: str = ""
-    """Where the damaged file lies now."""
+    """Path of the damaged file."""
     replayed: int = 0
-    """Direct writes taken from the journal."""
+    """Direct writes replayed from the journal."""
     salvaged: int = 0
-    """Rows taken from the damaged file that the backup did not hold."""
+    """Rows salvaged from the damaged file that the backup did not hold."""
     unreadable: int = 0
     """Rows of the damaged file that could not be read."""
     deleted: bool = False
-    """Whether the file had been deleted while it was in use, and was put back as it was."""
+    """Whether the file was deleted while in use and put back unchanged."""
 
     @property
     def text(self) -> str:
-        """What happened, in words."""
+        """A sentence that says what happened."""
         when = local(self.at)
         if self.deleted:
             return f"{when}: the database was deleted or emptied while in use, and put back as it was; nothing was lost"
@@ -72,23 +72,23 @@ class Healing(msgspec.Struct, frozen=True):
         return f"{advice}; delete {self.aside} when nothing is missed" if self.aside else advice
 
 
-def last(connection: apsw.Connection) -> Healing | None:
-    """Return what was last mended or restored."""
-    text = notes.read(connection, notes.HEALED)
+def read_last(connection: apsw.Connection) -> Healing | None:
+    """Return the last repair or restore; None if there was none."""
+    text = meta.read_note(connection, meta.HEALED)
     with suppress(msgspec.DecodeError):
         return msgspec.json.decode(text, type=Healing) if text else None
     return None
 
 
-def write(connection: apsw.Connection, healing: Healing) -> None:
-    """Remember it inside the caller's transaction."""
-    notes.put(connection, notes.HEALED, msgspec.json.encode(healing).decode())
+def write_last(connection: apsw.Connection, healing: Healing) -> None:
+    """Store a repair or restore as the last one, inside the caller's transaction."""
+    meta.write_note(connection, meta.HEALED, msgspec.json.encode(healing).decode())
     if healing.backup:
-        notes.put(connection, notes.RESTORED, str(healing.backup_at))
+        meta.write_note(connection, meta.RESTORED, str(healing.backup_at))
 
 
-def show_on_desktop(healing: Healing) -> None:
-    """Tell the user where a desktop takes notifications; elsewhere nothing happens."""
+def notify_desktop(healing: Healing) -> None:
+    """Show a desktop notification, if there is a desktop."""
     command = shutil.which("notify-send")
     if command and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         with suppress(OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""Whether the rows are what was written, and what is derived from them fits them."""
+"""Integrity checks: are the rows intact, and does derived data match them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from memento.base.counted import counted
-from memento.health.examination import Check, Finding, Patient, Remedy, broken
+from memento.health.checks import Check, CheckContext, Finding, Remedy, broken_finding
 from memento.storage import integrity, schema, snapshot
+from memento.storage.connection import read_transaction
 from memento.storage.database import Database
-from memento.storage.transactions import one_moment
 
 if TYPE_CHECKING:
     from memento.search.index.vector_file import VectorFile
 
-RESTORING: Final = (
+RESTORE_ADVICE: Final = (
     "`memento restore --latest` puts the newest sound backup in its place and reads the sources again; "
     "without a backup, `memento restore --salvage` begins anew with what can be read"
 )
@@ -24,109 +24,109 @@ RESTORING: Final = (
 _SHOWN: Final = 20
 
 
-def _schema(patient: Patient) -> Iterator[Finding]:
-    with patient.database.read() as connection, one_moment(connection):
+def _schema(context: CheckContext) -> Iterator[Finding]:
+    with context.database.read() as connection, read_transaction(connection):
         differing = schema.differences(connection)
     remedy = Remedy.SCHEMA if all(one.is_derived for one in differing) else Remedy.RESTORE
     for one in differing[:_SHOWN]:
-        yield broken(f"{one}", RESTORING if remedy is Remedy.RESTORE else "", remedy)
+        yield broken_finding(f"{one}", RESTORE_ADVICE if remedy is Remedy.RESTORE else "", remedy)
 
 
-def _structure(patient: Patient) -> Iterator[Finding]:
-    with patient.database.examining() as connection:
-        problems = integrity.structure(connection) if patient.rows is None else integrity.pages(connection)
+def _structure(context: CheckContext) -> Iterator[Finding]:
+    with context.database.check_connection() as connection:
+        problems = integrity.check_structure(connection) if context.rows is None else integrity.check_pages(connection)
     for problem in problems:
-        remedy = _remedy(problem)
-        yield broken(f"SQLite says: {problem}", RESTORING if remedy is Remedy.RESTORE else "", remedy)
+        remedy = _remedy_for(problem)
+        yield broken_finding(f"SQLite says: {problem}", RESTORE_ADVICE if remedy is Remedy.RESTORE else "", remedy)
 
 
-def _remedy(problem: str) -> Remedy:
-    """Return what mends what SQLite's check says."""
+def _remedy_for(problem: str) -> Remedy:
+    """Return the remedy for a problem that SQLite's check reports."""
     if "fts5" in problem.lower():
         return Remedy.WORDS
     indexes = ("missing from index", "wrong # of entries in index", "non-unique entry in index")
     return Remedy.REINDEX if any(text in problem for text in indexes) else Remedy.RESTORE
 
 
-def _rows(patient: Patient) -> Iterator[Finding]:
-    scan = patient.rows
+def _rows(context: CheckContext) -> Iterator[Finding]:
+    scan = context.rows
     if scan is None:
-        with patient.database.examining() as connection:
-            scan = integrity.rows(connection)
+        with context.database.check_connection() as connection:
+            scan = integrity.check_rows(connection)
     if scan.damaged:
         text = f"{counted(len(scan.damaged), 'row is', 'rows are')} not what was written"
-        finding = broken(text, RESTORING, Remedy.RESTORE)
+        finding = broken_finding(text, RESTORE_ADVICE, Remedy.RESTORE)
         yield replace(finding, rows=tuple(scan.damaged))
     if scan.unsound:
         text = f"{counted(len(scan.unsound), 'embedding is', 'embeddings are')} not what was written"
-        finding = broken(text, "", Remedy.REEMBED)
+        finding = broken_finding(text, "", Remedy.REEMBED)
         yield replace(finding, rows=tuple(scan.unsound))
 
 
-def _words(patient: Patient) -> Iterator[Finding]:
-    if patient.rows is not None:
-        return  # it looks at the whole index, and nothing is written meanwhile
-    with patient.database.examining(exclusive=True) as connection:
-        problems = integrity.words(connection)
-    yield from (broken(problem, "", Remedy.WORDS) for problem in problems)
+def _words(context: CheckContext) -> Iterator[Finding]:
+    if context.rows is not None:
+        return  # it reads the whole index and blocks writers
+    with context.database.check_connection(exclusive=True) as connection:
+        problems = integrity.check_fulltext(connection)
+    yield from (broken_finding(problem, "", Remedy.WORDS) for problem in problems)
 
 
-def _tags(patient: Patient) -> Iterator[Finding]:
-    with patient.database.examining() as connection:
-        problems = integrity.tags(connection)
-    yield from (broken(problem, "", Remedy.TAGS) for problem in problems)
+def _tags(context: CheckContext) -> Iterator[Finding]:
+    with context.database.check_connection() as connection:
+        problems = integrity.check_tags(connection)
+    yield from (broken_finding(problem, "", Remedy.TAGS) for problem in problems)
 
 
-def _tables(patient: Patient) -> Iterator[Finding]:
-    """Read every table to its end: SQLite's check does not look into what overflows a page."""
-    if patient.rows is None:
-        with patient.database.examining() as connection:
-            snapshot.contents(connection)  # raises what the examination takes for damage
-            problems = integrity.states(connection)
-        yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
+def _tables(context: CheckContext) -> Iterator[Finding]:
+    """Read every table completely: SQLite's check skips overflow pages."""
+    if context.rows is None:
+        with context.database.check_connection() as connection:
+            snapshot.read_contents(connection)  # raises an error that counts as damage
+            problems = integrity.check_states(connection)
+        yield from (broken_finding(problem, RESTORE_ADVICE, Remedy.RESTORE) for problem in problems)
 
 
-def _references(patient: Patient) -> Iterator[Finding]:
-    with patient.database.examining() as connection:
-        problems = integrity.references(connection)
-    yield from (broken(problem, RESTORING, Remedy.RESTORE) for problem in problems)
+def _references(context: CheckContext) -> Iterator[Finding]:
+    with context.database.check_connection() as connection:
+        problems = integrity.check_references(connection)
+    yield from (broken_finding(problem, RESTORE_ADVICE, Remedy.RESTORE) for problem in problems)
 
 
-def _vectors(patient: Patient) -> Iterator[Finding]:
+def _vectors(context: CheckContext) -> Iterator[Finding]:
     from memento.search.index.vector_file import locked
-    from memento.search.store_index import REBUILD_SECONDS, folder_of
+    from memento.search.store_index import REBUILD_SECONDS, vector_folder
 
-    if patient.rows is not None or not _damaged_blocks(patient.database):
+    if context.rows is not None or not _damaged_blocks(context.database):
         return
-    with locked(folder_of(patient.database.path), REBUILD_SECONDS):  # what was being written differs for a moment
-        blocks = _damaged_blocks(patient.database)
+    with locked(vector_folder(context.database.path), REBUILD_SECONDS):  # a file being written differs for a moment
+        blocks = _damaged_blocks(context.database)
     if blocks:
         text = f"{counted(blocks, 'block differs', 'blocks differ')} from the checksums in the vector file"
-        yield broken(text, "", Remedy.VECTORS)
+        yield broken_finding(text, "", Remedy.VECTORS)
 
 
 def _damaged_blocks(database: Database) -> int:
-    file = vector_file(database)
+    file = open_vector_file(database)
     return file.damaged_blocks() if file else 0
 
 
-def vector_file(database: Database) -> VectorFile | None:
-    """Return the vector file that belongs to the store; None when there is none, or it would be made anew anyway."""
-    from memento.search.index.header import Unusable, read_header
+def open_vector_file(database: Database) -> VectorFile | None:
+    """Return the store's vector file; None if it is missing or would be rebuilt anyway."""
+    from memento.search.index.header import VectorFileUnusable, read_header
     from memento.search.index.vector_file import VectorFile
-    from memento.search.store_index import folder_of
+    from memento.search.store_index import vector_folder
     from memento.storage import vectors
 
-    folder = folder_of(database.path)
+    folder = vector_folder(database.path)
     with database.read() as connection:
         store = vectors.store_id(connection)
-    with suppress(Unusable):
+    with suppress(VectorFileUnusable):
         header = read_header(folder)
         return VectorFile.open(folder, store, header.model, header.dimensions)
     return None
 
 
-INTEGRITY: Final = (
+INTEGRITY_CHECKS: Final = (
     Check("schema", _schema),
     Check("pages", _structure),
     Check("rows", _rows),

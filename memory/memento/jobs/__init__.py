@@ -1,1 +1,1 @@
-"""Jobs: what looks after the store every hour and every day, in the sidecar or from cron."""
+"""Jobs: maintenance of the store every hour and every day, in the sidecar or from cron."""

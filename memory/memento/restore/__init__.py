@@ -1,1 +1,1 @@
-"""Restoring: a damaged store mends itself from what is derived, from its backups, and from its sources."""
+"""Restore: a damaged store heals itself by rebuilding derived data, from its backups, and from its sources."""

@@ -1,6 +1,6 @@
-"""What a store does when it finds itself damaged: rebuild what is derived if that is enough, else go back to a backup.
+"""Healing of a damaged store: rebuild derived data if that is enough, else restore a backup.
 
-One process heals at a time (flock); one that waited for it looks again and finds the store sound.
+One process heals at a time (flock); a process that waited checks again and finds the store sound.
 """
 
 from __future__ import annotations
@@ -12,60 +12,60 @@ from memento.base.durable import locked
 from memento.base.times import now_ms
 from memento.config import Config
 from memento.errors import StoreCorrupt, StoreError
-from memento.health import INTEGRITY, Finding, Patient, Remedy, examine, healings as record
-from memento.health.examination import broken
+from memento.health import INTEGRITY_CHECKS, CheckContext, Finding, Remedy, healings as record, run_checks
+from memento.health.checks import broken_finding
 from memento.health.healings import Healing
-from memento.health.integrity_checks import vector_file
-from memento.restore.emptied import refuse_emptied
-from memento.restore.rollback import candidates, roll_back
-from memento.storage import fulltext, mending, swap
-from memento.storage.database import Database, translated
+from memento.health.integrity_checks import open_vector_file
+from memento.restore.emptied_file import refuse_emptied
+from memento.restore.rollback import candidate_backups, roll_back
+from memento.storage import fulltext, repairs, swap
+from memento.storage.database import Database, translated_errors
 
 
 def heal(path: Path, config: Config) -> Healing | None:
-    """Examine the whole store and mend what is damaged; None when it is sound, or cannot be mended.
+    """Check the whole store and repair it; return None if it is sound, or cannot be repaired.
 
-    Raises StoreError when the disk does not let it.
+    Raises StoreError if the disk prevents it.
     """
     try:
         with locked(path.with_name(path.name + ".heal.lock")):
-            repaired = _mended_schema(path)
-            damage = [finding for finding in _examined(path, config) if finding.remedy is not Remedy.NONE]
+            repaired = _repair_schema(path)
+            damage = [finding for finding in _find_damage(path, config) if finding.remedy is not Remedy.NONE]
             if not damage and not repaired:
                 return None
-            healing = _mended(path, config, damage, repaired)
-            if healing is None and (backups := candidates(path)):
+            healing = _rebuild_derived(path, config, damage, repaired)
+            if healing is None and (backups := candidate_backups(path)):
                 healing = roll_back(path, damage[0].text, backups)
     except OSError as error:
         raise StoreError(f"{path} is damaged and cannot be restored now: {error.strerror}") from None
     if healing:
-        record.show_on_desktop(healing)
+        record.notify_desktop(healing)
     return healing
 
 
-def _examined(path: Path, config: Config) -> list[Finding]:
+def _find_damage(path: Path, config: Config) -> list[Finding]:
     try:
         refuse_emptied(path)
         database = Database(path)
     except StoreCorrupt as error:
-        return [broken(str(error), "", Remedy.RESTORE)]
+        return [broken_finding(str(error), "", Remedy.RESTORE)]
     try:
-        return examine(Patient(database, config), INTEGRITY)
+        return run_checks(CheckContext(database, config), INTEGRITY_CHECKS)
     finally:
         database.close()
 
 
-def _mended_schema(path: Path) -> str:
-    """Put triggers, views and indexes right; return what was wrong with them, empty where nothing was mended."""
+def _repair_schema(path: Path) -> str:
+    """Repair triggers, views and indexes; return what was wrong, empty if nothing was repaired."""
     try:
-        with translated(path), swap.settled(path):
-            return mending.mend_schema(path) if path.exists() and path.stat().st_size else ""
+        with translated_errors(path), swap.shared_lock(path):
+            return repairs.repair_schema(path) if path.exists() and path.stat().st_size else ""
     except StoreError:
-        return ""  # the examination says why
+        return ""  # the checks report the reason
 
 
-def _mended(path: Path, config: Config, damage: Sequence[Finding], repaired: str) -> Healing | None:
-    """Rebuild what is derived; None when that is not enough. `repaired` was done already."""
+def _rebuild_derived(path: Path, config: Config, damage: Sequence[Finding], repaired: str) -> Healing | None:
+    """Rebuild derived data; return None if that is not enough. `repaired` names a schema repair already done."""
     if any(finding.remedy is Remedy.RESTORE for finding in damage):
         return None
     healing = Healing(at=now_ms(), why=repaired or damage[0].text)
@@ -75,18 +75,18 @@ def _mended(path: Path, config: Config, damage: Sequence[Finding], repaired: str
             with database.write(durable=True) as connection:
                 for finding in damage:
                     if finding.remedy is Remedy.REEMBED:
-                        mending.drop_embeddings(connection, finding.rows)
+                        repairs.drop_embeddings(connection, finding.rows)
                 for remedy, rebuild in (
-                    (Remedy.REINDEX, mending.rebuild_indexes),
-                    (Remedy.TAGS, mending.rebuild_tags),
+                    (Remedy.REINDEX, repairs.rebuild_indexes),
+                    (Remedy.TAGS, repairs.rebuild_tags),
                     (Remedy.WORDS, fulltext.rebuild),
                 ):
                     if any(finding.remedy is remedy for finding in damage):
                         rebuild(connection)
-                record.write(connection, healing)
-            if any(finding.remedy is Remedy.VECTORS for finding in damage) and (file := vector_file(database)):
+                record.write_last(connection, healing)
+            if any(finding.remedy is Remedy.VECTORS for finding in damage) and (file := open_vector_file(database)):
                 file.remove()
-            left = examine(Patient(database, config), INTEGRITY)
+            left = run_checks(CheckContext(database, config), INTEGRITY_CHECKS)
         finally:
             database.close()
     except StoreError:

@@ -1,8 +1,8 @@
-"""Going back to a backup without losing what came after it.
+"""Rollback to a backup without losing what was written later.
 
-The backup is unpacked beside the store and checked there; only then do the files change places (`storage.swap`). What
-came after it returns from the damaged file where rows are sound, from the journal, and, since the offsets went back
-with the rows, from the sources when they are next read.
+The backup is unpacked beside the store and checked there before the files are swapped (`storage.swap`). Later writes
+return from intact rows of the damaged file, from the journal, and, since offsets are rolled back with the rows, from
+the sources when they are read next.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from memento.backup import Backup, Shelf, unpack
+from memento.backup import Backup, BackupDirectory, unpack
 from memento.base import killpoints
 from memento.base.times import now_ms
 from memento.errors import BackupDamaged, StoreCorrupt, StoreError
 from memento.health import healings as record
 from memento.health.healings import Healing
-from memento.restore import foreign
-from memento.storage import compaction, ignored, mending, rows, salvage, snapshot, swap, tombstones
+from memento.restore import foreign_backup
+from memento.storage import compaction, ignored, repairs, rows, salvage, snapshot, swap, tombstones
 from memento.storage.database import Database
 from memento.writes import journal
 from memento.writes.admission import Admission
@@ -30,16 +30,15 @@ from memento.writes.admission import Admission
 def roll_back(
     path: Path, why: str, backups: list[Backup], *, take_over: bool = True, admission: Admission | None = None
 ) -> Healing:
-    """Put the first of these backups that is sound in the place of the store; without any, an empty store.
+    """Replace the store by the first sound backup of these, or by an empty store if there is none.
 
-    `take_over` also takes the rows that can still be read from the file that is replaced. What that file forgot and
-    ignores is forgotten and ignored in any case. The caller holds the lock of healing. Of a backup from elsewhere, only
-    rows are restored, as `admission` lets them in; without it, the backups are the store's own. `why` says what is
-    damaged, and is empty where the store is sound. Raises BackupDamaged or, for a store that is damaged too,
-    StoreCorrupt when none of the backups is sound; StoreError when files cannot be written.
+    `take_over` also salvages rows from the replaced file; its tombstones and ignored names are kept in any case. The
+    caller holds the healing lock. With `admission`, the backups are foreign and only admitted rows are restored. `why`
+    says what is damaged, and is empty if the store is sound. Raises BackupDamaged if no backup is sound, StoreCorrupt
+    if the store is damaged too, StoreError if files cannot be written.
     """
     now = now_ms()
-    aside = _free_name(swap.place_of(path), now, "damaged" if why else "replaced")
+    aside = _free_name(swap.real_path(path), now, "damaged" if why else "replaced")
     try:
         chosen = _prepare(path, why, backups, admission)
         killpoints.reach("rollback.prepared")
@@ -59,13 +58,13 @@ def roll_back(
     return _catch_up(path, healing, aside, take_over=take_over)
 
 
-def candidates(path: Path) -> list[Backup]:
+def candidate_backups(path: Path) -> list[Backup]:
     """Return the backups to try, the newest first."""
-    return Shelf(path).all()
+    return BackupDirectory(path).all()
 
 
 def _prepare(path: Path, why: str, backups: list[Backup], admission: Admission | None) -> Backup | None:
-    """Unpack the first sound backup as what is to take the store's place."""
+    """Unpack the first sound backup to the store's incoming file."""
     target = swap.incoming(path)
     problems = []
     for backup in backups:
@@ -87,11 +86,11 @@ def _prepare(path: Path, why: str, backups: list[Backup], admission: Admission |
 
 
 def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | None) -> None:
-    """Make of a backup what is to take the store's place. Raises BackupDamaged, apsw.Error."""
+    """Unpack a backup to the incoming file `target`. Raises BackupDamaged, apsw.Error."""
     if admission is None:
         unpack(backup, target)
         with snapshot.closing(snapshot.open_copy(target)) as connection:
-            mending.rename_store(connection)
+            repairs.renew_store_id(connection)
         snapshot.upgrade_copy(target)
         return
     scratch = target.with_name(f"{target.name}.copy")
@@ -101,7 +100,7 @@ def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | Non
         with snapshot.closing(snapshot.open_copy(scratch)) as copy:
             database = _new_store(target)
             try:
-                foreign.admit(copy, database, admission)
+                foreign_backup.admit_rows(copy, database, admission)
             finally:
                 database.close()
     finally:
@@ -110,7 +109,7 @@ def _unpack(path: Path, backup: Backup, target: Path, admission: Admission | Non
 
 
 def _new_store(target: Path) -> Database:
-    """Make an empty store, whatever stands there."""
+    """Create an empty store, replacing any file there."""
     for name in (target, *(target.with_name(f"{target.name}{log}") for log in ("-wal", "-shm", "-journal"))):
         name.unlink(missing_ok=True)
     return Database(target)
@@ -122,35 +121,35 @@ def _remove_locks(target: Path) -> None:
 
 
 def _catch_up(path: Path, healing: Healing, aside: Path, *, take_over: bool) -> Healing:
-    """Bring in what came after the backup; all of it is harmless to repeat."""
+    """Add what was written after the backup; repeating this is harmless."""
     database = Database(path)
     try:
-        with compaction.after_deletions(database):
+        with compaction.compact_after_deletions(database):
             replayed = 0
             with suppress(OSError):
                 replayed = journal.replay(database)
             taken, unreadable = _salvage(database, aside, take_over=take_over) if aside.exists() else (0, 0)
         done = msgspec.structs.replace(healing, replayed=replayed, salvaged=taken, unreadable=unreadable)
         with database.write(durable=True) as connection:
-            record.write(connection, done)
+            record.write_last(connection, done)
     finally:
         database.close()
     return done
 
 
 def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, int]:
-    """Take what the damaged file holds beyond the backup; return how many rows, and how many cannot be read.
+    """Salvage what the damaged file holds beyond the backup; return the numbers of rows salvaged and unreadable.
 
-    Without `take_over` only what is to stay out.
+    Without `take_over`, only tombstones and ignored names.
     """
     try:
-        wreck = salvage.Wreck(aside)
+        wreck = salvage.DamagedDatabase(aside)
     except apsw.Error:
         return 0, 0
     try:
         with database.write() as connection:
             forgotten = wreck.forgotten()
-            tombstones.bury(connection, forgotten)
+            tombstones.add_tombstones(connection, forgotten)
             rows.delete(connection, forgotten)
             for kind, value in wreck.ignored():
                 ignored.add(connection, kind, value)
@@ -162,7 +161,7 @@ def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, 
 
 
 def _free_name(path: Path, now: int, state: str) -> Path:
-    """Return the name under which the file is kept that is replaced: what it says of it is `damaged` or `replaced`."""
+    """Return a free path for the replaced file; `state` is `damaged` or `replaced`."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now / 1000))
     aside = path.with_name(f"{path.name}.{state}-{stamp}")
     number = 1

@@ -1,6 +1,7 @@
-"""The memories that wait for their vectors: of the model that answers, and of the one that is to follow it.
+"""The backlog of memories to embed, for the answering model and for the one that will follow it.
 
-Embedding never happens inside a transaction: rows are committed first, found by words at once, and embedded here.
+Embedding never happens inside a transaction: rows are committed first, can be found by words at once, and are embedded
+here.
 """
 
 from __future__ import annotations
@@ -14,188 +15,205 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from memento.embedding import Embedded as Vectors, Embedder
 from memento.embedding.passages import SEGMENT_BYTES, segment_end
 from memento.search.models import Models
-from memento.storage import next_model, segments, token_codes, vectors
+from memento.storage import next_model, segments, vectors
 from memento.storage.database import BUSY_SECONDS, Database
 
 if TYPE_CHECKING:
     import apsw
 
-    _Waiting = Callable[[apsw.Connection, str, int], list[vectors.Waiting]]
-    _Made = tuple[vectors.Pending, Vectors]
-    _Put = Callable[[apsw.Connection, str, list[tuple[vectors.Pending, bytes]]], None]
+    _PendingRows = Callable[[apsw.Connection, str, int], list[vectors.PendingRow]]
+    _Vectorised = tuple[vectors.PendingText, Vectors]
+    _Write = Callable[[apsw.Connection, str, list[tuple[vectors.PendingText, bytes]]], None]
 
 BATCH: Final = 64
-"""Rows embedded between two commits: a kill loses at most this much work."""
+"""Rows embedded between two commits, the most work that a kill loses."""
 LEAST_WAIT_SECONDS: Final = 0.05
-"""How long the write lock is waited for, however near the deadline is."""
+"""Minimum wait for the write lock, however near the deadline is."""
 
 Progress = Callable[[int], None]
 """Called with the number of memories just embedded."""
 Embedded = Callable[[int, Embedder, float | None], None]
-"""Called with the number of memories whose new vectors can be searched from now on, and the deadline."""
+"""Called with the number of memories whose new vectors are now searchable, the embedder, and the deadline."""
 
 
 class Swap(NamedTuple):
-    """How far a store's models are, for `memento model status`."""
+    """The progress of a store's models, for `memento model status`."""
 
     answering: str
-    """The model that answers queries; empty when none is installed."""
+    """The model that answers queries; empty if none is installed."""
     following: str
-    """The model that is being embedded for; empty when there is none."""
+    """The model that will follow it; empty if there is none."""
     embedded: dict[str, int]
-    """Memories by the model of their vectors; an empty name for those that wait."""
+    """Memories by the model of their vectors; an empty name counts pending memories."""
     ready: int
     """Memories that have a vector of the following model."""
     left: int
-    """Memories that it has still to embed before the switch."""
+    """Memories that the following model must still embed before the switch."""
 
 
 class Backlog:
-    """Embeds what waits. Safe for use from several threads and processes: work done twice is harmless."""
+    """Embeds pending memories. Safe for use from several threads and processes: repeated work is harmless."""
 
     def __init__(self, database: Database, models: Models, embedded: Embedded) -> None:
         self._database, self._models, self._embedded = database, models, embedded
-        self._noted: set[str] = set()
+        self._known_folders: set[str] = set()
 
-    def waiting(self, model: str) -> int:
-        """Count the memories that this model cannot find yet."""
+    def count_pending(self, model: str) -> int:
+        """Count the memories that this model has not embedded."""
         with self._database.read() as connection:
-            return vectors.pending_count(connection, model)
+            return vectors.count_pending(connection, model)
 
-    def left(self) -> int:
-        """Count what `work` would embed: what waits, and what the following model lacks."""
-        standing = self._models.standing()
+    def count_to_embed(self) -> int:
+        """Count what `embed_pending` would embed: pending memories, and those that the following model lacks."""
+        active = self._models.active()
         with self._database.read() as connection:
-            waiting = vectors.pending_count(connection, standing.answering)
-            return waiting + (next_model.left(connection, standing.following) if standing.following else 0)
+            waiting = vectors.count_pending(connection, active.answering)
+            return waiting + (next_model.count_pending(connection, active.following) if active.following else 0)
 
     def status(self) -> Swap:
-        """Count the rows of every model."""
-        standing = self._models.standing()
+        """Return the progress of the answering and the following model."""
+        active = self._models.active()
         with self._database.read() as connection:
-            following = standing.following
+            following = active.following
             return Swap(
-                *standing,
-                next_model.by_model(connection),
-                next_model.ready(connection, following) if following else 0,
-                next_model.left(connection, following) if following else 0,
+                *active,
+                next_model.count_by_model(connection),
+                next_model.count_ready(connection, following) if following else 0,
+                next_model.count_pending(connection, following) if following else 0,
             )
 
-    def work(self, deadline: float | None, progress: Progress | None, *, swap: bool) -> int:
-        """Embed until nothing waits or `deadline` (time.monotonic()); return how many.
+    def embed_pending(self, deadline: float | None, progress: Progress | None, *, swap: bool) -> int:
+        """Embed pending memories until none is left or `deadline` (time.monotonic()); return how many.
 
-        With `swap`, the following model's vectors are made too, and take over when they are complete. Raises
-        ModelMissing, and StoreBusy when a deadline passes while another process writes.
+        With `swap`, the following model embeds too, and takes over when it is complete. Raises ModelMissing, and
+        StoreBusy if a deadline passes while another process writes.
         """
-        standing = self._models.standing()
-        self._note(standing.answering, deadline)
+        active = self._models.active()
+        self._remember_folder(active.answering, deadline)
         done = 0
-        if self.waiting(standing.answering):
-            done += self._answering(standing.answering, deadline, progress)
-        if swap and standing.following:
-            done += self._following(standing.following, deadline, progress)
+        if self.count_pending(active.answering):
+            done += self._embed_for_answering(active.answering, deadline, progress)
+        if swap and active.following:
+            done += self._embed_for_following(active.following, deadline, progress)
         return done
 
-    def _note(self, model: str, deadline: float | None) -> None:
-        """Let the store know where its model lies, for the day on which another one is configured."""
+    def _remember_folder(self, model: str, deadline: float | None) -> None:
+        """Store the model's folder, which is needed once another model is configured."""
         folder = self._models.folder(model)
-        if not folder or model in self._noted:
+        if not folder or model in self._known_folders:
             return
         with self._database.read() as connection:
-            known = next_model.folder_of(connection, model) == folder
+            known = next_model.read_folder(connection, model) == folder
         if not known:
-            with self._database.write(within=_within(deadline)) as connection:
-                next_model.note_folder(connection, model, folder)
-        self._noted.add(model)
+            with self._database.write(within=_lock_timeout(deadline)) as connection:
+                next_model.write_folder(connection, model, folder)
+        self._known_folders.add(model)
 
-    def _answering(self, model: str, deadline: float | None, progress: Progress | None) -> int:
+    def _embed_for_answering(self, model: str, deadline: float | None, progress: Progress | None) -> int:
         embedder = self._models.embedder(model)
         with self._database.read() as connection:
-            finished = next_model.ready(connection, model)
-        if finished:  # the model that was to be followed has gone: what is ready counts at once
-            with self._database.write(within=_within(deadline)) as connection:
+            finished = next_model.count_ready(connection, model)
+        if finished:  # the model that answered is gone: use what is ready
+            with self._database.write(within=_lock_timeout(deadline)) as connection:
                 next_model.switch(connection, model)
-        return self._embed(embedder, vectors.pending, vectors.write, deadline, progress, self._embedded)
+        return self._embed(
+            embedder,
+            pending_rows=vectors.pending_rows,
+            write=vectors.write,
+            embedded=self._embedded,
+            deadline=deadline,
+            progress=progress,
+        )
 
-    def _following(self, model: str, deadline: float | None, progress: Progress | None) -> int:
+    def _embed_for_following(self, model: str, deadline: float | None, progress: Progress | None) -> int:
         embedder = self._models.embedder(model)
-        self._note(model, deadline)
-        done = self._embed(embedder, next_model.waiting, next_model.put, deadline, progress, lambda *_: None)
+        self._remember_folder(model, deadline)
+        done = self._embed(
+            embedder,
+            pending_rows=next_model.pending_rows,
+            write=next_model.write,
+            embedded=lambda *_: None,
+            deadline=deadline,
+            progress=progress,
+        )
         if deadline is not None and time.monotonic() >= deadline:
             return done
         with self._database.write() as connection:
-            if next_model.waiting(connection, model, 1):
+            if next_model.pending_rows(connection, model, 1):
                 return done
             switched = next_model.switch(connection, model)
-        self._models.release()  # the one before is of no more use
+        self._models.release()  # the previous model is no longer needed
         self._embedded(switched, embedder, deadline)
         return done
 
     def _embed(
         self,
         embedder: Embedder,
-        waiting: _Waiting,
-        put: _Put,
+        *,
+        pending_rows: _PendingRows,
+        write: _Write,
+        embedded: Embedded,
         deadline: float | None,
         progress: Progress | None,
-        embedded: Embedded,
     ) -> int:
-        """Embed what waits, short texts first: a text of megabytes must not hold up what came with it."""
+        """Embed pending rows, short texts first: a text of megabytes must not hold up what came with it."""
         done = 0
         while deadline is None or time.monotonic() < deadline:
             with self._database.read() as connection:
-                found = waiting(connection, embedder.model, BATCH)
-                short = _head([row for row in found if row.size <= SEGMENT_BYTES], deadline)
-                rows = vectors.texts(connection, [row.num for row in short or found[:1]])
+                found = pending_rows(connection, embedder.model, BATCH)
+                short = _one_segment([row for row in found if row.size <= SEGMENT_BYTES], deadline)
+                rows = vectors.pending_texts(connection, [row.num for row in short or found[:1]])
             if not found:
                 break
-            made = self._short(embedder, rows) if short else self._long(embedder, rows, deadline)
+            made = self._embed_short(embedder, rows) if short else self._embed_next_segment(embedder, rows, deadline)
             if not made:
                 continue
-            with self._database.write(within=_within(deadline)) as connection:
-                put(connection, embedder.model, [(row, one.vectors) for row, one in made])
-                token_codes.write(connection, embedder.model, [(row, one.codes) for row, one in made])
+            with self._database.write(within=_lock_timeout(deadline)) as connection:
+                write(connection, embedder.model, [(row, one.vectors) for row, one in made])
+                vectors.write_codes(connection, embedder.model, [(row, one.codes) for row, one in made])
                 if not short:
-                    segments.drop(connection, made[0][0].num)
+                    segments.delete_segments(connection, made[0][0].num)
             done += len(made)
             embedded(len(made), embedder, deadline)
             if progress:
                 progress(len(made))
         return done
 
-    def _short(self, embedder: Embedder, rows: list[vectors.Pending]) -> list[_Made]:
-        """Return the rows with their vectors."""
+    def _embed_short(self, embedder: Embedder, rows: list[vectors.PendingText]) -> list[_Vectorised]:
+        """Embed short texts in one call; return the rows with their vectors."""
         return list(zip(rows, embedder.embed_to_bytes([row.text for row in rows]), strict=True))
 
-    def _long(self, embedder: Embedder, rows: list[vectors.Pending], deadline: float | None) -> list[_Made]:
-        """Embed the next segment of a long text; return its row with the vectors when that was the last one."""
+    def _embed_next_segment(
+        self, embedder: Embedder, rows: list[vectors.PendingText], deadline: float | None
+    ) -> list[_Vectorised]:
+        """Embed the next segment of a long text; return the row with its vectors once all segments are embedded."""
         if not rows:  # deleted since it was found
             return []
         row, model = rows[0], embedder.model
         with self._database.read() as connection:
-            start = segments.end(connection, model, row.num)
+            start = segments.embedded_until(connection, model, row.num)
         stop = segment_end(row.text, start)
         if start < stop:
             (one,) = embedder.embed_to_bytes([row.text[start:stop]])
-            with self._database.write(within=_within(deadline), derived=True) as connection:
-                segments.put(connection, model, row, (start, stop), one.vectors, one.codes)
+            with self._database.write(within=_lock_timeout(deadline), derived=True) as connection:
+                segments.write_segment(connection, model, row, span=(start, stop), vectors=one.vectors, codes=one.codes)
         if stop < len(row.text):
             return []
         with self._database.read() as connection:
-            whole = segments.joined(connection, model, row)
+            whole = segments.join_segments(connection, model, row)
         if whole:
             return [(row, Vectors(*whole))]
-        with self._database.write(within=_within(deadline), derived=True) as connection:
-            segments.drop(connection, row.num)  # it begins again
+        with self._database.write(within=_lock_timeout(deadline), derived=True) as connection:
+            segments.delete_segments(connection, row.num)  # start over
         return []
 
 
-def _within(deadline: float | None) -> float:
+def _lock_timeout(deadline: float | None) -> float:
     return BUSY_SECONDS if deadline is None else max(LEAST_WAIT_SECONDS, deadline - time.monotonic())
 
 
-def _head(rows: list[vectors.Waiting], deadline: float | None) -> list[vectors.Waiting]:
-    """Return the first rows whose texts are a segment together, one at least; without a deadline all of them."""
+def _one_segment(rows: list[vectors.PendingRow], deadline: float | None) -> list[vectors.PendingRow]:
+    """Return the first rows whose texts fit one segment together, at least one; all rows without a deadline."""
     if deadline is None:
         return rows
     sizes = accumulate(row.size for row in rows)

@@ -1,4 +1,4 @@
-"""What `memento index status` says: is the vector file whole, and in step with the database."""
+"""The status of the vector file for `memento index status`: is it whole, and in step with the database."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from memento.search.index.backends import index_of
-from memento.search.index.header import Unusable, read_header
+from memento.search.index.header import VectorFileUnusable, read_header
 from memento.search.index.vector_file import VectorFile
-from memento.search.store_index import fits, look
+from memento.search.store_index import matches_database, read_watermark
 from memento.storage import vectors
 from memento.storage.database import Database
 
@@ -55,12 +55,12 @@ def index_status(database: Database, folder: Path, model: str, backend: str) -> 
         try:
             header = read_header(folder)
             file = VectorFile.open(folder, vectors.store_id(connection), model, header.dimensions)
-            step = look(connection, model, header.dimensions)
-            behind = vectors.count(connection, model, file.seq)
+            watermark = read_watermark(connection, model, header.dimensions)
+            behind = vectors.count_since(connection, model, file.seq)
             index = index_of(file, backend)
-            problem = "" if fits(connection, index, step) else "it does not fit the database"
-        except Unusable as error:
-            waiting = vectors.count(connection, model, 0)
+            problem = "" if matches_database(connection, index, watermark) else "it does not fit the database"
+        except VectorFileUnusable as error:
+            waiting = vectors.count_since(connection, model, 0)
             return IndexStatus(
                 backend, str(folder), str(error) if waiting or size else "", not waiting, waiting, bytes=size
             )
@@ -68,7 +68,7 @@ def index_status(database: Database, folder: Path, model: str, backend: str) -> 
         problem = f"{damaged} of its {len(file.header.block_checksums)} blocks are damaged: run `memento index rebuild`"
     known = file.header
     return IndexStatus(
-        backend, str(folder), problem, not problem and not behind and file.deletions == step.deletions, behind,
+        backend, str(folder), problem, not problem and not behind and file.deletions == watermark.deletions, behind,
         known.model, known.dimensions, len(index), known.rows, index.dead, size, known.epoch,
         known.seq, known.deletions,
     )  # fmt: skip

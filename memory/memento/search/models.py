@@ -1,4 +1,4 @@
-"""Which embedding model answers a store's queries, and which one is to follow it."""
+"""The embedding models of a store: the one that answers queries, and the one that will follow it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from memento.storage import next_model
 from memento.storage.database import Database
 
 
-class Standing(NamedTuple):
+class ActiveModels(NamedTuple):
     """The models of a store at one moment, by their stamps."""
 
     answering: str
-    """Whose vectors are searched; empty when no model is installed."""
+    """The model whose vectors are searched; empty if no model is installed."""
     following: str = ""
-    """The configured model, while its vectors are still being made."""
+    """The configured model, while its vectors are incomplete."""
 
 
 class Models:
     """The embedders of one store. Safe for use from several threads.
 
-    The configured model answers at once when the rows hold no vector of another, or when that other's folder is gone.
-    Else the other answers until the configured one has embedded everything.
+    The configured model answers at once if the rows hold no vector of another model, or if that model's folder is gone.
+    Otherwise the other model answers until the configured one has embedded everything.
     """
 
     def __init__(self, database: Database, config: Config, embedder: Embedder | None) -> None:
@@ -39,23 +39,23 @@ class Models:
         self._answered = False
         self._lock = threading.Lock()
 
-    def standing(self) -> Standing:
-        """Look which model answers now, and which follows."""
+    def active(self) -> ActiveModels:
+        """Return which model answers now, and which follows."""
         own = self._configured()
         if not own:
-            return Standing("")
+            return ActiveModels("")
         with self._database.read() as connection:
-            held = next_model.held(connection, own)
+            held = next_model.stored_models(connection, own)
             if held.own or not held.other:
                 self._answered = self._answered or held.own
-                return Standing(own)
+                return ActiveModels(own)
             known = self._folders.get(held.other)
-            folder = str(known) if known else next_model.folder_of(connection, held.other)
+            folder = str(known) if known else next_model.read_folder(connection, held.other)
         if not self._holds(folder, held.other):
-            return Standing(own)
-        if self._answered:  # another process has switched: this one goes along instead of switching back
-            return Standing(held.other)
-        return Standing(held.other, own)
+            return ActiveModels(own)
+        if self._answered:  # another process has switched: follow it instead of switching back
+            return ActiveModels(held.other)
+        return ActiveModels(held.other, own)
 
     def embedder(self, model: str) -> Embedder:
         """Return the embedder of a stamp, loaded on first use. Raises ModelMissing or ModelError."""
@@ -70,27 +70,27 @@ class Models:
         """Return the folder a stamp is loaded from; empty for an embedder that the caller gave."""
         return str(self._folders[model].absolute()) if model in self._folders else ""
 
-    def take_up(self, config: Config) -> None:
-        """Let the model that these settings name follow, where it is another."""
+    def use_config(self, config: Config) -> None:
+        """Let the model of these settings follow, if it is another one."""
         with self._lock:
             self._config, self._answered = config, False
 
     def release(self) -> None:
-        """Let the loaded models go; one that the caller gave stays."""
+        """Unload the models; an embedder that the caller gave stays."""
         with self._lock:
             self._loaded.clear()
 
     def warm(self) -> threading.Thread:
-        """Load the model that answers in a thread of its own, and embed a word with it; return the thread.
+        """Load the answering model in a new thread, and embed a word with it; return the thread.
 
-        The process ends no sooner than it does.
+        The process does not end before the thread does.
         """
 
         def load() -> None:
-            with suppress(Exception):  # the query that needs it says what is wrong
-                self.embedder(self.standing().answering).embed_query("ready")
+            with suppress(Exception):  # the query that needs the model reports the error
+                self.embedder(self.active().answering).embed_query("ready")
 
-        # No daemon: ONNX Runtime aborts a process that ends while it loads.
+        # Not a daemon: ONNX Runtime aborts a process that ends while it loads.
         thread = threading.Thread(target=load, name="memento-model")
         thread.start()
         return thread
@@ -106,7 +106,7 @@ class Models:
         return files.model
 
     def _holds(self, folder: str, model: str) -> bool:
-        """Tell whether a model lies in a folder, and take note of it."""
+        """Tell whether a folder holds this model, and remember the folder."""
         files = find_model(Path(folder)) if folder else None
         if files is None or files.model != model:
             self._folders.pop(model, None)

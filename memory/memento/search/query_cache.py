@@ -1,4 +1,4 @@
-"""Queries' vectors, each computed once: kept in the process, and behind that in the database."""
+"""The cache of query vectors: in the process, backed by the database."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from typing import ClassVar, Final
 from memento.config import Cache
 from memento.embedding import Embedded
 from memento.embedding.passages import segment_end
-from memento.embedding.token_codes import MOST_CODES
+from memento.embedding.token_codes import MAX_CODES
 from memento.errors import StoreError
 from memento.memory import CacheUse
 from memento.search.models import Models
 from memento.storage import vectors
-from memento.storage.database import Database, DeadlineExceeded, held
+from memento.storage.database import Database, DeadlineExceeded, acquired
 
 QUERY_CHARACTERS: Final = 10_000
-"""What is looked at of a query: a pasted log must not take the whole deadline."""
+"""Leading characters of a query that are embedded, so that a pasted log does not use up the deadline."""
 QUERY_SEGMENT_BYTES: Final = 1_200
-"""UTF-8 bytes of a query that one call of the model takes: others wait for it, a tenth of a second on a slow core."""
-Reading = Callable[[], list[Embedded]]
+"""UTF-8 bytes of a query per call of the model, for which others wait: a tenth of a second on a slow core."""
+PendingVectors = Callable[[], list[Embedded]]
 """Waits for the vectors of texts and returns them with the words' codes. Raises DeadlineExceeded, ModelMissing or
 ModelError."""
-_AT_ONCE: Final = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
-"""So many questions are embedded at once: those of which the deadline passes meanwhile must not pile up."""
+_CONCURRENT: Final = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
+"""Limits concurrent embedding, so that questions past their deadline do not pile up."""
 WAIT_SECONDS: Final = 0.05
-"""How long a query waits for the write lock to cache its embedding; the cache is not worth more."""
+"""How long a query waits for the write lock to cache its embedding."""
 
 
 class QueryCache:
@@ -46,11 +46,11 @@ class QueryCache:
         self._lock = threading.Lock()
         self._hits = self._found = self._computed = 0
 
-    def ask(self, model: str, texts: Sequence[str], deadline: float | None = None) -> Reading:
-        """Look for queries' vectors, and begin to embed those that are not known, together, in a thread of its own.
+    def request_vectors(self, model: str, texts: Sequence[str], deadline: float | None = None) -> PendingVectors:
+        """Look queries up, and begin to embed unknown ones, in one batch, in a new thread.
 
-        What is returned waits for the vectors, in the order of the texts, until `deadline` (time.monotonic()) at most;
-        what has not begun by then does not begin.
+        Return a function that waits for the vectors, in the order of `texts`, until `deadline` (time.monotonic()) at
+        most; embedding that has not begun by then is cancelled.
         """
         texts = [text[:QUERY_CHARACTERS] for text in texts]
         with self._lock:
@@ -60,12 +60,12 @@ class QueryCache:
         stored = self._stored(model, missing) if missing else {}
         known |= {text: Embedded(kept.blob, kept.codes) for text, kept in stored.items()}
         new = [text for text in missing if text not in stored]
-        embedding = _Embedding(self._models, model, new, deadline)
+        embedding = _EmbeddingTask(self._models, model, new, deadline)
         if new:
             embedding.start()
 
         def vectors_of_texts() -> list[Embedded]:
-            embedded = dict(zip(new, embedding.made(), strict=True)) if new else {}
+            embedded = dict(zip(new, embedding.wait(), strict=True)) if new else {}
             self._store(model, embedded, [text for text, kept in stored.items() if kept.stale])
             self._keep(model, found := {**known, **embedded})
             return [found[text] for text in texts]
@@ -73,32 +73,34 @@ class QueryCache:
         return vectors_of_texts
 
     def use(self) -> tuple[CacheUse, CacheUse]:
-        """Return how the process's cache was used, and how the database's; their sizes are what may be in them."""
+        """Return the use of the process's cache and of the database's; sizes are capacities."""
         with self._lock:
             missed = self._found + self._computed
             process = CacheUse(len(self._kept), self._sizes.lru_size, self._hits, missed)
             found, computed = self._found, self._computed
         with self._database.read() as connection:
-            return process, CacheUse(vectors.cached_count(connection), self._sizes.table_size, found, computed)
+            return process, CacheUse(vectors.count_cached(connection), self._sizes.table_size, found, computed)
 
-    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, vectors.Cached]:
-        """Return what the database's cache knows of these queries."""
+    def _stored(self, model: str, texts: Sequence[str]) -> dict[str, vectors.CachedEmbedding]:
+        """Return the queries that are in the database's cache."""
         with self._database.read() as connection:
-            looked = {text: vectors.cached(connection, model, text) for text in texts}
+            looked = {text: vectors.read_cached(connection, model, text) for text in texts}
         stored = {text: kept for text, kept in looked.items() if kept}
         with self._lock:
             self._found += len(stored)
         return stored
 
     def _store(self, model: str, embedded: Mapping[str, Embedded], touched: Sequence[str]) -> None:
-        """Put new vectors into the database's cache, and note the use of those that were there."""
+        """Add new vectors to the database's cache, and record the use of known ones."""
         if not embedded and not touched:
             return
         with suppress(StoreError), self._database.write(within=WAIT_SECONDS, derived=True) as connection:
             for text in touched:
-                vectors.touch(connection, model, text)
+                vectors.touch_cached(connection, model, text)
             for text, made in embedded.items():
-                vectors.cache(connection, model, text, made.vectors, made.codes, self._sizes.table_size)
+                vectors.write_cached(
+                    connection, model, text, blob=made.vectors, codes=made.codes, keep=self._sizes.table_size
+                )
         with self._lock:
             self._computed += len(embedded)
 
@@ -111,30 +113,30 @@ class QueryCache:
                 self._kept.popitem(last=False)
 
 
-class _Embedding:
-    """Texts on their way to vectors, while the caller does something else. It holds no connection to the database."""
+class _EmbeddingTask:
+    """Embeds texts in a thread while the caller does something else. It holds no connection to the database."""
 
-    running: ClassVar[set[_Embedding]] = set()
-    """Those that nobody may wait for any more; the process does when it ends (`_finish`)."""
+    running: ClassVar[set[_EmbeddingTask]] = set()
+    """Running tasks, possibly without a waiting caller; the process waits for them when it ends."""
 
     def __init__(self, models: Models, model: str, texts: Sequence[str], deadline: float | None) -> None:
         self._models, self._model, self._texts, self._deadline = models, model, texts, deadline
         self._made: list[Embedded] = []
         self._error: BaseException | None = None
-        self._under_way = threading.Lock()
+        self._running_lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin. Not with threading.Thread: its start waits until the thread runs, a fifth of a millisecond."""
-        self._under_way.acquire()
+        """Start the thread. threading.Thread would wait 0.2 ms until it runs."""
+        self._running_lock.acquire()
         self.running.add(self)
         try:
             start_new_thread(self._run, ())
         except RuntimeError:  # the system has no thread to give
             self._run()
 
-    def made(self) -> list[Embedded]:
-        """Wait for the vectors. Raises what embedding raised, and DeadlineExceeded."""
-        with held(self._under_way, self._deadline):
+    def wait(self) -> list[Embedded]:
+        """Wait for the vectors and return them. Raises what embedding raised, and DeadlineExceeded."""
+        with acquired(self._running_lock, self._deadline):
             if self._error is not None:
                 raise self._error
             return self._made
@@ -145,13 +147,13 @@ class _Embedding:
         except BaseException as error:
             self._error = error
         finally:
-            self._under_way.release()
+            self._running_lock.release()
             self.running.discard(self)
 
     def _embedded(self) -> list[Embedded]:
-        """Embed the texts, the short ones in one call, each segment of a long one in a call of its own.
+        """Embed the texts: the short ones in one call, each segment of a long one in its own call.
 
-        Between two calls others get their turn, and a deadline that has passed ends the work.
+        Between calls other tasks can run, and a passed deadline ends the work.
         """
         parts = {text: _segments(text) for text in self._texts}
         short = [text for text, own in parts.items() if len(own) == 1]
@@ -162,21 +164,21 @@ class _Embedding:
         return [made[text] for text in self._texts]
 
     def _call(self, texts: Sequence[str]) -> list[Embedded]:
-        with held(_AT_ONCE, self._deadline):
+        with acquired(_CONCURRENT, self._deadline):
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 raise DeadlineExceeded
             return self._models.embedder(self._model).embed_queries_to_bytes(texts)
 
     @classmethod
-    def _finish(cls) -> None:
-        """Wait for what is under way: ONNX Runtime aborts a process that ends while it works."""
+    def _wait_for_all(cls) -> None:
+        """Wait for running tasks: ONNX Runtime aborts a process that ends while it works."""
         for one in list(cls.running):
-            with one._under_way:
+            with one._running_lock:
                 pass
 
 
 def _segments(text: str) -> list[str]:
-    """Return the parts of a text that are embedded together, in order."""
+    """Return a text's segments in order."""
     parts, start = [], 0
     while start < len(text):
         stop = segment_end(text, start, QUERY_SEGMENT_BYTES)
@@ -186,7 +188,7 @@ def _segments(text: str) -> list[str]:
 
 
 def _mean(parts: Sequence[Embedded]) -> Embedded:
-    """Return the normalised mean of a query's parts, and the codes of as many of its first words as a text has.
+    """Return the normalised mean of a query's parts, and the codes of its first MAX_CODES words.
 
     Without numpy: a recall in the native engine does not load it.
     """
@@ -194,9 +196,9 @@ def _mean(parts: Sequence[Embedded]) -> Embedded:
     total = [fsum(values) for values in zip(*vectors, strict=True)]
     length = sqrt(fsum(value * value for value in total)) or 1.0
     mean = array("f", [value / length for value in total])
-    return Embedded(mean.tobytes(), b"".join(part.codes for part in parts)[: MOST_CODES * len(total) // 8])
+    return Embedded(mean.tobytes(), b"".join(part.codes for part in parts)[: MAX_CODES * len(total) // 8])
 
 
-atexit.register(_Embedding._finish)
+atexit.register(_EmbeddingTask._wait_for_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Embedding.running.clear)  # those threads are the parent's
+    os.register_at_fork(after_in_child=_EmbeddingTask.running.clear)  # those threads are the parent's

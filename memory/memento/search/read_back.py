@@ -11,7 +11,7 @@ import apsw
 
 from memento.memory import Memory
 from memento.search.ranking.acts import read_acts
-from memento.storage import repeats, rows, turns
+from memento.storage import curation, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.turns import Around, Exchange
 
@@ -81,7 +81,7 @@ def read_back(
 def _read(connection: apsw.Connection, nums: Sequence[int], reach: int, found: ReadBack) -> None:
     found.memories = rows.by_nums(connection, nums)
     found.nums = [num for num in nums if num in found.memories]  # the others were deleted meanwhile
-    found.alike = repeats.alike(connection, nums)
+    found.alike = curation.equal_rows(connection, nums)
     at_work = [num for num in found.nums if found.memories[num].project]
     found.exchanges |= turns.exchanges(connection, [num for num in at_work if num not in found.exchanges])
     openings = {one.opening for one in found.exchanges.values() if one.opening is not None}

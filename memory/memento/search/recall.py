@@ -18,7 +18,7 @@ from memento.errors import ModelError, StoreError
 from memento.memory import INSTRUCTION, STATED_TIME, Added, Feature, Found, Recall
 from memento.search.fusion import MIN_COSINE, fuse
 from memento.search.query import parse
-from memento.search.query_cache import QUERY_CHARACTERS, Reading
+from memento.search.query_cache import QUERY_CHARACTERS, PendingVectors
 from memento.search.ranking.cover import added, cover, parts
 from memento.search.ranking.evidence import Cosines, Evidence, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
@@ -28,7 +28,7 @@ from memento.search.ranking.subject import about, asks_for_order
 from memento.search.ranking.weights import Ranked, kind_of, profiles, rank, weighed
 from memento.search.read_back import ReadBack, read_back
 from memento.search.semantic import Semantic
-from memento.storage import fulltext, notes, repeats, turns
+from memento.storage import curation, fulltext, meta, turns
 from memento.storage.database import Database, DeadlineExceeded
 from memento.storage.filters import Filter
 
@@ -107,7 +107,7 @@ class _Progress:
     in_order: bool = False
     """Whether it asks in which order things happened."""
     lexical: dict[int, float] = field(default_factory=dict)
-    holding: fulltext.Holding = field(default_factory=dict)
+    holding: fulltext.DocumentFrequencies = field(default_factory=dict)
     idf: dict[str, float] = field(default_factory=dict)
     dense: dict[int, float] = field(default_factory=dict)
     besides: list[int] = field(default_factory=list)
@@ -164,17 +164,17 @@ def _understood(database: Database, query: str, filter_: Filter, options: Option
     asked = parse(query, filter_, now, options.zone)
     text, within = (query, filter_) if options.plain else (asked.text, asked.filter)
     with database.read() as connection:
-        within = replace(within, phrases=fulltext.indexed(connection, within.phrases))
+        within = replace(within, phrases=fulltext.indexable_phrases(connection, within.phrases))
         question = understand(about(text), lambda word: turns.has_speaker(connection, word), now, options.zone)
         latest = [] if text or within == filter_ else turns.latest(connection, within, SURVEYED)
-        restored = notes.restored(connection)
+        restored = meta.restore_notice(connection)
     unread = "" if options.plain else asked.unread
     said = [restored] if restored else []
     said += [f"`{unread}` is searched for as text: give an age such as 7d, or a date"] if unread else []
     return _Progress(options, deadline, question, within, now, asks_for_order(text), besides=latest, notes=said)
 
 
-def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
+def _embedding(semantic: Semantic, progress: _Progress) -> PendingVectors:
     """Begin to embed both readings of the question; what is returned waits for their vectors."""
     question = progress.question
     if not question.text.strip():
@@ -182,7 +182,7 @@ def _embedding(semantic: Semantic, progress: _Progress) -> Reading:
     progress.model = semantic.model
     progress.is_unread = not reads(progress.model, question.text)
     several = parts(question.text) if progress.options.cover else []
-    return semantic.ask([question.statement, question.topic, *several], progress.model, progress.deadline)
+    return semantic.request_vectors([question.statement, question.topic, *several], progress.model, progress.deadline)
 
 
 def _once_more(database: Database, semantic: Semantic, progress: _Progress, within: Filter) -> None:
@@ -195,12 +195,12 @@ def _once_more(database: Database, semantic: Semantic, progress: _Progress, with
 def _by_words(database: Database, progress: _Progress, within: Filter) -> None:
     wanted = max(CANDIDATES, progress.options.limit) * progress.times
     with database.read(progress.deadline) as connection:
-        progress.holding = fulltext.holding(connection, progress.question.words)
-        progress.idf = idf(progress.holding, fulltext.documents(connection))
-        progress.lexical |= fulltext.best(connection, progress.holding, within, wanted)
+        progress.holding = fulltext.document_frequencies(connection, progress.question.words)
+        progress.idf = idf(progress.holding, fulltext.estimate_count(connection))
+        progress.lexical |= fulltext.search_any(connection, progress.holding, within, wanted)
 
 
-def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -> None:
+def _read_question(semantic: Semantic, progress: _Progress, readings: PendingVectors) -> None:
     """Take up the question's vectors, and embed the rows that arrived since the last recall."""
     _in_time(progress)
     try:
@@ -209,7 +209,7 @@ def _read_question(semantic: Semantic, progress: _Progress, readings: Reading) -
             return
         with suppress(StoreError):  # the disk is full, or another process writes: what waits is counted below
             semantic.embed_pending(min(progress.deadline, time.monotonic() + CATCH_UP_SECONDS), swap=False)
-        if waiting := semantic.pending(progress.model):
+        if waiting := semantic.count_pending(progress.model):
             them = counted(waiting, "memory waits for its", "memories wait for their")
             progress.notes.append(f"{them} embedding, found by words only meanwhile")
     except ModelError as error:
@@ -226,7 +226,7 @@ def _by_meaning(semantic: Semantic, progress: _Progress, within: Filter) -> None
     similarities = partial(semantic.similarities, deadline=progress.deadline, model=progress.model)
     progress.cosines = Cosines(similarities, [one.vectors for one in progress.readings])
     topic = progress.readings[-1]
-    progress.likeness = partial(semantic.likeness, topic, deadline=progress.deadline, model=progress.model)
+    progress.likeness = partial(semantic.max_similarities, topic, deadline=progress.deadline, model=progress.model)
     similar = progress.cosines.of({*progress.lexical, *nearest})
     progress.dense |= {num: both.statement for num, both in similar.items()} | nearest
     if progress.times == 1:
@@ -271,7 +271,7 @@ def _ranked(database: Database, progress: _Progress) -> None:
         closely = {turn.num for turn in few}
         ranking += [one for one in first if one.turn.num not in closely]
     with database.read(deadline) as connection:
-        newest = repeats.newest(connection, [one.turn.num for one in ranking])
+        newest = curation.newest_repeats(connection, [one.turn.num for one in ranking])
     _choose(progress, arrange(ranking, evidence.texts, newest, copies), evidence)
 
 
@@ -279,7 +279,7 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
     """Choose what is returned of the distinct results. Only a finished ranking of a text has scores that mean much."""
     options, question = progress.options, progress.question
     progress.ranked = progress.found = _first(progress, results, evidence)
-    progress.coverage = evidence.coverage(fulltext.known(progress.holding))
+    progress.coverage = evidence.coverage(fulltext.known_stems(progress.holding))
     by_default = options.spares_unembedded and options.min_score > 0
     if by_default and progress.is_unread:
         held = [one for one in results if progress.coverage.get(one.ranked.turn.num, 0.0) >= UNREAD_COVERAGE]

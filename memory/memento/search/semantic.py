@@ -1,4 +1,4 @@
-"""The way by meaning: query to vector, rows to vectors, vectors to rows. Everything here waits for a model to exist."""
+"""Semantic search: query to vector, rows to vectors, vectors to rows. Everything here needs a model."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from memento.search.index.backends import accelerator_class, resolved
 from memento.search.index.vector_index import VectorIndex
 from memento.search.index_status import IndexStatus, index_status
 from memento.search.models import Models
-from memento.search.query_cache import QueryCache, Reading
+from memento.search.query_cache import PendingVectors, QueryCache
 from memento.search.store_index import StoreIndex
-from memento.storage import token_codes, vectors
-from memento.storage.database import Database, DeadlineExceeded, held
+from memento.storage import vectors
+from memento.storage.database import Database, DeadlineExceeded, acquired
 from memento.storage.filters import Filter
 
 INDEX_EVERY: Final = 1_024
-"""New embeddings that are taken into the index while embedding; fewer are left to the next query."""
+"""New embeddings after which the index is updated while embedding; fewer are left to the next query."""
 GRAPH_STEP: Final = 1_000
 """Rows added to a graph between two reports of progress."""
 GROW: Final = 2
-"""Rows added to a graph for each embedding made: it catches up, and a query never waits for it."""
+"""Rows added to a graph per embedding made, so that it catches up without a query waiting for it."""
 
 NO_COSINE: Final = 1.01
-"""Unit vectors are never so alike: a row of the vector file is damaged, or the embedder is somebody's own."""
+"""A cosine beyond this is impossible for unit vectors: the vector file is damaged, or a custom embedder is wrong."""
 
 
 class Semantic:
     """The models, the vector index and the query cache of one store. Safe for use from several threads.
 
-    `model` pins a query to the model that answered when it began: another may take over meanwhile.
+    `model` pins a query to the model that answered when it began, since another may take over.
     """
 
     def __init__(self, database: Database, config: Config, embedder: Embedder | None = None) -> None:
@@ -51,60 +51,60 @@ class Semantic:
 
     @property
     def model(self) -> str:
-        """The stamp of the model that answers now, known without loading it; empty when none is installed."""
-        return self._models.standing().answering
+        """The stamp of the answering model, known without loading it; empty if none is installed."""
+        return self._models.active().answering
 
-    def take_up(self, config: Config) -> None:
-        """Work with the model and the vector backend that these settings name from now on."""
-        self._models.take_up(config)
+    def use_config(self, config: Config) -> None:
+        """Use the model and the vector backend of these settings from now on."""
+        self._models.use_config(config)
         with self._lock:
             self._config, self._index = config, _index_of(self._database, config)
 
     def release(self) -> None:
-        """Let the loaded models go; one that the caller gave stays."""
+        """Unload the models; an embedder that the caller gave stays."""
         self._models.release()
 
     def warm(self) -> threading.Thread:
-        """Load the model in a thread of its own."""
+        """Load the model in a new thread."""
         return self._models.warm()
 
     def embed_pending(
         self, deadline: float | None = None, progress: Progress | None = None, *, swap: bool = True
     ) -> int:
-        """Embed the rows that wait for it until none is left or `deadline` (time.monotonic()); return how many.
+        """Embed pending rows until none is left or `deadline` (time.monotonic()); return how many.
 
-        Without `swap`, nothing is done for a model that is to follow the one that answers. Raises ModelMissing, and
-        StoreBusy when a deadline passes while another process writes.
+        Without `swap`, nothing is embedded for a following model. Raises ModelMissing, and StoreBusy if a deadline
+        passes while another process writes.
         """
-        return self._backlog.work(deadline, progress, swap=swap)
+        return self._backlog.embed_pending(deadline, progress, swap=swap)
 
-    def pending(self, model: str | None = None) -> int:
-        """Count the rows that a model has not embedded; the one that answers unless named."""
-        return self._backlog.waiting(self.model if model is None else model)
+    def count_pending(self, model: str | None = None) -> int:
+        """Count the rows that a model (default: the answering one) has not embedded."""
+        return self._backlog.count_pending(self.model if model is None else model)
 
-    def left(self) -> int:
-        """Count the embeddings to be made, those for a following model among them."""
-        return self._backlog.left()
+    def count_to_embed(self) -> int:
+        """Count the embeddings to make, including those for a following model."""
+        return self._backlog.count_to_embed()
 
     def swap(self) -> Swap:
-        """Say which model answers, which follows, and how far it is."""
+        """Return which model answers, which follows, and the progress of the latter."""
         return self._backlog.status()
 
     def cache_use(self) -> tuple[CacheUse, CacheUse]:
-        """Return how the caches of queries' vectors were used: the process's and the database's."""
+        """Return the use of the query caches of the process and of the database."""
         return self._queries.use()
 
     def query_vectors(self, texts: Sequence[str], model: str | None = None) -> list[bytes]:
-        """Return the queries' unit vectors, each the bytes of its float32: known, or embedded together.
+        """Return the queries' unit vectors as bytes of float32: cached ones, and new ones embedded in one batch.
 
         Raises ModelMissing or ModelError.
         """
-        return [one.vectors for one in self.ask(texts, self.model if model is None else model)()]
+        return [one.vectors for one in self.request_vectors(texts, self.model if model is None else model)()]
 
-    def ask(self, texts: Sequence[str], model: str, deadline: float | None = None) -> Reading:
-        """Begin to embed queries. What is returned waits for their vectors, until the deadline at most."""
+    def request_vectors(self, texts: Sequence[str], model: str, deadline: float | None = None) -> PendingVectors:
+        """Begin to embed queries; return a function that waits for their vectors, until the deadline at most."""
         if model:
-            return self._queries.ask(model, texts, deadline)
+            return self._queries.request_vectors(model, texts, deadline)
 
         def missing() -> list[Embedded]:
             raise ModelMissing(self._config.model_dir)
@@ -120,14 +120,14 @@ class Semantic:
         model: str | None = None,
     ) -> dict[int, float]:
         """Return {row number: cosine} of the k nearest memories that pass the filter. Raises DeadlineExceeded."""
-        with held(self._lock, deadline):
+        with acquired(self._lock, deadline):
             index = self._current(query, deadline, model)
             among = None
             if not filter_.empty:
                 with self._database.read(deadline) as connection:
-                    among = vectors.passing(connection, filter_)
+                    among = vectors.matching_rows(connection, filter_)
             nearest = dict(index.search(query, k, among))
-            if not all(abs(cosine) < NO_COSINE for cosine in nearest.values()) and self._index.mend():
+            if not all(abs(cosine) < NO_COSINE for cosine in nearest.values()) and self._index.repair():
                 index = self._current(query, deadline, model)
                 nearest = dict(index.search(query, k, among))
             return nearest
@@ -141,43 +141,42 @@ class Semantic:
     ) -> list[list[float]]:
         """Return for each query (at least one) its cosine to each memory, to its best passage.
 
-        NaN for a memory that the model has not embedded, or not yet when the index was last brought in step. Raises
-        DeadlineExceeded.
+        NaN for a memory that was not embedded when the index was last updated. Raises DeadlineExceeded.
         """
-        with held(self._lock, deadline):
+        with acquired(self._lock, deadline):
             index = self._index.latest(model) if model else None
             if index is None:
                 index = self._current(queries[0], deadline, model)
             return index.similarities(queries, nums)
 
-    def likeness(
+    def max_similarities(
         self, question: Embedded, nums: Sequence[int], deadline: float | None, model: str
     ) -> dict[int, list[float]]:
-        """Return {row number: how like each word of the question the likest of its own is} (VectorIndex.likeness).
+        """Return {row number: for each token of the question, the maximum similarity to any of its tokens}.
 
-        Memories without codes are left out, and all where the question has none. Raises DeadlineExceeded.
+        Memories without codes are left out; so are all if the question has no codes. Raises DeadlineExceeded.
         """
         if not question.codes:
             return {}
         with self._database.read(deadline) as connection:
-            codes = token_codes.of(connection, model, nums)
-        with held(self._lock, deadline):
+            codes = vectors.read_codes(connection, model, nums)
+        with acquired(self._lock, deadline):
             index = self._index.latest(model) or self._current(question.vectors, deadline, model)
-            return dict(zip(codes, index.likeness(question.codes, list(codes.values())), strict=True))
+            return dict(zip(codes, index.max_similarities(question.codes, list(codes.values())), strict=True))
 
     def _current(self, query: bytes, deadline: float | None, model: str | None) -> VectorIndex:
         return self._index.current(model or self.model, len(query) // 4, deadline)
 
     def _indexed(self, embedded: int, embedder: Embedder, deadline: float | None) -> None:
-        """Take a large number of new embeddings into the index now, so that no later query has to.
+        """Add a large number of new embeddings to the index now, so that no later query has to.
 
-        Where another thread holds the index past the deadline, a later query does.
+        If another thread holds the index past the deadline, a later query does it.
         """
-        with suppress(DeadlineExceeded), held(self._lock, deadline):
+        with suppress(DeadlineExceeded), acquired(self._lock, deadline):
             self._unindexed += embedded
             if self._unindexed >= INDEX_EVERY:
                 self._unindexed = 0
-                with suppress(DeadlineExceeded, ConfigError):  # a query says what is wrong with the settings
+                with suppress(DeadlineExceeded, ConfigError):  # a query reports wrong settings
                     self._index.current(embedder.model, embedder.dimensions, deadline)
             self._index.grow(GROW * embedded)
 
@@ -193,9 +192,9 @@ class Semantic:
         return found
 
     def rebuild_index(self, progress: Progress | None = None) -> None:
-        """Make the vector file, and a graph where one is asked for, anew; `progress` is told of each row in a graph.
+        """Rebuild the vector file, and the graph if one is configured; `progress` gets the rows added to the graph.
 
-        Raises ModelMissing, ConfigError for a backend that is not installed, StoreError where it cannot be written.
+        Raises ModelMissing, ConfigError for a backend that is not installed, StoreError if a file cannot be written.
         """
         embedder = self._models.embedder(self.model)
         with self._lock:

@@ -1,4 +1,4 @@
-"""What is known of the sources, for people: how far each was read and what became of it, a page at a time."""
+"""Accounts of the sources for people: how far each was read, and what became of its messages."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from memento.storage.database import Database
 
 _PAGE: Final = 1_000
-_READ: Final = f"(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? AND format <> '{UNRECOGNISED}'"
-_SILENT: Final = (
+_IS_READ: Final = f"(offset > 0 OR open_bytes > 0 OR size > 0) AND format <> ? AND format <> '{UNRECOGNISED}'"
+_IS_SILENT: Final = (
     f"json_valid(state) AND (state -> '{YIELD}' ->> 0) = 0 AND (state -> '{YIELD}' ->> 1) >= {MANY_RECORDS}"
 )
 _COLUMNS: Final = (
     "num, path, format, size, modified / 1000000, offset, open_bytes, last_read, "
-    f"CASE WHEN json_valid(state) THEN state ->> '{LAST_EVENT}' END, {_SILENT}"
+    f"CASE WHEN json_valid(state) THEN state ->> '{LAST_EVENT}' END, {_IS_SILENT}"
 )
 
 
@@ -40,17 +40,17 @@ class SourceProgress:
     path: str
     format: str
     size: int
-    """Bytes it had when it was last read to its end; 0 while a first read is not complete."""
+    """Size in bytes when it was last read to its end; 0 until the first read is complete."""
     modified: int
-    """When it had been written to last by then, Unix milliseconds."""
+    """Its modification time at that moment, Unix milliseconds."""
     offset: int
     open_bytes: int
     last_read: int
     """Unix milliseconds."""
     last_event: int
-    """The time of its latest message, Unix milliseconds; 0 where none was read."""
+    """Time of its latest message, Unix milliseconds; 0 if none was read."""
     lacks_messages: bool
-    """Whether many records gave no message: most likely it is another agent's file, or a newer version's."""
+    """Whether many records gave no message: probably the file of another agent, or of a newer version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +58,22 @@ class SourceAccount(SourceProgress):
     """One source with its ledger."""
 
     read: int
-    """Messages and records that were read; one that was read again counts again."""
+    """Messages and records read; one that is read again counts again."""
     stored: int
-    """Memories in the store now that were read from it. Where an older version read it: those worth keeping."""
+    """Memories now in the store that were read from it. If an older version read it: messages worth keeping."""
     skipped: Mapping[str, int]
     """Messages and records not kept, by reason."""
     unknown_types: Mapping[str, int]
-    """Of those skipped as `unknown_type`, the types that have a name."""
+    """Named types among the records skipped as `unknown_type`."""
     quarantined: int
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureTotals:
-    """What the store holds, and what became of all that was read."""
+    """What the store holds, and what became of everything that was read."""
 
     memories: int
-    """In the store now, wherever they came from."""
+    """In the store now, from any source."""
     total: int
     """Sources that were read."""
     skipped: Mapping[str, int]
@@ -83,7 +83,7 @@ class CaptureTotals:
 
 @dataclass(slots=True)
 class _Ledger:
-    """A ledger's entries, gathered by what people ask for."""
+    """Sums over a ledger's entries."""
 
     read: int = 0
     stored: int = 0
@@ -105,9 +105,9 @@ class _Ledger:
                 self.unknown_types[name] = self.unknown_types.get(name, 0) + messages
 
 
-def progress(database: Database) -> Iterator[SourceProgress]:
-    """Yield how far every source was read, a page of them in memory at a time."""
-    sql = f"SELECT {_COLUMNS} FROM sources WHERE num > ? AND {_READ} ORDER BY num LIMIT ?"
+def read_progress(database: Database) -> Iterator[SourceProgress]:
+    """Yield how far every source was read, holding one page in memory at a time."""
+    sql = f"SELECT {_COLUMNS} FROM sources WHERE num > ? AND {_IS_READ} ORDER BY num LIMIT ?"
     page: list[tuple[Any, ...]] = [(0,)]
     while page:
         with database.read() as connection:
@@ -115,16 +115,16 @@ def progress(database: Database) -> Iterator[SourceProgress]:
         yield from (SourceProgress(*_progress(row)) for row in page)
 
 
-def accounts(connection: apsw.Connection, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
-    """Return the sources with their ledgers, the one read last first; the first `offset` of them are left out."""
+def read_accounts(connection: apsw.Connection, limit: int | None = None, offset: int = 0) -> list[SourceAccount]:
+    """Return the sources with their ledgers, the last one read first, skipping the first `offset`."""
     held = "attributed, (SELECT count(*) FROM memory_sources WHERE source = num)"
-    sql = f"SELECT {_COLUMNS}, {held} FROM sources WHERE {_READ} ORDER BY last_read DESC, num LIMIT ? OFFSET ?"
+    sql = f"SELECT {_COLUMNS}, {held} FROM sources WHERE {_IS_READ} ORDER BY last_read DESC, num LIMIT ? OFFSET ?"
     rows = connection.execute(sql, (JOURNAL, -1 if limit is None else limit, offset)).fetchall()
     return [_account(row, connection) for row in rows]
 
 
-def totals(connection: apsw.Connection) -> CaptureTotals:
-    """Count the memories, the sources, and what became of everything that was read; the journal is left out."""
+def count_totals(connection: apsw.Connection) -> CaptureTotals:
+    """Count memories, sources, and the outcome of everything that was read, except the journal."""
     rows = connection.execute(
         "SELECT outcome, reason, sum(messages) FROM ledger JOIN sources ON num = ledger.source WHERE format <> ? "
         "GROUP BY outcome, reason ORDER BY sum(messages) DESC",
@@ -133,19 +133,19 @@ def totals(connection: apsw.Connection) -> CaptureTotals:
     ledger = _Ledger()
     for outcome, reason, messages in rows:
         ledger.add(outcome, reason, messages)
-    total: Any = connection.execute(f"SELECT count(*) FROM sources WHERE {_READ}", (JOURNAL,)).get
+    total: Any = connection.execute(f"SELECT count(*) FROM sources WHERE {_IS_READ}", (JOURNAL,)).get
     return CaptureTotals(count(connection), int(total), ledger.skipped, ledger.unknown_types, ledger.quarantined)
 
 
-def unrecognised(connection: apsw.Connection) -> list[str]:
-    """Return the files that no format recognised when they were looked at last, in order."""
+def unrecognised_paths(connection: apsw.Connection) -> list[str]:
+    """Return the files that no format recognised when they were last tried, sorted."""
     found = connection.execute("SELECT path FROM sources WHERE format = ? ORDER BY path", (UNRECOGNISED,))
     return [str(path) for (path,) in found]
 
 
-def without_messages(connection: apsw.Connection) -> list[str]:
-    """Return the sources in whose many records no message was found, in order."""
-    sql = f"SELECT path FROM sources WHERE {_READ} AND {_SILENT} ORDER BY path"
+def silent_paths(connection: apsw.Connection) -> list[str]:
+    """Return the sources that have many records and no message, sorted."""
+    sql = f"SELECT path FROM sources WHERE {_IS_READ} AND {_IS_SILENT} ORDER BY path"
     return [str(path) for (path,) in connection.execute(sql, (JOURNAL,))]
 
 

@@ -10,7 +10,7 @@ import apsw
 
 from memento.memory import Memory
 from memento.storage import rows
-from memento.storage.filters import REPLACED_BY, quote
+from memento.storage.filters import REPLACED_BY, quote_term
 
 _BELOW: Final = "substr({one}, 1, length({other}) + 1) = {other} || '/'"
 """One folder lies inside another."""
@@ -37,7 +37,7 @@ def with_phrase(connection: apsw.Connection, wanted: Wanted, phrase: str, file: 
     """Return rows whose words hold a phrase, latest first, from the folders that a file lies in or from none."""
     where = f"(memories.project = '' OR {_BELOW.format(one='?', other='memories.project')})"
     named = "memories.num IN (SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?)"
-    return _latest(connection, wanted, f"{where} AND {named}", (file, f"text : {quote(phrase)}"), limit)
+    return _latest(connection, wanted, f"{where} AND {named}", (file, f"text : {quote_term(phrase)}"), limit)
 
 
 def last_stored(connection: apsw.Connection) -> int | None:

@@ -1,8 +1,8 @@
-"""Rebuilding the store's file, so that no page and no log holds what was deleted or replaced.
+"""Compaction of the store's file, so that no page and no log holds deleted or replaced text.
 
-Deleted rows are overwritten when they are deleted, but earlier versions of a text may lie in free pages, in the gaps of
-pages that were split, in old segments of the full-text index, and in the log. Each step waits its turn beside other
-processes, for a time that is bounded, and says so when it did not get it.
+Deleted rows are overwritten at once, but earlier versions of a text may remain in free pages, in gaps of split pages,
+in old segments of the full-text index, and in the log. Each step waits a bounded time for its locks and reports when it
+did not get them.
 """
 
 from __future__ import annotations
@@ -15,46 +15,43 @@ from typing import Final
 import apsw
 
 from memento.errors import StoreError
-from memento.storage import counters
-from memento.storage.database import BUSY_SECONDS, Database, translated
+from memento.storage import meta
+from memento.storage.database import BUSY_SECONDS, Database, translated_errors
 
 LOG_SECONDS: Final = 20.0
-"""How long readers of the log are waited for."""
+"""How long to wait for readers of the log."""
 _PAGES: Final = 500
-"""Pages of the full-text index that are merged in one transaction: other writers get their turn after it."""
+"""Pages of the full-text index merged in one transaction, so that other writers can write in between."""
 _IN_MEMORY: Final = 64 * 1024 * 1024
-"""Bytes up to which the new file is made in memory and not in the folder for temporary files."""
+"""Database size up to which VACUUM builds the new file in memory instead of a temporary file."""
 
 
 def compact(database: Database, within: float = BUSY_SECONDS) -> str:
-    """Rebuild the file; return why that was not possible, or an empty text.
-
-    It can be repeated at any time: what was done stays done.
-    """
+    """Rebuild the file; return the reason if that was not possible, else an empty text. It can be repeated."""
     try:
-        _merge_words(database, within)
+        _merge_fulltext(database, within)
         _vacuum(database, within)
-        return empty_log(database)
+        return truncate_log(database)
     except StoreError as error:
         return str(error)
 
 
 @contextmanager
-def after_deletions(database: Database) -> Iterator[None]:
-    """Rebuild the file if memories are deleted inside, where that is possible: a note says what is left to do."""
+def compact_after_deletions(database: Database) -> Iterator[None]:
+    """Rebuild the file afterwards if the body deleted memories. If that fails, a note records that it is due."""
     with database.read() as connection:
-        before = counters.read(connection, counters.DELETIONS)
+        before = meta.read_counter(connection, meta.DELETIONS)
     yield
     with database.read() as connection:
-        after = counters.read(connection, counters.DELETIONS)
+        after = meta.read_counter(connection, meta.DELETIONS)
     if after != before:
         compact(database)
 
 
-def empty_log(database: Database, within: float = LOG_SECONDS) -> str:
-    """Write the log back and truncate it; return why that was not possible, or an empty text. Raises StoreError."""
+def truncate_log(database: Database, within: float = LOG_SECONDS) -> str:
+    """Checkpoint and truncate the log; return the reason if that was not possible, else "". Raises StoreError."""
     give_up = time.monotonic() + within
-    with database.read() as connection, _waiting(connection, min(within, 1.0)):
+    with database.read() as connection, _busy_timeout(connection, min(within, 1.0)):
         while True:
             try:
                 pages, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -67,8 +64,16 @@ def empty_log(database: Database, within: float = LOG_SECONDS) -> str:
             time.sleep(0.02)
 
 
-def _merge_words(database: Database, within: float) -> None:
-    """Merge the full-text index into one segment, in transactions that let others write in between."""
+def checkpoint(connection: apsw.Connection) -> int:
+    """Checkpoint and truncate the log; return how many pages readers keep in it."""
+    pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    if pages == moved:
+        pages, moved = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    return max(0, pages - moved)
+
+
+def _merge_fulltext(database: Database, within: float) -> None:
+    """Merge the full-text index into one segment, in several transactions so that others can write in between."""
     wanted = -_PAGES  # a negative number begins a merge of all segments, a positive one goes on with it
     while True:
         with database.write(within=within, derived=True) as connection:
@@ -89,15 +94,15 @@ def _vacuum(database: Database, within: float) -> None:
         size = int(connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").get)
         connection.pragma("temp_store", "memory" if size <= _IN_MEMORY else "file")
         try:
-            _retried(database, connection, within)
+            _vacuum_with_retries(database, connection, within)
         finally:
             connection.pragma("temp_store", "memory")
 
 
-def _retried(database: Database, connection: apsw.Connection, within: float) -> None:
-    """Run VACUUM. It is refused at once, and not after the timeout, when another process writes while it begins."""
+def _vacuum_with_retries(database: Database, connection: apsw.Connection, within: float) -> None:
+    """Run VACUUM, retrying: SQLite refuses it at once, without the busy timeout, while another process writes."""
     give_up = time.monotonic() + within
-    with translated(database.path), _waiting(connection, within):
+    with translated_errors(database.path), _busy_timeout(connection, within):
         while True:
             try:
                 connection.execute("VACUUM")
@@ -110,7 +115,7 @@ def _retried(database: Database, connection: apsw.Connection, within: float) -> 
 
 
 @contextmanager
-def _waiting(connection: apsw.Connection, seconds: float) -> Iterator[None]:
+def _busy_timeout(connection: apsw.Connection, seconds: float) -> Iterator[None]:
     connection.set_busy_timeout(int(seconds * 1000))
     try:
         yield

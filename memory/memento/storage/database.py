@@ -20,26 +20,25 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from memento.base import killpoints
-from memento.base.durable import locked, private_folder
+from memento.base.durable import locked, make_private_folder
 from memento.errors import RowRefused, StoreBusy, StoreCorrupt, StoreDeleted, StoreError
 from memento.storage import header, presence, schema, swap
-from memento.storage.journal_mode import choose_journal
+from memento.storage.connection import choose_journal_mode, read_transaction
 from memento.storage.migrations import is_outdated, migrate, refuse_foreign
-from memento.storage.private_file import create_private, make_private, not_opened
-from memento.storage.swap import Identity
-from memento.storage.transactions import one_moment
+from memento.storage.permissions import create_file, open_failure, restrict_file
+from memento.storage.swap import FileIdentity
 
 MINIMUM_SQLITE: Final = (3, 51, 3)
 BUSY_SECONDS: Final = 60.0
 _DAMAGE: Final = (apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS)
-"""What SQLite calls an error of reading, and is the file's: it is shorter than it must be, or its checksum is wrong."""
+"""I/O errors that mean damage of the file: it is too short, or a checksum is wrong."""
 _DAMAGED: Final = (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError, JSONDecodeError)
-"""Texts are UTF-8, and some are JSON, when they are written."""
+"""Texts are valid UTF-8, and some are JSON, when written; other content is damage."""
 _PROGRESS_STEPS: Final = 2_000
-"""Virtual machine steps between two looks at the clock: about 50 microseconds."""
+"""Virtual machine steps between two checks of the deadline: about 50 microseconds."""
 
 _RENEW_MS: Final = 2_000
-"""How long readers are waited for whose log was deleted."""
+"""How long to wait for readers when a deleted log is renewed."""
 
 _PRAGMAS: Final = """
 PRAGMA foreign_keys = ON;
@@ -54,23 +53,20 @@ PRAGMA journal_size_limit = 33554432;
 """
 
 
-class State(NamedTuple):
-    """What is another after every write, by whatever thread or process."""
+class StoreVersion(NamedTuple):
+    """Changes with every write by any thread or process."""
 
     generation: int
     writes: int
 
 
 class DeadlineExceeded(Exception):
-    """A read was interrupted because its deadline passed; the caller answers with what it has."""
+    """A read was interrupted because its deadline passed; the caller answers with what it has so far."""
 
 
 @contextmanager
-def held(lock: threading.Lock | threading.RLock | threading.Semaphore, deadline: float | None) -> Iterator[None]:
-    """Hold a lock that other threads hold too, waiting until `deadline` (time.monotonic()) at most.
-
-    Raises DeadlineExceeded.
-    """
+def acquired(lock: threading.Lock | threading.RLock | threading.Semaphore, deadline: float | None) -> Iterator[None]:
+    """Hold a lock, waiting for it until `deadline` (time.monotonic()) at most. Raises DeadlineExceeded."""
     if deadline is None:
         lock.acquire()
     elif not lock.acquire(timeout=min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)):
@@ -84,13 +80,13 @@ def held(lock: threading.Lock | threading.RLock | threading.Semaphore, deadline:
 class Database:
     """A database file with one connection per thread.
 
-    `before_migration` gets a file of an older schema before it is changed. Raises StoreError where the file or the
-    SQLite library cannot be used, StoreTooNew for a newer schema.
+    `before_migration` is called with a file of an older schema before it is changed. Raises StoreError if the file or
+    the SQLite library cannot be used, StoreTooNew for a newer schema.
     """
 
     def __init__(self, path: Path, before_migration: Callable[[Database], None] = lambda _: None) -> None:
         require_sqlite(apsw.sqlitelibversion())
-        header.refuse_other(path)
+        header.refuse_foreign_file(path)
         self.path = path
         self._local = threading.local()
         self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
@@ -98,31 +94,31 @@ class Database:
         self._writing = threading.RLock()
         self._closed = False
         self._process = os.getpid()
-        self.identity: Identity | None = None
-        """Which file is open."""
+        self.identity: FileIdentity | None = None
+        """The file that is open."""
         self._opening = 0
-        """Grows when every thread is to open a new connection."""
+        """Increased when every thread must reconnect."""
         self.generation = 0
-        """Grows when another file was put in the place of the one that was open: a backup was restored."""
+        """Increased when the open file was replaced, as by a restored backup."""
         self.on_damage: Callable[[StoreCorrupt], None] = lambda _: None
-        """Called when SQLite says that the file is damaged, before that is raised."""
-        with _settled(path):
-            create_private(path)
-        with translated(path):
+        """Called when SQLite reports damage, before the error is raised."""
+        with _without_swap(path):
+            create_file(path)
+        with translated_errors(path):
             if is_outdated(self.connection):
                 self._upgrade(before_migration)
             migrate(self.connection)
-        make_private(path)
+        restrict_file(path)
 
     def _upgrade(self, before_migration: Callable[[Database], None]) -> None:
-        """Bring an older file to the newest schema; of processes that start together one does, the others wait."""
+        """Migrate an older file; when processes start together, one migrates and the others wait."""
         try:
             with locked(self.path.with_name(f"{self.path.name}.migration.lock")):
                 if is_outdated(self.connection):
                     before_migration(self)
                     migrate(self.connection)
         except OSError as error:
-            raise not_opened(self.path, error) from None
+            raise open_failure(self.path, error) from None
 
     @property
     def connection(self) -> apsw.Connection:
@@ -133,24 +129,24 @@ class Database:
         now = swap.identity(self.path)
         is_old = connection is not None and (now, self._opening) != (self._local.identity, self._local.opening)
         if connection is None or self._closed or (is_old and not presence.is_deleted(self.path)):
-            with self._guard, translated(self.path), self._settled():
+            with self._guard, translated_errors(self.path), self._without_swap():
                 if self._closed:
                     raise StoreError(f"the store {self.path} is closed: open it again with MemoryStore(path)")
                 if connection is not None:
-                    connection.close()  # without touching the log beside it: that is another file's by now
+                    connection.close()  # leaves the log alone: it belongs to another file now
                 connection = self._open()
                 self._require_schema(connection)
                 self._local.connection, self._local.synchronous = connection, "NORMAL"  # as in _PRAGMAS
                 self._local.identity, self._local.opening = swap.identity(self.path), self._opening
-                self._connections.add(connection)  # weakly: a connection goes with its thread
+                self._connections.add(connection)  # weak: a connection is closed with its thread
                 self._note_identity(self._local.identity)
         return connection
 
     @contextmanager
-    def _settled(self) -> Iterator[None]:
-        """Hold off an exchange of the file. Raises StoreDeleted where the file that was open has gone."""
+    def _without_swap(self) -> Iterator[None]:
+        """Keep the file from being swapped inside. Raises StoreDeleted if the open file was deleted."""
         self._require_file()
-        with _settled(self.path):
+        with _without_swap(self.path):
             yield
 
     def _require_file(self) -> None:
@@ -158,18 +154,18 @@ class Database:
             raise StoreDeleted(f"{self.path} {presence.WHAT}")
 
     def _require_schema(self, connection: apsw.Connection) -> None:
-        """Refuse a file that took the place of the open one and cannot be used as the store."""
+        """Refuse a replacement of the open file whose schema is outdated."""
         if self.identity is None or not is_outdated(connection):
             return
         raise StoreError(f"{self.path} was replaced by a store of an older version: start this process again")
 
     def renew_log(self) -> None:
-        """Move what a deleted log holds, which is still open, into the database; then have every thread reconnect.
+        """Write a deleted log, which is still open, back to the database; then make every thread reconnect.
 
         Raises StoreBusy while another process reads.
         """
         connection = self.connection
-        with self._translated(), self._writing, self._guard, swap.alone(self.path):
+        with self._translated(), self._writing, self._guard, swap.exclusive_lock(self.path):
             connection.set_busy_timeout(_RENEW_MS)
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             self._opening += 1
@@ -177,36 +173,36 @@ class Database:
                 _close(one, tidy=False)
             self._connections.clear()
 
-    def _note_identity(self, found: Identity | None) -> None:
+    def _note_identity(self, found: FileIdentity | None) -> None:
         if self.identity not in (None, found):
             self.generation += 1
         self.identity = found
 
     def _open(self) -> apsw.Connection:
-        """Open a connection that leaves the log alone when it closes: the last to close would delete it by its name,
-        which may be another file's by then. `close` checks that first.
+        """Open a connection that keeps the log when it closes: SQLite would delete it by name, and the name may belong
+        to another file by then. `close` checks that first.
         """
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-            with one_moment(connection):  # before anything that changes the file, or runs what it holds
+            with read_transaction(connection):  # before anything changes the file or runs code in it
                 refuse_foreign(connection)
                 schema.check(connection)
-            choose_journal(connection, self.path, BUSY_SECONDS)
+            choose_journal_mode(connection, self.path, BUSY_SECONDS)
             for _ in connection.execute(_PRAGMAS):
-                pass  # some answer with a row, and apsw goes on behind it only when asked to
+                pass  # apsw runs the next statement only when the rows of one are read
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def state(self) -> State:
-        """Return how often the store was written to, and which file it is."""
+    def version(self) -> StoreVersion:
+        """Return the store's version: the file's generation and the number of writes."""
         with self.read() as connection:
             writes: Any = connection.execute("SELECT count FROM writes").get
-            return State(self.generation, int(writes or 0))
+            return StoreVersion(self.generation, int(writes or 0))
 
     @contextmanager
     def write(
@@ -214,14 +210,14 @@ class Database:
     ) -> Iterator[apsw.Connection]:
         """Run the body in one IMMEDIATE transaction; roll back if it raises.
 
-        `durable` waits for the disk before it returns (351 us instead of 24): for what has no other copy. Tailed
-        files go without, since after a power cut their lines are read again. `derived` says that no answer changes by
-        it: `state` stays. Raises StoreBusy when the lock is not free for `within` seconds.
+        `durable` waits for the disk (351 us instead of 24), for data that has no other copy; lines of tailed files are
+        read again after a power cut. `derived` marks a write that changes no answer, so `version` stays. Raises
+        StoreBusy if the lock is not free `within` seconds.
         """
         with self._translated():
             connection = self.connection
-        self._require_file()  # what is written to a deleted one is lost
-        with self._translated(), self._turn(within):
+        self._require_file()  # a write to a deleted file would be lost
+        with self._translated(), self._write_turn(within):
             self._synchronous("FULL" if durable else "NORMAL")
             connection.set_busy_timeout(int(within * 1000))
             try:
@@ -237,18 +233,18 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
             finally:
-                with suppress(apsw.Error):  # closed by another thread meanwhile
+                with suppress(apsw.Error):  # another thread may have closed it
                     connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
 
     def _synchronous(self, mode: str) -> None:
-        """Set how the calling thread's connection waits for the disk, where that is not how it does already."""
+        """Set the `synchronous` pragma of the calling thread's connection, unless it is set so already."""
         if self._local.synchronous != mode:
             self._local.connection.execute(f"PRAGMA synchronous = {mode}")
             self._local.synchronous = mode
 
     @contextmanager
-    def _turn(self, within: float) -> Iterator[None]:
-        """Let the threads of this process write one after the other."""
+    def _write_turn(self, within: float) -> Iterator[None]:
+        """Serialise the writes of this process's threads."""
         if not self._writing.acquire(timeout=within):
             raise apsw.BusyError("another thread is writing")
         try:
@@ -258,7 +254,7 @@ class Database:
 
     @contextmanager
     def read(self, deadline: float | None = None) -> Iterator[apsw.Connection]:
-        """Lend the connection for reading; past `deadline` (time.monotonic()) SQLite itself stops the query.
+        """Lend the connection for reading; past `deadline` (time.monotonic()) SQLite stops the query.
 
         Raises DeadlineExceeded.
         """
@@ -273,24 +269,24 @@ class Database:
             except apsw.InterruptError:
                 raise DeadlineExceeded from None
             finally:
-                with suppress(apsw.Error):  # closed by another thread meanwhile
+                with suppress(apsw.Error):  # another thread may have closed it
                     connection.set_progress_handler(None)
 
     @contextmanager
-    def examining(self, *, exclusive: bool = False) -> Iterator[apsw.Connection]:
-        """Lend a new connection for one check; `exclusive` keeps others from writing and rolls back what it does.
+    def check_connection(self, *, exclusive: bool = False) -> Iterator[apsw.Connection]:
+        """Lend a new connection for one check; `exclusive` blocks other writers and rolls back afterwards.
 
-        FTS5's integrity check trusts the index structure that its connection has cached, even where another connection
-        has written since: on a connection that was used before, it calls a sound store damaged.
+        FTS5's integrity check trusts the index structure cached by its connection, even if another connection has
+        written since: on a used connection it would report a sound store as damaged.
         """
         with self._translated():
-            with self._guard, self._settled():
+            with self._guard, self._without_swap():
                 connection = self._open()
             try:
                 if not exclusive:
                     yield connection
                     return
-                with self._turn(BUSY_SECONDS):
+                with self._write_turn(BUSY_SECONDS):
                     connection.execute("BEGIN IMMEDIATE")
                     yield connection
                     connection.execute("ROLLBACK")
@@ -300,20 +296,20 @@ class Database:
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            with translated(self.path):
+            with translated_errors(self.path):
                 yield
         except StoreCorrupt as error:
             self.on_damage(error)
             raise
 
     def close(self) -> None:
-        """Close every thread's connection: writes end first, reads are stopped. Further use raises StoreError."""
+        """Close every thread's connection, after writes; interrupt reads. Later use raises StoreError."""
         if self._process != os.getpid():
             return
         with self._writing, self._guard, ExitStack() as held:
             self._closed = in_place = True
             with suppress(StoreError):
-                held.enter_context(self._settled())
+                held.enter_context(self._without_swap())
                 in_place = swap.identity(self.path) == self.identity
             for connection in list(self._connections):
                 _close(connection, tidy=in_place)
@@ -331,7 +327,7 @@ def require_sqlite(version: str) -> None:
 
 
 def is_part_of(database: Path, path: Path) -> bool:
-    """Tell whether a file is the database's own. Nothing but SQLite may open it: closing it would drop our locks."""
+    """Tell whether a path is one of the database's files. Only SQLite may open those: closing one drops our locks."""
     with suppress(OSError):
         file = os.stat(path)  # noqa: PTH116 - asked for every file of a sweep, and pathlib takes twice the time
         for name in (f"{database}", f"{database}-wal", f"{database}-shm"):
@@ -342,8 +338,8 @@ def is_part_of(database: Path, path: Path) -> bool:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn apsw's errors into Memento's, naming the file and the remedy."""
+def translated_errors(path: Path) -> Iterator[None]:
+    """Translate apsw's errors into Memento's, which name the file and the remedy."""
     try:
         yield
     except apsw.BusyError:
@@ -373,14 +369,14 @@ def translated(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _settled(path: Path) -> Iterator[None]:
-    """Hold off an exchange of the file meanwhile; the folder is made if need be."""
+def _without_swap(path: Path) -> Iterator[None]:
+    """Keep the file from being swapped inside; create its folder if it is missing."""
     with ExitStack() as held:
         try:
-            private_folder(path.parent)
-            held.enter_context(swap.settled(path))
+            make_private_folder(path.parent)
+            held.enter_context(swap.shared_lock(path))
         except OSError as error:
-            raise not_opened(path, error) from None
+            raise open_failure(path, error) from None
         yield
 
 

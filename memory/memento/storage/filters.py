@@ -1,4 +1,4 @@
-"""Filters of a recall, as one SQL condition: they hold before top-k, never after."""
+"""Filters of a recall as one SQL condition, applied before the best k are chosen, never after."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, Final
 
 from memento.base.subwords import is_lone, is_unspaced, words
 
-AMONG: Final = "IN (SELECT value FROM json_each(?))"
-"""What a row number is compared by with any number of others, given as `listed`: one statement, prepared once."""
+IN_JSON_LIST: Final = "IN (SELECT value FROM json_each(?))"
+"""Compares a value with a list of any length, given as JSON, so that one prepared statement serves all lengths."""
 REPLACED_BY: Final = "(SELECT newer.id FROM memories AS newer WHERE newer.id = memories.superseded_by)"
-"""What replaced a memory; nothing where that was forgotten since."""
-_HOLDING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
+"""The id of the memory that supersedes this one; NULL if that was forgotten."""
+_MATCHING: Final = "SELECT rowid FROM memories_fts WHERE memories_fts MATCH ?"
 _SAID: Final = "instr(lower(memories.text || char(10) || memories.tags || char(10) || memories.speaker), ?)"
 _NOT_ASCII: Final = "length(memories.text) <> length(CAST(memories.text AS BLOB))"
-"""Then a word may stand right beside text without spaces, where the tokenizer does not see it."""
+"""True if a word may be joined to unspaced text, where the tokenizer does not see it."""
 
 
-def listed(nums: Iterable[int]) -> str:
-    """Return row numbers as JSON."""
+def json_list(nums: Iterable[int]) -> str:
+    """Return row numbers as a JSON list."""
     return str(list(nums))
 
 
@@ -42,15 +42,15 @@ class Filter:
     """Unix milliseconds, exclusive."""
     min_importance: float = 0.0
     phrases: Sequence[str] = ()
-    """Each must occur in the text: its words in this order."""
+    """Each must occur in the text, with its words in this order."""
     without: Sequence[str] = ()
-    """None may occur, neither in the text nor in the tags or the speaker's name."""
+    """None may occur in the text, the tags or the speaker's name."""
     but_session: str = ""
-    """Any other session, or none."""
+    """Excludes this session."""
 
     @property
     def empty(self) -> bool:
-        """True when every memory passes."""
+        """Whether every memory passes."""
         return self == Filter()
 
 
@@ -88,22 +88,22 @@ def where(filter_: Filter) -> tuple[str, list[Any]]:
         add("memories.importance >= ?", filter_.min_importance)
     for phrase in filter_.phrases:
         if is_unspaced(phrase):
-            add(f"memories.num IN ({_HOLDING})", _every_word(phrase))
+            add(f"memories.num IN ({_MATCHING})", _every_word(phrase))
             add("instr(lower(memories.text), ?) > 0", phrase.lower())
         else:
-            add(f"memories.num IN ({_HOLDING})", f"{{text subwords}} : {_phrase(phrase)}")
+            add(f"memories.num IN ({_MATCHING})", f"{{text subwords}} : {_phrase(phrase)}")
     for phrase in filter_.without:
         if is_unspaced(phrase):
-            add(f"NOT (memories.num IN ({_HOLDING}) AND {_SAID} > 0)", _every_word(phrase), phrase.lower())
+            add(f"NOT (memories.num IN ({_MATCHING}) AND {_SAID} > 0)", _every_word(phrase), phrase.lower())
         else:
-            add(f"memories.num NOT IN ({_HOLDING})", f"{{text tags speaker}} : {_phrase(phrase)}")
-            add(f"NOT (memories.num IN ({_HOLDING}) AND {_NOT_ASCII})", f"subwords : {_phrase(phrase)}")
+            add(f"memories.num NOT IN ({_MATCHING})", f"{{text tags speaker}} : {_phrase(phrase)}")
+            add(f"NOT (memories.num IN ({_MATCHING}) AND {_NOT_ASCII})", f"subwords : {_phrase(phrase)}")
     return " AND ".join(conditions) or "TRUE", parameters
 
 
 def matching(word: str) -> str:
     """Return what matches a word of `base.subwords.words`; a single character matches each pair that it begins."""
-    return quote(word) + ("*" if is_lone(word) else "")
+    return quote_term(word) + ("*" if is_lone(word) else "")
 
 
 def _every_word(phrase: str) -> str:
@@ -113,9 +113,9 @@ def _every_word(phrase: str) -> str:
 def _phrase(phrase: str) -> str:
     """Return what matches a phrase as it stands, or in the one spelling under which its words are indexed."""
     spelled = " ".join(words(phrase)) if not phrase.isascii() else phrase
-    return quote(phrase) if spelled == phrase else f"({quote(phrase)} OR {quote(spelled)})"
+    return quote_term(phrase) if spelled == phrase else f"({quote_term(phrase)} OR {quote_term(spelled)})"
 
 
-def quote(term: str) -> str:
-    """Return the term as an FTS5 string: `C++`, `don't` and `t:secret` become plain text."""
+def quote_term(term: str) -> str:
+    """Return the term as an FTS5 string, so that `C++`, `don't` and `t:secret` are plain text."""
     return '"' + term.replace('"', '""') + '"'

@@ -1,7 +1,6 @@
-"""What the first bytes of a file say, read before anything is written: locks and a log lie beside a store.
+"""The header of a database file, checked before anything (a lock, a log) is written beside it.
 
-They are read through SQLite's own file layer: closing any other descriptor of a database would drop the locks that
-this process holds on it.
+It is read through SQLite's own file layer: closing another descriptor of a database would drop this process's locks.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Final
 import apsw
 
 from memento.errors import StoreError, StoreTooNew
-from memento.storage import guarded, swap
+from memento.storage import swap, untrusted_file
 from memento.storage.migrations import APPLICATION_ID, refuse_foreign
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -22,29 +21,29 @@ _SIZE: Final = 100
 _COOKIE, _VERSION, _APPLICATION = 40, 60, 68
 """Offsets of the schema cookie, which grows with every table, of `user_version` and of `application_id`."""
 _TRACES: Final = (".swap.lock", ".journal.jsonl", ".vectors")
-"""What lies beside a file that was a store before its header was damaged."""
+"""Files that prove that a file with a damaged header was a store."""
 
 
-def refuse_other(path: Path, *, may_be_damaged: bool = False) -> None:
-    """Raise StoreTooNew where a file of another program stands, StoreError for what is not a file; write nothing.
+def refuse_foreign_file(path: Path, *, may_be_damaged: bool = False) -> None:
+    """Raise StoreTooNew for a file of another program, StoreError for what is not a file; write nothing.
 
-    An empty file, none at all, and one that was a store and is damaged are not refused. With
-    `may_be_damaged`, any file that is not a database counts as a damaged store.
+    A missing or empty file and a damaged store are not refused. With `may_be_damaged`, any file that is not a database
+    counts as a damaged store.
     """
-    place = swap.place_of(path)
+    place = swap.real_path(path)
     if path.is_symlink() and not place.exists() and not swap.is_swapping(path):
         raise StoreError(f"{path} leads to {place}, which does not exist: mount its disk, or remove the link")
     try:
         status = path.stat()
     except OSError:
-        return  # whoever makes or opens it says what is wrong
+        return  # opening it reports the reason
     if stat.S_ISDIR(status.st_mode):
         raise StoreError(f"cannot open the store {path}: it is a folder. Name a file with --db or MEMORY_DB_PATH")
     if not stat.S_ISREG(status.st_mode):
         raise StoreError(f"cannot open the store {path}: it is not a file. Name one with --db or MEMORY_DB_PATH")
     if not status.st_size:
         return
-    with suppress(apsw.Error):  # not readable: opening it says so
+    with suppress(apsw.Error):  # unreadable: opening it reports the reason
         head = _head(path)
         if not head.startswith(_MAGIC):
             if not may_be_damaged and not _was_store(path):
@@ -53,7 +52,7 @@ def refuse_other(path: Path, *, may_be_damaged: bool = False) -> None:
                     "If it was a store, move it aside: then `memento restore BACKUP` can take its place"
                 )
         elif _is_blank(head) and _has_log(path) and not _was_store(path):
-            with closing(guarded.connect(path)) as connection:  # its tables are still in the log
+            with closing(untrusted_file.connect(path)) as connection:  # its tables are still in the log
                 refuse_foreign(connection)
         elif not _is_blank(head) and _number(head, _APPLICATION) != APPLICATION_ID:
             raise StoreTooNew(
@@ -70,7 +69,7 @@ def _head(path: Path) -> bytes:
 
 
 def _is_blank(head: bytes) -> bool:
-    """Tell whether the file has neither tables nor marks of a program yet."""
+    """Tell whether the file has neither tables nor a program's marks."""
     return not any(_number(head, offset) for offset in (_COOKIE, _VERSION, _APPLICATION))
 
 
@@ -84,5 +83,5 @@ def _has_log(path: Path) -> bool:
 
 
 def _was_store(path: Path) -> bool:
-    names = (path, swap.place_of(path))
+    names = (path, swap.real_path(path))
     return any(name.with_name(name.name + trace).exists() for name in names for trace in _TRACES)

@@ -1,4 +1,4 @@
-"""What the user wants kept out: whole sessions and whole projects, whatever the policy thinks of their messages."""
+"""Sessions and projects that the user ignores: none of their messages is stored, whatever the policy decides."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def load(connection: apsw.Connection) -> Ignored:
 def add(connection: apsw.Connection, kind: Kind, value: str) -> None:
     """Ignore a session or a project from now on, inside the caller's transaction.
 
-    Titles that may be of what is ignored go: those of sessions without a memory, which would tell the project.
+    Titles that may belong to it are deleted: its own, and for a project those of all sessions without a memory, since
+    only memories say which project a session belongs to.
     """
     connection.execute("INSERT OR IGNORE INTO ignored (kind, value, at) VALUES (?, ?, ?)", (kind, value, now_ms()))
     connection.execute(
@@ -53,10 +54,10 @@ def add(connection: apsw.Connection, kind: Kind, value: str) -> None:
 
 
 def remove(connection: apsw.Connection, kind: Kind, value: str) -> bool:
-    """Capture it again, inside the caller's transaction; False when it was not ignored."""
+    """Capture it again, inside the caller's transaction; return False if it was not ignored."""
     connection.execute("DELETE FROM ignored WHERE kind = ? AND value = ?", (kind, value))
     removed = connection.changes() > 0
-    if removed:  # what was passed over is to be read after all
+    if removed:  # sources with skipped messages are read again
         connection.execute(
             "UPDATE sources SET size = 0, head_hash = x'' WHERE num IN "
             "(SELECT source FROM ledger WHERE outcome = 'skipped' AND reason = 'ignored')"
@@ -65,7 +66,7 @@ def remove(connection: apsw.Connection, kind: Kind, value: str) -> bool:
 
 
 def stored(connection: apsw.Connection, kind: Kind, value: str) -> list[str]:
-    """Return the ids of what is stored of a session or a project."""
+    """Return the ids of the stored memories of a session or a project."""
     if kind == "session":
         rows = connection.execute("SELECT id FROM memories WHERE session_id = ?", (value,))
     else:

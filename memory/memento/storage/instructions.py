@@ -1,4 +1,4 @@
-"""Standing instructions: which hold, where, and which of them are pinned."""
+"""Standing instructions: which apply in a project, and which are pinned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from memento.memory import EVERYWHERE, INSTRUCTION, PINNED
-from memento.storage import curating
+from memento.storage import curation
 from memento.storage.filters import REPLACED_BY
 from memento.storage.stored_json import texts
 
@@ -17,7 +17,7 @@ _MARKED: Final = (
     f"({_TAGGED.format(num='memories.num', tag='{tag}')} OR EXISTS (SELECT 1 FROM repeats "
     f"WHERE repeats.newest = memories.num AND {_TAGGED.format(num='repeats.num', tag='{tag}')}))"
 )
-"""It has the tag, or an older memory that says the same has it."""
+"""SQL: the memory, or an older one that it repeats, has the tag."""
 _CURRENT: Final = f"""
 SELECT num, {_MARKED.format(tag=PINNED)} AS pinned, {_MARKED.format(tag=EVERYWHERE)} AS everywhere
 FROM memories
@@ -31,30 +31,30 @@ _OLDER: Final = (
     "SELECT id, tags FROM memories WHERE num IN (SELECT num FROM repeats WHERE newest = ?) "
     f"AND num IN (SELECT num FROM memory_tags WHERE tag IN ('{PINNED}', '{EVERYWHERE}'))"
 )
-"""Marked memories that say the same as a newer one."""
+"""Pinned memories that a newer one repeats."""
 
 
-class Standing(NamedTuple):
-    """An instruction that holds, by the number of its row."""
+class CurrentInstruction(NamedTuple):
+    """An instruction that applies, by its row number."""
 
     num: int
     pinned: int
     everywhere: int
 
 
-def current(connection: apsw.Connection, project: str | None, speaker: str, limit: int) -> list[Standing]:
-    """Return the instructions that hold in a project (None: in any), those that come first first.
+def current(connection: apsw.Connection, project: str | None, speaker: str, limit: int) -> list[CurrentInstruction]:
+    """Return the instructions that apply in a project (None: in any), the most important first.
 
-    They are a person's own words: what was imported, or said by an assistant, is none of them, whatever its tags.
+    Only a person's own words count: imported messages and those of an assistant never do, whatever their tags.
     """
     end = -len(project or "") - 1
-    return [Standing(*row) for row in connection.execute(_CURRENT, (speaker, project, end, limit))]
+    return [CurrentInstruction(*row) for row in connection.execute(_CURRENT, (speaker, project, end, limit))]
 
 
 def pin(connection: apsw.Connection, memory: str, *, pinned: bool, everywhere: bool) -> bool:
-    """Pin a memory as an instruction, or let it go, inside the caller's transaction; False when there is none.
+    """Pin or unpin a memory as an instruction, inside the caller's transaction; return False if it does not exist.
 
-    The older memories that say the same are let go with it.
+    Older memories that it repeats are unpinned.
     """
     row = connection.execute("SELECT num, tags FROM memories WHERE id = ?", (memory,)).fetchone()
     if row is None:
@@ -68,8 +68,8 @@ def pin(connection: apsw.Connection, memory: str, *, pinned: bool, everywhere: b
 
 
 def _mark(connection: apsw.Connection, memory: str, tags: str, marks: tuple[str, ...]) -> None:
-    """Give a memory these marks and no other."""
+    """Set a memory's instruction tags to exactly these."""
     known = texts(tags)
     wanted = tuple(dict.fromkeys([*(tag for tag in known if tag not in (PINNED, EVERYWHERE)), *marks]))
     if wanted != known:
-        curating.rewrite(connection, memory, {"tags": json.dumps(wanted, ensure_ascii=False)})
+        curation.rewrite_row(connection, memory, {"tags": json.dumps(wanted, ensure_ascii=False)})

@@ -1,6 +1,6 @@
-"""What tells a sound database from a damaged one. SQLite's own check sees hardly any flipped bit: the hashes do.
+"""Integrity checks of a database. SQLite's own check misses nearly every flipped bit; the hashes of rows find them.
 
-Every function looks at one thing and returns what is wrong as text; an empty list means that it is sound.
+Every function checks one thing and returns its problems as texts; an empty list means that it is sound.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _CHUNK: Final = 500
 _SHOWN: Final = 20
 
 
-class Scan(NamedTuple):
-    """A slice of the rows, checked."""
+class RowCheck(NamedTuple):
+    """The result of checking some rows."""
 
     damaged: list[int]
-    """Numbers of rows whose content is not what was written."""
+    """Numbers of rows whose content does not match its hash."""
     unsound: list[int]
-    """Numbers of rows whose embedding is not what was written: it can be made again."""
+    """Numbers of rows whose embedding does not match its hash; it can be rebuilt."""
     last: int
-    """The number of the last row looked at; 0 when the end was reached."""
+    """The number of the last row checked; 0 when the end was reached."""
 
 
-def structure(connection: apsw.Connection) -> list[str]:
+def check_structure(connection: apsw.Connection) -> list[str]:
     """Run SQLite's integrity check: pages, rows, indexes and the full-text index's own structure."""
     try:
         found = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check({_SHOWN})")]
@@ -39,7 +39,7 @@ def structure(connection: apsw.Connection) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-def pages(connection: apsw.Connection) -> list[str]:
+def check_pages(connection: apsw.Connection) -> list[str]:
     """Run SQLite's quick check: pages and rows, not the indexes."""
     try:
         found = [str(text) for (text,) in connection.execute(f"PRAGMA quick_check({_SHOWN})")]
@@ -48,10 +48,10 @@ def pages(connection: apsw.Connection) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) -> Scan:
-    """Compare up to `limit` rows behind number `after` with their hashes.
+def check_rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) -> RowCheck:
+    """Compare up to `limit` rows after number `after` with their hashes.
 
-    Raises apsw.CorruptError, and UnicodeDecodeError for a text that is none any more.
+    Raises apsw.CorruptError, and UnicodeDecodeError for a text that is not valid UTF-8.
     """
     damaged: list[int] = []
     unsound: list[int] = []
@@ -64,7 +64,7 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
             (last, _CHUNK if left is None else min(_CHUNK, left)),
         ).fetchall()
         if not chunk:
-            return Scan(damaged, unsound, 0)
+            return RowCheck(damaged, unsound, 0)
         for num, *columns, content, embedding_hash, embedding, active, model, seq in chunk:
             readable = are_readable(*(columns[at] for at in JSON_COLUMNS))
             if row_hash(columns) != content or active not in (0, 1) or not readable:
@@ -73,7 +73,7 @@ def rows(connection: apsw.Connection, after: int = 0, limit: int | None = None) 
                 unsound.append(num)
         last = chunk[-1][0]
         left = None if left is None else left - len(chunk)
-    return Scan(damaged, unsound, last)
+    return RowCheck(damaged, unsound, last)
 
 
 def _embedding_is_sound(embedding: Any, expected: Any, model: Any, seq: Any) -> bool:
@@ -84,11 +84,11 @@ def _embedding_is_sound(embedding: Any, expected: Any, model: Any, seq: Any) -> 
     return bool(blake2b(embedding, digest_size=HASH_BYTES).digest() == expected and model and seq > 0)
 
 
-def words(connection: apsw.Connection) -> list[str]:
-    """Compare the full-text index with the rows it was made of. Takes the write lock for as long as it looks."""
+def check_fulltext(connection: apsw.Connection) -> list[str]:
+    """Compare the full-text index with the rows, holding the write lock."""
     try:
         options = connection.execute("SELECT k FROM memories_fts_config WHERE k NOT IN ('version', 'secure-delete')")
-        if options.fetchone():  # `rank` names a function that is run by every query
+        if options.fetchone():  # `rank` could name a function that every query runs
             return ["the full-text index has options that Memento does not set"]
         connection.execute("INSERT INTO memories_fts (memories_fts, rank) VALUES ('integrity-check', 1)")
     except (apsw.CorruptError, apsw.SQLError) as error:
@@ -96,8 +96,8 @@ def words(connection: apsw.Connection) -> list[str]:
     return []
 
 
-def tags(connection: apsw.Connection) -> list[str]:
-    """Compare the table of tags with the rows it was made of."""
+def check_tags(connection: apsw.Connection) -> list[str]:
+    """Compare the table of tags with the rows."""
     wanted = "SELECT DISTINCT value, memories.num FROM memories, json_each(memories.tags)"
     there = "SELECT tag, num FROM memory_tags"
     both = f"SELECT 1 FROM ({wanted} EXCEPT {there}) UNION ALL SELECT 1 FROM ({there} EXCEPT {wanted})"
@@ -108,14 +108,14 @@ def tags(connection: apsw.Connection) -> list[str]:
     return [f"the table of tags and the rows differ in {counted(wrong, 'entry')}"] if wrong else []
 
 
-def states(connection: apsw.Connection) -> list[str]:
-    """Find sources whose parser's state is not the JSON that was written: a page it overflowed to was lost."""
+def check_states(connection: apsw.Connection) -> list[str]:
+    """Find sources whose parser's state is not JSON, as when an overflow page was lost."""
     broken = connection.execute("SELECT count(*) FROM sources WHERE NOT json_valid(state)").get
     return [f"the state of {counted(broken, 'source')} cannot be read"] if broken else []
 
 
-def references(connection: apsw.Connection) -> list[str]:
-    """Find rows that refer to rows which do not exist, and numbers that no counter has given."""
+def check_references(connection: apsw.Connection) -> list[str]:
+    """Find references to missing rows, and embedding numbers beyond their counter."""
     found = [f"{table} refers to a row that is not in {parent}" for table, _, parent, _ in _foreign_keys(connection)]
     models = connection.execute(
         "SELECT count(DISTINCT embedding_seq) <> count(embedding_seq), coalesce(max(embedding_seq), 0) > "

@@ -1,7 +1,7 @@
 """The schema, as ordered migrations: each runs in one transaction together with the version it reaches.
 
-`application_id` marks the file as ours and `user_version` counts the migrations it has seen. A file of another
-program, or of a newer Memento, is refused untouched.
+`application_id` marks the file as Memento's and `user_version` counts its migrations. A file of another program, or of
+a newer Memento, is refused untouched.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import apsw
 from memento.base import killpoints
 from memento.errors import StoreTooNew
 from memento.storage import fulltext
-from memento.storage.transactions import one_moment
+from memento.storage.connection import read_transaction
 
 APPLICATION_ID: Final = 0x4D_6D_74_6F
 """`Mmto` in ASCII."""
@@ -302,7 +302,7 @@ _SUBWORDS: Final = 11
 
 
 def is_outdated(connection: apsw.Connection) -> bool:
-    """Tell whether the file is a store of an older schema; an empty one is none."""
+    """Tell whether the file is a store of an older schema; an empty file is not."""
     return 0 < _pragma(connection, "user_version") < len(MIGRATIONS)
 
 
@@ -330,7 +330,7 @@ def migrate(connection: apsw.Connection) -> None:
 
 
 def refuse_foreign(connection: apsw.Connection) -> None:
-    """Raise StoreTooNew unless the file is empty, or a store of a schema this version knows."""
+    """Raise StoreTooNew unless the file is empty or a store whose schema this version knows."""
     name = connection.filename
     application, version, tables = _claims(connection)
     if application != APPLICATION_ID and (application or version or tables):
@@ -344,11 +344,11 @@ def refuse_foreign(connection: apsw.Connection) -> None:
 
 
 def _claims(connection: apsw.Connection) -> tuple[int, int, int]:
-    """Return application id, version and number of objects, all of one moment: another process may be making the store.
+    """Return application id, version and number of objects, read in one transaction.
 
-    By pragmas, not by the table-valued functions of the same names: a file may hold a view called like one.
+    By pragmas, not by table-valued functions: a file may contain a view with the name of one.
     """
-    with one_moment(connection):
+    with read_transaction(connection):
         objects = connection.execute("SELECT count(*) FROM sqlite_master").get
         return _pragma(connection, "application_id"), _pragma(connection, "user_version"), int(objects or 0)
 

@@ -1,7 +1,7 @@
-"""Another embedding model on its way in: its vectors wait in a table of their own until every memory has one.
+"""The next embedding model: its vectors are collected in a table of their own until every memory has one.
 
-Until then the rows keep the vectors of the model that answers. `switch` moves all of them in one transaction, so a
-process that dies leaves a store in which either model is complete.
+Until then the rows keep the current model's vectors. `switch` moves all of them in one transaction, so a process that
+dies leaves one of the two models complete.
 """
 
 from __future__ import annotations
@@ -14,57 +14,57 @@ import apsw
 
 from memento.base import killpoints
 from memento.base.identity import HASH_BYTES
-from memento.storage import counters, segments
-from memento.storage.vectors import Pending, Waiting
+from memento.storage import meta, segments
+from memento.storage.vectors import PendingRow, PendingText
 
 _FOLDER = "model:"
-"""Before a model's stamp: the key in `meta` under which the folder stands that its vectors were made with."""
+"""Prefix of the key in `meta` that holds the folder of a model, followed by the model's stamp."""
 
 
-class Held(NamedTuple):
-    """Whose vectors the rows hold."""
+class StoredModels(NamedTuple):
+    """The models whose vectors the rows hold."""
 
     own: bool
-    """Whether any is of the model that was asked about."""
+    """Whether any vector is of the given model."""
     other: str
-    """Another model that has any; empty when none has."""
+    """Another model with vectors; empty if there is none."""
 
 
-def held(connection: apsw.Connection, model: str) -> Held:
-    """Look whose vectors the rows hold: two steps into an index."""
+def stored_models(connection: apsw.Connection, model: str) -> StoredModels:
+    """Return whose vectors the rows hold, by two index lookups."""
     own, below, above = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM memories WHERE model = ?1), "
         "(SELECT max(model) FROM memories WHERE model < ?1), (SELECT min(model) FROM memories WHERE model > ?1)",
         (model,),
     ).get
-    return Held(bool(own), str(below or above or ""))
+    return StoredModels(bool(own), str(below or above or ""))
 
 
-def by_model(connection: apsw.Connection) -> dict[str, int]:
-    """Count the rows by the model of their vectors; those without one stand under an empty name."""
+def count_by_model(connection: apsw.Connection) -> dict[str, int]:
+    """Count the rows by the model of their vectors; an empty name counts rows without vectors."""
     return dict(connection.execute("SELECT coalesce(model, ''), count(*) FROM memories GROUP BY 1 ORDER BY 2 DESC"))
 
 
-def folder_of(connection: apsw.Connection, model: str) -> str:
-    """Return the folder that a model's vectors were made with; empty when it is not known."""
+def read_folder(connection: apsw.Connection, model: str) -> str:
+    """Return the folder of a model; empty if it is not known."""
     return str(connection.execute("SELECT value FROM meta WHERE key = ?", (_FOLDER + model,)).get or "")
 
 
-def note_folder(connection: apsw.Connection, model: str, folder: str) -> None:
-    """Remember a model's folder inside the caller's transaction."""
+def write_folder(connection: apsw.Connection, model: str, folder: str) -> None:
+    """Store a model's folder inside the caller's transaction."""
     connection.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (_FOLDER + model, folder),
     )
 
 
-def ready(connection: apsw.Connection, model: str) -> int:
-    """Count the vectors of a model that wait for the switch."""
+def count_ready(connection: apsw.Connection, model: str) -> int:
+    """Count the vectors of a model that are ready for the switch."""
     return int(connection.execute("SELECT count(*) FROM embeddings_next WHERE model = ?", (model,)).get)
 
 
-def left(connection: apsw.Connection, model: str) -> int:
-    """Count the rows with another model's vector that have none of this model yet."""
+def count_pending(connection: apsw.Connection, model: str) -> int:
+    """Count the rows that have another model's vector and none of this model yet."""
     sql = (
         "SELECT (SELECT count(*) FROM memories WHERE model < ?1) + (SELECT count(*) FROM memories WHERE model > ?1) "
         "- (SELECT count(*) FROM embeddings_next WHERE model = ?1)"
@@ -72,8 +72,8 @@ def left(connection: apsw.Connection, model: str) -> int:
     return max(0, int(connection.execute(sql, (model,)).get))
 
 
-def waiting(connection: apsw.Connection, model: str, limit: int) -> list[Waiting]:
-    """Return rows that have another model's vector and none of this one: the newest first, then what grew meanwhile."""
+def pending_rows(connection: apsw.Connection, model: str, limit: int) -> list[PendingRow]:
+    """Return rows that have another model's vector and none of this one: newest first, then rows that have grown."""
     rows = connection.execute(
         "SELECT num, octet_length(text) FROM memories WHERE model <> ?1 "
         "AND num < (SELECT coalesce(min(num), 9223372036854775807) FROM embeddings_next WHERE model = ?1) "
@@ -86,13 +86,13 @@ def waiting(connection: apsw.Connection, model: str, limit: int) -> list[Waiting
             "AND num NOT IN (SELECT num FROM embeddings_next WHERE model = ?1) LIMIT ?2",
             (model, limit),
         ).fetchall()
-    return [Waiting(int(str(num)), int(str(size))) for num, size in rows]
+    return [PendingRow(int(str(num)), int(str(size))) for num, size in rows]
 
 
-def put(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, bytes]]) -> None:
-    """Keep vectors for the switch inside the caller's transaction; those of a third model go.
+def write(connection: apsw.Connection, model: str, done: Sequence[tuple[PendingText, bytes]]) -> None:
+    """Store vectors for the switch inside the caller's transaction, and drop those of a third model.
 
-    A row whose text changed meanwhile keeps waiting.
+    A row whose text has changed stays pending.
     """
     present = connection.execute("SELECT model FROM embeddings_next LIMIT 1").get
     if present not in (None, model):
@@ -106,12 +106,12 @@ def put(connection: apsw.Connection, model: str, done: Sequence[tuple[Pending, b
 
 
 def switch(connection: apsw.Connection, model: str) -> int:
-    """Give every row that has one its vector of the new model, inside the caller's transaction; return how many.
+    """Move the new model's vectors into their rows, inside the caller's transaction; return how many.
 
-    The sequence numbers are the rows' own behind the last one given: they need only be new and differ.
+    The sequence numbers are row numbers added to the last one given: they need only be new and distinct.
     """
     highest = int(connection.execute("SELECT max(num) FROM embeddings_next WHERE model = ?", (model,)).get or 0)
-    first = counters.add(connection, counters.EMBEDDINGS, highest) - highest
+    first = meta.add_to_counter(connection, meta.EMBEDDINGS, highest) - highest
     connection.execute(
         "UPDATE memories SET model = ?1, embedding_seq = ?2 + num, (embedding_hash, embedding) = "
         "(SELECT embedding_hash, embedding FROM embeddings_next AS next WHERE next.num = memories.num) "
@@ -122,5 +122,5 @@ def switch(connection: apsw.Connection, model: str) -> int:
     killpoints.reach("model.switched")
     connection.execute("DELETE FROM embeddings_next")
     connection.execute("DELETE FROM token_codes WHERE model <> ?", (model,))
-    segments.drop_other_models(connection, model)
+    segments.delete_other_models(connection, model)
     return switched

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from memento.memory import EPISODIC, KNOWLEDGE, CacheUse
-from memento.storage.stamps import AHEAD
+from memento.storage.timestamps import AHEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,13 @@ class Stats:
     path: str
     memories: int
     embedded: int
-    """Memories with an embedding, of whatever model."""
+    """Memories with an embedding of any model."""
     by_collection: Mapping[str, int]
     """Memories of each."""
     by_source: Mapping[str, int]
     by_role: Mapping[str, int]
     sessions: int
-    """How many sessions the memories come from."""
+    """Number of sessions that the memories come from."""
     first: int
     """Time of the oldest memory whose time is known, Unix milliseconds; 0 = none."""
     last: int
@@ -53,7 +53,7 @@ class Stats:
 
 
 def stats(connection: apsw.Connection, path: str, model: str, caches: Mapping[str, CacheUse]) -> Stats:
-    """Count everything; what a process keeps is told by its `caches`."""
+    """Count everything in the store; `caches` describes what this process keeps."""
 
     def number(sql: str) -> int:
         return int(connection.execute(sql).get or 0)

@@ -1,7 +1,7 @@
-"""Rows of `memories`: written once per id, grown in place, read back as Memory.
+"""Rows of `memories`: written once per id, extended in place, read back as Memory.
 
-The rule that makes every order, split and repeat of ingestion converge: the id names the record, and of two texts
-under one id the longer one stays (of equal length, the greater). It is a maximum, so it does not matter who came first.
+Invariant: any order, split and repeat of ingestion converges on the same rows. The id identifies the record, and of two
+texts under one id the longer stays (of equal length, the greater): a maximum, so the order does not matter.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from memento.base.identity import row_hash
 from memento.base.subwords import subwords
 from memento.base.times import now_ms
 from memento.memory import Counts, Memory, NewMemory
-from memento.storage import erasure, notes
-from memento.storage.filters import AMONG, REPLACED_BY, listed
+from memento.storage import erasure, meta
+from memento.storage.filters import IN_JSON_LIST, REPLACED_BY, json_list
 from memento.storage.stored_json import mapping, texts
-from memento.storage.tombstones import IMPORTED, Gate
+from memento.storage.tombstones import IMPORTED, TombstoneFilter
 
 HASHED: Final = (
     "id", "text", "timestamp", "source", "session_id", "role", "speaker", "trust", "kind", "importance", "tags",
     "collection", "project", "meta", "why",
 )  # fmt: skip
-"""The columns under `content_hash`: what an answer is made of and no job ever changes."""
+"""The columns covered by `content_hash`."""
 JSON_COLUMNS: Final = tuple(map(HASHED.index, ("tags", "meta", "why")))
-"""Which of them hold JSON."""
+"""Indexes of the HASHED columns that hold JSON."""
 
 _STORED: Final = (
     "id, text, timestamp, source, session_id, role, speaker, trust, kind, importance, tags, collection, project, "
@@ -49,13 +49,13 @@ REPEATED: Final = "repeated"
 """Key of a memory's meta: how many later records of its session said the same and were not stored."""
 _REPEATED: Final = f"SELECT meta ->> '{REPEATED}' FROM memories WHERE id = ? AND json_valid(meta)"
 _OVERWRITTEN: Final = 500
-"""Memories whose words are overwritten in the full-text index one by one: more would keep others from writing for too
-long, and their words stay in its old segments until these are merged (storage.compaction)."""
+"""Largest number of deleted memories whose postings are overwritten at once. For more, that would block other writers
+too long: their words stay in old segments until storage.compaction merges those."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What a query found: the row's number beside the memory."""
+class NumberedMemory:
+    """A memory with its row number."""
 
     num: int
     memory: Memory
@@ -64,9 +64,9 @@ class Row:
 def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: bool = False) -> Counts:
     """Write memories inside the caller's transaction.
 
-    What the user deleted stays out, unless `revive`: an explicit `remember` of the same thing lifts the tombstone.
+    Forgotten memories stay out, unless `revive`: an explicit `remember` of the same text lifts the tombstone.
     """
-    gate = Gate(connection)
+    gate = TombstoneFilter(connection)
     now = now_ms()
     stored: list[str] = []
     extended: list[str] = []
@@ -78,7 +78,7 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
         elif gate.refuses(memory):
             forgotten += 1
             continue
-        gate.took(memory)
+        gate.allow_values(memory)
         columns = _columns(memory)
         rest = (int(memory.active), now, row_hash(columns), subwords(memory.text))
         connection.execute(_INSERT, (*columns, *rest))
@@ -98,12 +98,12 @@ def put(connection: apsw.Connection, memories: Iterable[NewMemory], *, revive: b
 
 
 def by_nums(connection: apsw.Connection, nums: Sequence[int]) -> dict[int, Memory]:
-    """Return the memories of these row numbers that exist."""
+    """Return {row number: memory} for the rows that exist."""
     return {row.num: row.memory for row in _select(connection, nums)}
 
 
 def by_prefix(connection: apsw.Connection, prefix: str) -> list[Memory]:
-    """Return up to two memories whose id begins with `prefix`: enough to tell one from ambiguous."""
+    """Return up to two memories whose id begins with `prefix`, enough to detect ambiguity."""
     low, high = prefix, prefix + "g"  # ids are hexadecimal, `g` follows every digit
     rows = connection.execute(f"SELECT num, {_READ} FROM memories WHERE id >= ? AND id < ? LIMIT 2", (low, high))
     return [_row(row).memory for row in rows]
@@ -115,7 +115,7 @@ def select(connection: apsw.Connection, where: str, parameters: Sequence[Any], o
     return [_row(row).memory for row in connection.execute(sql, (*parameters, limit))]
 
 
-def projects(connection: apsw.Connection) -> list[str]:
+def distinct_projects(connection: apsw.Connection) -> list[str]:
     """Return the distinct projects, in order."""
     found = connection.execute("SELECT DISTINCT project FROM memories WHERE project <> '' ORDER BY project")
     return [str(project) for (project,) in found]
@@ -126,44 +126,44 @@ def count(connection: apsw.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM memories").get or 0)
 
 
-def said_last(connection: apsw.Connection, session_id: str, limit: int) -> list[Memory]:
-    """Return the memories of a session that were written last, in the order in which they were."""
+def last_of_session(connection: apsw.Connection, session_id: str, limit: int) -> list[Memory]:
+    """Return the last `limit` memories written of a session, in the order of writing."""
     return select(connection, "session_id = ?", (session_id,), "num DESC", limit)[::-1]
 
 
-def every(connection: apsw.Connection) -> Iterator[Memory]:
-    """Yield all memories, oldest first, each marked as it is stored: what replaced it may be gone."""
+def all_memories(connection: apsw.Connection) -> Iterator[Memory]:
+    """Yield all memories, oldest first; `superseded_by` is as stored, so that memory may no longer exist."""
     return (
         _row(row).memory for row in connection.execute(f"SELECT num, {_STORED} FROM memories ORDER BY timestamp, num")
     )
 
 
-def after(connection: apsw.Connection, num: int, limit: int) -> list[Row]:
-    """Return the rows whose numbers follow `num`, in their order, each marked as it is stored."""
+def rows_after(connection: apsw.Connection, num: int, limit: int) -> list[NumberedMemory]:
+    """Return the next rows after number `num`, in order; `superseded_by` is as stored."""
     sql = f"SELECT num, {_STORED} FROM memories WHERE num > ? ORDER BY num LIMIT ?"
     return [_row(row) for row in connection.execute(sql, (num, limit))]
 
 
 def delete(connection: apsw.Connection, ids: Sequence[str]) -> int:
-    """Delete memories with all that was derived from them inside the caller's transaction, so that the bytes go too.
+    """Delete and overwrite memories and everything derived from them, inside the caller's transaction; return how many.
 
-    They leave tombstones. `ids` may hold other tombstones; that of a session takes its titles. Returns how many
-    memories there were; a note says then that files beside the database may hold them still.
+    They leave tombstones. `ids` may include other tombstones; that of a session deletes its titles. A note records that
+    other files may still hold the memories.
     """
     if not ids:
         return 0
-    here = f"SELECT count(*) FROM memories WHERE id {AMONG}"
+    here = f"SELECT count(*) FROM memories WHERE id {IN_JSON_LIST}"
     named = [key.removeprefix(IMPORTED) for key in ids]
     most = int(connection.execute(here, (_list(named),)).get or 0)
     with erasure.overwriting(connection, words=most <= _OVERWRITTEN):
         count = len(erasure.erase(connection, ids).memories)
     if count:
-        notes.put(connection, notes.FORGETTING, "unfinished")
+        meta.write_note(connection, meta.FORGETTING, "unfinished")
     return count
 
 
 def deactivate(connection: apsw.Connection, ids: Iterable[str]) -> None:
-    """Mark memories as lying on an abandoned branch."""
+    """Mark memories as inactive: they lie on an abandoned branch."""
     for memory in ids:
         connection.execute("UPDATE memories SET active = 0 WHERE id = ?", (memory,))
 
@@ -187,8 +187,8 @@ def count_repeats(connection: apsw.Connection, repeats: Mapping[str, int]) -> No
         connection.execute("UPDATE memories SET meta = ?, content_hash = ? WHERE id = ?", changed)
 
 
-def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[Row]:
-    found = connection.execute(f"SELECT num, {_READ} FROM memories WHERE num {AMONG}", (listed(nums),))
+def _select(connection: apsw.Connection, nums: Sequence[int]) -> list[NumberedMemory]:
+    found = connection.execute(f"SELECT num, {_READ} FROM memories WHERE num {IN_JSON_LIST}", (json_list(nums),))
     return [_row(row) for row in found]
 
 
@@ -208,9 +208,9 @@ def _json(value: Mapping[str, Any]) -> str:
     return _object(dict(value)) if value else "{}"
 
 
-def _row(row: tuple[Any, ...]) -> Row:
+def _row(row: tuple[Any, ...]) -> NumberedMemory:
     num, *columns = row
     columns[10] = texts(columns[10])
     columns[13] = bool(columns[13])
     columns[16], columns[17] = mapping(columns[16]), mapping(columns[17])
-    return Row(num, Memory(*columns))
+    return NumberedMemory(num, Memory(*columns))

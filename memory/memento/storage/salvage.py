@@ -1,4 +1,4 @@
-"""Reading what can still be read of a damaged database: rows whose hash says that they are what was written."""
+"""Salvage of a damaged database: read the rows whose hash proves that they are intact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import apsw
 
 from memento.base.identity import row_hash
 from memento.memory import NewMemory
-from memento.storage import guarded, schema, tombstones
+from memento.storage import schema, tombstones, untrusted_file
 from memento.storage.ignored import KINDS, Kind
 from memento.storage.rows import HASHED, JSON_COLUMNS
 from memento.storage.stored_json import are_readable, mapping, texts
@@ -19,18 +19,18 @@ from memento.storage.stored_json import are_readable, mapping, texts
 _UNREADABLE: Final = (apsw.Error, UnicodeDecodeError)
 _CHUNK: Final = 200
 _SEARCHED: Final = 100_000
-"""Row numbers tried behind the last one known, where the table does not tell its last."""
+"""Row numbers to try if the highest one cannot be read."""
 _SELECT: Final = f"SELECT num, {', '.join(HASHED)}, active, content_hash FROM memories WHERE num"
 
 
-class Wreck:
-    """A damaged database file that was set aside. Nothing is changed in it, and nothing that it holds is run."""
+class DamagedDatabase:
+    """A damaged database file that was set aside. It is not changed, and no code in it runs."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = guarded.connect(path)
+        self._connection = untrusted_file.connect(path)
         self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self.unreadable = 0
-        """Rows found damaged so far."""
+        """Number of damaged rows found so far."""
 
     def forgotten(self) -> list[str]:
         """Return the tombstones."""
@@ -42,7 +42,7 @@ class Wreck:
         return []
 
     def ignored(self) -> list[tuple[Kind, str]]:
-        """Return what the user wants kept out."""
+        """Return the ignored sessions and projects."""
         with suppress(*_UNREADABLE):
             found = self._connection.execute("SELECT kind, value FROM ignored").fetchall()
             return [
@@ -51,7 +51,7 @@ class Wreck:
         return []
 
     def memories(self) -> Iterator[NewMemory]:
-        """Yield the rows that are what was written."""
+        """Yield the intact rows."""
         if not self._is_readable():
             return
         last, end = 0, self._end()
@@ -76,7 +76,7 @@ class Wreck:
         self._connection.close()
 
     def _is_readable(self) -> bool:
-        """Tell whether `memories` is the table it was made as: another, or a view, is not what was written."""
+        """Tell whether `memories` is Memento's own table, not another one or a view."""
         try:
             return schema.is_own(self._connection, "memories")
         except _UNREADABLE:

@@ -1,7 +1,7 @@
-"""The vectors of long texts that are still being embedded, segment by segment.
+"""Vectors of the segments of long texts, until the last segment is embedded.
 
-A text of megabytes takes minutes; whoever embeds it has half a second at a time. Each segment is committed when it is
-made, so any process goes on where the last one stopped.
+A text of megabytes takes minutes, and a caller has half a second at a time. Each segment is committed at once, so any
+process continues where the last one stopped.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 import apsw
 
 from memento.base.identity import HASH_BYTES
-from memento.storage.vectors import Pending
+from memento.storage.vectors import PendingText
 
 
-def end(connection: apsw.Connection, model: str, num: int) -> int:
-    """Return up to which character of a row's text the model has embedded it."""
+def embedded_until(connection: apsw.Connection, model: str, num: int) -> int:
+    """Return the character up to which the model has embedded a row's text."""
     sql = "SELECT max(stop) FROM embedded_segments WHERE num = ? AND model = ?"
     return int(connection.execute(sql, (num, model)).get or 0)
 
 
-def put(
-    connection: apsw.Connection, model: str, row: Pending, span: tuple[int, int], vectors: bytes, codes: bytes
+def write_segment(
+    connection: apsw.Connection, model: str, row: PendingText, *, span: tuple[int, int], vectors: bytes, codes: bytes
 ) -> None:
-    """Keep one segment inside the caller's transaction; not of a row whose text has changed."""
+    """Store one segment inside the caller's transaction, unless the row's text has changed."""
     connection.execute(
         "INSERT OR REPLACE INTO embedded_segments (num, model, start, stop, embedding_hash, embedding, codes) "
         "SELECT num, ?, ?, ?, ?, ?, ? FROM memories WHERE num = ? AND text = ?",
@@ -33,11 +33,10 @@ def put(
     )
 
 
-def joined(connection: apsw.Connection, model: str, row: Pending) -> tuple[bytes, bytes] | None:
-    """Return the vectors of all segments in order, and the codes of the first.
+def join_segments(connection: apsw.Connection, model: str, row: PendingText) -> tuple[bytes, bytes] | None:
+    """Return the vectors of all segments in order, and the codes of the first, which holds enough words for a text.
 
-    None where they do not tile the text or one is damaged. The first segment has more words than a text keeps codes
-    of (embedding/token_codes.py).
+    None if the segments do not tile the text or one is damaged.
     """
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT start, stop, embedding, embedding_hash, codes FROM embedded_segments "
@@ -51,13 +50,13 @@ def joined(connection: apsw.Connection, model: str, row: Pending) -> tuple[bytes
     return b"".join(embedding for *_, embedding, _, _ in rows), rows[0][-1]
 
 
-def drop(connection: apsw.Connection, num: int) -> None:
+def delete_segments(connection: apsw.Connection, num: int) -> None:
     """Delete a row's segments inside the caller's transaction."""
     connection.execute("DELETE FROM embedded_segments WHERE num = ?", (num,))
 
 
-def drop_other_models(connection: apsw.Connection, model: str) -> None:
-    """Delete what models other than this one have begun, inside the caller's transaction."""
+def delete_other_models(connection: apsw.Connection, model: str) -> None:
+    """Delete the segments of all other models, inside the caller's transaction."""
     connection.execute("DELETE FROM embedded_segments WHERE model <> ?", (model,))
 
 

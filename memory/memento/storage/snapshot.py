@@ -1,6 +1,6 @@
-"""A consistent copy of the store, and the hash that tells whether two stores hold the same.
+"""Snapshots: a consistent copy of the store, and a hash that tells whether two stores have the same contents.
 
-`cp` of a database in use is damaged or misses rows: SQLite's backup API copies, in one step, from a read transaction.
+`cp` of a database in use yields a damaged or incomplete file; SQLite's backup API copies from a read transaction.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Final
 
 import apsw
 
-from memento.base.durable import private
-from memento.storage import guarded, journaled, schema
+from memento.base.durable import create_private_file
+from memento.storage import meta, schema, untrusted_file
 from memento.storage.migrations import migrate, refuse_foreign
 from memento.storage.rows import HASHED
 
 _COVERED: Final = frozenset((*HASHED[1:], "embedding"))
-"""Columns of `memories` that are under `content_hash` and `embedding_hash`: the hashes stand for them."""
+"""Columns of `memories` that `content_hash` and `embedding_hash` cover, so that hashing those is enough."""
 _DERIVED: Final = frozenset(
     (
         "embedded_segments",
@@ -36,25 +36,25 @@ _DERIVED: Final = frozenset(
     )
 )
 ONLY_COPIES: Final = ("hook-spool",)
-"""Formats of sources that are removed once they are ingested: a backup must hold their rows before that."""
+"""Formats of sources that are removed after ingestion, once backups hold their rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """What a store holds, as far as it can be compared."""
+class StoreContents:
+    """The comparable contents of a store."""
 
     hash: str
-    """BLAKE2b-128 over every row of every table that is not derived, in hex."""
+    """BLAKE2b-128, in hex, of every row of every table that is not derived."""
     counts: dict[str, int]
     """Rows by table."""
     schema: int
     spool: dict[str, str]
-    """How far sources were read that are removed afterwards: {path: `position` of it}."""
+    """How far sources were read that are removed after ingestion: {path: `file_position`}."""
     journal: str
-    """How far the journal was applied (storage.journaled)."""
+    """How far the journal was applied (storage.meta)."""
 
 
-def contents(connection: apsw.Connection) -> Contents:
+def read_contents(connection: apsw.Connection) -> StoreContents:
     """Hash and count everything in the caller's transaction."""
     total = blake2b(digest_size=16)
     counts: dict[str, int] = {}
@@ -71,21 +71,21 @@ def contents(connection: apsw.Connection) -> Contents:
         f"WHERE format IN ({', '.join('?' * len(ONLY_COPIES))})",
         ONLY_COPIES,
     )
-    read = {str(path): position(offset, head, marker) for path, offset, head, marker in spool}
-    return Contents(total.hexdigest(), counts, version, read, journaled.written(connection))
+    read = {str(path): file_position(offset, head, marker) for path, offset, head, marker in spool}
+    return StoreContents(total.hexdigest(), counts, version, read, meta.read_journal_note(connection))
 
 
-def position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
-    """Return what says how far a file was read, and that it is this file."""
+def file_position(offset: int, head_hash: bytes, marker_hash: bytes) -> str:
+    """Return a text that identifies a file and how far it was read."""
     return f"{offset} {head_hash.hex()} {marker_hash.hex()}"
 
 
-def copy(connection: apsw.Connection, target: Path) -> Contents:
-    """Copy the database into a new file (0600) and return its contents, both of the same instant."""
-    os.close(private(target))
+def copy(connection: apsw.Connection, target: Path) -> StoreContents:
+    """Copy the database into a new file (0600) and return its contents, both as of the same instant."""
+    os.close(create_private_file(target))
     connection.execute("BEGIN")
     try:
-        held = contents(connection)
+        held = read_contents(connection)
         with closing(apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)) as copied:
             with copied.backup("main", connection, "main") as steps:
                 while not steps.done:
@@ -97,15 +97,15 @@ def copy(connection: apsw.Connection, target: Path) -> Contents:
 
 
 def open_copy(path: Path) -> apsw.Connection:
-    """Open a copy that nobody else uses, and that may come from elsewhere.
+    """Open an untrusted copy that nobody else uses.
 
     Raises StoreTooNew for a newer schema, StoreCorrupt for one that is not Memento's, apsw.Error for a damaged file.
     """
-    connection = guarded.connect(path, writable=True)
+    connection = untrusted_file.connect(path, writable=True)
     try:
         refuse_foreign(connection)
         schema.check(connection)
-        guarded.allow_triggers(connection)
+        untrusted_file.allow_triggers(connection)
     except BaseException:
         connection.close()
         raise
@@ -114,7 +114,7 @@ def open_copy(path: Path) -> apsw.Connection:
 
 @contextmanager
 def closing(connection: apsw.Connection) -> Iterator[apsw.Connection]:
-    """Close the connection in the end."""
+    """Close the connection on exit."""
     try:
         yield connection
     finally:
@@ -122,10 +122,7 @@ def closing(connection: apsw.Connection) -> Iterator[apsw.Connection]:
 
 
 def upgrade_copy(path: Path) -> None:
-    """Bring a copy, whose schema `open_copy` found to be that of its version, to the newest one.
-
-    Raises StoreCorrupt when it is not that of a new store then.
-    """
+    """Migrate a copy that `open_copy` accepted. Raises StoreCorrupt if its schema is not a new store's afterwards."""
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
         migrate(connection)
         schema.check(connection)
@@ -134,9 +131,9 @@ def upgrade_copy(path: Path) -> None:
 def _tables(version: int) -> Iterator[tuple[str, list[str], list[str]]]:
     """Yield every table of a version that is not derived: name, columns to hash, primary key.
 
-    The names are those of the migrations, never those that a file gives.
+    The names come from the migrations, never from the file.
     """
-    for table, columns in schema.tables(version).items():
+    for table, columns in schema.ordinary_tables(version).items():
         if table not in _DERIVED:
             covered = _COVERED if table == "memories" else frozenset()
             yield table, [name for name in columns.names if name not in covered], [*columns.keys] or ["rowid"]

@@ -1,7 +1,7 @@
-"""Sources: how far each file has been read, and the ledger that says what became of every byte.
+"""Sources: how far each file has been read, and the ledger with the outcome of every byte.
 
-Invariant: for each source, the ledger's bytes add up to `offset`; `offset` and the rows it stands for commit in
-one transaction (`capture.commit`), so a kill at any moment loses nothing and repeats nothing.
+Invariant: for each source, the ledger's bytes add up to `offset`; `offset` and its rows commit in one transaction
+(`capture.commit`), so a kill at any moment loses and repeats nothing.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ import apsw
 from memento.base.times import now_ms
 from memento.errors import SourceMoved
 from memento.storage import ignored
-from memento.storage.tombstones import Gate
+from memento.storage.tombstones import TombstoneFilter
 
 INCOMPLETE_LINE: Final = "incomplete_line"
 UNKNOWN_TYPE: Final = "unknown_type"
 
 YIELD: Final = "-yield"
-"""Key of a source's state: how many messages its format found, and how many records it found nothing in."""
+"""Key of a source's state: the number of messages found, and of records without one."""
 TOOLS: Final = "-tools"
 """Key of a source's state: what its tools did up to its offset, for the records that follow."""
 MANY_RECORDS: Final = 3
-"""Records without a message from which on a source that has no message at all is not of the format it passes for."""
+"""A source with this many records and no message is probably not of its assumed format."""
 
 Outcome = Literal["stored", "skipped", "quarantined"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What is known of one file: who it is, and where reading goes on."""
+    """What is known of one file: its identity, and where reading continues."""
 
     path: str
     format: str
     device: int = 0
     inode: int = 0
     head_length: int = 0
-    """Bytes at the beginning that `head_hash` covers."""
+    """Number of leading bytes that `head_hash` covers."""
     head_hash: bytes = b""
     marker_hash: bytes = b""
     """Of the bytes just before `offset`."""
     offset: int = 0
-    """Bytes that are accounted for: the next run begins here."""
+    """Bytes accounted for in the ledger; the next run begins here."""
     open_bytes: int = 0
-    """Bytes behind it that were read too and may still grow."""
+    """Bytes after `offset` that were read too and may still grow."""
     size: int = 0
-    """Bytes it had when it was last read to its end."""
+    """Size in bytes when it was last read to its end."""
     modified: int = 0
-    """Its time of modification then, nanoseconds."""
+    """Modification time at that moment, nanoseconds."""
     state: Mapping[str, Any] = field(default_factory=dict)
-    """What the format's parser needs to go on."""
+    """The parser's state, from which it continues."""
 
     @property
     def lacks_messages(self) -> bool:
@@ -63,26 +63,26 @@ class SourceState:
 
 
 class LedgerKey(NamedTuple):
-    """What became of some messages, and why."""
+    """The outcome of some messages, and its reason."""
 
     outcome: Outcome
     reason: str
 
 
 def unknown_type(name: str) -> str:
-    """Return the ledger's reason for a record of a type that no parser knows; an empty name is left out."""
+    """Return the ledger's reason for a record of an unknown type, with the type's name unless it is empty."""
     return f"{UNKNOWN_TYPE}:{name}" if name else UNKNOWN_TYPE
 
 
 class Tally(NamedTuple):
-    """How many messages (or records, where nothing was a message) and how many bytes."""
+    """A number of messages (or of records without a message) and of bytes."""
 
     messages: int
     bytes: int
 
 
 class Defect(NamedTuple):
-    """Bytes that could not be read, as they go into the quarantine; `sample` is already redacted."""
+    """Unreadable bytes for the quarantine; `sample` is already redacted."""
 
     offset: int
     length: int
@@ -91,7 +91,7 @@ class Defect(NamedTuple):
 
 
 class Quarantined(NamedTuple):
-    """An entry of the quarantine, with the file it came from."""
+    """An entry of the quarantine, with the path of its file."""
 
     path: str
     offset: int
@@ -102,7 +102,7 @@ class Quarantined(NamedTuple):
 
 
 class SessionTitle(NamedTuple):
-    """A session's title; of two the higher rank stays, among equals the later one."""
+    """A session's title; the highest rank wins, then the latest."""
 
     source: str
     session_id: str
@@ -125,7 +125,7 @@ _RENEW: Final = (
 
 
 def follow(connection: apsw.Connection, paths: Sequence[str]) -> None:
-    """Take note of sources that are to be watched wherever they lie, inside the caller's transaction."""
+    """Add sources to be watched outside the usual places, inside the caller's transaction."""
     if paths:
         now = now_ms()
         given = [(path, now) for path in paths]
@@ -133,14 +133,14 @@ def follow(connection: apsw.Connection, paths: Sequence[str]) -> None:
 
 
 def followed(connection: apsw.Connection) -> list[str]:
-    """Return the sources that were named to be watched."""
+    """Return the paths added by `follow`."""
     return [str(path) for (path,) in connection.execute("SELECT path FROM followed ORDER BY path")]
 
 
 def find(connection: apsw.Connection, path: str, device: int, inode: int) -> SourceState | None:
-    """Return what is known of a file, by its path, else by its identity: it may have been renamed."""
+    """Return what is known of a file, by its path, else by its identity, since it may have been renamed."""
     row = connection.execute(_BY_PATH, (path,)).fetchone()
-    if row is None and inode:  # not both in one statement: SQLite takes four times as long to begin an OR
+    if row is None and inode:  # two statements: SQLite takes four times as long for an OR
         row = connection.execute(_BY_IDENTITY, (device, inode)).fetchone()
     if row is None:
         return None
@@ -148,18 +148,20 @@ def find(connection: apsw.Connection, path: str, device: int, inode: int) -> Sou
     return SourceState(**dict(zip(_NAMES, (*known, json.loads(state)), strict=True)))
 
 
-class Saved(NamedTuple):
-    """A source's row number, and whether nothing was known of it before."""
+class SavedSource(NamedTuple):
+    """A source's row number, and whether the source is new."""
 
     number: int
     is_new: bool
 
 
-def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "", after: int | None = None) -> Saved:
+def save(
+    connection: apsw.Connection, source: SourceState, renamed_from: str = "", after: int | None = None
+) -> SavedSource:
     """Write a source's state inside the caller's transaction.
 
-    Raises SourceMoved unless its row stands at the offset `after`, which reading went on from: another process may read
-    the same files, and the row of a renamed file may have become another file's. None: any offset will do.
+    Raises SourceMoved unless its row still has the offset `after`, from which reading continued: another process may
+    read the same files, and the row of a renamed file may belong to another file now. None accepts any offset.
     """
     if renamed_from not in ("", source.path):
         _rename(connection, source, renamed_from)
@@ -167,15 +169,15 @@ def save(connection: apsw.Connection, source: SourceState, renamed_from: str = "
     if after is None:
         connection.execute(_ADD, values)
         if connection.changes():
-            return Saved(connection.last_insert_rowid(), is_new=True)
+            return SavedSource(connection.last_insert_rowid(), is_new=True)
     saved = connection.execute(_RENEW, (*values, source.path, after)).get
     if saved is None:
         raise SourceMoved(f"{source.path} was read further by another process")
-    return Saved(saved, is_new=False)
+    return SavedSource(saved, is_new=False)
 
 
 def _rename(connection: apsw.Connection, source: SourceState, old: str) -> None:
-    """Give a file's row its new path; nothing happens once that is done, or when the row is another file's by now."""
+    """Give a file's row its new path, unless that was done or the row belongs to another file now."""
     which = (old, source.device, source.inode)
     found = connection.execute("SELECT num FROM sources WHERE path = ? AND device = ? AND inode = ?", which).get
     if found is not None:
@@ -183,16 +185,16 @@ def _rename(connection: apsw.Connection, source: SourceState, old: str) -> None:
         connection.execute("UPDATE sources SET path = ? WHERE num = ?", (source.path, found))
 
 
-def number(connection: apsw.Connection, source: SourceState) -> int:
-    """Return a source's row number inside the caller's transaction; one that is new gets a row, any other keeps its."""
+def find_or_add(connection: apsw.Connection, source: SourceState) -> int:
+    """Return a source's row number, adding a row if the source is new, inside the caller's transaction."""
     connection.execute(_ADD, _values(connection, source))
     found: int = connection.execute("SELECT num FROM sources WHERE path = ?", (source.path,)).get
     return found
 
 
 def _values(connection: apsw.Connection, source: SourceState) -> tuple[Any, ...]:
-    """Return a row's columns. A state that names what was forgotten goes without it, and is not gone on from."""
-    state = Gate(connection).state(source.state)
+    """Return a row's columns. A state that names something forgotten is cleaned, and reading restarts."""
+    state = TombstoneFilter(connection).state(source.state)
     head = source.head_hash if state == source.state else b""
     return (
         source.path, source.format, source.device, source.inode, source.head_length, head,
@@ -201,8 +203,8 @@ def _values(connection: apsw.Connection, source: SourceState) -> tuple[Any, ...]
     )  # fmt: skip
 
 
-def attribute(connection: apsw.Connection, source: int, memories: Sequence[str], *, from_start: bool) -> None:
-    """Say inside the caller's transaction which memories a source holds; those that did not come in have no row."""
+def attribute_memories(connection: apsw.Connection, source: int, memories: Sequence[str], *, from_start: bool) -> None:
+    """Record inside the caller's transaction which stored memories came from a source."""
     if from_start:
         connection.execute("UPDATE sources SET attributed = 1 WHERE num = ?", (source,))
     connection.executemany(
@@ -211,7 +213,7 @@ def attribute(connection: apsw.Connection, source: int, memories: Sequence[str],
     )
 
 
-def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey, Tally]) -> None:
+def add_to_ledger(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey, Tally]) -> None:
     """Add to a source's ledger inside the caller's transaction."""
     connection.executemany(
         "INSERT INTO ledger (source, outcome, reason, messages, bytes) VALUES (?, ?, ?, ?, ?) "
@@ -221,22 +223,22 @@ def account(connection: apsw.Connection, source: int, ledger: Mapping[LedgerKey,
     )
 
 
-def void(connection: apsw.Connection, source: int) -> None:
-    """Forget what was accounted for a source, inside the caller's transaction: it is read from the start again."""
+def reset_ledger(connection: apsw.Connection, source: int) -> None:
+    """Delete a source's ledger and quarantine, inside the caller's transaction: it is read from the start again."""
     connection.execute("DELETE FROM ledger WHERE source = ?", (source,))
     connection.execute("DELETE FROM quarantine WHERE source = ?", (source,))
 
 
-def settle(connection: apsw.Connection, source: int) -> None:
-    """Let go of a source's incomplete last line, inside the caller's transaction: it is read again, maybe whole."""
+def drop_incomplete_line(connection: apsw.Connection, source: int) -> None:
+    """Drop a source's incomplete last line from the quarantine, inside the caller's transaction: it is read again."""
     connection.execute("DELETE FROM quarantine WHERE source = ? AND reason = ?", (source, INCOMPLETE_LINE))
 
 
 def quarantine(connection: apsw.Connection, source: int, defects: Sequence[Defect]) -> None:
-    """Keep unreadable bytes inside the caller's transaction, once each; what was forgotten leaves an empty sample."""
+    """Add unreadable bytes to the quarantine, once each, inside the caller's transaction; forgotten text is blanked."""
     if not defects:
         return
-    now, gate = now_ms(), Gate(connection)
+    now, gate = now_ms(), TombstoneFilter(connection)
     connection.executemany(
         "INSERT OR IGNORE INTO quarantine (source, offset, length, reason, sample, at) VALUES (?, ?, ?, ?, ?, ?)",
         [(source, *defect._replace(sample=gate.sample(defect.sample)), now) for defect in defects],
@@ -253,16 +255,16 @@ def quarantined(connection: apsw.Connection, limit: int) -> list[Quarantined]:
     return [Quarantined(*row) for row in rows]
 
 
-def entitle(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
-    """Keep each session's best title inside the caller's transaction.
+def set_titles(connection: apsw.Connection, titles: Sequence[SessionTitle]) -> None:
+    """Store each session's best title inside the caller's transaction.
 
-    An ignored session has none, nor has one with a forgotten memory: a title tells what was said.
+    An ignored session gets none, nor does one with a forgotten memory, since a title reveals what was said.
     """
     if not titles:
         return
-    gate, out = Gate(connection), ignored.load(connection)
+    gate, out = TombstoneFilter(connection), ignored.load(connection)
     wanted = [one for one in titles if not gate.refuses_title(one.session_id) and not out.covers(one.session_id, "")]
-    if out.projects:  # only a memory tells which project a session is of
+    if out.projects:  # only memories say which project a session belongs to
         there = "SELECT EXISTS (SELECT 1 FROM memories WHERE session_id = ?)"
         wanted = [one for one in wanted if connection.execute(there, (one.session_id,)).get]
     connection.executemany(
@@ -279,8 +281,8 @@ def has_title(connection: apsw.Connection, session: str) -> bool:
 
 
 UNRECOGNISED: Final = "unrecognised"
-"""The format of a file that no format recognises: it is named, and looked at again."""
+"""The format of a file that no format recognises; it is reported and tried again."""
 JOURNAL: Final = "journal"
-"""The format of the store's own journal: what was replayed is accounted for as of a source, and nothing waits in it."""
+"""The format of the store's own journal, whose replayed entries have a ledger like any source."""
 LAST_EVENT: Final = "-last_event"
-"""Where a source's state holds the time of its latest message, Unix milliseconds; no parser uses this name."""
+"""Key of a source's state: the time of its latest message, Unix milliseconds; no parser uses this name."""

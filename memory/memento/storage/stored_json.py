@@ -1,4 +1,4 @@
-"""The JSON in columns of `memories`: what is read back is an array of texts or an object, or the row is damaged."""
+"""JSON in columns of `memories`: a list of texts or an object; anything else means a damaged row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def texts(column: str) -> tuple[str, ...]:
-    """Return an array of texts. Raises JSONDecodeError where the column holds something else."""
+    """Return a list of texts. Raises JSONDecodeError if the column holds something else."""
     found = _loaded(column)
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise JSONDecodeError("it is no array of texts", "", 0)
@@ -16,7 +16,7 @@ def texts(column: str) -> tuple[str, ...]:
 
 
 def mapping(column: str) -> dict[str, Any]:
-    """Return an object. Raises JSONDecodeError where the column holds something else."""
+    """Return an object. Raises JSONDecodeError if the column holds something else."""
     found = _loaded(column)
     if not isinstance(found, dict):
         raise JSONDecodeError("it is no object", "", 0)
@@ -24,7 +24,7 @@ def mapping(column: str) -> dict[str, Any]:
 
 
 def are_readable(tags: str, *objects: str) -> bool:
-    """Tell whether all of a row's columns of JSON can be read."""
+    """Tell whether all of a row's JSON columns can be read."""
     try:
         texts(tags)
         for column in objects:

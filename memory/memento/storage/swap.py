@@ -1,8 +1,8 @@
-"""Putting another file in the place of a damaged database while other processes may have it open.
+"""Swap: replace a damaged database file while other processes may have it open.
 
-A lock file is held shared while a connection is opened or closed, and exclusively while files change places. A marker
-says that they do: whoever finds it after a crash finishes the work before it opens anything. Processes that still have
-the damaged file open notice by its inode that another stands in its place (`database.Database.connection`).
+A lock file is held shared while a connection is opened or closed, and exclusively during a swap. A marker file records
+a swap in progress: a process that finds it after a crash completes the swap before it opens anything. Processes that
+still have the damaged file open notice the new inode (`database.Database.connection`).
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from memento.base import killpoints
-from memento.base.durable import locked, private, publish, sync
+from memento.base.durable import create_private_file, locked, publish, sync
 
 _LOGS: Final = ("-wal", "-shm", "-journal")
 
 
-class Identity(NamedTuple):
-    """Which file stands at a path."""
+class FileIdentity(NamedTuple):
+    """Identifies the file at a path."""
 
     device: int
     inode: int
 
 
-def place_of(database: Path) -> Path:
-    """Return where the file itself lies: a link to it stays a link, and SQLite keeps its log beside the file."""
+def real_path(database: Path) -> Path:
+    """Return the path of the file itself: a link stays a link, and SQLite keeps the log beside the file."""
     return database.resolve()
 
 
-def identity(path: Path) -> Identity | None:
-    """Return which file stands there; None if there is none."""
+def identity(path: Path) -> FileIdentity | None:
+    """Return the identity of the file at a path; None if there is none."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return Identity(status.st_dev, status.st_ino)
+    return FileIdentity(status.st_dev, status.st_ino)
 
 
 def incoming(database: Path) -> Path:
-    """Return the name under which the file waits that is to take the database's place."""
-    place = place_of(database)
+    """Return the path of the file that is to replace the database."""
+    place = real_path(database)
     return place.with_name(place.name + ".incoming")
 
 
 @contextmanager
-def settled(database: Path) -> Iterator[None]:
-    """Keep files from changing places meanwhile; what a crash left half done is finished first. Raises OSError."""
-    database = place_of(database)
+def shared_lock(database: Path) -> Iterator[None]:
+    """Keep the file from being swapped inside, after completing a swap that a crash interrupted. Raises OSError."""
+    database = real_path(database)
     if _marker(database).exists():
         with locked(_lock(database)):
             _finish(database)
@@ -59,29 +59,29 @@ def settled(database: Path) -> Iterator[None]:
 
 
 def is_swapping(database: Path) -> bool:
-    """Tell whether files are changing places right now, or a crash left that half done."""
-    return _marker(place_of(database)).exists()
+    """Tell whether a swap is in progress or was interrupted by a crash."""
+    return _marker(real_path(database)).exists()
 
 
 @contextmanager
-def alone(database: Path) -> Iterator[None]:
+def exclusive_lock(database: Path) -> Iterator[None]:
     """Keep other processes from opening or closing the database inside. Raises OSError."""
-    with locked(_lock(place_of(database))):
+    with locked(_lock(real_path(database))):
         yield
 
 
 def put_in_place(database: Path, aside: Path) -> None:
-    """Move the database and its log to `aside`, and what waits as `incoming` to its place. Raises OSError.
+    """Move the database and its log to `aside`, and `incoming` to the database's path. Raises OSError.
 
-    A kill anywhere leaves either the files as they were, or a marker from which the next process goes on.
+    A kill at any moment leaves the files unchanged, or a marker from which the next process completes the swap.
     """
-    database = place_of(database)
+    database = real_path(database)
     sync(incoming(database))
     with locked(_lock(database)):
         _finish(database)
         marker = _marker(database)
         partial = marker.with_name(marker.name + ".partial")
-        with os.fdopen(private(partial), "w") as file:
+        with os.fdopen(create_private_file(partial), "w") as file:
             json.dump({"aside": aside.name}, file)
         killpoints.reach("swap.begun")
         publish(partial, marker)
@@ -89,7 +89,7 @@ def put_in_place(database: Path, aside: Path) -> None:
 
 
 def _finish(database: Path) -> None:
-    """Do what is left to do. Every step is skipped that was done; the exclusive lock is held."""
+    """Complete a swap, skipping the steps that are done. The caller holds the exclusive lock."""
     marker = _marker(database)
     if not marker.exists():
         return
@@ -102,7 +102,7 @@ def _finish(database: Path) -> None:
         for suffix in _LOGS:
             log = Path(f"{database}{suffix}")
             if suffix == "-wal" and log.exists():
-                log.rename(f"{aside}{suffix}")  # SQLite finds it there when the damaged file is read
+                log.rename(f"{aside}{suffix}")  # SQLite needs it there to read the damaged file
             log.unlink(missing_ok=True)
         killpoints.reach("swap.cleared")
         sync(database.parent)

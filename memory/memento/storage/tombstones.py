@@ -1,16 +1,16 @@
-"""Tombstones: hashes of what was forgotten, which keep it out whatever is read, imported or restored later.
+"""Tombstones: hashes of forgotten texts, which keep them out of later reads, imports and restores.
 
 The keys of the table hold BLAKE2b-128 hashes in hexadecimal digits, and never a text:
 
     ID                          a memory
     text:HASH                   a whole text: of a memory, or the sample of a quarantined record
-    start:SESSION:LENGTH:HASH   what a text of that session began with: a longer version of it has another id in formats
+    start:SESSION:LENGTH:HASH   the beginning of a text of that session: a longer version has another id in formats
                                 whose ids contain the text
-    piece:HASH                  PIECE characters of a text: a quarantined sample that holds them is stored empty
-    title:SESSION               a session that has no title any more: a title tells what was said
-    value:HASH                  a project or a speaker that no memory has any more: a parser's state goes without it
+    piece:HASH                  PIECE_LENGTH characters of a text: a quarantined sample that holds them is stored empty
+    title:SESSION               a session that gets no title any more, since a title reveals what was said
+    value:HASH                  a project or a speaker without memories: it is blanked in parsers' states
     import:KEY                  one of the first two, from a file that is not proven to be the user's own: it keeps out
-                                and takes out what counts as imported, and nobody's own word
+                                and deletes imported memories only
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ KEY: Final = re.compile(
     r"(?:(?:text|piece|title|value):|import:(?:text:)?)?[0-9a-f]{32}|start:[0-9a-f]{32}:[0-9]{1,9}:[0-9a-f]{32}",
     re.ASCII,
 )
-"""What a key looks like: anything else in a damaged file is not one."""
-TELLING: Final = 20
-"""Characters from which a text is taken to be said once."""
-PIECE: Final = 32
+"""The form of a key; other values in a damaged file are ignored."""
+MIN_UNIQUE_LENGTH: Final = 20
+"""A text of this length or more is assumed to be unique."""
+PIECE_LENGTH: Final = 32
 IMPORTED: Final = "import:"
 _OF_IMPORTS: Final = re.compile(r"(?:text:)?[0-9a-f]{32}", re.ASCII)
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
-def keys(memory_id: str, text: str, session: str) -> list[str]:
-    """Return the tombstones of a memory; a text so short that others say it too has none of its own."""
-    found = _of_memory(memory_id, text)
-    if session and len(text) >= TELLING:
+def memory_keys(memory_id: str, text: str, session: str) -> list[str]:
+    """Return the tombstones of a memory; a text too short to be unique gets none of its own."""
+    found = _id_and_text_keys(memory_id, text)
+    if session and len(text) >= MIN_UNIQUE_LENGTH:
         found.append(f"start:{_hash(session)}:{len(text)}:{_hash(text)}")
     if session:
-        found.append(title(session))
+        found.append(title_key(session))
     return found
 
 
-def title(session: str) -> str:
+def title_key(session: str) -> str:
     """Return the key that keeps a session's titles out."""
     return f"title:{_hash(session)}"
 
 
-def of_imports(found: Iterable[str]) -> list[str]:
-    """Return what these tombstones are where a file from elsewhere brings them: nobody's own word goes for them."""
+def as_imported(found: Iterable[str]) -> list[str]:
+    """Return these tombstones as an untrusted file may set them: they affect imported memories only."""
     return [key if key.startswith(IMPORTED) else IMPORTED + key for key in found if _is_of_imports(key)]
 
 
@@ -68,48 +68,48 @@ def _is_of_imports(key: str) -> bool:
 
 def is_forgotten(connection: apsw.Connection, memory_id: str, text: str) -> bool:
     """Tell whether the user forgot a memory with this id or text."""
-    return _has_any(connection, _of_memory(memory_id, text))
+    return _has_any(connection, _id_and_text_keys(memory_id, text))
 
 
 def pieces(text: str) -> set[str]:
-    """Return the beginning, the middle and the end of a text, as far as it is long enough for them."""
-    last = len(text) - PIECE
-    return {text[start : start + PIECE] for start in (0, last // 2, last)} if last >= 0 else set()
+    """Return the beginning, the middle and the end of a text; nothing for a text that is too short."""
+    last = len(text) - PIECE_LENGTH
+    return {text[start : start + PIECE_LENGTH] for start in (0, last // 2, last)} if last >= 0 else set()
 
 
-def bury(connection: apsw.Connection, found: Iterable[str]) -> None:
-    """Leave tombstones inside the caller's transaction."""
+def add_tombstones(connection: apsw.Connection, found: Iterable[str]) -> None:
+    """Add tombstones inside the caller's transaction."""
     now = now_ms()
     connection.executemany("INSERT OR IGNORE INTO tombstones (id, at) VALUES (?, ?)", [(key, now) for key in found])
 
 
-def bury_pieces(connection: apsw.Connection, found: Iterable[str]) -> None:
-    """Keep pieces of texts out of the quarantine, inside the caller's transaction."""
-    bury(connection, map(_piece, found))
+def add_pieces(connection: apsw.Connection, found: Iterable[str]) -> None:
+    """Add tombstones of pieces of texts, which keep them out of the quarantine, inside the caller's transaction."""
+    add_tombstones(connection, map(_piece_key, found))
 
 
-def bury_samples(connection: apsw.Connection, samples: Iterable[str]) -> None:
-    """Keep these samples out of the quarantine, inside the caller's transaction."""
-    bury(connection, map(_text, samples))
+def add_samples(connection: apsw.Connection, samples: Iterable[str]) -> None:
+    """Add tombstones of quarantined samples, inside the caller's transaction."""
+    add_tombstones(connection, map(_text_key, samples))
 
 
-def bury_values(connection: apsw.Connection, values: Iterable[str]) -> None:
-    """Keep projects and speakers out of parsers' states, inside the caller's transaction."""
-    bury(connection, map(_value, values))
+def add_values(connection: apsw.Connection, values: Iterable[str]) -> None:
+    """Add tombstones of projects and speakers, which blank them in parsers' states, inside the caller's transaction."""
+    add_tombstones(connection, map(_value_key, values))
 
 
-def holding(sample: str, wanted: set[str]) -> bool:
-    """Tell whether a quarantined sample, which may be escaped as JSON is, holds one of these pieces."""
+def holds_piece(sample: str, wanted: set[str]) -> bool:
+    """Tell whether a quarantined sample, which may contain JSON escapes, holds one of these pieces."""
     return any(window in wanted for window in _windows(sample))
 
 
-def are_forgotten(text: str, buried: Set[str]) -> bool:
-    """Tell whether a text, which may be escaped as JSON is, is one of these tombstones' or holds a piece of theirs."""
-    return bool(text) and (_text(text) in buried or any(_piece(window) in buried for window in _windows(text)))
+def matches_any(text: str, buried: Set[str]) -> bool:
+    """Tell whether a text, which may contain JSON escapes, matches one of these tombstones or holds a piece of one."""
+    return bool(text) and (_text_key(text) in buried or any(_piece_key(window) in buried for window in _windows(text)))
 
 
-class Gate:
-    """What the tombstones keep out, for the length of one transaction."""
+class TombstoneFilter:
+    """Decides what the tombstones keep out, within one transaction."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -118,56 +118,56 @@ class Gate:
         self._has_values: bool | None = None
 
     def refuses(self, memory: NewMemory) -> bool:
-        """Tell whether a memory was forgotten; the titles of its session stay out from then on."""
+        """Tell whether a memory was forgotten; if so, keep the titles of its session out too."""
         if self._is_open:
             return False
-        found = _of_memory(memory.id, memory.text)
+        found = _id_and_text_keys(memory.id, memory.text)
         if memory.trust == "import" and self._any([IMPORTED + key for key in found]):
             return True
         if not self._any(found) and not self._is_longer_version(memory):
             return False
         if memory.session_id:
-            bury(self._connection, [title(memory.session_id)])
+            add_tombstones(self._connection, [title_key(memory.session_id)])
         return True
 
     def lift(self, memory: NewMemory) -> None:
-        """Let a memory in again that is explicitly remembered."""
+        """Remove the tombstones of a memory that is explicitly remembered again."""
         if self._is_open:
             return
-        own = {memory.id, _text(memory.text), *map(_piece, pieces(memory.text))}
-        own |= {*of_imports(own)}
+        own = {memory.id, _text_key(memory.text), *map(_piece_key, pieces(memory.text))}
+        own |= {*as_imported(own)}
         self._connection.executemany("DELETE FROM tombstones WHERE id = ?", [(key,) for key in own])
         self._connection.execute(
             "DELETE FROM tombstones WHERE id >= 'start:' AND id < 'start;' AND substr(id, ?) = ?",
             (len(f"start:{_hash('')}:") + 1, f"{len(memory.text)}:{_hash(memory.text)}"),
         )
 
-    def took(self, memory: NewMemory) -> None:
-        """Let the project and the speaker of a memory that was stored into parsers' states again."""
+    def allow_values(self, memory: NewMemory) -> None:
+        """Allow the project and the speaker of a stored memory in parsers' states again."""
         if self._holds_values():
-            lifted = [(_value(value),) for value in (memory.project, memory.speaker) if value]
+            lifted = [(_value_key(value),) for value in (memory.project, memory.speaker) if value]
             self._connection.executemany("DELETE FROM tombstones WHERE id = ?", lifted)
 
     def refuses_title(self, session: str) -> bool:
-        """Tell whether a session goes without a title."""
-        return not self._is_open and self._any([title(session)])
+        """Tell whether a session must have no title."""
+        return not self._is_open and self._any([title_key(session)])
 
     def refuses_any(self, folders: Iterable[str]) -> bool:
-        """Tell whether one of these folders is a project that was forgotten."""
-        return self._holds_values() and self._any([*map(_value, folders)])
+        """Tell whether one of these folders is a forgotten project."""
+        return self._holds_values() and self._any([*map(_value_key, folders)])
 
     def sample(self, sample: str) -> str:
-        """Return what may be stored of a quarantined sample: nothing, where it holds what was forgotten."""
+        """Return a quarantined sample, or an empty text if it holds something forgotten."""
         if self._is_open or not sample:
             return sample
-        return "" if self._any([_text(sample), *{_piece(window) for window in _windows(sample)}]) else sample
+        return "" if self._any([_text_key(sample), *{_piece_key(window) for window in _windows(sample)}]) else sample
 
     def state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a parser's state without the projects and speakers that were forgotten."""
+        """Return a parser's state without forgotten projects and speakers."""
         if not self._holds_values():
             return state
-        unwanted = {value for value in {*strings(state)} if self._any([_value(value)])}
-        without: Mapping[str, Any] = blanked(state, unwanted)
+        unwanted = {value for value in {*strings(state)} if self._any([_value_key(value)])}
+        without: Mapping[str, Any] = blank_out(state, unwanted)
         return without
 
     def _holds_values(self) -> bool:
@@ -177,7 +177,7 @@ class Gate:
         return self._has_values
 
     def _is_longer_version(self, memory: NewMemory) -> bool:
-        """Tell whether a text begins with one of its session that was forgotten."""
+        """Tell whether a text begins with a forgotten text of its session."""
         starts = self._starts_of(memory.session_id) if memory.session_id else {}
         beginning, end = blake2b(digest_size=HASH_BYTES), 0
         for length in sorted(starts):
@@ -206,8 +206,8 @@ class Gate:
         return _has_any(self._connection, found)
 
 
-def _of_memory(memory_id: str, text: str) -> list[str]:
-    return [memory_id, _text(text)] if len(text) >= TELLING else [memory_id]
+def _id_and_text_keys(memory_id: str, text: str) -> list[str]:
+    return [memory_id, _text_key(text)] if len(text) >= MIN_UNIQUE_LENGTH else [memory_id]
 
 
 def _has_any(connection: apsw.Connection, found: list[str]) -> bool:
@@ -215,19 +215,19 @@ def _has_any(connection: apsw.Connection, found: list[str]) -> bool:
     return bool(connection.execute(sql, (msgspec.json.encode(found).decode(),)).get)
 
 
-def blanked(value: Any, unwanted: set[str]) -> Any:
-    """Return a JSON value with empty texts in the place of those that are unwanted."""
+def blank_out(value: Any, unwanted: set[str]) -> Any:
+    """Return a JSON value in which unwanted texts are empty."""
     if not unwanted:
         return value
     if isinstance(value, str):
         return "" if value in unwanted else value
     if isinstance(value, Mapping):
-        return {key: blanked(one, unwanted) for key, one in value.items()}
-    return [blanked(one, unwanted) for one in value] if isinstance(value, list | tuple) else value
+        return {key: blank_out(one, unwanted) for key, one in value.items()}
+    return [blank_out(one, unwanted) for one in value] if isinstance(value, list | tuple) else value
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Yield every string in a JSON value, the keys of objects left out."""
+    """Yield every string in a JSON value except the keys of objects."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -239,12 +239,12 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def _windows(sample: str) -> Iterator[str]:
-    """Yield every piece of a sample, as it is and as JSON would read the texts in it."""
-    return (text[at : at + PIECE] for text in _readings(sample) for at in range(len(text) - PIECE + 1))
+    """Yield every piece of a sample, verbatim and with JSON escapes decoded."""
+    return (text[at : at + PIECE_LENGTH] for text in _readings(sample) for at in range(len(text) - PIECE_LENGTH + 1))
 
 
 def _readings(sample: str) -> list[str]:
-    """Return a sample as it is, and as JSON would read the texts in it."""
+    """Return a sample verbatim, and with JSON escapes decoded if it has any."""
     plain = _ESCAPE.sub(_unescaped, sample)
     return [sample] if plain == sample else [sample, plain]
 
@@ -254,15 +254,15 @@ def _unescaped(match: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else _ESCAPED.get(name, name)
 
 
-def _text(text: str) -> str:
+def _text_key(text: str) -> str:
     return f"text:{_hash(text)}"
 
 
-def _piece(piece: str) -> str:
+def _piece_key(piece: str) -> str:
     return f"piece:{_hash(piece)}"
 
 
-def _value(value: str) -> str:
+def _value_key(value: str) -> str:
     return f"value:{_hash(value)}"
 
 

@@ -1,4 +1,4 @@
-"""What ranking reads of its candidates: the turn itself, its text, and who spoke before and after it in its session."""
+"""What ranking reads of its candidates: the turn, its text, and its neighbours in the session."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import apsw
 
 from memento.base.times import EARLIEST_CLOCK, MOST_AHEAD, now_ms
 from memento.memory import INSTRUCTION
-from memento.storage.filters import AMONG, REPLACED_BY, Filter, listed, quote, where
-from memento.storage.stamps import AHEAD
+from memento.storage.filters import IN_JSON_LIST, REPLACED_BY, Filter, json_list, quote_term, where
+from memento.storage.timestamps import AHEAD
 
 TEXT_CHARACTERS: Final = 3_000
-"""What is looked at of a long text: an answer to a question says so at its beginning."""
+"""Leading characters of a text that ranking reads: an answer usually shows at the beginning."""
 EXCHANGE: Final = 8
-"""Neighbours on each side that are looked at for the rest of an exchange."""
+"""Neighbours on each side that are searched for the rest of an exchange."""
 _Said = tuple[int, str]
 """A row number and the role of who said it."""
 _JOINED: Final = re.compile(r"(\d+)(\w+)")
 _REPLACED: Final = 1_000
-"""Memories that replaced others: how many are looked at."""
+"""Largest number of superseding memories to follow."""
 _NO_LIMIT: Final = (1 << 63) - 1
 
 
 class Turn(NamedTuple):
-    """One memory, as far as ranking looks at it before it reads the text."""
+    """The columns of one memory that ranking reads before the text."""
 
     num: int
     id: str
@@ -43,13 +43,13 @@ class Turn(NamedTuple):
     """Bytes of the text."""
     faded: bool = False
     of_project: bool = False
-    """Whether it was said in a session at work on a project: what coding agents' transcripts hold, and no chat."""
+    """Whether its session belongs to a project, as in transcripts of coding agents."""
     is_instruction: bool = False
-    """Whether the user said in it how work is to be done from then on."""
+    """Whether it is a standing instruction of the user."""
 
 
 class Exchange(NamedTuple):
-    """The row numbers of a user's message and of what an agent answered it, as far as they lie near to a turn."""
+    """The row numbers of a user's message and of its answers, found near a turn."""
 
     opening: int | None = None
     """The user's message: the turn itself, or the last one before it."""
@@ -57,12 +57,12 @@ class Exchange(NamedTuple):
     """The assistant's messages up to the user's next one, in order."""
 
     def is_unanswered(self, num: int) -> bool:
-        """Tell whether a turn opens it and nothing is stored that an agent answered."""
+        """Tell whether a turn opens the exchange and no answer is stored."""
         return self.opening == num and not self.answers
 
 
 class Around(NamedTuple):
-    """The row numbers of a turn's neighbours in its session, the nearest first."""
+    """The row numbers of a turn's neighbours in its session, nearest first."""
 
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
@@ -83,7 +83,7 @@ _SIDE: Final = """
 _REPLACEMENTS: Final = f"""
 WITH RECURSIVE newer (num, superseded_by) AS (
     SELECT next.num, next.superseded_by FROM memories AS old JOIN memories AS next ON next.id = old.superseded_by
-    WHERE old.num {AMONG}
+    WHERE old.num {IN_JSON_LIST}
     UNION
     SELECT next.num, next.superseded_by FROM newer JOIN memories AS next ON next.id = newer.superseded_by
     LIMIT {_REPLACED}
@@ -93,34 +93,36 @@ SELECT num FROM newer
 _AROUND: Final = f"""
 SELECT num, {_SIDE.format(sign="<", order="DESC", what="near.num")},
     {_SIDE.format(sign=">", order="ASC", what="near.num")}
-FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
+FROM memories AS turn WHERE num {IN_JSON_LIST} AND session_id <> ''
 """
 _EXCHANGES: Final = f"""
 SELECT num, role, {_SIDE.format(sign="<", order="DESC", what="near.num || near.role")},
     {_SIDE.format(sign=">", order="ASC", what="near.num || near.role")}
-FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
+FROM memories AS turn WHERE num {IN_JSON_LIST} AND session_id <> ''
 """
 _SAME_BRANCH: Final = "AND near.active >= turn.active"
-"""Not for ranking: what is active lies in the rows, all else it needs in an index."""
+"""Not used by ranking: `active` is in the rows, everything else it needs is in an index."""
 
 
 def turns(connection: apsw.Connection, nums: Iterable[int], within: Filter | None = None) -> dict[int, Turn]:
     """Return the turns of these row numbers that exist and pass the filter."""
     condition, parameters = where(within or Filter())
-    sql = f"SELECT {_TURN} FROM memories WHERE num {AMONG} AND {condition}"
-    return {row[0]: Turn._make(row) for row in connection.execute(sql, (listed(nums), *parameters))}
+    sql = f"SELECT {_TURN} FROM memories WHERE num {IN_JSON_LIST} AND {condition}"
+    return {row[0]: Turn._make(row) for row in connection.execute(sql, (json_list(nums), *parameters))}
 
 
 def texts(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, str]:
     """Return the first TEXT_CHARACTERS of each text."""
-    sql = f"SELECT num, substr(text, 1, {TEXT_CHARACTERS}) FROM memories WHERE num {AMONG}"
-    return dict(connection.execute(sql, (listed(nums),)))
+    sql = f"SELECT num, substr(text, 1, {TEXT_CHARACTERS}) FROM memories WHERE num {IN_JSON_LIST}"
+    return dict(connection.execute(sql, (json_list(nums),)))
 
 
 def subwords(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, str]:
     """Return the words of each text that the tokenizer does not see, where there are any; TEXT_CHARACTERS at most."""
-    sql = f"SELECT num, substr(subwords, 1, {TEXT_CHARACTERS}) FROM memories WHERE subwords <> '' AND num {AMONG}"
-    return dict(connection.execute(sql, (listed(nums),)))
+    sql = (
+        f"SELECT num, substr(subwords, 1, {TEXT_CHARACTERS}) FROM memories WHERE subwords <> '' AND num {IN_JSON_LIST}"
+    )
+    return dict(connection.execute(sql, (json_list(nums),)))
 
 
 def around(
@@ -128,20 +130,20 @@ def around(
 ) -> dict[int, Around]:
     """Return up to `reach` neighbours on each side; a memory without a session has none.
 
-    With `same_branch`, what lies on an abandoned branch of the conversation is no neighbour of what does not.
+    With `same_branch`, memories on an abandoned branch are no neighbours of active ones.
     """
-    found = connection.execute(_AROUND.format(branch=_SAME_BRANCH if same_branch else ""), (reach, listed(nums)))
+    found = connection.execute(_AROUND.format(branch=_SAME_BRANCH if same_branch else ""), (reach, json_list(nums)))
     return {num: Around(_nums(earlier), _nums(later)) for num, earlier, later in found}
 
 
 def exchanges(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, Exchange]:
-    """Return the exchange of each turn, as far as EXCHANGE memories on each side; without a session there is none."""
-    found = connection.execute(_EXCHANGES.format(branch=_SAME_BRANCH), (EXCHANGE, listed(nums)))
+    """Return the exchange of each turn within EXCHANGE memories on each side; a turn without a session has none."""
+    found = connection.execute(_EXCHANGES.format(branch=_SAME_BRANCH), (EXCHANGE, json_list(nums)))
     return {num: _exchange(num, role, _roles(earlier), _roles(later)) for num, role, earlier, later in found}
 
 
 def _exchange(num: int, role: str, earlier: Sequence[_Said], later: Sequence[_Said]) -> Exchange:
-    """Return the exchange of a turn from its neighbours, the nearest first."""
+    """Return the exchange of a turn from its neighbours, given nearest first."""
     before = [] if role == "user" else [*takewhile(_is_not_users, earlier)]
     rest = earlier[len(before) :]
     opening = num if role == "user" else rest[0][0] if rest else None
@@ -154,10 +156,10 @@ def _is_not_users(one: _Said) -> bool:
 
 
 def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]:
-    """Return the row numbers of the latest that pass the filter, the latest first.
+    """Return the row numbers of the latest memories that pass the filter, latest first.
 
-    When a memory happened whose stamp was ahead of the clock is not known: it comes after all others. So does one that
-    was stored while the clock was fast, until its time has come.
+    Memories whose timestamp was ahead of the clock come last, since their time is unknown; so do those stored while the
+    clock was fast, until their time has come.
     """
     now = now_ms()
     latest_time = now + MOST_AHEAD if now >= EARLIEST_CLOCK else _NO_LIMIT
@@ -171,21 +173,21 @@ def latest(connection: apsw.Connection, within: Filter, limit: int) -> list[int]
 
 
 def replacements(connection: apsw.Connection, nums: Iterable[int]) -> set[int]:
-    """Return the row numbers of what replaced these memories, and of what replaced that."""
-    return {num for (num,) in connection.execute(_REPLACEMENTS, (listed(nums),))}
+    """Return the row numbers of all memories that directly or indirectly supersede these."""
+    return {num for (num,) in connection.execute(_REPLACEMENTS, (json_list(nums),))}
 
 
 def has_another_session(connection: apsw.Connection, session: str, within: Filter) -> bool:
-    """Tell whether a memory of no session or of another one passes the filter."""
+    """Tell whether a memory of another session, or of none, passes the filter."""
     condition, parameters = where(within)
     sql = f"SELECT EXISTS (SELECT 1 FROM memories WHERE (session_id < ? OR session_id > ?) AND {condition})"
     return bool(connection.execute(sql, (session, session, *parameters)).get)
 
 
 def has_speaker(connection: apsw.Connection, word: str) -> bool:
-    """Tell whether anybody of that name has spoken."""
+    """Tell whether a speaker has this name."""
     sql = "SELECT EXISTS (SELECT 1 FROM memories_fts WHERE memories_fts MATCH ?)"
-    return bool(connection.execute(sql, (f"speaker : {quote(word)}",)).get)
+    return bool(connection.execute(sql, (f"speaker : {quote_term(word)}",)).get)
 
 
 def _roles(text: str | None) -> list[_Said]:

@@ -1,6 +1,6 @@
-"""A table of sqlite-vec in a database of its own, in memory: what the sqlite-vec backend searches.
+"""A sqlite-vec table in an in-memory database of its own, for the sqlite-vec backend.
 
-It never touches the store's file: an extension is code, and the store's connections load none.
+It never touches the store's file, whose connections load no extension.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class VecTable:
             self._connection.executemany("INSERT INTO found (rowid, embedding) VALUES (?, ?)", enumerate(blobs, first))
 
     def nearest(self, query: bytes, count: int, allowed: Iterable[int] | None) -> list[tuple[int, float]]:
-        """Return the nearest (number, cosine distance), nearest first; `allowed` limits which count."""
+        """Return the nearest (number, cosine distance), nearest first, among `allowed`."""
         only = ""
         if allowed is not None:
             only = "AND rowid IN (SELECT num FROM allowed)"

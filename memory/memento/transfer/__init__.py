@@ -1,1 +1,1 @@
-"""A store as lines of JSON, to be read by anything and merged into any other store."""
+"""Export and import: a store as JSON lines, readable by any program and mergeable into any store."""

@@ -26,18 +26,17 @@ _BEGIN: Final = re.compile(
 _END: Final = re.compile(rb"^<!-- memento:instructions:end -->[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 
 
-def block(instructions: Sequence[Instruction]) -> str:
+def instructions_block(instructions: Sequence[Instruction]) -> str:
     """Return the block, which ends with a newline. Each instruction is a JSON string on one line, without markup."""
     lines = [f"- {quoted(one.text, _QUOTED)}" for one in instructions]
     return "\n".join([BEGIN, _HEADING, *lines, END]) + "\n"
 
 
-def write(path: Path, instructions: Sequence[Instruction]) -> bool:
-    """Put the block into a file, in place of the one that is there or after all else; False where nothing changed.
+def write_block(path: Path, instructions: Sequence[Instruction]) -> bool:
+    """Replace the block in a file, or append it; return False if nothing changed.
 
-    Without instructions the block is taken out. The file is replaced in one step, keeping its mode and its line ends;
-    a link stays one. Raises UsageError for markers that are no pair and a file that cannot be one, StoreError where it
-    cannot be written.
+    Without instructions the block is removed. The file is replaced in one step, keeping its mode and line ends; a link
+    stays a link. Raises UsageError for unpaired markers and an unsuitable file, StoreError if it cannot be written.
     """
     target = resolved(path)
     try:
@@ -57,7 +56,7 @@ def write(path: Path, instructions: Sequence[Instruction]) -> bool:
 
 
 def resolved(path: Path) -> Path:
-    """Return what a link leads to. Raises UsageError for one that leads to itself."""
+    """Return the target of a link. Raises UsageError for a loop of links."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # up to Python 3.12 the latter
@@ -81,7 +80,9 @@ def _replaced(content: bytes, instructions: Sequence[Instruction], path: Path) -
     if (len(begins), len(ends)) not in ((0, 0), (1, 1)) or (begins and begins[0].start() > ends[0].start()):
         raise UsageError(f"{path} has memento:instructions markers that are no pair: take them out, then try again")
     newline = b"\r\n" if b"\r\n" in content else b"\n"
-    written = block(instructions).encode("utf-8", "replace").replace(b"\n", newline) if instructions else b""
+    written = (
+        instructions_block(instructions).encode("utf-8", "replace").replace(b"\n", newline) if instructions else b""
+    )
     if begins:
         return content[: begins[0].start()] + written + content[ends[0].end() :]
     if not written:

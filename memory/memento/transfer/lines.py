@@ -1,4 +1,4 @@
-"""The file: one JSON object a line, each with one key that says what it is. `.gz` and `.zst` are compressed.
+"""The export format: one JSON object per line, each with one key that names its kind. `.gz` and `.zst` are compressed.
 
 {"memento": {"version": 1, "store": "...", "at": "2026-11-23T02:00:00.000Z"}}      the first line
 {"forgotten": "ID"}               ids (and hashes of texts) that are to stay out, before everything else
@@ -24,28 +24,28 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from memento.base import signing
-from memento.base.durable import partial_of, private, publish
+from memento.base.durable import create_private_file, partial_of, publish
 from memento.base.escaping import escape_json
 from memento.errors import StoreError, UsageError
 
 VERSION: Final = 1
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 _KEPT: Final = ("spool", "run")
-"""Folders beside a store whose files have no other copy, or are in use."""
+"""Folders beside a store whose files must not be overwritten."""
 
 Record = dict[str, Any]
 
 
-def is_lines(path: Path) -> bool:
-    """Tell by its name whether a file is of this kind."""
+def is_export_name(path: Path) -> bool:
+    """Tell by its name whether a file is an export."""
     return path.name.lower().endswith(SUFFIXES)
 
 
-def write(path: Path, records: Iterable[Record], key: bytes) -> None:
-    """Write records, signed, into a file (0600) that appears when it is whole. Raises StoreError."""
+def write_file(path: Path, records: Iterable[Record], key: bytes) -> None:
+    """Write signed records to a file (0600) that appears once it is whole. Raises StoreError."""
     partial = partial_of(path)
     try:
-        with os.fdopen(private(partial), "wb") as raw:
+        with os.fdopen(create_private_file(partial), "wb") as raw:
             with _compressed(raw, path) as file:
                 _write(file.write, records, key)
             raw.flush()
@@ -55,8 +55,8 @@ def write(path: Path, records: Iterable[Record], key: bytes) -> None:
         raise StoreError(f"cannot write the export to {path}: {error.strerror}") from None
 
 
-def write_out(records: Iterable[Record], key: bytes) -> None:
-    """Write records, signed, to standard output. Raises StoreError where that is closed."""
+def write_stdout(records: Iterable[Record], key: bytes) -> None:
+    """Write signed records to standard output. Raises StoreError if it is closed."""
     if sys.stdout is None:
         raise StoreError("cannot write the export: standard output is closed")
     _write(sys.stdout.buffer.write, records, key)
@@ -89,7 +89,7 @@ def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
 
 
 def refuse_target(path: Path, store: Path, *, force: bool) -> None:
-    """Raise UsageError where an export must not be written: over a file, unless `force`, and never over the store's."""
+    """Raise UsageError for a target that an export must not replace: a file without `force`, or a file of the store."""
     if _is_of_store(path.resolve(), store):
         raise UsageError(f"{path} is a file of the store itself: name another file for the export")
     if path.exists() and not path.is_file():
@@ -99,7 +99,7 @@ def refuse_target(path: Path, store: Path, *, force: bool) -> None:
 
 
 def _is_of_store(path: Path, store: Path) -> bool:
-    """Tell whether the store keeps something there: its own files lie where its name is, and where that leads to."""
+    """Tell whether a path is one of the store's files, beside its name or beside the link's target."""
     for database in {store.absolute(), store.resolve()}:
         folder = database.parent.resolve()
         if path.parent == folder and path.name.startswith(database.name):

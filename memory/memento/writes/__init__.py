@@ -1,1 +1,1 @@
-"""From a decision to a row: the gate that every row passes, the row itself, and the journal of direct writes."""
+"""Writes: the gate that every row passes, the row made from a decision, and the journal of direct writes."""

@@ -1,9 +1,9 @@
-"""The gate that every row passes on its way into the store, whatever brings it.
+"""The gate that every row passes on its way into the store.
 
-Invariant: no field of a row holds a secret that the rules know, a text that SQLite or a reader cannot take, or more
-than its limit. `writing.memory_of` makes rows of messages (ingest, watch, hook, server, remember, observe) and cleans
-them here; rows that come ready made (an import, a backup from elsewhere) are judged by an `Admission`, which also
-leaves out what is ignored, lowers what they claim of their trust, and counts both.
+Invariant: no field of a row holds a secret that the rules know, an unstorable text, or more than its limit.
+`new_memory.make_memory` makes rows from messages (ingest, watch, hook, server, remember, observe) and cleans them here;
+finished rows (an import, a foreign backup) pass an `Admission`, which also leaves out ignored rows, lowers claimed
+trust, and counts both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from re import ASCII, compile as pattern
 from typing import Any, Final, get_args
 from weakref import WeakKeyDictionary
 
-from memento.base.times import storable
+from memento.base.times import require_storable
 from memento.memory import NewMemory, Trust
 from memento.storage.ignored import Ignored
 from memento_policies import Kind, Policy, Role
@@ -26,9 +26,9 @@ from memento_policies.text import encode
 
 _NAMES_KEPT: Final = 4_096
 _redacted_names: Final[WeakKeyDictionary[Policy, dict[str, str]]] = WeakKeyDictionary()
-"""Weakly: a policy is a megabyte of compiled rules, and goes with its store."""
+"""Weak keys: a policy is a megabyte of compiled rules and must be freed with its store."""
 MAX_TEXT: Final = 128 * 1024 * 1024
-"""Bytes of a text: that of the longest line that is ingested."""
+"""Maximum bytes of a text, that of the longest ingested line."""
 MAX_TAGS: Final = 128
 MAX_JSON: Final = 1024 * 1024
 """Bytes of `meta`, and of `why`."""
@@ -36,48 +36,48 @@ MAX_NESTING: Final = 64
 LIMITS: Final[Mapping[str, int]] = {
     "source": 256, "session_id": 1024, "speaker": 256, "project": 4096, "collection": 256, "tag": 256, "title": 1024
 }  # fmt: skip
-"""Characters of each short text. A longer one is cut, and ends in a hash of the whole."""
+"""Maximum characters of each short text. A longer one is cut and ends in a hash of the whole."""
 TOO_LARGE: Final = {"left_out": "too_large"}
-"""Stands in the place of a `meta` or `why` beyond `MAX_JSON` or `MAX_NESTING`."""
+"""Replaces a `meta` or `why` beyond `MAX_JSON` or `MAX_NESTING`."""
 ID: Final = pattern(r"[0-9a-f]{32}", ASCII)
 """A memory's id."""
 _HASH_BYTES: Final = 8
-_REMEMBERED: Final = 512
-"""Characters up to which a short text's redaction is remembered."""
+_MAX_CACHED: Final = 512
+"""Maximum characters of a short text whose redaction is cached."""
 
 
 class Refused(ValueError):
-    """A row cannot be taken in. The message names the field, never what it holds."""
+    """A row cannot be admitted. The message names the field, never its value."""
 
 
-def cleaned(memory: NewMemory, policy: Policy) -> NewMemory:
+def clean_memory(memory: NewMemory, policy: Policy) -> NewMemory:
     """Return the row with every field but `text` redacted and within its limits; its text is redacted already."""
-    tags = [short("tag", tag, policy) for tag in memory.tags[:MAX_TAGS]]
+    tags = [clean_name("tag", tag, policy) for tag in memory.tags[:MAX_TAGS]]
     return replace(
         memory,
-        source=short("source", memory.source, policy),
-        session_id=short("session_id", memory.session_id, policy),
-        speaker=short("speaker", memory.speaker, policy),
-        project=short("project", memory.project, policy),
-        collection=short("collection", memory.collection, policy),
+        source=clean_name("source", memory.source, policy),
+        session_id=clean_name("session_id", memory.session_id, policy),
+        speaker=clean_name("speaker", memory.speaker, policy),
+        project=clean_name("project", memory.project, policy),
+        collection=clean_name("collection", memory.collection, policy),
         tags=tuple(dict.fromkeys(filter(None, tags))),
-        meta=json_object(memory.meta, policy),
-        why=json_object(memory.why, policy),
+        meta=clean_json(memory.meta, policy),
+        why=clean_json(memory.why, policy),
     )
 
 
-def short(name: str, text: str, policy: Policy) -> str:
+def clean_name(name: str, text: str, policy: Policy) -> str:
     """Return a short text without secrets and within its limit."""
     if not text:
         return ""
     limit = LIMITS[name]
-    if len(text) > 2 * limit:  # first what is left of it, then its secrets: the rules are not run over megabytes
-        text = _cut(encode(text)[0], 2 * limit)
-    return _cut(_redacted(text, policy), limit)
+    if len(text) > 2 * limit:  # cut first, so that the rules do not run over megabytes
+        text = _shorten(encode(text)[0], 2 * limit)
+    return _shorten(_redact(text, policy), limit)
 
 
-def json_object(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
-    """Return an object without secrets in its keys and values. Raises ValueError or TypeError for what is not JSON."""
+def clean_json(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
+    """Return an object without secrets in keys and values. Raises ValueError or TypeError if it is not JSON."""
     if not value:
         return {}
     if not _is_shallow(value):
@@ -91,30 +91,30 @@ def json_object(value: Mapping[str, Any], policy: Policy) -> Mapping[str, Any]:
         return value
     try:
         loaded = json.loads(redacted.text)
-    except ValueError:  # the secret reached over the JSON's own punctuation
+    except ValueError:  # the secret spanned JSON punctuation
         return {"redacted": dict(redacted.counts)}
     return loaded if isinstance(loaded, dict) else {"redacted": dict(redacted.counts)}
 
 
 class Admission:
-    """Judges rows that come ready made, for one import or one restore.
+    """Admits finished rows, for one import or one restore.
 
-    `keeps_trust` is for a file that is known to be the user's own: its rows keep whose word they say they are. Of any
-    other file, all are `import`.
+    `keeps_trust` is for a file known to be the user's own, whose rows keep their trust; rows of other files become
+    `import`.
     """
 
     def __init__(self, policy: Policy, ignored: Ignored, *, keeps_trust: bool) -> None:
         self._policy, self._ignored, self._keeps_trust = policy, ignored, keeps_trust
         self.left_out: Counter[str] = Counter()
-        """Rows that were left out, by reason."""
+        """Numbers of rows left out, by reason."""
         self.lowered = 0
-        """Rows that said to be someone's word and count as imported."""
+        """Number of rows whose claimed trust was lowered to `import`."""
 
     def admit(self, memory: NewMemory) -> NewMemory | None:
-        """Return the row as it may be written; None where it is left out. Raises Refused for one that is malformed."""
+        """Return the row to write; None if it is left out. Raises Refused for a malformed row."""
         _require_sound(memory)
         text = self._policy.redact(encode(memory.text)[0]).text
-        clean = cleaned(replace(memory, text=text, importance=min(1.0, max(0.0, memory.importance))), self._policy)
+        clean = clean_memory(replace(memory, text=text, importance=min(1.0, max(0.0, memory.importance))), self._policy)
         if self._ignored.covers(clean.session_id, clean.project):
             self.left_out["ignored"] += 1
             return None
@@ -124,16 +124,16 @@ class Admission:
         return clean
 
     def title(self, source: str, session_id: str, title: str) -> tuple[str, str, str] | None:
-        """Return a session's title as it may be written, with the session it is of; None where it is left out."""
-        names = short("source", source, self._policy), short("session_id", session_id, self._policy)
+        """Return the source, session and title to write; None if the title is left out."""
+        names = clean_name("source", source, self._policy), clean_name("session_id", session_id, self._policy)
         if names[1] in self._ignored.sessions:
             self.left_out["ignored"] += 1
             return None
-        return *names, short("title", title, self._policy)
+        return *names, clean_name("title", title, self._policy)
 
     def session(self, session_id: str) -> str:
         """Return a session's id as rows hold it."""
-        return short("session_id", session_id, self._policy)
+        return clean_name("session_id", session_id, self._policy)
 
     def has_secret(self, text: str) -> bool:
         """Tell whether a text holds a secret."""
@@ -153,17 +153,17 @@ def _require_sound(memory: NewMemory) -> None:
     if not math.isfinite(memory.importance):
         raise Refused("`importance` is not a number")
     try:
-        storable(memory.timestamp)
+        require_storable(memory.timestamp)
     except OverflowError:
         raise Refused("`timestamp` is out of range") from None
 
 
-def _redacted(text: str, policy: Policy) -> str:
-    return _remembered(text, policy) if len(text) <= _REMEMBERED else policy.redact(encode(text)[0]).text
+def _redact(text: str, policy: Policy) -> str:
+    return _redact_cached(text, policy) if len(text) <= _MAX_CACHED else policy.redact(encode(text)[0]).text
 
 
-def _remembered(text: str, policy: Policy) -> str:
-    """Redact a short text; the messages of a session share its names, so most were seen before."""
+def _redact_cached(text: str, policy: Policy) -> str:
+    """Redact a short text, with a cache, since the messages of a session share their names."""
     known = _redacted_names.setdefault(policy, {})
     if (clean := known.get(text)) is None:
         if len(known) >= _NAMES_KEPT:
@@ -172,7 +172,7 @@ def _remembered(text: str, policy: Policy) -> str:
     return clean
 
 
-def _cut(text: str, limit: int) -> str:
+def _shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     digest = blake2b(text.encode(), digest_size=_HASH_BYTES).hexdigest()
@@ -180,7 +180,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _is_shallow(value: Any) -> bool:
-    """Tell whether nothing is nested deeper than `MAX_NESTING`: what reads it later recurses."""
+    """Tell whether nothing is nested deeper than `MAX_NESTING`, since readers recurse."""
     level = [value]
     for _ in range(MAX_NESTING):
         level = [

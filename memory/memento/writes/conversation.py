@@ -1,4 +1,4 @@
-"""What people said before a message, as far as it is stored: in its session, and each of them earlier."""
+"""The stored conversation before a message: what was said in its session, and by its speakers earlier."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from memento.storage.database import Database
 
 _LAST: Final = 8
-"""Turns of the session of which not the words alone count."""
+"""Number of last turns of the session that are read in full."""
 
 
-def resumed(database: Database, session_id: str, speaker: str) -> Before:
-    """Return what was said before `speaker` goes on with a session; the id may be empty. Raises StoreError."""
+def conversation_before(database: Database, session_id: str, speaker: str) -> Before:
+    """Return what was said before `speaker` continues a session, whose id may be empty. Raises StoreError."""
     with database.read() as connection:
-        said = rows.said_last(connection, encode(session_id)[0], _LAST) if session_id else []
+        said = rows.last_of_session(connection, encode(session_id)[0], _LAST) if session_id else []
     before = OPENING
     for one in dict.fromkeys((*(turn.speaker for turn in said), speaker)):
-        before = joined_by(database, before, one)
+        before = add_speaker(database, before, one)
     return reduce(lambda before, turn: after(before, turn.text, turn.speaker), said, before)
 
 
-def joined_by(database: Database, before: Before, speaker: str) -> Before:
-    """Return the same with one more who talks, and with what is stored of what he said. Raises StoreError."""
+def add_speaker(database: Database, before: Before, speaker: str) -> Before:
+    """Return the conversation with another speaker and his stored texts. Raises StoreError."""
     with database.read() as connection:
-        return joined(before, fulltext.said_by(connection, encode(speaker)[0], EARLIER))
+        return joined(before, fulltext.texts_by_speaker(connection, encode(speaker)[0], EARLIER))

@@ -1,12 +1,12 @@
-"""The journal: what was written by hand and has no other copy (`remember`, `observe`, `forget`, `ignore`, `pin`).
+"""The journal of direct writes, which have no other copy (`remember`, `observe`, `forget`, `ignore`, `pin`).
 
-What is ingested can be read again from its source. These writes cannot, so each is one line here, redacted already and
-flushed before it is acknowledged. The next store that opens replays what its rows do not hold yet: observations made
-while the store could not be written, what a power cut took from the database, and, after a restore, what was written
-since that backup. A line stays until two backups hold it.
+Ingested messages can be read again from their source. Direct writes cannot, so each is a redacted line here, flushed
+before it is acknowledged. The next store that opens replays what its rows lack: observations made while the store could
+not be written, writes lost in a power cut, and, after a restore, writes since that backup. A line stays until two
+backups hold it.
 
-The first line names the journal, so that a position in it is not mistaken for one in its successor. Entries are applied
-in their order, and applying one again changes nothing, so a kill anywhere costs nothing.
+The first line names the journal, so that a position is not mistaken for one in its successor. Entries are applied in
+order and are idempotent, so a kill at any moment is harmless.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import apsw
 import msgspec
 
 from memento.base import killpoints
-from memento.base.durable import private, private_folder, publish, sync
-from memento.base.times import storable
+from memento.base.durable import create_private_file, make_private_folder, publish, sync
+from memento.base.times import require_storable
 from memento.errors import StoreError
 from memento.memory import Counts, NewMemory
-from memento.storage import capture, counters, ignored, instructions, journaled, rows, sources, tombstones
+from memento.storage import capture, ignored, instructions, meta, rows, sources, tombstones
 from memento.storage.capture import Batch
 from memento.storage.database import Database
-from memento.storage.journaled import Position
+from memento.storage.meta import JournalPosition
 from memento.storage.sources import Defect, LedgerKey, SourceState, Tally
 
 _SAMPLE: Final = 4096
@@ -43,31 +43,31 @@ class Write(msgspec.Struct, frozen=True, tag="write", tag_field="op"):
     revive: bool = False
 
     def apply(self, connection: apsw.Connection) -> Counts:
-        """Do it inside the caller's transaction."""
+        """Apply it inside the caller's transaction."""
         return rows.put(connection, [self.memory], revive=self.revive)
 
 
 class Forget(msgspec.Struct, frozen=True, tag="forget", tag_field="op"):
-    """Memories were forgotten: their ids stay out from then on."""
+    """Memories were forgotten, so their ids stay out."""
 
     ids: list[str]
     """Ids, and the other tombstones of these memories."""
 
     def apply(self, connection: apsw.Connection) -> int:
-        """Do it inside the caller's transaction; return how many there were. What is not there may come yet."""
-        tombstones.bury(connection, self.ids)
+        """Apply it inside the caller's transaction; return the number of deleted memories. Missing ones stay out."""
+        tombstones.add_tombstones(connection, self.ids)
         return rows.delete(connection, self.ids)
 
 
 class Ignore(msgspec.Struct, frozen=True, tag="ignore", tag_field="op"):
-    """A session or a project was left out, or taken in again."""
+    """A session or a project was ignored, or captured again."""
 
     kind: Literal["session", "project"]
     value: str
     out: bool = True
 
     def apply(self, connection: apsw.Connection) -> bool:
-        """Do it inside the caller's transaction; tell whether it changed anything."""
+        """Apply it inside the caller's transaction; tell whether it changed anything."""
         if not self.out:
             return ignored.remove(connection, self.kind, self.value)
         ignored.add(connection, self.kind, self.value)
@@ -75,14 +75,14 @@ class Ignore(msgspec.Struct, frozen=True, tag="ignore", tag_field="op"):
 
 
 class Pin(msgspec.Struct, frozen=True, tag="pin", tag_field="op"):
-    """A standing instruction was pinned, or let go."""
+    """A standing instruction was pinned or unpinned."""
 
     id: str
     pinned: bool = True
     everywhere: bool = False
 
     def apply(self, connection: apsw.Connection) -> bool:
-        """Do it inside the caller's transaction; tell whether there is such a memory."""
+        """Apply it inside the caller's transaction; tell whether the memory exists."""
         return instructions.pin(connection, self.id, pinned=self.pinned, everywhere=self.everywhere)
 
 
@@ -95,44 +95,44 @@ def journal_path(database: Path) -> Path:
 
 
 def write(database: Database, make: Callable[[apsw.Connection], Sequence[Entry]]) -> list[Any]:
-    """Apply entries in one transaction, and return once they are on the disk; return what each apply returned.
+    """Apply entries in one transaction, wait for the disk, and return what each apply returned.
 
-    `make` gets the connection of that transaction. Raises StoreError.
+    `make` builds the entries, given the transaction's connection. Raises StoreError.
     """
     path = journal_path(database.path)
     with database.write() as connection:
         entries = make(connection)
         applied = [entry.apply(connection) for entry in entries]
-        in_journal = _journal(connection, path, entries)
+        in_journal = _append_in_transaction(connection, path, entries)
         killpoints.reach("journal.written")
-    if not in_journal:  # no room for the journal: then at least the database waits for the disk
+    if not in_journal:  # the journal cannot be written: sync the database instead
         with database.write(durable=True) as connection:
-            counters.add(connection, "unjournaled", 1)
+            meta.add_to_counter(connection, "unjournaled", 1)
     return applied
 
 
-def _journal(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) -> bool:
-    """Append the entries inside the transaction that applies them, so that both have one order; False if it cannot."""
+def _append_in_transaction(connection: apsw.Connection, path: Path, entries: Sequence[Entry]) -> bool:
+    """Append entries inside the transaction that applies them, so that both have one order; False if it fails."""
     try:
         before, after = _append(path, entries)
     except OSError:
         return False
-    if before.is_start or before == journaled.position(connection):  # else the next start replays what came between
-        journaled.set_position(connection, after)
+    if before.is_start or before == meta.read_journal_position(connection):  # else the next start replays the gap
+        meta.write_journal_position(connection, after)
     return True
 
 
-def defer(path: Path, entry: Entry) -> None:
-    """Append what the store cannot take now, and wait for the disk. Raises StoreError when that fails too."""
+def append(path: Path, entry: Entry) -> None:
+    """Append an entry that the store cannot apply now, and wait for the disk. Raises StoreError if that fails too."""
     try:
-        private_folder(path.parent)
+        make_private_folder(path.parent)
         _append(path, [entry])
     except OSError as error:
         raise StoreError(f"neither the store nor its journal {path} can be written: {error.strerror}") from None
 
 
 def replay(database: Database) -> int:
-    """Apply what the rows do not hold yet and return how many entries that were; what cannot be read is quarantined.
+    """Apply entries that the rows lack and return how many; quarantine unreadable lines.
 
     Raises StoreError, OSError.
     """
@@ -140,23 +140,23 @@ def replay(database: Database) -> int:
     if not path.exists():
         return 0
     with database.read() as connection:
-        known = journaled.position(connection)
+        known = meta.read_journal_position(connection)
     with _locked(path) as log:
-        if _unread(log, known) is None:
+        if _replay_start(log, known) is None:
             return 0
     with database.write(durable=True) as connection, _locked(path) as log:
-        start = _unread(log, journaled.position(connection))
+        start = _replay_start(log, meta.read_journal_position(connection))
         if start is None:
             return 0
         log.seek(start.offset)
         content = log.read()
         applied = _apply(connection, path, start.offset, content)
-        journaled.set_position(connection, Position(start.journal, start.offset + len(content)))
+        meta.write_journal_position(connection, JournalPosition(start.journal, start.offset + len(content)))
     return applied
 
 
-def trim(path: Path, held: Sequence[Position]) -> None:
-    """Drop the lines that all of these positions lie behind. Raises OSError."""
+def trim(path: Path, held: Sequence[JournalPosition]) -> None:
+    """Remove the lines before all of these positions. Raises OSError."""
     if not held or not path.exists():
         return
     with _locked(path) as log:
@@ -168,23 +168,23 @@ def trim(path: Path, held: Sequence[Position]) -> None:
         _replace(path, log.read())
 
 
-def scrub(path: Path, ids: frozenset[str], are_in: Callable[[bytes], bool] = lambda _: False) -> int:
-    """Take the texts of forgotten memories out; return how many. Raises OSError.
+def scrub(path: Path, ids: frozenset[str], mentions: Callable[[bytes], bool] = lambda _: False) -> int:
+    """Remove the lines of forgotten memories; return how many. Raises OSError.
 
-    `are_in` tells of a line that cannot be read whether they are in it.
+    `mentions` tells of a line that cannot be read whether they are in it.
     """
     if not path.exists():
         return 0
     with _locked(path) as log:
         lines = log.readlines()[1:]
-        kept = [line for line in lines if not _is_of(line, ids, are_in)]
+        kept = [line for line in lines if not _is_about(line, ids, mentions)]
         if len(kept) < len(lines):
             _replace(path, b"".join(kept))
     return len(lines) - len(kept)
 
 
 def redact(path: Path, redacted: Callable[[str], str]) -> int:
-    """Put what `redacted` makes of each entry in its place; return how many changed. Raises OSError."""
+    """Replace each entry by what `redacted` returns for it; return how many changed. Raises OSError."""
     if not path.exists():
         return 0
     with _locked(path) as log:
@@ -199,7 +199,7 @@ def redact(path: Path, redacted: Callable[[str], str]) -> int:
 def _without_secrets(line: bytes, redacted: Callable[[str], str]) -> bytes:
     try:
         entry = msgspec.json.decode(line, type=Entry)
-        if isinstance(entry, Write):  # the text by itself first: in JSON it is escaped, and may look otherwise
+        if isinstance(entry, Write):  # the plain text first, since JSON escapes may hide a secret
             memory = replace(entry.memory, text=redacted(entry.memory.text), speaker=redacted(entry.memory.speaker))
             entry = Write(memory, entry.revive) if memory != entry.memory else entry
         whole = redacted(msgspec.json.encode(entry).decode())
@@ -210,24 +210,24 @@ def _without_secrets(line: bytes, redacted: Callable[[str], str]) -> bytes:
         return line
 
 
-def _is_of(line: bytes, ids: frozenset[str], are_in: Callable[[bytes], bool]) -> bool:
+def _is_about(line: bytes, ids: frozenset[str], mentions: Callable[[bytes], bool]) -> bool:
     try:
         entry = msgspec.json.decode(line, type=Entry)
     except (ValueError, RecursionError):
-        return are_in(line)
+        return mentions(line)
     return isinstance(entry, Write) and entry.memory.id in ids
 
 
 def _replace(path: Path, lines: bytes) -> None:
-    """Begin a new journal with these lines; whoever waits for the old one's lock looks again. Holds that lock."""
+    """Replace the journal by a new one with these lines, holding its lock; waiting processes reopen the file."""
     partial = path.with_name(path.name + ".partial")
-    with os.fdopen(private(partial), "wb") as file:
+    with os.fdopen(create_private_file(partial), "wb") as file:
         file.write(_header() + lines if lines else b"")
     publish(partial, path)
 
 
-def _append(path: Path, entries: Sequence[Entry]) -> tuple[Position, Position]:
-    """Append entries and wait for the disk; return the positions before and behind them. Raises OSError."""
+def _append(path: Path, entries: Sequence[Entry]) -> tuple[JournalPosition, JournalPosition]:
+    """Append entries and wait for the disk; return the positions before and after them. Raises OSError."""
     lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
     with _locked(path) as log:
         is_new = not log.seek(0, os.SEEK_END)
@@ -242,14 +242,14 @@ def _append(path: Path, entries: Sequence[Entry]) -> tuple[Position, Position]:
             os.ftruncate(log.fileno(), 0 if is_new else end)
             raise
         name = _name(log)
-        behind = log.seek(0, os.SEEK_END)
+        after = log.seek(0, os.SEEK_END)
     if is_new:
         sync(path.parent)
-    return Position(name or "", end, is_start=is_new), Position(name or "", behind)
+    return JournalPosition(name or "", end, is_start=is_new), JournalPosition(name or "", after)
 
 
-def _unread(log: BinaryIO, known: Position) -> Position | None:
-    """Return where replaying begins; None when all was replayed."""
+def _replay_start(log: BinaryIO, known: JournalPosition) -> JournalPosition | None:
+    """Return the position where replaying begins; None if everything was replayed."""
     name = _name(log)
     size = log.seek(0, os.SEEK_END)
     if not size:
@@ -257,11 +257,11 @@ def _unread(log: BinaryIO, known: Position) -> Position | None:
     log.seek(0)
     first = len(log.readline()) if name else 0
     start = known.offset if known.journal == name and first <= known.offset <= size else first
-    return Position(name or "", start) if start < size else None
+    return JournalPosition(name or "", start) if start < size else None
 
 
 def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) -> int:
-    """Apply the lines behind `start`; account for them as for any source, its offset all bytes ever applied."""
+    """Apply the lines after `start`, with a ledger like any source's; its offset counts all bytes ever applied."""
     earlier = sources.find(connection, str(path), 0, 0)
     total, offset = (earlier.offset if earlier else 0) + len(content), start
     defects: list[Defect] = []
@@ -279,7 +279,7 @@ def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) 
         LedgerKey("quarantined", "broken_json"): Tally(len(defects), sum(defect.length for defect in defects)),
     }
     used = {key: tally for key, tally in ledger.items() if tally.messages}
-    capture.put(
+    capture.write_batches(
         connection, [Batch(SourceState(path=str(path), format=sources.JOURNAL, offset=total), (), used, defects)]
     )
     return applied
@@ -288,7 +288,7 @@ def _apply(connection: apsw.Connection, path: Path, start: int, content: bytes) 
 def _entry(line: bytes) -> Entry:
     entry: Entry = msgspec.json.decode(line, type=Entry)
     if isinstance(entry, Write):
-        storable(entry.memory.timestamp)
+        require_storable(entry.memory.timestamp)
     return entry
 
 
@@ -297,7 +297,7 @@ def _header() -> bytes:
 
 
 def _name(log: BinaryIO) -> str | None:
-    """Return the name on the first line; None for one that a kill or damage took."""
+    """Return the name on the first line; None if that is missing or damaged."""
     log.seek(0)
     try:
         return str(msgspec.json.decode(log.readline())["journal"])
@@ -306,14 +306,14 @@ def _name(log: BinaryIO) -> str | None:
 
 
 def _after_torn_line(log: BinaryIO, end: int) -> bytes:
-    """Return what must precede a new line: a newline where a kill or a full disk left half a line."""
+    """Return the separator before a new line: a newline if a kill or a full disk left half a line."""
     log.seek(end - 1)
     return b"" if log.read(1) == b"\n" else b"\n"
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO]:
-    """Open the journal, 0600, holding its lock: one writer or one replay at a time."""
+    """Open the journal (0600) and hold its lock, so that one process writes or replays at a time."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as log:

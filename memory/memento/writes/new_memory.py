@@ -1,4 +1,4 @@
-"""From a message and its decision to the row that is written: the one place where a memory comes into being."""
+"""New memories: the one place that makes a row from a message and its decision."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, cast, get_args
 
-from memento.base.arguments import share, text
+from memento.base.arguments import checked_text, fraction
 from memento.base.identity import memory_id
 from memento.base.times import now_ms
 from memento.errors import UsageError
 from memento.memory import EPISODIC, Memory, NewMemory, Trust
 from memento.narrowing import one_of
-from memento.writes.admission import MAX_TAGS, MAX_TEXT, cleaned, short
+from memento.writes.admission import MAX_TAGS, MAX_TEXT, clean_memory, clean_name
 from memento_policies import Decision, Kind, Message, Policy, Role
 
 _ROLE_TRUST: Final[Mapping[str, Trust]] = {"user": "user", "assistant": "assistant", "tool": "tool", "system": "import"}
@@ -29,7 +29,7 @@ def require_role(role: str) -> Role:
     return cast("Role", one_of("role", get_args(Role), role))
 
 
-def trust_of(message: Message) -> Trust:
+def message_trust(message: Message) -> Trust:
     """Return whose word a message is, from the channel it came through; nothing in its text can raise it.
 
     What a format took for the person's words only by their form (`inferred`) is not attested either.
@@ -39,8 +39,8 @@ def trust_of(message: Message) -> Trust:
     return _ROLE_TRUST[message.role]
 
 
-def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory:
-    """Return the row for a kept message. Only redacted text goes into it, its meta included; no stamp ahead of now."""
+def make_memory(message: Message, decision: Decision, policy: Policy) -> NewMemory:
+    """Return the row for a kept message, with redacted text and meta, and no timestamp ahead of the clock."""
     meta = {name: value for name, value in message.meta.items() if name not in ("speaker", "active")}
     if decision.redactions:
         meta["redacted"] = dict(decision.redactions)
@@ -54,7 +54,7 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
         session_id=message.session_id,
         role=message.role,
         speaker=str(message.meta.get("speaker", "")),
-        trust=trust_of(message),
+        trust=message_trust(message),
         kind=message.kind,
         importance=round(decision.importance, 4),
         tags=decision.tags,
@@ -65,18 +65,18 @@ def memory_of(message: Message, decision: Decision, policy: Policy) -> NewMemory
         why={"reason": decision.reason, "points": [[name, round(points, 3)] for name, points in decision.reasons]},
     )
     try:
-        return cleaned(memory, policy).clamped(now_ms())
+        return clean_memory(memory, policy).clamped(now_ms())
     except (TypeError, ValueError) as error:
         raise UsageError(f"meta must be what JSON can hold: {error}") from None
 
 
-def remembered(
+def explicit_memory(
     message: Message, policy: Policy, *, importance: float | None, tags: tuple[str, ...], collection: str
 ) -> NewMemory:
-    """Return the row for a text someone explicitly asked to remember: it is kept whatever the policy thinks.
+    """Return the row for a text to remember explicitly, which is kept whatever the policy decides.
 
-    A policy that would have skipped it has not weighed it: then UNJUDGED stands. Raises UsageError for an importance
-    out of range, and a collection without a name.
+    If the policy would skip it, its importance is UNJUDGED. Raises UsageError for an importance out of range and an
+    empty collection.
     """
     if not collection:
         raise UsageError("a collection has a name: leave it away for `knowledge`")
@@ -85,21 +85,21 @@ def remembered(
     if len(message.text) > MAX_TEXT:
         raise UsageError(f"a text takes {MAX_TEXT:,} characters at most: remember it in parts")
     decision = policy.decide(message)
-    memory = memory_of(message, decision, policy)
+    memory = make_memory(message, decision, policy)
     return replace(
         memory,
         text=decision.text or policy.redact(message.text).text,
         importance=(memory.importance if decision.keep else UNJUDGED)
         if importance is None
-        else share("importance", importance),
-        tags=tuple(dict.fromkeys((*(short("tag", tag, policy) for tag in tags), *decision.tags))),
-        collection=short("collection", text("collection", collection), policy),
+        else fraction("importance", importance),
+        tags=tuple(dict.fromkeys((*(clean_name("tag", tag, policy) for tag in tags), *decision.tags))),
+        collection=clean_name("collection", checked_text("collection", collection), policy),
         why={"reason": "remembered", "points": memory.why["points"]},
     )
 
 
-def message_of(memory: Memory) -> Message:
-    """Return a stored memory as the message it was, without its secrets: what the policy is asked again."""
+def as_message(memory: Memory) -> Message:
+    """Return a stored memory as its redacted message, to ask the policy again."""
     return Message(
         role=require_role(memory.role),
         text=memory.text,

@@ -1,4 +1,4 @@
-"""The vector backends by the name that `recall.index` gives them."""
+"""The vector backends by their names in `recall.index`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Final
 
 from memento.base.native import native_module
 from memento.errors import ConfigError
-from memento.search.index.accelerator import Cover
+from memento.search.index.partial_index import PartialIndex
 from memento.search.index.rows import Rows
 from memento.search.index.vector_index import VectorIndex
 
 NAMES: Final = ("auto", "numpy", "faiss", "hnsw", "sqlite-vec", "native")
 FAISS_FLAT_ROWS: Final = 100_000
-"""Up to here `faiss` is its exact flat index, above it HNSW."""
+"""Up to this number of rows, `faiss` is its exact flat index; above, HNSW."""
 
 
 def resolved(backend: str, rust: bool | None) -> str:
-    """Return what `auto` stands for: `native` where `rust` allows the native engine and it is there, else `numpy`.
+    """Return the backend that `auto` means: `native` if `rust` allows the native engine and it exists, else `numpy`.
 
-    Raises ConfigError where `rust` demands an engine that is not there, or refuses the one that `backend` names.
+    Raises ConfigError if `rust` demands an engine that is missing, or refuses the one that `backend` names.
     """
     if backend == "native" and rust is False:
         raise ConfigError("recall.index is native, and rust: false refuses that engine: leave one out")
@@ -38,8 +38,8 @@ def index_of(rows: Rows, backend: str) -> VectorIndex:
     return NumpyIndex(rows)
 
 
-def accelerator_class(backend: str, rows: int) -> type[Cover] | None:
-    """Return what answers for a `resolved` backend at so many rows; None for numpy, the exact scan.
+def accelerator_class(backend: str, rows: int) -> type[PartialIndex] | None:
+    """Return the class of a `resolved` backend for this number of rows; None for numpy, the exact scan.
 
     Raises ConfigError naming the extra to install.
     """
@@ -54,7 +54,7 @@ def accelerator_class(backend: str, rows: int) -> type[Cover] | None:
         ) from None
 
 
-def _import(backend: str, rows: int) -> type[Cover]:
+def _import(backend: str, rows: int) -> type[PartialIndex]:
     if backend == "faiss":
         import faiss  # noqa: F401
 
@@ -75,9 +75,9 @@ def _import(backend: str, rows: int) -> type[Cover]:
         return SqliteVec
     if native_module(None) is None:
         raise ImportError(name="memento_native")
-    from memento.search.index.native_backend import Native
+    from memento.search.index.native_index import NativeCodes
 
-    return Native
+    return NativeCodes
 
 
 _REMEDIES: Final = {

@@ -6,7 +6,7 @@ import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from memento.search.index.accelerator import Accelerator, Graph, matrix
+from memento.search.index.partial_index import Accelerator, Graph, matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,18 +21,18 @@ BUILD_WIDTH: Final = 160
 
 
 class _Faiss(Accelerator):
-    """What both indexes share."""
+    """The base of both FAISS indexes."""
 
     _faiss: Any
     _index: Any
 
     @property
     def covered(self) -> int:
-        """How many rows it holds."""
+        """The number of leading rows that it covers."""
         return int(self._index.ntotal)
 
     def extend(self, vectors: memoryview[float]) -> None:
-        """Take in the rows behind those covered: of the graph about half a millisecond each."""
+        """Add the rows after those covered: about half a millisecond each for the graph."""
         self._index.add(matrix(vectors, self._index.d)[self.covered :])
 
 
@@ -70,7 +70,7 @@ class FaissHnsw(_Faiss, Graph):
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the nearest rows and their cosines, nearly always."""
+        """Return the approximately nearest rows and their cosines."""
         selector = None if allowed is None else _selector(self._faiss, allowed)
         parameters = self._faiss.SearchParametersHNSW(efSearch=self._width(count), sel=selector)
         return _found(*self._index.search(query[None], count, params=parameters))
@@ -89,7 +89,7 @@ class FaissHnsw(_Faiss, Graph):
 
 
 def _one_thread() -> Any:
-    """Return the library, told to use the caller's core alone: its threads wait for each other by spinning."""
+    """Return the library, limited to one thread, since its threads wait for each other by spinning."""
     import faiss
 
     faiss.omp_set_num_threads(1)
@@ -103,6 +103,6 @@ def _selector(faiss: Any, allowed: NDArray[np.bool_]) -> Any:
 
 
 def _found(scores: NDArray[np.float32], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Leave out the places that FAISS could not fill."""
+    """Return rows and scores without the places that FAISS could not fill."""
     filled = rows[0] >= 0
     return rows[0][filled], scores[0][filled]

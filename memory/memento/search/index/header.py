@@ -1,4 +1,4 @@
-"""The header of the vector file: what the data files beside it hold, and whether that fits the database.
+"""The header of the vector file: what its data files hold, and whether that matches the database.
 
 docs/vector-file.md describes the format.
 """
@@ -20,12 +20,12 @@ _EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Unusable(Exception):
+class VectorFileUnusable(Exception):
     """The vector file is missing, damaged or of another store or model; the text says which."""
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What is true of the data files."""
+class VectorFileHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """The description of the data files."""
 
     store: str
     """The store's random identity."""
@@ -33,16 +33,16 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The stamp of the embedder that made the vectors."""
     dimensions: Annotated[int, msgspec.Meta(ge=1, le=65_536)]
     epoch: str
-    """Which pair of data files this is about: 16 hex digits, new at every rebuild."""
+    """Identifies the pair of data files: 16 hex digits, new at every rebuild."""
     rows: _Count = 0
     seq: _Count = 0
-    """The last embedding of the database that is in the file."""
+    """Sequence number of the last embedding in the file."""
     deletions: _Count = 0
-    """The database's generation of deletions that is in the file."""
+    """The database's deletion count that the file reflects."""
     nums_checksum: _Count = 0
     """CRC-32 of the numbers of all rows."""
     block_checksums: tuple[int, ...] = ()
-    """CRC-32 of the vectors of each BLOCK rows, the last block as far as it is filled."""
+    """CRC-32 of the vectors of each block of BLOCK rows; the last block may be partial."""
 
     def encode(self) -> bytes:
         """Return the header file's bytes."""
@@ -58,21 +58,21 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
         return folder / f"rows.{self.epoch}.i64"
 
 
-def read_header(folder: Path) -> Header:
-    """Read and check the header of a folder. Raises Unusable."""
+def read_header(folder: Path) -> VectorFileHeader:
+    """Read and check the header of a folder. Raises VectorFileUnusable."""
     try:
         raw = (folder / NAME).read_bytes()
     except FileNotFoundError:
-        raise Unusable("there is no vector file yet") from None
+        raise VectorFileUnusable("there is no vector file yet") from None
     except OSError as error:
-        raise Unusable(f"the header cannot be read ({error.strerror})") from None
+        raise VectorFileUnusable(f"the header cannot be read ({error.strerror})") from None
     body, checksum = raw[:-9], raw[-9:]
     if not body.startswith(MAGIC) or checksum != b"%08x\n" % crc32(body):
-        raise Unusable("the header is damaged, or of another version")
+        raise VectorFileUnusable("the header is damaged, or of another version")
     try:
-        header = msgspec.json.decode(body[len(MAGIC) :], type=Header)
+        header = msgspec.json.decode(body[len(MAGIC) :], type=VectorFileHeader)
     except msgspec.DecodeError as error:
-        raise Unusable(f"the header is damaged ({error})") from None
+        raise VectorFileUnusable(f"the header is damaged ({error})") from None
     if not _EPOCH.fullmatch(header.epoch) or len(header.block_checksums) != -(-header.rows // BLOCK):
-        raise Unusable("the header contradicts itself")
+        raise VectorFileUnusable("the header contradicts itself")
     return header

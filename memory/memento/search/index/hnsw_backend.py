@@ -6,7 +6,7 @@ import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from memento.search.index.accelerator import Graph, matrix
+from memento.search.index.partial_index import Graph, matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,11 +33,11 @@ class Hnswlib(Graph):
 
     @property
     def covered(self) -> int:
-        """How many rows it holds."""
+        """The number of leading rows that it covers."""
         return int(self._index.get_current_count())
 
     def extend(self, vectors: memoryview[float]) -> None:
-        """Take in the rows behind those covered: about a millisecond each."""
+        """Add the rows after those covered: about a millisecond each."""
         import numpy as np
 
         rows = matrix(vectors, self._dimensions)
@@ -49,19 +49,19 @@ class Hnswlib(Graph):
     def nearest(
         self, query: NDArray[np.float32], count: int, vectors: NDArray[np.float32], allowed: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the nearest rows and their cosines, nearly always."""
+        """Return the approximately nearest rows and their cosines."""
         import numpy as np
 
         self._index.set_ef(self._width(count))
         may = None if allowed is None else allowed.tobytes().__getitem__
         try:
             rows, distances = self._index.knn_query(query[None], count, num_threads=1, filter=may)
-        except RuntimeError:  # it found fewer than `count` and returns none of them
+        except RuntimeError:  # it found fewer than `count` and returns none
             return np.empty(0, np.int64), np.empty(0, np.float32)
         return rows[0].astype(np.int64), 1 - distances[0]
 
     def save(self, path: Path, epoch: str) -> None:
-        """Write the graph and its copy of the vectors. Raises OSError: the library itself does not look."""
+        """Write the graph and its copy of the vectors. Raises OSError; the library itself does not check."""
         self._index.save_index(str(path))
         if path.stat().st_size != self._index.index_file_size():
             raise OSError(errno.ENOSPC, "the graph was not written whole", str(path))

@@ -1,6 +1,6 @@
-"""Vectors by row, and the memory that each row belongs to: in memory here, in a mapped file in `vector_file`.
+"""Vectors by row, and the memory that owns each row: in memory here, in a mapped file in `vector_file`.
 
-Both are plain buffers, so that an engine of any kind can read them where they lie.
+Both are plain buffers, so that any engine can read them in place.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from itertools import chain, repeat
 
 DEAD = -1
-"""The number of a row that belongs to no memory any more."""
+"""The memory number of a row that no memory owns any more."""
 
 
 class Rows(ABC):
-    """Rows are only ever appended; one that belongs to nobody any more is marked DEAD and keeps its place."""
+    """Append-only rows; a row that no memory owns any more is marked DEAD and keeps its place."""
 
     dimensions: int
     """The length of a vector."""
     seq: int = 0
-    """The last embedding of the database that is in here."""
+    """Sequence number of the last embedding in the rows."""
     deletions: int = 0
-    """The database's generation of deletions that is in here."""
+    """The database's deletion count that the rows reflect."""
 
     @property
     @abstractmethod
@@ -36,20 +36,20 @@ class Rows(ABC):
 
     @abstractmethod
     def append(self, nums: array[int], vectors: bytes) -> None:
-        """Append rows (int64, and their float32); those of one memory lie side by side."""
+        """Append rows (memory numbers as int64, vectors as float32); the rows of one memory are contiguous."""
 
     @abstractmethod
     def kill(self, rows: Iterable[int]) -> None:
-        """Mark rows as belonging to nobody."""
+        """Mark rows as DEAD."""
 
 
-def owners(nums: Iterable[int], counts: Iterable[int]) -> array[int]:
-    """Return the memory of each row (int64), where each memory has so many of them."""
+def expand_counts(nums: Iterable[int], counts: Iterable[int]) -> array[int]:
+    """Return the memory number of each row (int64): each of `nums` repeated by its count."""
     return array("q", chain.from_iterable(map(repeat, nums, counts)))
 
 
-class Growing:
-    """Bytes that grow at their end, their capacity doubling; a view of what was there before stays valid."""
+class GrowingBuffer:
+    """A byte buffer that grows at its end with doubling capacity; earlier views stay valid."""
 
     def __init__(self, content: bytes = b"") -> None:
         self._room = memoryview(bytearray(content))
@@ -57,7 +57,7 @@ class Growing:
 
     @property
     def view(self) -> memoryview:
-        """What is in use of it."""
+        """The used part of the buffer."""
         return self._room[: self._used]
 
     def append(self, more: bytes) -> None:
@@ -76,8 +76,8 @@ class MemoryRows(Rows):
 
     def __init__(self, dimensions: int) -> None:
         self.dimensions = dimensions
-        self._vectors = Growing()
-        self._nums = Growing()
+        self._vectors = GrowingBuffer()
+        self._nums = GrowingBuffer()
 
     @property
     def vectors(self) -> memoryview[float]:
@@ -95,7 +95,7 @@ class MemoryRows(Rows):
         self._nums.append(nums.tobytes())
 
     def kill(self, rows: Iterable[int]) -> None:
-        """Mark rows as belonging to nobody."""
+        """Mark rows as DEAD."""
         nums = self.nums
         for row in rows:
             nums[row] = DEAD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from memento.search.index.accelerator import Accelerator
+from memento.search.index.partial_index import Accelerator
 from memento.storage.vec_table import MOST, VecTable
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class SqliteVec(Accelerator):
 
     @property
     def covered(self) -> int:
-        """How many rows it holds."""
+        """The number of leading rows that it covers."""
         return self._covered
 
     def extend(self, vectors: memoryview[float]) -> None:
-        """Take in the rows behind those covered."""
+        """Add the rows after those covered."""
         raw, size = vectors.cast("B"), self._bytes
         starts = range(self._covered * size, len(raw), size)
         self._table.add(self._covered, (raw[start : start + size].tobytes() for start in starts))

@@ -1,8 +1,8 @@
-"""The vectors of a store in files that are mapped instead of read. They are derived: lost, they are made again.
+"""The vectors of a store in memory-mapped files. They are derived data and can be rebuilt.
 
-docs/vector-file.md describes the format and why it is safe at every moment. In short: data is appended where no header
-counts it yet, then a new header replaces the old one; a rebuild writes new files under a new name. No file is ever
-shortened, so a mapping cannot fault.
+docs/vector-file.md describes the format and why it is safe at every moment: data is appended beyond the end that the
+header states, then a new header replaces the old one; a rebuild writes new files under a new name. No file is ever
+truncated, so a mapping cannot fault.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from zlib import crc32
 import msgspec
 
 from memento.base import durable, killpoints
-from memento.search.index.header import BLOCK, NAME, Header, Unusable, read_header
-from memento.search.index.rows import DEAD, Growing, Rows
+from memento.search.index.header import BLOCK, NAME, VectorFileHeader, VectorFileUnusable, read_header
+from memento.search.index.rows import DEAD, GrowingBuffer, Rows
 
 _MOVING_TRIES: Final = 10
 _MOVING_SECONDS: Final = 0.002
-"""A writer marks rows and replaces the header within so long; a reader that comes between looks again."""
+"""A writer marks rows and replaces the header within this time; a reader in between retries."""
 
 
 class VectorFile(Rows):
     """One epoch of a store's vector file. Whoever changes it holds `locked(folder)`."""
 
-    def __init__(self, folder: Path, header: Header, nums: bytes = b"") -> None:
+    def __init__(self, folder: Path, header: VectorFileHeader, nums: bytes = b"") -> None:
         self.folder = folder
         self.header = header
         self.dimensions = header.dimensions
         self.seq, self.deletions = header.seq, header.deletions
-        self._nums = Growing(nums)
+        self._nums = GrowingBuffer(nums)
         self._nums_checksum = header.nums_checksum
         self._blocks = list(header.block_checksums)
         self._killed: list[int] = []
@@ -45,9 +45,9 @@ class VectorFile(Rows):
 
     @classmethod
     def open(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
-        """Open what the header names. Raises Unusable for a file that is not whole, or not of this store and model."""
+        """Open the header's files. Raises VectorFileUnusable if they are incomplete, or of another store or model."""
         for _ in range(_MOVING_TRIES):
-            version = _version(folder)  # before the header: one that comes between is seen as a change
+            version = _version(folder)  # before the header, so that a change in between is noticed
             header = read_header(folder)
             for what, found, wanted in (
                 ("store", header.store, store),
@@ -55,23 +55,23 @@ class VectorFile(Rows):
                 ("number of dimensions", header.dimensions, dimensions),
             ):
                 if found != wanted:
-                    raise Unusable(f"it is of another {what} ({found})")
+                    raise VectorFileUnusable(f"it is of another {what} ({found})")
             try:
                 file = cls(folder, header, _read_nums(folder, header))
                 file._mapped, file._version = file._map(header.rows), version
-            except (Unusable, OSError, ValueError) as error:  # ValueError: too short to be mapped
+            except (VectorFileUnusable, OSError, ValueError) as error:  # ValueError: too short to be mapped
                 reason = str(error)
                 time.sleep(_MOVING_SECONDS)
             else:
                 return file
-        raise Unusable(reason)
+        raise VectorFileUnusable(reason)
 
     @classmethod
     def create(cls, folder: Path, store: str, model: str, dimensions: int) -> Self:
-        """Begin a new epoch, empty; it counts from its first `publish` on."""
-        header = Header(store=store, model=model, dimensions=dimensions, epoch=os.urandom(8).hex())
+        """Create an empty new epoch; it takes effect with its first `publish`."""
+        header = VectorFileHeader(store=store, model=model, dimensions=dimensions, epoch=os.urandom(8).hex())
         for path in (header.vectors_path(folder), header.nums_path(folder)):
-            os.close(durable.private(path))
+            os.close(durable.create_private_file(path))
         return cls(folder, header)
 
     @property
@@ -86,7 +86,7 @@ class VectorFile(Rows):
         return self._nums.view.cast("q")
 
     def append(self, nums: array[int], vectors: bytes) -> None:
-        """Write rows behind the last; other processes see them after `publish`."""
+        """Write rows after the last; other processes see them after `publish`."""
         start, numbers = len(self.nums), nums.tobytes()
         data, stride = memoryview(vectors), self._stride
         _write_at(self.header.vectors_path(self.folder), [(start * stride, vectors)])
@@ -101,14 +101,14 @@ class VectorFile(Rows):
         self._nums_checksum = crc32(numbers, self._nums_checksum)
 
     def kill(self, rows: Iterable[int]) -> None:
-        """Mark rows as belonging to nobody; `publish` overwrites their vectors with zeros."""
+        """Mark rows as DEAD; `publish` overwrites their vectors with zeros."""
         nums = self.nums
         for row in rows:
             nums[row] = DEAD
             self._killed.append(row)
 
     def publish(self) -> None:
-        """Wait until the data is on the disk, then make it count by replacing the header."""
+        """Sync the data to the disk, then replace the header."""
         vectors_path, nums_path = self.header.vectors_path(self.folder), self.header.nums_path(self.folder)
         durable.sync(vectors_path)
         durable.sync(nums_path)
@@ -131,21 +131,21 @@ class VectorFile(Rows):
         )
         _replace(self.folder / NAME, self.header.encode())
         killpoints.reach("vectors.published")
-        self._map_up_to(self.header.rows)  # now: whoever forgets a memory deletes these files without asking
+        self._map_up_to(self.header.rows)  # map now, since forgetting a memory deletes these files
         self._version = _version(self.folder)
 
     def changed(self) -> bool:
-        """Tell, by a look at the header's inode and time, whether another process has published since."""
+        """Tell, by the header's inode and time, whether another process has published since."""
         return self._version != _version(self.folder)
 
     def is_current(self) -> bool:
-        """Read the header and tell whether it is the one this object knows. For holders of the lock."""
-        with suppress(Unusable):
+        """Tell whether the header on disk is the one this object knows. The caller holds the lock."""
+        with suppress(VectorFileUnusable):
             return read_header(self.folder) == self.header
         return False
 
     def damaged_blocks(self) -> int:
-        """Read everything and count the blocks of vectors whose checksum is wrong."""
+        """Read all vectors and count the blocks with a wrong checksum."""
         return sum(crc32(self._block(number)) != known for number, known in enumerate(self._blocks))
 
     def remove(self) -> None:
@@ -178,7 +178,7 @@ class VectorFile(Rows):
 
 @contextmanager
 def locked(folder: Path, within: float) -> Iterator[None]:
-    """Hold the folder's write lock, making the folder (0700) first. Raises OSError when it is not free `within` s."""
+    """Hold the folder's write lock, creating the folder (0700). Raises OSError if it is not free `within` seconds."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     give_up = time.monotonic() + within
@@ -195,29 +195,29 @@ def locked(folder: Path, within: float) -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path, epoch: str) -> None:
-    """Remove the files of every other epoch; processes that have them mapped keep them until they let go."""
+def remove_other_epochs(folder: Path, epoch: str) -> None:
+    """Remove the files of all other epochs; existing mappings of them stay valid."""
     for path in folder.glob("*.*.*"):
         if f".{epoch}." not in path.name:
             path.unlink(missing_ok=True)
 
 
-def _read_nums(folder: Path, header: Header) -> bytes:
+def _read_nums(folder: Path, header: VectorFileHeader) -> bytes:
     try:
         held = header.vectors_path(folder).stat().st_size
         with header.nums_path(folder).open("rb") as file:
             nums = file.read(8 * header.rows)
     except OSError as error:
-        raise Unusable(f"{error.filename} cannot be read ({error.strerror})") from None
+        raise VectorFileUnusable(f"{error.filename} cannot be read ({error.strerror})") from None
     if held < header.rows * header.dimensions * 4 or len(nums) < 8 * header.rows:
-        raise Unusable("its data is shorter than the header says")
+        raise VectorFileUnusable("its data is shorter than the header says")
     if crc32(nums) != header.nums_checksum:
-        raise Unusable("the checksum of its row numbers is wrong")
+        raise VectorFileUnusable("the checksum of its row numbers is wrong")
     return nums
 
 
 def _version(folder: Path) -> tuple[int, int] | None:
-    """What changes whenever the header is replaced: its inode and time."""
+    """Return the header's inode and modification time, which change when it is replaced."""
     try:
         status = (folder / NAME).stat()
     except OSError:
@@ -237,8 +237,8 @@ def _write_at(path: Path, parts: list[tuple[int, bytes]]) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put a new file in the old one's place. It need not be on the disk at once: an older or broken one is found."""
+    """Replace a file without waiting for the disk: an older or broken header is detected and handled."""
     staged = path.with_name(f"{path.name}.new")
-    os.close(durable.private(staged))
+    os.close(durable.create_private_file(staged))
     _write_at(staged, [(0, content)])
     staged.replace(path)

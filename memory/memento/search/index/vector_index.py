@@ -1,4 +1,4 @@
-"""The index of a store's vectors: which memories are nearest to a query, and how near given ones are."""
+"""The interface of a vector index: which memories are nearest to a query, and how near given ones are."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Protocol
 
-from memento.search.index.accelerator import Cover
-from memento.search.index.rows import Rows, owners
+from memento.search.index.partial_index import PartialIndex
+from memento.search.index.rows import Rows, expand_counts
 
-Span = tuple[int, int]
-"""A memory's first row and its count of rows; the count is 0 where it has none."""
+RowRange = tuple[int, int]
+"""A memory's first row and count of rows; the count is 0 if it has none."""
 
 
-class Directory(Protocol):
-    """Where each memory's rows lie: side by side, since they are written together."""
+class RowMap(Protocol):
+    """Maps each memory to its rows, which are contiguous since they are written together."""
 
     def __len__(self) -> int:
         """Return the number of memories."""
@@ -24,26 +24,26 @@ class Directory(Protocol):
     def rows(self) -> int:
         """The number of rows that belong to a memory."""
 
-    def spans(self, nums: Sequence[int]) -> Sequence[Span]:
-        """Return where these memories' rows lie."""
+    def spans(self, nums: Sequence[int]) -> Sequence[RowRange]:
+        """Return the row ranges of these memories."""
 
     def put(self, spans: Sequence[tuple[int, int, int]]) -> None:
-        """Set where memories' rows lie, by (number, first row, count); a count of 0 takes one out."""
+        """Set memories' rows, by (number, first row, count); a count of 0 removes a memory."""
 
     def others(self, nums: Sequence[int]) -> Sequence[int]:
-        """Return the numbers of the memories that are not among these, ascending."""
+        """Return the numbers of all other memories, ascending."""
 
 
 class VectorIndex(ABC):
     """Unit vectors; a memory (a row number of the database) owns one or more of them, its passages.
 
-    A memory's similarity to a query is that of its best passage. A vector is given as the bytes of its float32, as the
-    database keeps it. Without an accelerator every answer is exact. Not safe for use from several threads at once.
+    A memory's similarity to a query is that of its best passage. A vector is passed as the bytes of its float32, as in
+    the database. Without an accelerator, answers are exact. Not thread-safe.
     """
 
-    accelerator: Cover | None = None
+    accelerator: PartialIndex | None = None
 
-    def __init__(self, rows: Rows, directory: Directory) -> None:
+    def __init__(self, rows: Rows, directory: RowMap) -> None:
         self.rows = rows
         self._directory = directory
 
@@ -53,21 +53,21 @@ class VectorIndex(ABC):
 
     @property
     def dead(self) -> int:
-        """The number of rows that belong to nobody."""
+        """The number of DEAD rows."""
         return len(self.rows.nums) - self._directory.rows
 
     def put(self, nums: Sequence[int], counts: Sequence[int], vectors: bytes) -> None:
-        """Set memories' vectors in place of those they had: `counts` of each, one memory after the other.
+        """Replace memories' vectors: `nums` names each memory once, `counts` its number of vectors.
 
-        `nums` holds each memory once; `vectors` is sum of counts x dimensions float32.
+        `vectors` holds sum(counts) x dimensions float32, grouped by memory.
         """
         self._kill(nums)
         firsts = accumulate(counts, initial=len(self.rows.nums))
-        self.rows.append(owners(nums, counts), vectors)
+        self.rows.append(expand_counts(nums, counts), vectors)
         self._directory.put(list(zip(nums, firsts, counts, strict=False)))
 
     def keep_only(self, nums: Sequence[int]) -> None:
-        """Forget every memory that is not among these numbers."""
+        """Remove every memory except these."""
         gone = self._directory.others(nums)
         self._kill(gone)
         self._directory.put([(num, 0, 0) for num in gone])
@@ -80,18 +80,18 @@ class VectorIndex(ABC):
 
     @abstractmethod
     def search(self, query: bytes, k: int, among: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """Return the k nearest memories as (number, cosine), best first; `among` limits which count, before k."""
+        """Return the k nearest memories as (number, cosine), best first; `among` filters before k is applied."""
 
     @abstractmethod
     def similarities(self, queries: Sequence[bytes], nums: Sequence[int]) -> list[list[float]]:
-        """Return for each query its cosine to each memory; NaN for a memory that the index does not know."""
+        """Return for each query its cosine to each memory; NaN for a memory that is not in the index."""
 
     @abstractmethod
-    def likeness(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
-        """Return for each memory, by its words' codes, how like each word of a question the likest of its words is.
+    def max_similarities(self, words: bytes, codes: Sequence[bytes]) -> list[list[float]]:
+        """Return for each memory, given by its codes, each query token's maximum similarity to its tokens (MaxSim).
 
-        Two codes are as like as the share of their bits that agree is above the share that differs: -1 to 1, and 0 for
-        strangers. A memory without codes gets an empty list.
+        The similarity of two codes is the share of equal bits minus the share of differing bits: from -1 to 1.
+        A memory without codes gets an empty list.
         """
 
     def _kill(self, nums: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from memento.base.times import day_of, start_of
+from memento.base.times import day_of, day_start
 
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june",
@@ -105,7 +105,7 @@ class Span(NamedTuple):
         if not self.start or not self.end or (self.end - self.start).days > days:
             return None
         try:
-            return start_of(self.start, zone), start_of(self.end, zone)
+            return day_start(self.start, zone), day_start(self.end, zone)
         except (ValueError, OverflowError, OSError):  # the first and the last days of the calendar
             return None
 

@@ -102,7 +102,7 @@ class Evidence:
         nums = [turn.num for turn in self.candidates]
         return {num: sum(idf.get(stem, 0.0) for stem in self.counts.get(num, ())) / total for num in nums}
 
-    def holding(self, words: fulltext.Holding) -> set[int]:
+    def holding(self, words: fulltext.DocumentFrequencies) -> set[int]:
         """Return the candidates that hold every word, in any form of it or as a speaker's name; none without words.
 
         What says nothing ("yes, merge it") is left out.
@@ -201,7 +201,7 @@ def read(
     )
 
 
-def idf(holding: fulltext.Holding, documents: int) -> dict[str, float]:
+def idf(holding: fulltext.DocumentFrequencies, documents: int) -> dict[str, float]:
     """Return the inverse document frequency of each stem; see Robertson and Zaragoza 2009, eq. 3.3."""
     return {
         stem: math.log(1 + (max(documents, count) - count + 0.5) / (count + 0.5))
