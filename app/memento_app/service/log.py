@@ -41,7 +41,8 @@ class ServiceLog:
 
     def close(self) -> None:
         """Close the file."""
-        self._handler.close()
+        with suppress(OSError):
+            self._handler.close()
 
 
 class _Handler(RotatingFileHandler):
@@ -72,21 +73,21 @@ def exists(path: Path) -> bool:
 def follow(path: Path) -> Iterator[str]:
     """Yield every line that is written from now on, also after a rotation; wait for a log that is not there yet."""
     file, rest = _opened(path, at_end=True), ""
-    while True:
-        chunk = file.read() if file else ""
-        rest += chunk
-        *lines, rest = rest.split("\n")
-        yield from lines
-        if chunk:
-            continue
-        if file is None or _was_rotated(path, file):
-            after = _opened(path, at_end=False)
-            if after is not None:
+    try:
+        while True:
+            rotated = file is None or _was_rotated(path, file)
+            chunk = file.read() if file else ""  # after that look: what was written before the rotation is in it
+            *lines, rest = (rest + chunk).split("\n")
+            yield from lines
+            if rotated and (after := _opened(path, at_end=False)) is not None:
                 if file:
                     file.close()
                 file = after
-                continue
-        time.sleep(_POLL_SECONDS)
+            elif not chunk:
+                time.sleep(_POLL_SECONDS)
+    finally:
+        if file:
+            file.close()
 
 
 def _files(path: Path) -> list[Path]:

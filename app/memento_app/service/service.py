@@ -52,7 +52,8 @@ class ServiceStatus:
     @property
     def works(self) -> bool:
         """Whether the service runs, and it is the one that serves the store."""
-        return self.installed and self.sidecar is not None and self.process in (None, self.sidecar) and self.answers
+        is_its_own = self.state == "running" and self.process in (None, self.sidecar)  # Windows names no process
+        return self.installed and self.sidecar is not None and is_its_own and self.answers
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -185,7 +186,7 @@ def _problems(config: Config, state: State, running: int | None, *, is_current: 
         )
     if running is None:
         found.append(f"no sidecar runs for {config.db_path}: `memento service logs` says why it ended")
-    elif state.process is not None and state.process != running:
+    elif not state.running or state.process not in (None, running):
         found.append(f"process {running} watches for {config.db_path}, and it is not the service's: stop it")
     elif running is not None and not answers:
         found.append(

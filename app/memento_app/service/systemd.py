@@ -76,7 +76,8 @@ class Systemd:
 
     def content(self, program: Program) -> bytes:
         """Return the unit."""
-        command = " ".join(_quoted(word).replace("$", "$$") for word in (str(program.path), *program.arguments))
+        arguments = [_quoted(word).replace("$", "$$") for word in program.arguments]  # the path is not expanded
+        command = " ".join([_quoted(str(program.path)), *arguments])
         lines = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in program.environment.items()]
         return _TEMPLATE.format(
             command=command, environment="".join(lines), start=START_SECONDS, watchdog=WATCHDOG_SECONDS
