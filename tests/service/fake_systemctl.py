@@ -56,7 +56,7 @@ def start(state: Path, unit: Path) -> int:
         if key == "ExecStart":
             command = _words(value)
         elif key == "Environment":
-            environment.update(word.split("=", 1) for word in _words(value))
+            environment |= {name: text for name, _, text in (word.partition("=") for word in _words(value))}
     (state / "notify").unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(environment["NOTIFY_SOCKET"])

@@ -44,7 +44,12 @@ def test_it_is_rotated_and_never_larger_than_its_files(tmp_path: Path) -> None:
 def test_lines_of_many_threads_are_whole(tmp_path: Path) -> None:
     path = tmp_path / "watch.log"
     written = ServiceLog(path)
-    threads = [threading.Thread(target=lambda: [written("x" * 300) for _ in range(100)]) for _ in range(4)]
+
+    def write() -> None:
+        for _ in range(100):
+            written("x" * 300)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -40,7 +40,7 @@ def heard_until(told: socket.socket, word: str) -> list[str]:
 def test_ready_alive_reloading_and_stopping_are_said_in_their_order(user: User, tmp_path: Path) -> None:
     with manager(tmp_path / "n") as told:
         environment = {**user.environment, "NOTIFY_SOCKET": str(tmp_path / "n"), "WATCHDOG_USEC": "1000000"}
-        command = [user.command, "watch"]
+        command: list[str | Path] = [user.command, "watch"]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as watch:
             assert heard_until(told, "READY=1")[0].splitlines()[0] == "READY=1"
             started = time.monotonic()
