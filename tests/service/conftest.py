@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,13 @@ class User:
     def calls(self) -> list[str]:
         """Return what systemctl was called with."""
         return (self.systemd / "calls").read_text().splitlines()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from tests.service.test_service_commands import eventually
+from tests.service.conftest import eventually
 
 if TYPE_CHECKING:
     from tests.service.conftest import User

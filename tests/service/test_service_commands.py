@@ -6,19 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.service.conftest import MEMENTO, eventually
+
 if TYPE_CHECKING:
     from tests.service.conftest import User
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def unit(user: User) -> Path:
@@ -149,3 +143,24 @@ def test_following_the_log_ends_with_ctrl_c(user: User) -> None:
     following.send_signal(signal.SIGINT)
     _, error = following.communicate(timeout=20)
     assert (following.returncode, b"Traceback" in error) == (130, False)
+
+
+def test_it_survives_an_upgrade_that_moves_what_its_path_leads_to(user: User, tmp_path: Path) -> None:
+    """As `pipx` upgrades: the link on PATH stays, and leads to another environment."""
+    user.has_session()
+    user.run("service", "install")
+    before = user.json("service", "status")["process"]
+    newer = tmp_path / "environment-2" / "memento"
+    newer.parent.mkdir()
+    newer.write_bytes(MEMENTO.read_bytes())
+    newer.chmod(0o755)
+    user.command.unlink()
+    user.command.symlink_to(newer)
+    assert user.json("service", "status")["up_to_date"]
+    subprocess.run(
+        [user.command.with_name("systemctl"), "restart", "memento.service"], env=user.environment, check=True
+    )
+    found = user.json("service", "status")
+    assert found["process"] != before
+    assert found["answers"]
+    assert str(user.command) in Path(f"/proc/{found['process']}/cmdline").read_text()

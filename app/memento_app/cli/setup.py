@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,22 +78,16 @@ def _alone(config: Config, *, writes: bool) -> Iterator[None]:
         yield
         return
     durable.private_folder(config.home)
-    lock = durable.locked(config.home / "setup.lock", wait=False)
-    try:
-        lock.__enter__()
-    except BlockingIOError:
-        raise SetupError("another `memento setup` is running: wait for it") from None
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(durable.locked(config.home / "setup.lock", wait=False))
+        except BlockingIOError:
+            raise SetupError("another `memento setup` is running: wait for it") from None
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 class _Voice:
     """How setup speaks on the command line."""
-
-    def note(self, text: str) -> None:
-        note(text)
 
     def steps(self) -> AbstractContextManager[Callable[[int, int, str], None]]:
         return steps()

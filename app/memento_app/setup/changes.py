@@ -82,7 +82,8 @@ class Changes:
     def paths(self) -> list[str]:
         """The files that setup changed."""
         files = [file for change in self._record.changes for file in change.files]
-        return [file.path for file in files if _read(Path(file.path)) != file.before]
+        changed = [file.path for file in files if _read(Path(file.path)) != file.before]
+        return list(dict.fromkeys(changed))  # two changes may be to one file
 
     def make(self, wiring: Wiring) -> str:
         """Apply a wiring, recording what its files held before; return what it returns. Raises MementoError."""

@@ -52,10 +52,6 @@ class Bar(Protocol):
 class Voice(Protocol):
     """How setup speaks while it works."""
 
-    def note(self, text: str) -> None:
-        """Say one line."""
-        ...
-
     def steps(self) -> AbstractContextManager[Callable[[int, int, str], None]]:
         """Lend what takes (done, total, what) of a download."""
         ...
@@ -184,7 +180,7 @@ class Setup:
         except MementoError as error:
             return Step("embedding", "left", f"found by words only for now: {error}")
         left = store.to_embed()
-        rest = f"; the service embeds the other {left:,}" if left else ""
+        rest = f"; the service embeds the other {left:,}" if left and is_limited else ""
         return Step("embedding", "done" if done else "already", f"{counted(done, 'memory')} embedded{rest}")
 
     def _ask(self, store: MemoryStore) -> Step:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from memento.base.home import memento_home
 from memento.config import Config
 from memento_app.service import service
 from memento_app.setup.agents import Agent
 from memento_ingest.hooks import install as hooks
-from memento_ingest.hooks.agents import HookedAgent, hooked_agent
+from memento_ingest.hooks.agents import AGENTS, HookedAgent
 from memento_ingest.hooks.entry import redaction
 from memento_ingest.hooks.settings_file import BACKUP_SUFFIX
 
@@ -51,18 +52,24 @@ class Wiring(Protocol):
         ...
 
 
+def wirings_for(name: str) -> Iterator[Wiring]:
+    """Yield every wiring of the agent of this name. Another kind, such as MCP, is added here and nowhere else."""
+    if hooked := AGENTS.get(name):
+        yield Hooks(hooked)
+
+
 def wirings_of(agent: Agent) -> Iterator[Wiring]:
-    """Yield the wirings of one agent. Those of other faces (MCP) are added here and in `wiring_named`."""
-    if agent.hooked:
-        yield Hooks(agent.hooked)
+    """Yield the wirings that help an agent as it was found."""
+    for wiring in wirings_for(agent.name):
+        if agent.hooked or not isinstance(wiring, Hooks):
+            yield wiring
 
 
 def wiring_named(name: str, config: Config) -> Wiring | None:
     """Return the wiring that was recorded under a name; None for one of a version that had others."""
-    kind, _, agent = name.partition(" of ")
     if name == Service.name:
         return Service(config)
-    return Hooks(hooked_agent(agent)) if kind == "hooks" else None
+    return next((one for one in wirings_for(name.rpartition(" of ")[2]) if one.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,6 @@ class Hooks:
 
     def apply(self) -> str:
         """Install the hooks."""
-        from memento.base.home import memento_home
-
         redaction(memento_home())  # the first hook finds the rules cached
         change = hooks.install(self.agent)
         return ". ".join(filter(None, [str(change.problem) if change.problem else "", self.agent.advice]))
