@@ -6,8 +6,8 @@ byte only while it is as setup left it; in one that was changed since, Memento's
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
@@ -115,11 +115,16 @@ class Changes:
         self._save()
         return change
 
-    def undo(self, config: Config) -> Iterator[Undone]:
-        """Put every file back, the last change first; what could not be undone stays in the record."""
+    def undo(self, config: Config) -> list[Undone]:
+        """Put every file back, the last change first; what could not be undone stays in the record.
+
+        Return what became of each file in the end. Raises SetupError.
+        """
+        found: dict[str, Undone] = {}
         for change in reversed(list(self._record.changes)):
-            yield from self._undo(change, wiring_named(change.name, config))
+            found |= {one.path: one for one in self._undo(change, wiring_named(change.name, config))}
             self._save()
+        return list(found.values())
 
     def _undo(self, change: _Change, wiring: Wiring | None) -> Iterator[Undone]:
         untouched = [file for file in change.files if _is_as_left(file)]
@@ -139,7 +144,7 @@ class Changes:
             else:
                 yield Undone(file.path, False, "was changed since: only Memento's entries were taken out")
         for folder in reversed(change.folders):
-            if Path(folder).is_dir() and not any(os.scandir(folder)):
+            with suppress(OSError):  # it holds something else by now, or is gone
                 Path(folder).rmdir()
         if not problem:
             self._record.changes.remove(change)

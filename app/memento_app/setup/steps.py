@@ -23,7 +23,6 @@ from memento_app.setup.changes import Changes
 from memento_app.setup.wirings import Service, Wiring, wirings_of
 from memento_ingest.batch_ingest import Ingestion, Options
 from memento_ingest.redacting import stored_path
-from memento_ingest.report import Report
 
 EMBED_SECONDS: Final = 120.0
 """After which embedding is left to a sidecar, where one runs: what is left is found by words until then."""
@@ -110,7 +109,6 @@ class Setup:
 
     def __init__(self, config: Config, agents: Sequence[Agent], changes: Changes, voice: Voice) -> None:
         self._config, self._agents, self._changes, self._voice = config, agents, changes, voice
-        self.report: Report | None = None
         self.answer: Recall | None = None
 
     def run(self) -> Iterator[Step]:
@@ -160,11 +158,11 @@ class Setup:
         files = [file for agent in self._agents for file in agent.files]
         with self._voice.bar("reading", of_bytes=True) as bar:
             run = Ingestion(store.policy, Options(), store, bar.advance)
-            self.report = report = run.run_files(files, bar.total)
+            report = run.run_files(files, bar.total)
             seen = {file.path for file in files}
             met = [agent for agent in find_agents(store.projects()) if agent.name in names or agent.name == "aider"]
             if new := [file for agent in met for file in agent.files if file.path not in seen]:
-                run.run_files(new, bar.total)  # of agents that keep their history in the projects just met
+                run.run_files(new)  # of agents that keep their history in the projects just met
         read = f"{report.seen:,} messages read, {report.stored:,} new ones kept"
         if report.problems:
             path, why = report.problems[0]
