@@ -46,6 +46,7 @@ class Fake:
         script = folder / name
         script.write_text(
             f'#!/bin/sh\necho "$@" >> {self._calls}\n'
+            f'[ ! -f "{self._answers}/$1.sh" ] || sh "{self._answers}/$1.sh"\n'
             f'[ -f "{self._answers}/$1" ] || exit 0\ncat "{self._answers}/$1"\n[ ! -f "{self._answers}/$1.fails" ]\n'
         )
         script.chmod(0o755)
@@ -58,6 +59,14 @@ class Fake:
         (self._answers / f"{verb}.fails").unlink(missing_ok=True)
         if fails:
             (self._answers / f"{verb}.fails").touch()
+
+    def ends_what_print_says(self, verb: str) -> None:
+        """Let `print` fail from the second time on after this verb was called: what is unloaded goes in its time."""
+        looked, fails = self._answers / "looked", self._answers / "print.fails"
+        (self._answers / f"{verb}.sh").write_text(f"touch {looked}\n")
+        (self._answers / "print.sh").write_text(
+            f'[ -f "{looked}" ] || exit 0\n[ ! -f "{looked}.once" ] || touch {fails}\ntouch {looked}.once\n'
+        )
 
     def calls(self) -> list[str]:
         return self._calls.read_text().splitlines()
@@ -92,8 +101,10 @@ def test_launchd_loads_an_agent_once_and_again(launchctl: Fake) -> None:
     start = [f"enable gui/501/{LABEL}", f"bootstrap gui/501 {plist}"]
     assert launchctl.calls() == [f"print gui/501/{LABEL}", *start]
     launchctl.answers("print", LOADED)
+    launchctl.ends_what_print_says("bootout")
     Launchd().start()
-    assert launchctl.calls()[3:] == [f"print gui/501/{LABEL}", f"bootout gui/501/{LABEL}", *start]
+    looks = [f"print gui/501/{LABEL}"]
+    assert launchctl.calls()[3:] == [*looks, f"bootout gui/501/{LABEL}", *looks, *looks, *start]
 
 
 def test_a_session_that_is_not_there_is_said(launchctl: Fake) -> None:

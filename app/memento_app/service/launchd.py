@@ -6,6 +6,7 @@ import os
 import plistlib
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from memento_app.service.manager import State, ask, reason, tell
 from memento_app.service.program import Program, ServiceError
 
 LABEL: Final = "memento.watch"
+_STOP_SECONDS: Final = 35.0
+"""A little longer than launchd waits before it kills."""
 _PROCESS: Final = re.compile(r"^\s*pid = (\d+)", re.MULTILINE)
 _STATE: Final = re.compile(r"^\s*state = (.+)$", re.MULTILINE)
 _EXIT: Final = re.compile(r"^\s*last exit code = (.+)$", re.MULTILINE)
@@ -54,15 +57,18 @@ class Launchd:
 
     def start(self) -> None:
         """Load the agent, again where it is loaded."""
-        if self._print().code == 0:
-            tell("launchctl", "bootout", f"{_domain()}/{LABEL}")
+        self.stop()
         tell("launchctl", "enable", f"{_domain()}/{LABEL}")
         tell("launchctl", "bootstrap", _domain(), str(self.file()))
 
     def stop(self) -> None:
-        """Unload the agent."""
-        if self._print().code == 0:
-            tell("launchctl", "bootout", f"{_domain()}/{LABEL}")
+        """Unload the agent and wait until it has gone: until then it cannot be loaded again."""
+        if self._print().code:
+            return
+        tell("launchctl", "bootout", f"{_domain()}/{LABEL}")
+        until = time.monotonic() + _STOP_SECONDS
+        while self._print().code == 0 and time.monotonic() < until:
+            time.sleep(0.2)
 
     def removed(self) -> None:
         """Do nothing: an agent that is not loaded is known by its file alone."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -144,7 +143,7 @@ def uninstall(config: Config, *, dry_run: bool = False) -> str:
 
 
 def status(config: Config) -> ServiceStatus:
-    """Return what is true of the service. Raises nothing that a broken manager causes: it is one of the problems."""
+    """Return what is true of the service. A manager that does not answer is one of its problems, and no error."""
     manager, problems = service_manager(), list[str]()
     content = _read(manager.file())
     what, expected = None, None
@@ -157,8 +156,10 @@ def status(config: Config) -> ServiceStatus:
     if why := manager.missing():
         problems.append(f"{why}; {INSTEAD}")
     else:
-        with suppress(ServiceError):
+        try:
             state = manager.state()
+        except ServiceError as error:
+            problems.append(str(error))
     running, answers = holder(config.db_path), kept(config.db_path) is not None
     if content is not None:
         problems += _problems(config, state, running, is_current=content == expected, answers=answers)

@@ -127,18 +127,16 @@ class Changes:
         return list(found.values())
 
     def _undo(self, change: _Change, wiring: Wiring | None) -> Iterator[Undone]:
-        untouched = [file for file in change.files if _is_as_left(file)]
-        problem = ""
-        if any(_digest(_read(Path(file.path))) != _digest(file.before) for file in change.files):
-            problem = _undo_wiring(change, wiring)
+        different = [file for file in change.files if _read(Path(file.path)) != file.before]
+        untouched = [file for file in different if _is_as_left(file)]
+        problem = _undo_wiring(change, wiring) if different else ""
         killpoints.reach("setup.undone")
-        for file in change.files:
-            path = Path(file.path)
-            if file in untouched and _read(path) != file.before:
+        for file in different:
+            if file in untouched and _read(Path(file.path)) != file.before:
                 _put_back(file)
-            if _read(path) == file.before:
-                if file.after != _digest(file.before):
-                    yield Undone(file.path, True, "as it was before" if file.before is not None else "removed")
+            if _read(Path(file.path)) == file.before:
+                text = "as it was before" if file.before is not None else "removed"
+                yield Undone(file.path, True, f"{text}; {problem}" if problem else text)
             elif problem:
                 yield Undone(file.path, False, problem)
             else:
@@ -196,7 +194,7 @@ def _read(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise SetupError(f"{path}: cannot be read: {error.strerror}; nothing was changed") from None
+        raise SetupError(f"{path}: cannot be read: {error.strerror}; make it readable, and try again") from None
 
 
 def _mode(path: Path) -> int:
