@@ -84,6 +84,19 @@ def test_only_one_agent_is_set_up_where_one_is_named(agents: Agents, name: str) 
     assert not any("pi" in text.split() for text in agents.memories())
 
 
+@pytest.mark.parametrize(("flags", "is_read"), [([], True), (["--only", "claude"], False)])
+def test_history_that_lies_in_a_project_is_read_once_the_project_is_known(
+    agents: Agents, flags: list[str], is_read: bool
+) -> None:
+    """Aider keeps its history where it works: in the folders that other agents' transcripts name."""
+    said = b"# aider chat started at 2026-10-01 10:00:00\n\n#### We decided that aider asks before it commits.\n"
+    agents.write("harbor/.aider.chat.history.md", said)
+    other = agents.line(7).replace("/home/me/harbor", str(agents.home / "harbor"))
+    agents.write(".claude/projects/x/s2.jsonl", other.encode())
+    agents.run("setup", "--yes", *flags)
+    assert any("aider" in text for text in agents.memories()) is is_read
+
+
 def test_two_agents_can_be_named(agents: Agents) -> None:
     found = agents.json("setup", "--yes", "--only", "pi", "--only", "codex")
     assert [one["agent"] for one in found["agents"]] == ["codex", "pi"]

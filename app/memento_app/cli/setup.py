@@ -111,16 +111,16 @@ def _set_up(config: Config, only: Sequence[str], as_json: bool, *, asks: bool, d
         _show_plan(agents, planned, diffs=dry_run, error=as_json)
     if dry_run:
         return
-    if asks:
-        agents = _consent(agents)
+    chosen = _consent(agents) if asks else agents
+    are_all = not only and len(chosen) == len(agents)
     changes = Changes(config.home)
-    run, done = Setup(config, agents, changes, _Voice()), list[Any]()
+    run, done = Setup(config, chosen, changes, _Voice(), are_all=are_all), list[Any]()
     for step in run.run():
         done.append(step)
         if not as_json:
             _show(step)
     if as_json:
-        print_json(_as_dict(agents, done, changes.paths, run.answer))
+        print_json(_as_dict(chosen, done, changes.paths, run.answer))
     else:
         _show_end(changes.paths, run.answer)
     if any(step.state == "failed" for step in done):

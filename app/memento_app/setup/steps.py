@@ -107,8 +107,11 @@ def _wiring_plan(wiring: Wiring) -> Iterator[Step]:
 class Setup:
     """One run of setup over the chosen agents."""
 
-    def __init__(self, config: Config, agents: Sequence[Agent], changes: Changes, voice: Voice) -> None:
+    def __init__(
+        self, config: Config, agents: Sequence[Agent], changes: Changes, voice: Voice, *, are_all: bool = True
+    ) -> None:
         self._config, self._agents, self._changes, self._voice = config, agents, changes, voice
+        self._are_all = are_all
         self.answer: Recall | None = None
 
     def run(self) -> Iterator[Step]:
@@ -160,7 +163,7 @@ class Setup:
             run = Ingestion(store.policy, Options(), store, bar.advance)
             report = run.run_files(files, bar.total)
             seen = {file.path for file in files}
-            met = [agent for agent in find_agents(store.projects()) if agent.name in names or agent.name == "aider"]
+            met = [agent for agent in find_agents(store.projects()) if self._are_all or agent.name in names]
             if new := [file for agent in met for file in agent.files if file.path not in seen]:
                 run.run_files(new)  # of agents that keep their history in the projects just met
         read = f"{report.seen:,} messages read, {report.stored:,} new ones kept"
