@@ -128,3 +128,31 @@ def test_a_killed_check_is_cleaned_up_by_the_next_one(agents: Agents) -> None:
         agents.run("setup", "--check")
     assert agents.memories() == before
     assert not pending.exists()
+
+
+def test_ctrl_c_removes_what_the_check_made(agents: Agents) -> None:
+    agents.has_session()
+    agents.run("setup", "--yes", "--only", "claude")
+    before, process = agents.memories(), agents.json("service", "status")["process"]
+    os.kill(process, signal.SIGSTOP)  # so that the check has to wait for the row
+    try:
+        check = subprocess.Popen(
+            [agents.command, "setup", "--check"],
+            env=agents.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        until = time.monotonic() + 30
+        while not list((agents.memento / "spool").glob("*.jsonl")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.5)  # the hook has ended, and the check waits
+        check.send_signal(signal.SIGINT)
+        _, error = check.communicate(timeout=60)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert check.returncode == 130
+    assert b"Traceback" not in error
+    assert not (agents.memento / "setup-check.json").exists()
+    time.sleep(3)  # the sidecar looks again
+    assert agents.memories() == before

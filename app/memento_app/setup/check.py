@@ -90,11 +90,13 @@ def check(config: Config, agents: Sequence[Agent], spool: Spool) -> Iterator[Che
         _remove(store, spool, _pending(config))
         marks = {agent.name: _mark() for agent in agents if agent.hooked}
         _note_pending(config, [mark.session for mark in marks.values()])
-        found = [
-            _checked(store, agent.hooked, marks[agent.name]) if agent.hooked else _transcripts(store, agent)
-            for agent in agents
-        ]
-        left = _remove(store, spool, [mark.session for mark in marks.values()])
+        try:
+            found = [
+                _checked(store, agent.hooked, marks[agent.name]) if agent.hooked else _transcripts(store, agent)
+                for agent in agents
+            ]
+        finally:  # also after Ctrl-C
+            left = _remove(store, spool, [mark.session for mark in marks.values()])
     for one in found:
         if one.ok and left and one.stage != "transcripts":
             yield Checked(one.agent, False, "removed", f"the check's own row is still in {left[0]}", "`memento doctor`")
