@@ -28,7 +28,7 @@ def test_one_command_reads_wires_starts_and_recalls(agents: Agents) -> None:
     did = steps(found)
     assert list(did) == [
         "model",
-        *(f"hooks of {name}" for name in ("claude", "codex", "copilot")),
+        *(f"{kind} of {name}" for name in ("claude", "codex", "copilot") for kind in ("hooks", "MCP")),
         *("history", "service", "embedding", "recall"),
     ]
     assert did.pop("embedding") in ("done", "already")  # the service may have been faster
@@ -39,8 +39,11 @@ def test_one_command_reads_wires_starts_and_recalls(agents: Agents) -> None:
     assert {str(Path(one).relative_to(agents.home)) for one in found["changed"]} == {
         ".claude/settings.json",
         ".claude/settings.json.memento-backup",
+        ".claude.json",
         ".codex/hooks.json",
+        ".codex/config.toml",
         ".copilot/hooks/memento.json",
+        ".copilot/mcp-config.json",
         ".config/systemd/user/memento.service",
     }
     assert agents.json("hooks", "status", "claude")["missing"] == []

@@ -17,17 +17,17 @@ STEPS = [
     "setup.model",
     "setup.recorded",
     "setup.recorded:2",
-    "setup.recorded:4",
+    "setup.recorded:7",
     "setup.changed",
     "setup.changed:3",
-    "setup.changed:4",
+    "setup.changed:7",
     "setup.wired",
-    "setup.wired:3",
+    "setup.wired:6",
     "setup.history",
     "setup.service",
     "setup.embedded",
 ]
-"""Every place where setup can be killed; what is recorded and changed fourth is the service."""
+"""Every place where setup can be killed; what is recorded and changed seventh is the service."""
 
 
 def killed(agents: Agents, point: str, *flags: str) -> None:
@@ -58,7 +58,7 @@ def test_a_killed_setup_is_undone_to_the_byte_at_once(agents: Agents, point: str
     assert without_empty_wants(agents) == before
 
 
-@pytest.mark.parametrize("point", ["setup.undone", "setup.undone:2", "setup.undone:4"])
+@pytest.mark.parametrize("point", ["setup.undone", "setup.undone:2", "setup.undone:7"])
 def test_a_killed_undo_is_finished_by_the_next_one(agents: Agents, point: str) -> None:
     agents.has_session()
     before = agents.picture()

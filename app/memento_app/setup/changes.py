@@ -75,7 +75,7 @@ class Changes:
         except (OSError, msgspec.MsgspecError) as error:
             raise SetupError(
                 f"{self._path}: the record of what setup changed cannot be read ({error}): move it away to go on; "
-                "`memento hooks uninstall AGENT` and `memento service uninstall` undo by themselves"
+                "`memento hooks uninstall AGENT`, `memento mcp uninstall AGENT`, `memento service uninstall` undo too"
             ) from None
 
     @property

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol
 
 from memento.base.home import memento_home
 from memento.config import Config
+from memento_app.integrations import mcp_entry
+from memento_app.integrations.mcp_agents import AGENTS as MCP_AGENTS, McpAgent
 from memento_app.service import service
 from memento_app.setup.agents import Agent
 from memento_ingest.hooks import install as hooks
@@ -56,6 +58,8 @@ def wirings_for(name: str) -> Iterator[Wiring]:
     """Yield every wiring of the agent of this name. Another kind, such as MCP, is added here and nowhere else."""
     if hooked := AGENTS.get(name):
         yield Hooks(hooked)
+    if served := MCP_AGENTS.get(name):
+        yield Mcp(served)
 
 
 def wirings_of(agent: Agent) -> Iterator[Wiring]:
@@ -103,6 +107,38 @@ class Hooks:
     def undo(self) -> None:
         """Take Memento's entries out."""
         hooks.uninstall(self.agent)
+
+
+@dataclass(frozen=True)
+class Mcp:
+    """An agent's entry for Memento's MCP server, as `memento mcp install` writes it."""
+
+    agent: McpAgent
+
+    @property
+    def name(self) -> str:
+        """The name under which the change is recorded."""
+        return f"MCP of {self.agent.name}"
+
+    def files(self) -> list[Path]:
+        """Return the settings file and the backup that is kept beside it."""
+        file = self.agent.file()
+        return [file, file.with_name(file.name + BACKUP_SUFFIX)]
+
+    def plan(self) -> Plan:
+        """Return what installing would change."""
+        change = mcp_entry.install(self.agent, dry_run=True)
+        text = f"add {self.name} to {self.agent.file()}" if change.diff else ""
+        return Plan(text, change.diff, str(change.problem) if change.problem else "")
+
+    def apply(self) -> str:
+        """Install the entry."""
+        change = mcp_entry.install(self.agent)
+        return str(change.problem) if change.problem else ""
+
+    def undo(self) -> None:
+        """Take Memento's entry out."""
+        mcp_entry.uninstall(self.agent)
 
 
 @dataclass(frozen=True)
