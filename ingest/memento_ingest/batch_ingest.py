@@ -99,6 +99,18 @@ class Ingestion:
         self.report.seconds = time.monotonic() - started
         return self.report
 
+    def run_files(self, files: Sequence[File], on_total: Callable[[int], None] = lambda _: None) -> Report:
+        """Ingest files that were found already; what cannot be read becomes a problem of the report.
+
+        Raises StoreError.
+        """
+        started = time.monotonic()
+        on_total(sum(_size(file.path) for file in files))
+        self._read(files)
+        self._note_all_read()
+        self.report.seconds += time.monotonic() - started
+        return self.report
+
     def _read(self, files: Sequence[File]) -> None:
         """Read files and commit what they hold; those that another process read at the same time once more."""
         group = self.group()

@@ -33,9 +33,17 @@ FIRST: Final = {  # in this order, before the others, which take no argument
     "instructions edit": "{memory} Close the pier.",
     "hooks status": "claude",
     "mcp status": "claude",
+    "setup": "--dry-run",
 }
-CODES: Final = {"doctor": 4, "hooks status": 3, "mcp status": 3, "index status": 1, "model status": 1}
-NESTED: Final = {"status": "sources", "jobs": "jobs", "consolidate": "steps"}
+CODES: Final = {
+    "doctor": 4,
+    "hooks status": 3,
+    "mcp status": 3,
+    "index status": 1,
+    "model status": 1,
+    "service status": 3,
+}
+NESTED: Final = {"status": "sources", "jobs": "jobs", "consolidate": "steps", "setup": "steps"}
 
 
 def documented() -> dict[str, set[str]]:

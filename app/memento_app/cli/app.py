@@ -26,7 +26,9 @@ from memento_app.cli import (
     model,
     policy,
     recall,
+    service,
     settings,
+    setup,
     sidecar,
     store,
 )
@@ -39,7 +41,7 @@ SECTIONS: Final = {
     "Read what agents write": "ingest watch sources status ignore hooks hook mcp statusline",
     "Look after what is kept": "stats audit quarantine policy consolidate scrub forget delete",
     "Keep it safe": "doctor backup restore export import jobs",
-    "Set it up": "config model index",
+    "Set it up": "setup service config model index",
 }
 """The commands under the headings of `memento --help`."""
 
@@ -73,7 +75,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        with ending(lambda: ctx.invoked_subcommand == "ingest"):
+        with ending(lambda: ctx.invoked_subcommand in ("ingest", "setup")):
             return super().invoke(ctx)
 
 
@@ -103,6 +105,8 @@ for _module in (
     model,
     hooks,
     mcp,
+    setup,
+    service,
     settings,
 ):
     _module.register(app)

@@ -41,6 +41,9 @@ def watch(
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="[PATH...]", help="Folders and files. [default: every agent's places]")
     ] = None,
+    log: Annotated[
+        str | None, typer.Option("--log", metavar="FILE", help="Write what it says there too; rotated at 1 MiB.")
+    ] = None,
     db: Db = None,
 ) -> None:
     """Follow transcripts live until stopped.
@@ -48,16 +51,26 @@ def watch(
     First what is there, then every change. One process per store.
     """
     from memento_app.mcp.http import answer
+    from memento_app.service.log import ServiceLog
     from memento_ingest.sidecar.sidecar import Sidecar
 
-    def log(text: str) -> None:
+    written = ServiceLog(expand_user(log)) if log else None
+
+    def say_and_log(text: str) -> None:
         note(f"{time.strftime('%H:%M:%S')} {text}")
+        if written:
+            written(text)
 
     followed = [expand_user(path) for path in paths or ()]
     for path in followed:
         if not path.exists():
             note(f"{path} is not there yet: it is followed when it appears")
-    Sidecar(configured(db), followed, {"storage.db_path": db}, log, {"/mcp": answer}).run()
+    try:
+        Sidecar(configured(db), followed, {"storage.db_path": db}, say_and_log, {"/mcp": answer}).run()
+    except Exception as error:  # a service manager shows nobody what is printed
+        if written:
+            written(f"ended: {str(error) or type(error).__name__}")
+        raise
 
 
 def sources(db: Db = None, json_: AsJson = None) -> None:

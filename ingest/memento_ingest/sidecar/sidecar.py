@@ -32,6 +32,7 @@ from memento_ingest.sidecar.checks import jobs_with_capture
 from memento_ingest.sidecar.descriptors import raise_limit
 from memento_ingest.sidecar.embedding import EmbedWorker
 from memento_ingest.sidecar.lock import SoleInstance, sole_instance
+from memento_ingest.sidecar.notifying import ServiceNotifier
 from memento_ingest.sidecar.places import Watched, agents_places, watched
 from memento_ingest.sidecar.serving import Serving
 from memento_ingest.sidecar.spooled import Spool
@@ -74,6 +75,7 @@ class Sidecar:
         self._stopping = self._reload = self._is_live = False
         self._supervision = Supervision(config.db_path, os.getpid(), say)
         self._wake = Wake(self._supervision[EVENTS])
+        self._manager = ServiceNotifier()
         self._has_read_all = False
         self._store_failed = ""
         self._next_sweep = 0.0
@@ -99,9 +101,11 @@ class Sidecar:
             jobs = JobsWorker(store, self._say, jobs_with_capture(), failures=failures[JOBS])
             jobs.start()
             self._supervision.begin(embed.tend, jobs.tend, serving.tend)
+            self._manager.ready(f"following {counted(len(sweep.roots), 'place')}")
             try:
                 self._follow(store, sweep, capture, embed, serving, lock)
             finally:
+                self._manager.stopping()
                 until = time.monotonic() + DRAIN_SECONDS
                 self._wake.stop()
                 serving.stop()
@@ -142,6 +146,7 @@ class Sidecar:
         failures = self._supervision[CAPTURE]
         self._next_sweep = 0.0
         while not self._stopping:
+            self._manager.alive()
             self._supervision.tend()
             if failures.resting:
                 time.sleep(SIGNAL_SECONDS)
@@ -227,11 +232,13 @@ class Sidecar:
     ) -> None:
         self._reload = False
         self._next_sweep = 0.0
+        self._manager.reloading()
         try:
             config = load_config(self._flags)
             policy = load_policy(config.policy_dir, load_key(store.path.parent))
         except MementoError as error:
             self._say(f"kept the settings in force: {error}")
+            self._manager.ready("kept the settings in force")
             return
         self._config = config
         sweep.roots, sweep.accepts = self._watched(store)
@@ -241,6 +248,7 @@ class Sidecar:
         embed.wake()
         serving.apply(config.settings.server)
         self._say("read config and policies again")
+        self._manager.ready(f"following {counted(len(sweep.roots), 'place')}")
 
     def _watched(self, store: MemoryStore) -> Watched:
         own = [expand_user(path).absolute() for path in self._config.settings.sidecar.paths]
