@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -22,6 +23,7 @@ _SPEAKERS: Final[dict[str, tuple[Role, Kind]]] = {
     "tool": ("tool", "turn"),
     "call": ("assistant", "tool_call"),
     "summary": ("system", "summary"),
+    "run": ("tool", "tool_call"),
 }
 
 
@@ -44,17 +46,66 @@ def labelled(split: str) -> Iterator[Labelled]:
         for number, line in enumerate(path.read_text("utf-8").splitlines()):
             label, _, text = line.partition(" |")
             kind, speaker = label.split()
-            role, shape = _SPEAKERS[speaker]
-            text = text.removeprefix(" ").replace("\\n", "\n").replace("\\t", "\t")
-            yield Labelled(
-                kind, Message(role, text, 0, "bench", path.stem, f"{path.stem}:{number}", kind=shape), path.stem
-            )
+            yield Labelled(kind, _message_of(path.stem, number, speaker, text), path.stem)
+
+
+def _message_of(session: str, number: int, speaker: str, text: str) -> Message:
+    role, shape = _SPEAKERS[speaker]
+    text = text.removeprefix(" ").replace("\\n", "\n").replace("\\t", "\t")
+    return Message(role, text, 0, "bench", session, f"{session}:{number}", kind=shape)
 
 
 def of_sessions(turns: Iterable[Labelled]) -> Iterator[Example]:
     """Yield labelled turns as examples: 1 for what matters, 0.5 for what is kept beside it, 0 for what is skipped."""
     for kind, message, session in turns:
         yield Example(message, 1.0 if kind in _MATTERS else 0.0 if kind in SKIPPED_KINDS else 0.5, session)
+
+
+class Valued(NamedTuple):
+    """A message with the value that a reader gave it, 0 to 3, and the tags: see docs/judgement.md."""
+
+    value: int
+    tags: frozenset[str] | None
+    """None where the reader gave no tags."""
+    message: Message
+    session: str
+    weight: float = 1.0
+    """How many messages like it there are."""
+
+
+def valued(name: str = "*") -> Iterator[Valued]:
+    """Yield the valued messages, session by session."""
+    for path in sorted(LABELLED.glob(f"valued-{name}.txt")):
+        for number, line in enumerate(path.read_text("utf-8").splitlines()):
+            label, _, text = line.partition(" |")
+            value, tags, speaker = label.split()
+            given = frozenset(tags.split("+")) - {"-"}
+            yield Valued(int(value), given, _message_of(path.stem, number, speaker, text), path.stem)
+
+
+def judged(folder: Path) -> Iterator[Valued]:
+    """Yield the messages of `judged.json` in a folder of transcripts, found by file, role and beginning."""
+    from bench.transcripts import read_transcript
+
+    found: dict[str, list[tuple[int, Message]]] = {}
+    for row in json.loads((folder / "judged.json").read_text("utf-8")):
+        file = row["file"]
+        if file not in found:
+            found[file] = list(read_transcript(folder / "transcripts" / file))
+        same = [
+            (abs(line - row["line"]), len(message.text), number)
+            for number, (line, message) in enumerate(found[file])
+            if message.role == row["role"] and " ".join(message.text.split()).startswith(row["snippet"])
+        ]
+        if same:
+            message = found[file][min(same)[2]][1]
+            yield Valued(row["value"], None, message, f"judged:{file}", row["weight"])
+
+
+def of_valued(rows: Iterable[Valued]) -> Iterator[Example]:
+    """Yield valued messages as examples: what a reader gave 2 or 3 matters."""
+    for row in rows:
+        yield Example(row.message, float(row.value >= 2), row.session)
 
 
 class Example(NamedTuple):
