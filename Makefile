@@ -96,8 +96,8 @@ eval-all: $(SETUP) $(MODEL)  ## the same on every development set in a folder: m
 	@test -n "$(DIR)" || { echo "name the folder of the sets: make eval-all DIR=path"; exit 2; }
 	@$(BIN)/python bench/eval_all.py $(DIR) $(if $(CACHE),--cache $(CACHE)) $(ARGS)
 
-eval-policy: $(SETUP)  ## what the policy keeps and skips, drawn into docs: make eval-policy [LOCOMO=path] [TRANSCRIPTS=folder]
-	@$(BIN)/python bench/eval_policy.py $(if $(LOCOMO),--locomo $(LOCOMO) --plots docs)
+eval-policy: $(SETUP)  ## what the policy keeps and skips: make eval-policy [LOCOMO=path] [CODING=path] [TRANSCRIPTS=folder]
+	@$(BIN)/python bench/eval_policy.py $(if $(LOCOMO),--locomo $(LOCOMO) --plots docs) $(if $(CODING),--coding $(CODING))
 	@$(BIN)/python bench/eval_curation.py $(if $(TRANSCRIPTS),--transcripts $(TRANSCRIPTS))
 	@$(BIN)/python bench/eval_redaction.py $(if $(LOCOMO),--locomo $(LOCOMO))
 

@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from bench import judgement
 from bench.charts import Chart
 from bench.datasets import DEV, benchmark, load
-from bench.examples import Labelled, labelled, of_conversations, of_sessions
+from bench.examples import Labelled, judged, labelled, of_conversations, of_sessions, valued
 from bench.logistic import Vector, auc
 
 from memento_policies import Decision, Policy, load_policy
@@ -132,12 +134,19 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--locomo", type=benchmark)
+    parser.add_argument("--coding", type=Path, help="a folder with judged.json and its transcripts")
     parser.add_argument("--plots", type=Path, help="the folder to draw into")
     options = parser.parse_args()
     policy = load_policy()
     if options.locomo:
         people(policy, options.locomo, options.plots)
     sessions(policy)
+    messages = list(valued())
+    for session, rows in groupby(messages, key=lambda row: row.session):
+        judgement.show(session, list(rows), policy)
+    judgement.show("All valued messages", messages, policy)
+    if options.coding:
+        judgement.show("Judged messages of real sessions", list(judged(options.coding)), policy)
 
 
 if __name__ == "__main__":

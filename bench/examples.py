@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bench.datasets import Conversation, Turn
 
@@ -22,6 +23,7 @@ _SPEAKERS: Final[dict[str, tuple[Role, Kind]]] = {
     "tool": ("tool", "turn"),
     "call": ("assistant", "tool_call"),
     "summary": ("system", "summary"),
+    "run": ("tool", "tool_call"),
 }
 
 
@@ -45,22 +47,69 @@ def labelled(split: str) -> Iterator[Labelled]:
         for number, line in enumerate(path.read_text("utf-8").splitlines()):
             label, _, text = line.partition(" |")
             kind, speaker = label.split()
-            role, shape = _SPEAKERS[speaker]
-            text = text.removeprefix(" ").replace("\\n", "\n").replace("\\t", "\t")
-            meta = {"after_failure": True} if is_red and (kind, role) == ("result", "tool") else {}
-            if role == "tool" and kind in ("error", "result"):
+            meta = {"after_failure": True} if is_red and kind == "result" and _SPEAKERS[speaker][0] == "tool" else {}
+            if _SPEAKERS[speaker][0] == "tool" and kind in ("error", "result"):
                 is_red = kind == "error"
-            yield Labelled(
-                kind,
-                Message(role, text, 0, "bench", path.stem, f"{path.stem}:{number}", kind=shape, meta=meta),
-                path.stem,
-            )
+            yield Labelled(kind, _message_of(path.stem, number, speaker, text, meta), path.stem)
+
+
+def _message_of(session: str, number: int, speaker: str, text: str, meta: Mapping[str, Any]) -> Message:
+    role, shape = _SPEAKERS[speaker]
+    text = text.removeprefix(" ").replace("\\n", "\n").replace("\\t", "\t")
+    return Message(role, text, 0, "bench", session, f"{session}:{number}", kind=shape, meta=meta)
 
 
 def of_sessions(turns: Iterable[Labelled]) -> Iterator[Example]:
     """Yield labelled turns as examples: 1 for what matters, 0.5 for what is kept beside it, 0 for what is skipped."""
     for kind, message, session in turns:
         yield Example(message, 1.0 if kind in _MATTERS else 0.0 if kind in SKIPPED_KINDS else 0.5, session)
+
+
+class Valued(NamedTuple):
+    """A message with the value that a reader gave it, 0 to 3, and the tags: see docs/judgement.md."""
+
+    value: int
+    tags: frozenset[str] | None
+    """None where the reader gave no tags."""
+    message: Message
+    session: str
+    weight: float = 1.0
+    """How many messages like it there are."""
+
+
+def valued(name: str = "*") -> Iterator[Valued]:
+    """Yield the valued messages, session by session."""
+    for path in sorted(LABELLED.glob(f"valued-{name}.txt")):
+        for number, line in enumerate(path.read_text("utf-8").splitlines()):
+            label, _, text = line.partition(" |")
+            value, tags, speaker = label.split()
+            given = frozenset(tags.split("+")) - {"-"}
+            yield Valued(int(value), given, _message_of(path.stem, number, speaker, text, {}), path.stem)
+
+
+def judged(folder: Path) -> Iterator[Valued]:
+    """Yield the messages of `judged.json` in a folder of transcripts, found by file, role and beginning."""
+    from bench.transcripts import read_transcript
+
+    found: dict[str, list[tuple[int, Message]]] = {}
+    for row in json.loads((folder / "judged.json").read_text("utf-8")):
+        file = row["file"]
+        if file not in found:
+            found[file] = list(read_transcript(folder / "transcripts" / file))
+        same = [
+            (abs(line - row["line"]), len(message.text), number)
+            for number, (line, message) in enumerate(found[file])
+            if message.role == row["role"] and " ".join(message.text.split()).startswith(row["snippet"])
+        ]
+        if same:
+            message = found[file][min(same)[2]][1]
+            yield Valued(row["value"], None, message, f"judged:{file}", row["weight"])
+
+
+def of_valued(rows: Iterable[Valued]) -> Iterator[Example]:
+    """Yield valued messages as examples: what a reader gave 2 or 3 matters."""
+    for row in rows:
+        yield Example(row.message, float(row.value >= 2), row.session)
 
 
 class Example(NamedTuple):

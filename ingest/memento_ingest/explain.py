@@ -25,10 +25,13 @@ from memento_ingest.formats.registry import get
 from memento_ingest.formats.unreadable import reason
 from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.span import SourceInfo, Span
+from memento_policies import Message
 
 _PLACE: Final = re.compile(r"(?P<path>.+):(?P<line>[1-9]\d{0,15})", re.ASCII | re.DOTALL)
 _LOOK_AHEAD: Final = 10_000
 """Lines read behind the one in question: an open message is closed by what follows it."""
+_SHOWN: Final = 8
+"""Features of importance that a person is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Explanation:
     tags: list[str] = field(default_factory=list)
     points: list[tuple[str, float]] = field(default_factory=list)
     """The features that spoke for (positive) or against (negative) keeping it."""
+    weighed: list[tuple[str, float]] = field(default_factory=list)
+    """What importance is made of, in log-odds, the weightiest first; for a record that was judged just now."""
     superseded_by: str = ""
     """The newer memory that says the same or the contrary (`memento consolidate`)."""
     stands_for: int = 0
@@ -64,6 +69,9 @@ class Explanation:
             yield f"  {self.role}: {' '.join(self.text.split())[:200]}"
         if self.importance is not None:
             yield f"  importance {self.importance:.2f}; tags {', '.join(self.tags) or '-'}"
+        if self.weighed:
+            made_of = ", ".join(f"{name} {points:+.2f}" for name, points in self.weighed[:_SHOWN])
+            yield f"  how likely it is to be asked for, in log-odds: {made_of}"
         if self.superseded_by:
             yield f"  superseded by {self.superseded_by}"
         if self.stands_for:
@@ -153,7 +161,14 @@ def _explain(store: MemoryStore, span: Span) -> Iterator[Explanation]:
             importance=decision.importance if decision.keep else None,
             tags=list(decision.tags),
             points=[(name, round(points, 3)) for name, points in decision.reasons],
+            weighed=_weighed(store, message) if decision.keep else [],
         )
+
+
+def _weighed(store: MemoryStore, message: Message) -> list[tuple[str, float]]:
+    """Return what a message's importance is made of, the weightiest first."""
+    reasons = sorted(store.policy.weigh(message).reasons, key=lambda reason: -abs(reason.points))
+    return [(name, round(points, 3)) for name, points in reasons]
 
 
 def _stored(memory: Memory, stands_for: int) -> Explanation:

@@ -1,7 +1,7 @@
 """Which rules of a stage fire for a message: the patterns of all of them in one scan, the rest by table.
 
 One scan for all stages would do too, but over varied text its automaton outgrows its memory and is far slower. For the
-same reason rules with `apart` or `part` have scans of their own, which only messages of their roles and kinds pass.
+same reason each role and kind has a scan of the rules about it, and rules with `apart` or `part` have their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ _NO_LIMIT = 1 << 62
 
 
 class Facts(NamedTuple):
-    """What rules may look at: `scanned` is the redacted text in UTF-8, of a huge text its head and tail."""
+    """What rules may look at: `scanned` is the redacted text in UTF-8, of a huge text its head and tail.
+
+    Of an assistant's turn it is what is left without narration, and `chars` and `text` are that too.
+    """
 
     role: Role
     kind: Kind
@@ -32,6 +35,18 @@ class Facts(NamedTuple):
     """The redacted text."""
     before: Before = UNKNOWN
     profile: Profile = "agent"
+    spoken: Facts | None = None
+    """The facts of the whole text, where narration was left out."""
+
+    @property
+    def whole(self) -> Facts:
+        """The facts of the whole text: what a message is about shows in its narration too."""
+        return self.spoken or self
+
+    def without_narration(self, told: bytes) -> Facts:
+        """Return the facts of what is left of the text."""
+        text = told.decode(errors="replace")
+        return self._replace(scanned=told, chars=len(text), text=text, spoken=self)
 
 
 class _Scan:
@@ -41,20 +56,25 @@ class _Scan:
         self._indexes = indexes
         self._set = PatternSet([_alternatives(rules[index]) for index in indexes])
 
-    def hits(self, scanned: bytes) -> set[int]:
-        """Return the indexes of the rules that have a pattern which occurs."""
-        return {self._indexes[hit] for hit in self._set.matches(scanned)}
+    def hits(self, scanned: bytes) -> list[int]:
+        """Return the indexes of the rules that have a pattern which occurs, in no order."""
+        indexes = self._indexes
+        return [indexes[hit] for hit in self._set.unordered(scanned)]
 
 
 class RuleMatcher:
     """The conditions of one stage's rules, compiled. Rules are known by their index."""
 
     def __init__(self, rules: Sequence[Condition]) -> None:
-        scanned = [i for i, rule in enumerate(rules) if rule.patterns]
-        self._together = _Scan(rules, [i for i in scanned if not rules[i].apart and not rules[i].part])
-        apart = [i for i in scanned if rules[i].apart]
+        together = [i for i, rule in enumerate(rules) if rule.patterns and not rule.apart and not rule.part]
+        self._rules = rules
+        self._scanned: dict[tuple[Role, Kind], tuple[int, ...]] = {}
+        self._scans: dict[tuple[int, ...], _Scan] = {}
+        apart = [i for i, rule in enumerate(rules) if rule.patterns and rule.apart]
         self._apart = _Scan(rules, apart) if apart else None
-        of_parts = {part: [i for i in scanned if rules[i].part == part] for part in get_args(Part)}
+        of_parts = {
+            part: [i for i, rule in enumerate(rules) if rule.patterns and rule.part == part] for part in get_args(Part)
+        }
         self._parts = {part: _Scan(rules, indexes) for part, indexes in of_parts.items() if indexes}
         self._limits = [(r.min_chars, _NO_LIMIT if r.max_chars is None else r.max_chars, r.meta) for r in rules]
         self._limited = frozenset(i for i, limit in enumerate(self._limits) if limit != (0, _NO_LIMIT, None))
@@ -69,6 +89,7 @@ class RuleMatcher:
             scope = {i for i, r in enumerate(rules) if role in (r.roles or (role,)) and kind in (r.kinds or (kind,))}
             self._in_scope[role, kind] = frozenset(scope)
             self._always[role, kind] = [index for index in unconditional if index in scope]
+            self._scanned[role, kind] = tuple(index for index in together if index in scope)
             if not scope.isdisjoint(apart):
                 self._scans_apart.add((role, kind))
             self._scans_parts[role, kind] = [part for part in self._parts if not scope.isdisjoint(of_parts[part])]
@@ -76,13 +97,13 @@ class RuleMatcher:
     def fired(self, facts: Facts, signals: Collection[str] = ()) -> list[int]:
         """Return the indexes of the rules that fire, ascending; `signals` are the significance signals that fired."""
         key = facts.role, facts.kind
-        found = self._together.hits(facts.scanned)
+        found = set(self._scan(key).hits(facts.scanned))
         if self._apart and key in self._scans_apart:
-            found |= self._apart.hits(own_words(facts.scanned.decode(errors="replace")).encode())
+            found.update(self._apart.hits(own_words(facts.scanned.decode(errors="replace")).encode()))
         if parts := self._scans_parts[key]:
             record = tool_parts(facts.scanned, facts.role, facts.kind)
             for part in parts:
-                found |= self._parts[part].hits(record.call if part == "call" else record.output)
+                found.update(self._parts[part].hits(record.call if part == "call" else record.output))
         for signal in signals:
             found.update(self._by_signal.get(signal, ()))
         found &= self._in_scope[key]
@@ -92,6 +113,14 @@ class RuleMatcher:
         if not found.isdisjoint(self._unless):
             found -= {index for index in found & self._unless.keys() if not self._unless[index].isdisjoint(signals)}
         return sorted(found)
+
+    def _scan(self, key: tuple[Role, Kind]) -> _Scan:
+        """Return the scan of a role and kind, made when it is first needed; some have the same."""
+        indexes = self._scanned[key]
+        scan = self._scans.get(indexes)
+        if scan is None:
+            scan = self._scans[indexes] = _Scan(self._rules, indexes)
+        return scan
 
     def _within_limits(self, index: int, facts: Facts) -> bool:
         least, most, meta = self._limits[index]

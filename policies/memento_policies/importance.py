@@ -79,8 +79,11 @@ class Model:
         values = [(index, 1.0) for index in fired - self._figured]
         if not self._figured:
             return values
-        text = Measured(facts.text, facts.before, str(facts.meta.get("speaker", "")))
+        speaker = str(facts.meta.get("speaker", ""))
+        text = Measured(facts.text, facts.before, speaker, narrated=facts.spoken is not None)
         values += [(index, measure(text)) for index, measure in self._measures if index in fired]
+        if not self._listed:
+            return values
         counts: dict[int, int] = {}
         for word in text.words & self._listed:
             for index in self._by_word[word]:

@@ -24,19 +24,21 @@ _MOST_TURNS: Final = 8
 
 Measure = Literal[
     "words", "rarity", "rare", "told", "told_rare", "told_sentences", "names", "past", "exclaims", "fresh", "new_words",
-    "turns_before", "words_before", "asked", "asked_for", "asking",
+    "turns_before", "words_before", "asked", "asked_for", "asking", "narrated",
 ]  # fmt: skip
 
 
 class Measured:
     """A text and what was before it, measured once; every figure is computed when it is asked for."""
 
-    def __init__(self, text: str, before: Before = OPENING, speaker: str = "") -> None:
+    def __init__(self, text: str, before: Before = OPENING, speaker: str = "", *, narrated: bool = False) -> None:
+        self.narrated = narrated
         self.text = text[:_SCANNED]
         self.before = before
-        self.speakers = read(f"{speaker} {before.speaker}").words
+        named = speaker or before.speaker
+        self.speakers = read(f"{speaker} {before.speaker}").words if named else frozenset[str]()
         self.said, self.spaced, words = read(self.text)
-        self.words = words - self.speakers
+        self.words = words - self.speakers if named else words
 
     @property
     def names(self) -> set[str]:
@@ -82,4 +84,5 @@ MEASURES: Final[Mapping[Measure, Callable[[Measured], float]]] = {
     "asked": lambda text: float(text.before.asked),
     "asked_for": lambda text: float(text.before.asked_for),
     "asking": lambda text: float(text.before.asking),
+    "narrated": lambda text: float(text.narrated),
 }

@@ -73,5 +73,9 @@ class PatternSet:
 
     def matches(self, data: bytes) -> list[int]:
         """Return the indexes of the patterns that occur in `data` (UTF-8 without NUL), ascending."""
-        hits = self._set.Match(data)
-        return sorted(index for hit in hits for index in self._indexes[hit]) if hits else []
+        return sorted(self.unordered(data))
+
+    def unordered(self, data: bytes) -> list[int]:
+        """Return the same indexes in no order, for callers who put them into a set."""
+        indexes = self._indexes
+        return [index for hit in self._set.Match(data) or () for index in indexes[hit]]

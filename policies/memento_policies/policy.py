@@ -17,6 +17,7 @@ from memento_policies.diagnostics import nearest
 from memento_policies.importance import Importance, Weighed
 from memento_policies.loading import Document, check_overrides, load_document
 from memento_policies.message import Message
+from memento_policies.narration import Narration
 from memento_policies.own_recall import strip_recall
 from memento_policies.own_words import own_words
 from memento_policies.redaction import Redaction, Redactor
@@ -61,6 +62,7 @@ class Policy:
         self._significance = Significance(significance)
         self._tagger = Tagger(tags)
         self._importance = Importance(importance, weights)
+        self._narration = Narration(significance.narration)
         self._head, self._tail = significance.scan_head, significance.scan_tail
         self.counts: Mapping[str, int] = {
             "redaction": sum(rule.enabled for rule in redaction.rules),
@@ -86,9 +88,9 @@ class Policy:
             return _dropped(verdict.reason, text, redactions, verdict.reasons)
         model = self._importance.model(facts.profile)
         weighed = model.weigh(facts, verdict.signals)
-        if weighed.importance < model.skip_below and not verdict.forced:
+        if weighed.importance < model.skip_below and message.role != "tool" and not verdict.forced:
             return _dropped("unimportant", text, redactions, _weightiest(weighed))
-        tags = self._tagger.tags(facts, verdict.signals)
+        tags = self._tagger.tags(facts.whole, verdict.signals)
         return Decision(True, verdict.reason, verdict.reasons, text, tags, weighed.importance, redactions, links)
 
     def weigh(self, message: Message) -> Weighed:
@@ -118,13 +120,16 @@ class Policy:
     def _has(self, tag: str, said: str) -> bool:
         data = encode(said)[1]
         facts = self._facts(Message("user", said, 0, "", "", ""), said, data)
-        return bool(said) and tag in self._tagger.tags(facts, self._significance.judge(facts).signals)
+        return bool(said) and tag in self._tagger.tags(facts.whole, self._significance.judge(facts).signals)
 
     def _facts(self, message: Message, text: str, data: bytes) -> Facts:
         scanned = head_and_tail(data, self._head, self._tail)
-        return Facts(
-            message.role, message.kind, scanned, len(text), message.meta, text, message.before, message.profile
-        )
+        profile = message.profile
+        facts = Facts(message.role, message.kind, scanned, len(text), message.meta, text, message.before, profile)
+        if message.role != "assistant" or message.kind != "turn" or profile != "agent":
+            return facts
+        told = self._narration.strip(scanned)
+        return facts if told is scanned else facts.without_narration(told)
 
     def redact(self, text: str) -> Redaction:
         """Replace the secrets in any text that is about to be written: logs, quarantine, spool."""

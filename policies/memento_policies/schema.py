@@ -133,10 +133,23 @@ class Signal(Condition):
     always: Literal["keep", "skip"] | None = None
 
 
+class NarrationRules(_Strict):
+    """What an assistant's turn is judged without, at its beginning and at its end."""
+
+    openers: tuple[Pattern, ...] = ()
+    """What may stand before the first words that count."""
+    sentences: tuple[Pattern, ...] = ()
+    """Sentences that are narration by how they begin, unless one of `unless` occurs in them."""
+    unless: tuple[Pattern, ...] = ()
+    last: tuple[Pattern, ...] = ()
+    """Sentences that are narration where they end the text."""
+
+
 class SignificanceFile(_Strict):
     """`significance.yaml`."""
 
     threshold: Points
+    narration: NarrationRules = NarrationRules()
     scan_head: Annotated[int, Field(ge=256)]
     scan_tail: Count
     signals: tuple[Signal, ...]
@@ -145,6 +158,7 @@ class SignificanceFile(_Strict):
 class TagRule(Derived):
     """A tag, named by the rule; with `extract`, one tag `name:<group>` per distinct match that is not in `never`."""
 
+    profiles: tuple[Profile, ...] = ()
     extract: Pattern | None = None
     never: tuple[Word, ...] = ()
     limit: Annotated[int, Field(ge=1, le=8)] = 1

@@ -17,6 +17,7 @@ class Tagger:
         self._rules = [rule for rule in file.tags if rule.enabled]
         self._matcher = RuleMatcher(self._rules)
         self._extract = {i: _compile(rule.extract) for i, rule in enumerate(self._rules) if rule.extract}
+        self._profiles = {i: rule.profiles for i, rule in enumerate(self._rules) if rule.profiles}
         self._max_tags = file.max_tags
 
     def tags(self, facts: Facts, signals: Collection[str]) -> tuple[str, ...]:
@@ -24,6 +25,8 @@ class Tagger:
         tags: dict[str, None] = {}
         for index in self._matcher.fired(facts, signals):
             rule = self._rules[index]
+            if facts.profile not in self._profiles.get(index, (facts.profile,)):
+                continue
             if index in self._extract:
                 tags.update(dict.fromkeys(_extracted(rule, self._extract[index], facts.scanned)))
             else:

@@ -58,6 +58,7 @@ def test_diff_says_what_other_rules_would_change(memento: Cli, tmp_path: Path) -
         "signals:\n  - {name: port, always: skip, patterns: ['\\bport\\b']}\n"
         "  - {name: acknowledgement, enabled: false}\n"
     )
+    (other / "weights.yaml").write_text("agent: {skip_below: 0}\n")
     found = memento("policy", "diff", "--policies", other).json
     assert (found["skipped"], sum(found["kept"].values()), found["judged"]) == ({"port": 2}, 1, 3)
     assert "would be skipped  2 (port 2)" in memento("policy", "diff", "--policies", other, "--table").out

@@ -47,6 +47,7 @@ def test_lines(memento: Cli, session: Path) -> None:
     kept = why(memento, f"{session}:1")
     assert (kept["verdict"], kept["stored"], kept["role"]) == ("kept", True, "user")
     assert kept["points"]
+    assert "decision" in [name for name, _ in kept["weighed"]]
     assert why(memento, kept["where"])["text"] == kept["text"]
     assert why(memento, f"{session}:2")["verdict"] == "skipped"
     assert why(memento, f"{session}:7")["reason"] == "blank"

@@ -93,20 +93,30 @@ def test_a_dropped_message_is_redacted_too(fake: Callable[[str, int], str]) -> N
     [
         ("We decided to use Postgres instead of MySQL.", "user", ("decision", "postgres", "mysql")),
         ("I prefer pytest over unittest", "user", ("instruction", "preference", "python", "pytest")),
-        ("Why does `docker build` hang?", "user", ("error", "question", "docker")),
+        ("Why does `docker build` hang?", "user", ("question", "docker")),
+        ("completely remove the start command", "user", ("decision",)),
+        ("I'm fine with a round-trip. See the warning in /doctor; ask Hatchling.", "user", ()),
+        ("All tests pass. Now let me fix the header.", "assistant", ()),
         ("Fixed the off-by-one in ingest/Store.py.", "assistant", ("fix", "file:store.py", "python")),
-        ("My daughter broke her arm at the camping trip", "user", ("error", "family", "travel")),
-        (
-            "They said no. Helena approves it; ask Mr. Boone about it.",
-            "user",
-            ("fact", "person:helena", "person:boone"),
-        ),
         ("2 failed, 3 passed in 0.2s", "tool", ("test",)),
         ("The sky is blue today over there", "user", ()),
     ],
 )
 def test_tags(text: str, speaker: str, tags: tuple[str, ...]) -> None:
     assert decide(text, speaker).tags == tags
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("My daughter broke her arm at the camping trip", {"family", "travel"}),
+        ("They said no. Helena approves it; ask Mr. Boone about it.", {"person:helena", "person:boone"}),
+    ],
+)
+def test_tags_about_people_are_given_where_people_talk_to_each_other(text: str, tags: set[str]) -> None:
+    between = POLICY.decide(Message("user", text, 0, "test", "session", "key", meta={"speaker": "Ana"}))
+    assert tags <= set(between.tags)
+    assert tags.isdisjoint(decide(text).tags)
 
 
 def test_at_most_eight_tags() -> None:

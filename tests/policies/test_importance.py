@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 import pytest
@@ -11,7 +12,7 @@ from memento_policies.before import EARLIER, OPENING, Before, after, joined
 from memento_policies.measures import Measured
 from memento_policies.words import read, shipped_rarity
 
-PRAISE = "Wow, that's so great! You're amazing!"
+PRAISE = "Wow, that's so great! You're truly amazing!"
 MET = joined(OPENING, ["You're so great! Wow, amazing! That's it."])
 NEWS = "Last Friday I adopted two kittens called Luna and Oliver from the shelter in Rotterdam."
 
@@ -33,8 +34,25 @@ def test_a_skipped_turn_names_the_features_that_spoke_against_it(policy: Policy)
     assert {"praise", "you"} <= {reason.name for reason in policy.weigh(said(PRAISE, MET)).reasons}
 
 
-def test_with_an_agent_nothing_is_skipped_as_unimportant(policy: Policy) -> None:
-    assert policy.decide(Message("user", PRAISE + " Now deploy it.", 0, "test", "s", "k")).keep
+def test_with_an_agent_what_is_unlikely_to_matter_is_skipped(policy: Policy) -> None:
+    turn = Message("user", "now add tests for it", 0, "test", "s", "k")
+    assert policy.decide(turn).reason == "unimportant"
+    assert policy.decide(replace(turn, text="remember this: now add tests for it")).keep
+
+
+def test_a_tools_rows_are_kept_by_signals_alone(policy: Policy) -> None:
+    row = Message("tool", "Successfully built 3f2a", 0, "test", "s", "k")
+    assert policy.decide(row).keep
+    assert policy.decide(replace(row, text="x" * 10)).reason == "tool_output"
+
+
+def test_importance_is_that_of_a_text_without_its_narration(policy: Policy) -> None:
+    cause = Message("assistant", "The loader swallows the error because `open()` is inside.", 0, "test", "s", "k")
+    told = replace(cause, text=f"Good catch! {cause.text} Let me move it out of there and run the whole suite again:")
+    names = {reason.name: reason.points for reason in policy.weigh(told).reasons}
+    assert names.pop("narrated") < 0
+    assert names == {reason.name: reason.points for reason in policy.weigh(cause).reasons}
+    assert policy.decide(told).text == told.text
 
 
 def test_an_order_to_remember_is_kept_however_unimportant(policy: Policy) -> None:

@@ -59,8 +59,8 @@ def test_rules_merge_by_name(tmp_path: Path, policy: Policy) -> None:
     merged = load_policy(override(tmp_path, "importance.yaml", "features:\n  - name: decision\n    points: -20\n"))
     decision = user("Let's go with SQLite for the store.")
     assert policy.decide(decision).importance > 0.3
-    assert merged.decide(decision).importance < 0.01
-    assert merged.decide(decision).tags == policy.decide(decision).tags
+    assert merged.weigh(decision).importance < 0.01
+    assert merged.decide(decision).reason == "unimportant"
 
 
 def test_a_rule_can_be_disabled(tmp_path: Path, policy: Policy, fake: Callable[[str, int], str]) -> None:
