@@ -55,6 +55,12 @@ class Exchange(NamedTuple):
     """The user's message: the turn itself, or the last one before it."""
     answers: tuple[int, ...] = ()
     """The assistant's messages up to the user's next one, in order."""
+    earlier: tuple[int, ...] = ()
+    """The user's messages before the opening, the latest first."""
+    later: int | None = None
+    """The user's next message."""
+    continues: bool = False
+    """Whether the turn is the user's, and right after another one of theirs."""
 
     def is_unanswered(self, num: int) -> bool:
         """Tell whether a turn opens it and nothing is stored that an agent answered."""
@@ -146,7 +152,13 @@ def _exchange(num: int, role: str, earlier: Sequence[_Said], later: Sequence[_Sa
     rest = earlier[len(before) :]
     opening = num if role == "user" else rest[0][0] if rest else None
     said = [*reversed(before), (num, role), *takewhile(_is_not_users, later)]
-    return Exchange(opening, tuple(one for one, by in said if by == "assistant"))
+    return Exchange(
+        opening,
+        tuple(one for one, by in said if by == "assistant"),
+        tuple(one for one, by in earlier if by == "user" and one != opening),
+        next((one for one, by in later if by == "user"), None),
+        role == "user" and [by for _, by in earlier[:1]] == ["user"],
+    )
 
 
 def _is_not_users(one: _Said) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from memento.search.ranking.refutation import denied_causes
+
 _OPENING: Final = 400
 """Characters; a longer message says something."""
 _STEPPING: Final = 300
@@ -36,6 +38,11 @@ _GO_AHEAD: Final = frozenset(
     "thanks that that's the then this try up very wait well yeah yep yes you again agreed approve approved".split()
 )
 """Words that alone tell nothing: "yes, merge it", "sorry, continue"."""
+_ACKNOWLEDGED: Final = _GO_AHEAD | frozenset(
+    "absolutely am anything certainly course else glad got happy i'm if know let me makes need noted of sense to "
+    "understood welcome worked your you're".split()
+)
+"""The same of an agent: "OK, noted.", "You're welcome!"."""
 _GO_AHEAD_WORDS: Final = 8
 
 _INTERJECTION: Final = (
@@ -54,7 +61,7 @@ _OUTCOME: Final = re.compile(
     re.IGNORECASE,
 )
 _CAUSE: Final = re.compile(
-    r"\b(?:because|due to|caus(?:ed|ing|es?)|root cause|culprit|reason|turns? out|which means|that['’]s why|"
+    r"\b(?:because|due to|caus(?:ed|ing|es?)|root cause|culprit|reason|turn(?:s|ed)? out|which means|that['’]s why|"
     r"the (?:real |actual |main |underlying )?(?:issue|problem|bug) (?:is|was|must)|"
     r"(?:see|found|there['’]s|that['’]s|here['’]s) (?:why|the (?:issue|problem|bug|cause)))\b",
     re.IGNORECASE,
@@ -90,7 +97,8 @@ _CLAUSE: Final = re.compile(r"[,;:.!?]\s+(?=\S)")
 _CLAUSE_WORDS: Final = 4
 """Words; a clause of fewer ("same as before") says nothing by itself."""
 _CHOICE: Final = re.compile(
-    r"\W*(?:(?:no|ok(?:ay)?|and|also|please|let['’]s)[,.]?\s+)*(?:use|switch to|stick (?:to|with)|go with)\b",
+    r"\W*(?:(?:no|ok(?:ay)?|and|also|please|let['’]s)[,.]?\s+)*(?:use|switch to|stick (?:to|with)|go with"
+    r"|we (?:use|only|always|never|prefer|deploy|keep|run|write|don['’]t))\b",
     re.IGNORECASE,
 )
 """An order that is a decision too."""
@@ -104,6 +112,24 @@ _ORDER: Final = re.compile(
     r"keep|get|install|review|refactor|clean|replace|generate|build|release|publish|convert)\b",
     re.IGNORECASE,
 )
+
+
+_RESOLVED: Final = re.compile(
+    r"\b(?:found (?:it|out|the (?:cause|reason|problem|issue|bug|culprit|fix))|figured (?:it )?out|solved|nailed it"
+    r"|(?:fixed|got) (?:it|that|this) (?:by|with|working|to work)|fixed (?:it|that|this)?[:;,.]"
+    r"|turn(?:s|ed) out|never ?mind[,.:;]|nvm[,.:;]?|my bad|false alarm"
+    r"|i (?:had |have |just |simply )*(?:forgot|forgotten)"
+    r"|it was (?:actually |just |only |simply |all )*(?:the|an?|my|our|due to|because|caused by)\b"
+    r"|it(?:['’]s| is) (?:actually |just |only |simply |all )*(?:the|my|our|due to|because|caused by)\b(?!.*n['’]?t\b)"
+    r"|it was (?:actually |just )?[\w.-]+[.!]*\s*$|(?:was|is|were) (?:to blame|the (?:cause|culprit|problem|reason))"
+    r"|the (?:real |actual )?(?:cause|culprit|reason|problem|issue|fix|solution|trick|answer) (?:is|was|turned out)"
+    r"|that (?:was|did|fixed) it|works (?:now )?(?:after|once|when|with|since)|had nothing to do with"
+    r"|gefunden|es (?:lag|liegt) an?m?\b|c['’]était|resuelto|оказалось|原来是|原因是)",
+    re.IGNORECASE,
+)
+"""A user says what it was that they asked for, in a message that is no question."""
+_TELLING: Final = 3
+"""Words; "found it" alone tells nothing."""
 
 
 class Acts(NamedTuple):
@@ -123,6 +149,8 @@ class Acts(NamedTuple):
     """A user only wants something done ("ok, fix it")."""
     says_nothing: bool = False
     """A user only urges on, agrees or thanks."""
+    resolves: bool = False
+    """A user says what it was: the answer to what they asked before."""
 
     @property
     def may_answer(self) -> bool:
@@ -134,28 +162,28 @@ def read_acts(role: str, text: str) -> Acts:
     """Return what a message does."""
     names_cause = bool(_CAUSE.search(text, 0, _REASONING))
     if role == "assistant":
-        narrates = not names_cause and _narrates(text)
+        names_cause = names_cause or bool(denied_causes(text))
+        narrates = not names_cause and (_narrates(text) or _holds_only(text, _ACKNOWLEDGED))
         return Acts(narrates, reports=not narrates and bool(_OUTCOME.match(text)), names_cause=names_cause)
     if role == "user":
         lays_down = bool(_RULE.search(text, 0, _SEARCHED))
-        tells = names_cause or lays_down or bool(_CONDITION.search(text, 0, _ASKING))
+        resolves = _resolves(text)
+        tells = names_cause or lays_down or resolves or bool(_CONDITION.search(text, 0, _ASKING))
         asks = not tells and _asks(text)
         return Acts(
-            names_cause=names_cause,
+            names_cause=names_cause or resolves,
             lays_down=lays_down,
             asks=asks,
             orders=not (asks or tells or _CHOICE.match(text)) and _orders(text),
             says_nothing=says_nothing(text),
+            resolves=resolves,
         )
     return Acts(names_cause=names_cause)
 
 
 def says_nothing(text: str) -> bool:
     """Tell whether a message only urges on, agrees or thanks."""
-    if len(text) >= _OPENING:
-        return False
-    words = _WORD.findall(text.lower())
-    return len(words) <= _GO_AHEAD_WORDS and _GO_AHEAD.issuperset(words)
+    return _holds_only(text, _GO_AHEAD)
 
 
 def shows_how(text: str) -> bool:
@@ -166,6 +194,19 @@ def shows_how(text: str) -> bool:
 def names_place(text: str) -> bool:
     """Tell whether a text names a file or folder."""
     return bool(_PLACE.search(text, 0, _SEARCHED))
+
+
+def _resolves(text: str) -> bool:
+    is_question = text.rstrip().endswith("?") or bool(_QUESTION.match(text))
+    told = not is_question and len(_WORD.findall(text[:_ASKING])) >= _TELLING
+    return told and bool(_RESOLVED.search(text, 0, _ASKING) or denied_causes(text))
+
+
+def _holds_only(text: str, words: frozenset[str]) -> bool:
+    if len(text) >= _OPENING:
+        return False
+    said = _WORD.findall(text.lower())
+    return len(said) <= _GO_AHEAD_WORDS and words.issuperset(said)
 
 
 def _orders(text: str) -> bool:

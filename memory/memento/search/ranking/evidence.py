@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NamedTuple
 
 from memento.search.ranking.acts import Acts, read_acts, says_nothing
 from memento.search.ranking.counting import Counts, StemCounter, together
+from memento.search.ranking.follow_up import joined
 from memento.search.ranking.question import Question
 from memento.storage import fulltext, turns
 from memento.storage.database import Database
@@ -180,7 +182,10 @@ def read(
     nums = [turn.num for turn in few]
     with database.read(deadline) as connection:
         around = turns.around(connection, nums, REACH)
-        exchanges = turns.exchanges(connection, [turn.num for turn in few if turn.of_project])
+        exchanges = joined(
+            turns.exchanges(connection, [turn.num for turn in few if turn.of_project]),
+            partial(turns.texts, connection),
+        )
         near = {num for one in around.values() for num in (*one.before, *one.after)} if windows else set()
         openings = {one.opening for one in exchanges.values() if one.opening is not None}
         wanted = list(near.union(openings, nums))
@@ -195,10 +200,16 @@ def read(
         texts=texts,
         subwords=subwords,
         counts=StemCounter(surveyed.idf, stemmed).count(texts, subwords),
-        acts={turn.num: read_acts(turn.role, texts.get(turn.num, "")) for turn in few if turn.of_project},
+        acts={turn.num: _acts(turn, texts.get(turn.num, "")) for turn in few if turn.of_project},
         exchanges=exchanges,
         likeness=likeness(wanted) if any(turn.speaker for turn in few) else {},
     )
+
+
+def _acts(turn: Turn, text: str) -> Acts:
+    """Return what a message does; what the policy recognised as a standing instruction lays down a rule."""
+    acts = read_acts(turn.role, text)
+    return acts._replace(lays_down=True, asks=False, orders=False) if turn.is_instruction else acts
 
 
 def idf(holding: fulltext.Holding, documents: int) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -91,17 +91,12 @@ def arrange(
     return _collapsed(_behind_their_replacements(ranking), texts, newest, copies)
 
 
-def relevant(results: Sequence[Placed], min_score: float, comparable: Container[int] | None = None) -> list[Placed]:
+def relevant(results: Sequence[Placed], least: Callable[[int], float]) -> list[Placed]:
     """Return the results that reach a score, in their order, and with each of them whatever replaced it.
 
-    Where `comparable` is given, the score of any other row number is compared with nothing: its memory stays.
+    `least` gives a row number the score that its memory must reach.
     """
-    reached = [
-        one
-        for one in results
-        if round(one.ranked.score, SCORE_DIGITS) >= min_score
-        or (comparable is not None and one.ranked.turn.num not in comparable)
-    ]
+    reached = [one for one in results if round(one.ranked.score, SCORE_DIGITS) >= least(one.ranked.turn.num)]
     if len(reached) == len(results):
         return reached
     here = {one.ranked.turn.id: one for one in results}
