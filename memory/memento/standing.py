@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from memento.base import arguments
@@ -62,8 +63,9 @@ class StandingInstructions(ABC):
     def instructions(self, project: str | None = None, *, limit: int = 100, speaker: str = "") -> list[Instruction]:
         """Return the standing instructions that hold, pinned ones first, then by importance and recency.
 
-        With `project`, the whole path of a folder or its last part, those that hold there: given there, given in no
-        project, or pinned for everywhere. `speaker` asks for those of a person who is named in the transcripts.
+        With `project`, the whole path of a folder or its last part, those that hold there: given there or in a folder
+        above it, given in no project, or pinned for everywhere. What was given nearer to it supersedes what was given
+        above. `speaker` asks for those of a person who is named in the transcripts.
 
         Left out are those that a newer one supersedes, what was forgotten or has faded, and whatever is not the user's
         own word: an assistant's, and what was imported from elsewhere. Raises UsageError for limit < 1 and an argument
@@ -75,7 +77,7 @@ class StandingInstructions(ABC):
             found = standing.current(connection, where, who, _LOOKED_AT)
             memories = rows.by_nums(connection, [one.num for one in found])
         held = [(memories[one.num], one) for one in found if one.num in memories]
-        outdated = self._outdated([memory for memory, _ in held])
+        outdated = self._outdated([memory for memory, _ in held], where or "")
         current: dict[tuple[str, str], Instruction] = {}
         for memory, one in held:
             told = memory.project, " ".join(memory.text.lower().split())
@@ -144,8 +146,11 @@ class StandingInstructions(ABC):
         told = " ".join(self.policy.sentences(memory.text, INSTRUCTION))
         return told if len(told) >= (_TERSE if len(memory.text) <= _BRIEF else 1) else memory.text
 
-    def _outdated(self, memories: Sequence[Memory]) -> set[str]:
-        """Return the ids of those that a newer one of the same project supersedes, as consolidation will mark them."""
+    def _outdated(self, memories: Sequence[Memory], where: str) -> set[str]:
+        """Return the ids of those that a newer one of the same project supersedes, as consolidation will mark them.
+
+        In a folder, one of a folder nearer to it counts as newer than one from above.
+        """
         from memento_policies.instructions import instructions
         from memento_policies.known import Known
         from memento_policies.retention import load_retention
@@ -155,8 +160,10 @@ class StandingInstructions(ABC):
         alternatives = self._retention.alternatives
         known: defaultdict[str, Known] = defaultdict(lambda: Known(alternatives))
         outdated: set[str] = set()
-        for memory in sorted(memories, key=lambda one: (one.timestamp, one.id)):
+        for memory in sorted(memories, key=lambda one: (len(one.project), one.timestamp, one.id)):
+            is_above = bool(memory.project) and PurePath(where).is_relative_to(memory.project)
+            holds_from = where if is_above else memory.project
             if STATED_TIME not in memory.meta:  # when it was said is not known
                 for told in instructions(memory.text):
-                    outdated.update(one.source for one in known[memory.project].hear(told, memory.id))
+                    outdated.update(one.source for one in known[holds_from].hear(told, memory.id))
         return outdated
