@@ -126,10 +126,10 @@ def test_a_project_named_from_here_is_its_folder(told: Cli, tmp_path: Path, monk
     monkeypatch.chdir(below)
     for name in ("..", "../", "../web", "."):
         assert sorted(listed(told, "--project", name)) == rules
-    told("remember", "Never bundle the fonts.", "--project", ".")
-    assert "Never bundle the fonts." in listed(told, "--project", below)
-    assert "Never bundle the fonts." not in listed(told, "--project", "..")
-    assert "Never bundle the fonts." in listed(told, "--project", "web")
+    told("remember", "Never commit generated fonts.", "--project", ".")
+    assert "Never commit generated fonts." in listed(told, "--project", below)
+    assert "Never commit generated fonts." not in listed(told, "--project", "..")
+    assert "Never commit generated fonts." in listed(told, "--project", "web")
 
 
 def test_line_ends_and_links_stay(told: Cli, tmp_path: Path) -> None:

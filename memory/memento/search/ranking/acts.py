@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from memento.search.ranking.go_ahead import only_acknowledges, says_nothing
 from memento.search.ranking.refutation import denied_causes
 
-_OPENING: Final = 400
-"""Characters; a longer message says something."""
 _STEPPING: Final = 300
 """Characters; a longer message says more than what comes next."""
 _MORE: Final = re.compile(r"[.!?]\s+\S|,\s+(?:which|so|since|because|but)\b")
@@ -31,19 +30,6 @@ _BRIEF_WORDS: Final = 3
 """A user's message of fewer characters and no more words orders something, complains, or only agrees, if it is in
 English and names no number: "lint fail". "The token lives 15 min" says something, and so do three Chinese words."""
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_GO_AHEAD: Final = frozenset(
-    "a ahead all alright and are as awesome btw bye cheers commit continue cool correct do done everything exactly "
-    "fine for go good great hello hey hi i in is it keep let's lgtm looks love merge much next nice no nope now of "
-    "ok okay on one perfect please pls proceed push resume right run ship so sorry start step sure test tests thank "
-    "thanks that that's the then this try up very wait well yeah yep yes you again agreed approve approved".split()
-)
-"""Words that alone tell nothing: "yes, merge it", "sorry, continue"."""
-_ACKNOWLEDGED: Final = _GO_AHEAD | frozenset(
-    "absolutely am anything certainly course else glad got happy i'm if know let me makes need noted of sense to "
-    "understood welcome worked your you're".split()
-)
-"""The same of an agent: "OK, noted.", "You're welcome!"."""
-_GO_AHEAD_WORDS: Final = 8
 
 _INTERJECTION: Final = (
     r"(?:(?:perfect|great|good|excellent|ok(?:ay)?|alright|now|right|sure|yes|done|interesting|hmm+|ah|wait|actually|"
@@ -163,7 +149,7 @@ def read_acts(role: str, text: str) -> Acts:
     names_cause = bool(_CAUSE.search(text, 0, _REASONING))
     if role == "assistant":
         names_cause = names_cause or bool(denied_causes(text))
-        narrates = not names_cause and (_narrates(text) or _holds_only(text, _ACKNOWLEDGED))
+        narrates = not names_cause and (_narrates(text) or only_acknowledges(text))
         return Acts(narrates, reports=not narrates and bool(_OUTCOME.match(text)), names_cause=names_cause)
     if role == "user":
         lays_down = bool(_RULE.search(text, 0, _SEARCHED))
@@ -181,11 +167,6 @@ def read_acts(role: str, text: str) -> Acts:
     return Acts(names_cause=names_cause)
 
 
-def says_nothing(text: str) -> bool:
-    """Tell whether a message only urges on, agrees or thanks."""
-    return _holds_only(text, _GO_AHEAD)
-
-
 def shows_how(text: str) -> bool:
     """Tell whether a text holds steps, a command or code."""
     return bool(_METHOD.search(text, 0, _SEARCHED))
@@ -200,13 +181,6 @@ def _resolves(text: str) -> bool:
     is_question = text.rstrip().endswith("?") or bool(_QUESTION.match(text))
     told = not is_question and len(_WORD.findall(text[:_ASKING])) >= _TELLING
     return told and bool(_RESOLVED.search(text, 0, _ASKING) or denied_causes(text))
-
-
-def _holds_only(text: str, words: frozenset[str]) -> bool:
-    if len(text) >= _OPENING:
-        return False
-    said = _WORD.findall(text.lower())
-    return len(said) <= _GO_AHEAD_WORDS and words.issuperset(said)
 
 
 def _orders(text: str) -> bool:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from memento.search.ranking.acts import Acts, read_acts, says_nothing
+from memento.search.ranking.acts import Acts, read_acts
 from memento.search.ranking.counting import Counts, StemCounter, together
 from memento.search.ranking.follow_up import joined
+from memento.search.ranking.go_ahead import says_nothing
 from memento.search.ranking.question import Question
 from memento.storage import fulltext, turns
 from memento.storage.database import Database

@@ -14,9 +14,10 @@ from operator import attrgetter
 from typing import Final
 
 from memento.search.ranking import dates
-from memento.search.ranking.acts import Acts, names_place, says_nothing, shows_how
+from memento.search.ranking.acts import Acts, names_place, shows_how
 from memento.search.ranking.counting import CHARACTERS_PER_WORD, Counts, bm25, together
 from memento.search.ranking.evidence import Evidence, Similar
+from memento.search.ranking.go_ahead import says_nothing
 from memento.search.ranking.kinds import names_one
 from memento.search.ranking.late import max_sim, max_sim_near
 from memento.search.ranking.question import Question
