@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from memento.base import arguments
 from memento.config import Config
@@ -18,9 +18,8 @@ from memento.storage import curating, instructions as standing, rows
 from memento.writes import journal
 
 if TYPE_CHECKING:
-    from memento.narrowing import When
     from memento.storage.database import Database
-    from memento_policies import Message, Policy
+    from memento_policies import Policy
     from memento_policies.retention import Retention
 
 _TERSE: Final = 24
@@ -46,19 +45,6 @@ class StandingInstructions(ABC):
     @abstractmethod
     def get(self, memory_id: str) -> Memory | None:
         """Return the memory with this id, or whose id alone begins with it."""
-
-    @abstractmethod
-    def _message(
-        self,
-        text: str,
-        source: str,
-        session_id: str,
-        role: str,
-        speaker: str,
-        timestamp: When | None,
-        project: str,
-        meta: Mapping[str, Any] | None,
-    ) -> Message: ...
 
     def instructions(self, project: str | None = None, *, limit: int = 100, speaker: str = "") -> list[Instruction]:
         """Return the standing instructions that hold, pinned ones first, then by importance and recency.
@@ -107,6 +93,7 @@ class StandingInstructions(ABC):
         UsageError when several ids begin with it, for an empty text, for a memory that is not the user's own word, and
         for one that was replaced already.
         """
+        from memento.writes.direct_message import direct_message
         from memento.writes.new_memory import remembered
 
         old = self._own(memory_id)
@@ -114,7 +101,8 @@ class StandingInstructions(ABC):
             return None
         if old.superseded_by:
             raise UsageError(f"{old.id[:8]} was replaced by {old.superseded_by[:8]}: change that one")
-        said = self._message(text, old.source, "", "user", old.speaker, None, old.project, {REPLACES: old.id})
+        meta = {REPLACES: old.id}
+        said = direct_message(self._database, text, old.source, speaker=old.speaker, project=old.project, meta=meta)
         if said.text.split() == old.text.split():
             return old.id
         key = blake2b(f"{old.id}\0{said.text}".encode("utf-8", "replace"), digest_size=16).hexdigest()

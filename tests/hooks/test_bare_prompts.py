@@ -29,13 +29,15 @@ MEMORY = Memory(
     ingested_at=0,
     superseded_by=None,
     meta={},
-    why=(),
+    why={},
 )
 BARE = (
-    "ok", "y", "Y.", "n", "1", "2)", "12", "👍", "...", "go ahead", "yes, continue", "继续", "继续吧", "好的，继续", "可以",
-    "没问题", "繼續", "weiter", "ja, mach weiter", "Ja bitte!", "continúa", "sí, sigue", "vale", "continue s'il te plaît",
-    "oui, vas-y", "d’accord", "pode continuar", "sim, obrigado", "sì, grazie", "продолжай", "да, давай", "ок", "続けて",
-    "はい、続けてください", "了解です", "お願いします", "계속해줘", "네", "devam et", "kontynuuj", "tiếp tục", "استمر", "",
+    "ok", "y", "Y.", "n", "1", "2)", "12", "👍", "...", "go ahead", "yes, continue", "继续",
+    "继续吧", "好的，继续", "可以", "没问题", "繼續", "weiter", "ja, mach weiter", "Ja bitte!",
+    "continúa", "sí, sigue", "vale", "continue s'il te plaît", "oui, vas-y", "d’accord",
+    "pode continuar", "sim, obrigado", "sì, grazie", "продолжай", "да, давай", "ок", "続けて",
+    "はい、続けてください", "了解です", "お願いします", "계속해줘", "네", "devam et", "kontynuuj",
+    "tiếp tục", "استمر", "",
 )  # fmt: skip
 TELLING = (
     "1 test fails", "port 8080", "weiter mit dem Cache", "继续修复缓存", "continúa con la caché", "продолжай с кэшем",

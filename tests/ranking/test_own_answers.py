@@ -184,7 +184,7 @@ def test_exchanges_know_what_the_user_said_before_and_after(store: MemoryStore, 
         "a": ([], "c"), "b": ([], "c"), "c": (["a"], "d"), "d": (["c", "a"], "f"), "e": (["c", "a"], "f"),
         "f": (["d", "c", "a"], None),
     }  # fmt: skip
-    assert [place[n] for n, one in found.items() if one.continues] == ["d"]
+    assert [place[n] for n, one in found.items() if one.continues] == ["d", "f"]
 
 
 @pytest.mark.parametrize(
@@ -221,3 +221,35 @@ def test_what_only_says_what_a_result_holds_does_not_hide_its_request(store: Mem
     )
     (found,) = store.recall("lint build", role="assistant", min_score=0)
     assert found.request is not None
+
+
+@pytest.mark.parametrize("calls", [6, 30])
+@pytest.mark.parametrize(
+    "cause", ["I see the issue: the pinned ruff is too old.", "The runner had an old image with a stale environment."]
+)
+def test_what_tools_returned_does_not_crowd_out_what_was_found(
+    store: MemoryStore, work: Work, calls: int, cause: str
+) -> None:
+    """Every call holds the words of the question, and they lie between the request and its answer."""
+    read = [
+        ("tool", f"Bash: grep lint {at}.log\n-> lint failing on the build, step {at} stops at rule E{at}01")
+        for at in range(calls)
+    ]
+    edited = [("tool", f"Edit: requirements{at}.txt\n-> lint build pins of step {at}") for at in range(calls)]
+    ids = work(
+        ("user", "why is lint failing on the build?"),
+        *read,
+        ("assistant", cause),
+        ("user", "ok fix it"),
+        *edited,
+        ("assistant", "Done. I've raised ruff to 0.6 and the build passes."),
+    )
+    for asked in ("why is lint failing on the build?", "lint build failure"):
+        found = store.recall(asked, 10, min_score=0)
+        assert ids[1 + calls] in [one.id for one in found][:3]
+        assert [one.memory.role for one in found][:5].count("tool") <= 2
+    (why,) = [one for one in store.recall("why is lint failing on the build?", min_score=0) if one.text == cause]
+    assert why.request is not None
+    assert why.request.id == ids[0]
+    tools = store.recall("lint build", 8, role="tool", min_score=0)
+    assert len(tools) == 8

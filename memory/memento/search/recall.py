@@ -283,8 +283,8 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
         progress.ranked = _first(progress, held, evidence)
     elif question.text.strip() and options.min_score and not (by_default and question.is_unspaced):
         setting = floor(evidence, progress.holding, options.min_score)
-        least = setting if options.spares_unembedded else lambda _: options.min_score
-        progress.ranked = _first(progress, relevant(results, least), evidence)
+        is_reached = setting if options.spares_unembedded else lambda _, score: score >= options.min_score
+        progress.ranked = _first(progress, relevant(results, is_reached), evidence)
     if options.cover and options.explain:
         words = progress.holding
         progress.adds = added(progress.ranked, evidence.counts, words, evidence.around, options.zone)

@@ -17,7 +17,9 @@ from memento.storage.stamps import AHEAD
 TEXT_CHARACTERS: Final = 3_000
 """What is looked at of a long text: an answer to a question says so at its beginning."""
 EXCHANGE: Final = 8
-"""Neighbours on each side that are looked at for the rest of an exchange."""
+"""Messages of people and agents on each side that are looked at for the rest of an exchange,"""
+EXCHANGE_ROWS: Final = 128
+"""among so many neighbours: what a tool returned lies between them, and is a part of none."""
 _Said = tuple[int, str]
 """A row number and the role of who said it."""
 _JOINED: Final = re.compile(r"(\d+)(\w+)")
@@ -60,7 +62,7 @@ class Exchange(NamedTuple):
     later: int | None = None
     """The user's next message."""
     continues: bool = False
-    """Whether the turn is the user's, and right after another one of theirs."""
+    """Whether the turn is the user's, and no agent said anything since they spoke before."""
 
     def is_unanswered(self, num: int) -> bool:
         """Tell whether a turn opens it and nothing is stored that an agent answered."""
@@ -86,6 +88,8 @@ _SIDE: Final = """
     WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {sign} (turn.timestamp, turn.num)
     {{branch}} ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
 """
+_SAME_BRANCH: Final = "AND near.active >= turn.active"
+"""Not for ranking: what is active lies in the rows, all else it needs in an index."""
 _REPLACEMENTS: Final = f"""
 WITH RECURSIVE newer (num, superseded_by) AS (
     SELECT next.num, next.superseded_by FROM memories AS old JOIN memories AS next ON next.id = old.superseded_by
@@ -101,13 +105,18 @@ SELECT num, {_SIDE.format(sign="<", order="DESC", what="near.num")},
     {_SIDE.format(sign=">", order="ASC", what="near.num")}
 FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
 """
+_SPOKEN: Final = f"""
+(SELECT group_concat(num || role) FROM (
+    SELECT num, role FROM (
+        SELECT near.num, near.role FROM memories AS near
+        WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {{sign}} (turn.timestamp, turn.num)
+        {_SAME_BRANCH} ORDER BY near.timestamp {{order}}, near.num {{order}} LIMIT {EXCHANGE_ROWS})
+    WHERE role <> 'tool' LIMIT {EXCHANGE}))
+"""
 _EXCHANGES: Final = f"""
-SELECT num, role, {_SIDE.format(sign="<", order="DESC", what="near.num || near.role")},
-    {_SIDE.format(sign=">", order="ASC", what="near.num || near.role")}
+SELECT num, role, {_SPOKEN.format(sign="<", order="DESC")}, {_SPOKEN.format(sign=">", order="ASC")}
 FROM memories AS turn WHERE num {AMONG} AND session_id <> ''
 """
-_SAME_BRANCH: Final = "AND near.active >= turn.active"
-"""Not for ranking: what is active lies in the rows, all else it needs in an index."""
 
 
 def turns(connection: apsw.Connection, nums: Iterable[int], within: Filter | None = None) -> dict[int, Turn]:
@@ -141,8 +150,8 @@ def around(
 
 
 def exchanges(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, Exchange]:
-    """Return the exchange of each turn, as far as EXCHANGE memories on each side; without a session there is none."""
-    found = connection.execute(_EXCHANGES.format(branch=_SAME_BRANCH), (EXCHANGE, listed(nums)))
+    """Return the exchange of each turn, as far as EXCHANGE messages on each side; without a session there is none."""
+    found = connection.execute(_EXCHANGES, (listed(nums),))
     return {num: _exchange(num, role, _roles(earlier), _roles(later)) for num, role, earlier, later in found}
 
 

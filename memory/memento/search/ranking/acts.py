@@ -153,16 +153,16 @@ def read_acts(role: str, text: str) -> Acts:
         return Acts(narrates, reports=not narrates and bool(_OUTCOME.match(text)), names_cause=names_cause)
     if role == "user":
         lays_down = bool(_RULE.search(text, 0, _SEARCHED))
-        resolves = _resolves(text)
-        tells = names_cause or lays_down or resolves or bool(_CONDITION.search(text, 0, _ASKING))
+        resolved = resolves(text)
+        tells = names_cause or lays_down or resolved or bool(_CONDITION.search(text, 0, _ASKING))
         asks = not tells and _asks(text)
         return Acts(
-            names_cause=names_cause or resolves,
+            names_cause=names_cause or resolved,
             lays_down=lays_down,
             asks=asks,
             orders=not (asks or tells or _CHOICE.match(text)) and _orders(text),
             says_nothing=says_nothing(text),
-            resolves=resolves,
+            resolves=resolved,
         )
     return Acts(names_cause=names_cause)
 
@@ -177,7 +177,8 @@ def names_place(text: str) -> bool:
     return bool(_PLACE.search(text, 0, _SEARCHED))
 
 
-def _resolves(text: str) -> bool:
+def resolves(text: str) -> bool:
+    """Tell whether a user's message says what it was that they asked for."""
     is_question = text.rstrip().endswith("?") or bool(_QUESTION.match(text))
     told = not is_question and len(_WORD.findall(text[:_ASKING])) >= _TELLING
     return told and bool(_RESOLVED.search(text, 0, _ASKING) or denied_causes(text))

@@ -25,6 +25,9 @@ from memento.storage.turns import Around, Exchange, Turn
 REACH: Final = 2
 """Neighbours on each side that belong to a turn's window."""
 
+_OUTCOMES: Final = 2
+"""Messages of an agent with which an exchange ended."""
+
 _Similarities = Callable[[Sequence[bytes], Sequence[int]], list[list[float]]]
 """Queries and row numbers to the cosines of each query, NaN for what is not embedded."""
 
@@ -157,13 +160,16 @@ def beside(
 ) -> list[Turn]:
     """Return what belongs to these few and is not among them.
 
-    That is what replaced one of them, and the turns right before and after the best: an answer often shares nothing
-    with the question but its place: "Three times a week." after "How often?".
+    That is what replaced one of them, the turns right before and after the best, and how the exchanges of the best
+    ended: an answer often shares nothing with the question but its place: "Three times a week." after "How often?".
     """
     known = {turn.num for turn in surveyed.candidates}
     with database.read(deadline) as connection:
         around = turns.around(connection, [turn.num for turn in best], 1).values()
-        near = {num for one in around for num in (*one.before, *one.after)} - known
+        near = {num for one in around for num in (*one.before, *one.after)}
+        exchanges = turns.exchanges(connection, [turn.num for turn in best if turn.of_project])
+        near.update(num for one in exchanges.values() for num in one.answers[-_OUTCOMES:])
+        near -= known
         newer = turns.replacements(connection, [turn.num for turn in few if turn.superseded_by])
         new = sorted(near | newer - {turn.num for turn in few})
         return list(turns.turns(connection, new, within).values())

@@ -32,6 +32,8 @@ _RECENT_DAYS: Final = 30.0
 _DAY_MS: Final = 86_400_000
 _NOTHING: Final = Similar()
 _NO_ACTS: Final = Acts()
+_CAUSE: Final = Acts(names_cause=True)
+"""What is assumed of a message in a chat, where no acts are read."""
 
 
 def _each(value: Callable[[Turn], float]) -> Callable[[Evidence], Column]:
@@ -189,10 +191,13 @@ def _bare(evidence: Evidence) -> Column:
 
 
 def _exchange_of(value: Callable[[Evidence, Turn, Exchange], float]) -> Callable[[Evidence], Column]:
-    """Return a feature of the exchange that a candidate belongs to: it speaks for the parts that may answer."""
+    """Return a feature of the exchange that a candidate belongs to: it speaks for the parts that may answer.
+
+    What a tool returned speaks for itself only: of twenty calls for one request one at most answers it.
+    """
     return lambda evidence: [
         value(evidence, turn, evidence.exchanges[turn.num])
-        if turn.num in evidence.exchanges and evidence.acts.get(turn.num, _NO_ACTS).may_answer
+        if turn.num in evidence.exchanges and turn.role != "tool" and evidence.acts.get(turn.num, _NO_ACTS).may_answer
         else 0.0
         for turn in evidence.candidates
     ]
@@ -220,7 +225,8 @@ def _exchange_coverage(evidence: Evidence, turn: Turn, _exchange: Exchange) -> f
 
 
 def _refuted(evidence: Evidence) -> Column:
-    found = refuted(evidence.candidates, evidence.texts)
+    telling = {turn.num for turn in evidence.candidates if evidence.acts.get(turn.num, _CAUSE).names_cause}
+    found = refuted(evidence.candidates, evidence.texts, telling)
     return [float(turn.num in found) for turn in evidence.candidates]
 
 

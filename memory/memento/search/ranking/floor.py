@@ -16,8 +16,8 @@ OTHER_LANGUAGE: Final = 0.2
 reads one of them badly."""
 
 
-def floor(evidence: Evidence, words: fulltext.Holding, min_score: float) -> Callable[[int], float]:
-    """Return what takes a row number to the score that its memory must reach.
+def floor(evidence: Evidence, words: fulltext.Holding, min_score: float) -> Callable[[int, float], bool]:
+    """Return what tells whether a memory, given by its row number, has a score that is high enough.
 
     `words` are the question's with their stems. What has no embedding must reach none, nor what holds every word that
     is looked for; of a question only where it is the same one and nobody answered it.
@@ -28,10 +28,11 @@ def floor(evidence: Evidence, words: fulltext.Holding, min_score: float) -> Call
     spared = evidence.unanswered(literal) if question.is_question else literal
     asked = is_english(question.text)
 
-    def of(num: int) -> float:
-        if num in spared or num not in evidence.similar:
-            return 0.0
-        said = is_english(evidence.texts.get(num, ""))
-        return least * (OTHER_LANGUAGE if {asked, said} == {True, False} else 1.0)
+    def is_reached(num: int, score: float) -> bool:
+        if score >= least or num in spared or num not in evidence.similar:
+            return True
+        if asked is None or score < least * OTHER_LANGUAGE:
+            return False
+        return is_english(evidence.texts.get(num, "")) is (not asked)
 
-    return of
+    return is_reached

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from memento.search.ranking.acts import Acts, read_acts
+from memento.search.ranking.acts import Acts, read_acts, resolves
 from memento.storage.turns import Exchange
 
 _BACK: Final = 3
@@ -21,8 +21,10 @@ def joined(exchanges: Mapping[int, Exchange], read: Read) -> dict[int, Exchange]
     The answer's opening is then the question, and the question counts as answered.
     """
     own = {num for num, one in exchanges.items() if one.opening == num and one.earlier}
-    later = {one.later for one in exchanges.values() if one.later is not None}
-    acts = _acts(own | later, read)
+    later = {one.later for one in exchanges.values() if one.later is not None} - own
+    acts = _acts(own, read)
+    texts = read(later)
+    resolving = {num for num in own if acts[num].resolves} | {num for num in later if resolves(texts.get(num, ""))}
     telling = [num for num in own if acts[num].resolves or (exchanges[num].continues and _tells(acts[num]))]
     acts |= _acts({one for num in telling for one in exchanges[num].earlier[:_BACK]} - acts.keys(), read)
     found = dict(exchanges)
@@ -31,7 +33,7 @@ def joined(exchanges: Mapping[int, Exchange], read: Read) -> dict[int, Exchange]
         if asked is not None:
             found[num] = exchanges[num]._replace(opening=asked)
     for num, one in exchanges.items():
-        if one.later is not None and one.later != num and acts[one.later].resolves and found[num] == one:
+        if one.later is not None and one.later in resolving and found[num] == one:
             found[num] = one._replace(answers=(*one.answers, one.later))
     return found
 

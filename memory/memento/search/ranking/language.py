@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_SEARCHED: Final = 600
+_SEARCHED: Final = 400
 """Characters."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _LATIN: Final = re.compile(r"[a-z\u00df-\u024f]", re.IGNORECASE)
@@ -34,9 +34,10 @@ _AMBIGUOUS: Final = frozenset("die war am des no on as do me com come e o y i a 
 def is_english(text: str) -> bool | None:
     """Tell whether a text is English; None where its words do not tell."""
     head = text[:_SEARCHED].lower()
-    letters = [letter for letter in head if letter.isalpha()]
-    if letters and 2 * len(_LATIN.findall(head)) < len(letters):
-        return False
+    if not head.isascii():
+        letters = sum(map(str.isalpha, head))
+        if 2 * len(_LATIN.findall(head)) < letters:
+            return False
     words = [word for word in _WORD.findall(head) if word not in _AMBIGUOUS]
     english, other = (sum(word in those for word in words) for those in (_ENGLISH, _OTHERS))
     return None if english == other else english > other

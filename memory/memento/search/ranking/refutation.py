@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from memento.base.stop_words import STOP_WORDS
 from memento.search.terms import terms
 from memento.storage.turns import Turn
 
-_SEARCHED: Final = 800
+_SEARCHED: Final = 400
 """Characters of a message."""
 _MOST_WORDS: Final = 5
 """Words of a cause; a longer phrase is a story of its own."""
@@ -65,10 +65,13 @@ def denied_causes(text: str) -> set[frozenset[str]]:
     return {frozenset(words) for words in found if len(words) <= _MOST_WORDS and not STOP_WORDS.issuperset(words)}
 
 
-def refuted(candidates: Iterable[Turn], texts: Mapping[int, str]) -> set[int]:
-    """Return the row numbers of candidates that name a cause which a later one of their session denies."""
-    turns = [turn for turn in candidates if turn.session and turn.num in texts]
-    denials = [(turn, words) for turn in turns for words in denied_causes(texts[turn.num])]
+def refuted(candidates: Iterable[Turn], texts: Mapping[int, str], telling: Container[int]) -> set[int]:
+    """Return the row numbers of candidates that name a cause which a later one of their session denies.
+
+    Only those in `telling` are looked at for what they deny.
+    """
+    turns = [turn for turn in candidates if turn.session and turn.role != "tool" and turn.num in texts]
+    denials = [(turn, words) for turn in turns if turn.num in telling for words in denied_causes(texts[turn.num])]
     return {
         turn.num
         for later, words in denials
