@@ -60,7 +60,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def answer(prompt: str) -> str:
     record = {"event": "UserPromptSubmit", "prompt": prompt, "session_id": "now", "cwd": "/w"}
-    return reply(Path("/nowhere/memory.db"), "claude-code", record)
+    told = reply(Path("/nowhere/memory.db"), "claude-code", record)
+    assert told is not None
+    return told.text
 
 
 @pytest.mark.parametrize("prompt", [*BARE, unicodedata.normalize("NFD", "continúa")])
@@ -71,5 +73,10 @@ def test_a_bare_prompt_gets_nothing(prompt: str, asked: list[str]) -> None:
 
 @pytest.mark.parametrize("prompt", TELLING)
 def test_a_prompt_that_tells_something_is_asked_for(prompt: str, asked: list[str]) -> None:
-    assert "the cache is cold" in answer(prompt)
+    answer(prompt)
     assert asked == [prompt]
+
+
+def test_what_is_found_for_such_a_prompt_is_told(asked: list[str]) -> None:
+    assert "the cache is cold" in answer("why is it slow?")
+    assert len(asked) == 1
