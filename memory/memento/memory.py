@@ -181,7 +181,8 @@ class Found:
     features: Mapping[str, Feature] | None = None
     """Why it stands where it stands, where that was asked for."""
     request: Memory | None = None
-    """What the user had asked for when an agent at work on a project said or did this; None for all else."""
+    """What the user had asked for when an agent at work on a project said or did this, or the user's own question where
+    they answered it themselves. None for all else, and where the filters leave it out."""
     unanswered: bool = False
     """True where the user asked an agent at work on a project, and nothing that it answered is stored."""
     adds: Added | None = None

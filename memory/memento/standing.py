@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
 
 from memento.base import arguments
 from memento.config import Config
@@ -17,9 +18,8 @@ from memento.storage import curation, instructions as standing, rows
 from memento.writes import journal
 
 if TYPE_CHECKING:
-    from memento.narrowing import When
     from memento.storage.database import Database
-    from memento_policies import Message, Policy
+    from memento_policies import Policy
     from memento_policies.retention import Retention
 
 _TERSE: Final = 24
@@ -46,24 +46,12 @@ class StandingInstructions(ABC):
     def get(self, memory_id: str) -> Memory | None:
         """Return the memory with this id, or whose id alone begins with it."""
 
-    @abstractmethod
-    def _message(
-        self,
-        text: str,
-        source: str,
-        session_id: str,
-        role: str,
-        speaker: str,
-        timestamp: When | None,
-        project: str,
-        meta: Mapping[str, Any] | None,
-    ) -> Message: ...
-
     def instructions(self, project: str | None = None, *, limit: int = 100, speaker: str = "") -> list[Instruction]:
         """Return the standing instructions that hold, pinned ones first, then by importance and recency.
 
-        With `project`, the whole path of a folder or its last part, those that hold there: given there, given in no
-        project, or pinned for everywhere. `speaker` asks for those of a person who is named in the transcripts.
+        With `project`, the whole path of a folder or its last part, those that hold there: given there or in a folder
+        above it, given in no project, or pinned for everywhere. What was given nearer to it supersedes what was given
+        above. `speaker` asks for those of a person who is named in the transcripts.
 
         Left out are those that a newer one supersedes, what was forgotten or has faded, and whatever is not the user's
         own word: an assistant's, and what was imported from elsewhere. Raises UsageError for limit < 1 and an argument
@@ -75,7 +63,7 @@ class StandingInstructions(ABC):
             found = standing.current(connection, where, who, _LOOKED_AT)
             memories = rows.by_nums(connection, [one.num for one in found])
         held = [(memories[one.num], one) for one in found if one.num in memories]
-        outdated = self._outdated([memory for memory, _ in held])
+        outdated = self._outdated([memory for memory, _ in held], where or "")
         current: dict[tuple[str, str], Instruction] = {}
         for memory, one in held:
             told = memory.project, " ".join(memory.text.lower().split())
@@ -105,6 +93,7 @@ class StandingInstructions(ABC):
         UsageError when several ids begin with it, for an empty text, for a memory that is not the user's own word, and
         for one that was replaced already.
         """
+        from memento.writes.direct_message import direct_message
         from memento.writes.new_memory import explicit_memory
 
         old = self._own(memory_id)
@@ -112,7 +101,8 @@ class StandingInstructions(ABC):
             return None
         if old.superseded_by:
             raise UsageError(f"{old.id[:8]} was replaced by {old.superseded_by[:8]}: change that one")
-        said = self._message(text, old.source, "", "user", old.speaker, None, old.project, {REPLACES: old.id})
+        meta = {REPLACES: old.id}
+        said = direct_message(self._database, text, old.source, speaker=old.speaker, project=old.project, meta=meta)
         if said.text.split() == old.text.split():
             return old.id
         key = blake2b(f"{old.id}\0{said.text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
@@ -144,8 +134,11 @@ class StandingInstructions(ABC):
         told = " ".join(self.policy.sentences(memory.text, INSTRUCTION))
         return told if len(told) >= (_TERSE if len(memory.text) <= _BRIEF else 1) else memory.text
 
-    def _outdated(self, memories: Sequence[Memory]) -> set[str]:
-        """Return the ids of those that a newer one of the same project supersedes, as consolidation will mark them."""
+    def _outdated(self, memories: Sequence[Memory], where: str) -> set[str]:
+        """Return the ids of those that a newer one of the same project supersedes, as consolidation will mark them.
+
+        In a folder, one of a folder nearer to it counts as newer than one from above.
+        """
         from memento_policies.instructions import instructions
         from memento_policies.known import Known
         from memento_policies.retention import load_retention
@@ -155,8 +148,10 @@ class StandingInstructions(ABC):
         alternatives = self._retention.alternatives
         known: defaultdict[str, Known] = defaultdict(lambda: Known(alternatives))
         outdated: set[str] = set()
-        for memory in sorted(memories, key=lambda one: (one.timestamp, one.id)):
+        for memory in sorted(memories, key=lambda one: (len(one.project), one.timestamp, one.id)):
+            is_above = bool(memory.project) and PurePath(where).is_relative_to(memory.project)
+            holds_from = where if is_above else memory.project
             if STATED_TIME not in memory.meta:  # when it was said is not known
                 for told in instructions(memory.text):
-                    outdated.update(one.source for one in known[memory.project].hear(told, memory.id))
+                    outdated.update(one.source for one in known[holds_from].hear(told, memory.id))
         return outdated

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 from memento.base import arguments
 from memento.base.home import expand_user, store_file
 from memento.base.link_key import load_key
-from memento.base.times import now_ms, to_ms, zone_of
+from memento.base.times import zone_of
 from memento.capture_account import CaptureAccount
 from memento.config import Config, load_config
 from memento.errors import ModelError, StoreError, UsageError
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from memento.embedding import Embedder
     from memento.health.healings import Healing
     from memento.storage.database import Database
-    from memento_policies import Message, Policy
+    from memento_policies import Policy
 
 _MOST_KEPT: Final = 500
 """Memories of an answer that the working tier keeps: it holds a thousand answers."""
@@ -109,9 +108,20 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         Raises UsageError for an empty text, an unknown role, an importance out of range, a time that cannot be read,
         meta that JSON cannot hold and an argument of another type; PolicyError for a policy file that cannot be used.
         """
+        from memento.writes.direct_message import direct_message
         from memento.writes.new_memory import explicit_memory
 
-        message = self._message(text, source, session_id, role, speaker, timestamp, project, meta)
+        message = direct_message(
+            self._database,
+            text,
+            source,
+            session_id=session_id,
+            role=role,
+            speaker=speaker,
+            timestamp=timestamp,
+            project=project,
+            meta=meta,
+        )
         given = arguments.checked_texts("tags", tags)
         memory = explicit_memory(message, self.policy, importance=importance, tags=given, collection=collection)
         self.write(memory, revive=True)
@@ -365,37 +375,3 @@ class MemoryStore(CaptureAccount, StandingInstructions):
         if not found.partial and not found.notes and memories <= _MOST_KEPT:
             self._working.keep(state, asked, found)
         return found
-
-    def _message(
-        self,
-        text: str,
-        source: str,
-        session_id: str,
-        role: str,
-        speaker: str,
-        timestamp: When | None,
-        project: str,
-        meta: Mapping[str, Any] | None,
-    ) -> Message:
-        from memento.writes.conversation import conversation_before
-        from memento.writes.new_memory import require_role
-        from memento_policies import Message
-        from memento_policies.before import UNKNOWN
-
-        names = {"session_id": session_id, "source": source, "project": project, "speaker": speaker}
-        for name, given in {"text": text, **names}.items():
-            arguments.checked_text(name, given)
-        if not text.strip():
-            raise UsageError("there is nothing to remember: the text is empty")
-        key = blake2b(f"{session_id}\0{role}\0{speaker}\0{text}".encode("utf-8", "replace"), digest_size=16).hexdigest()
-        return Message(
-            role=require_role(role),
-            text=text,
-            timestamp=now_ms() if timestamp is None else to_ms(timestamp),
-            source=source,
-            session_id=session_id,
-            key=key,
-            project=project,
-            meta={**arguments.json_object("meta", meta or {}), **({"speaker": speaker} if speaker else {})},
-            before=conversation_before(self._database, session_id, speaker) if speaker else UNKNOWN,
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +93,43 @@ def test_the_block_goes_into_a_file_and_nothing_else_changes(told: Cli, tmp_path
     assert page.stat().st_mode & 0o777 == 0o640
     assert [one.name for one in tmp_path.iterdir() if "partial" in one.name] == []
     assert BLOCK.search(second)[0] == told("instructions", "export", "--project", tmp_path).out  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_has_the_mode_of_a_projects_file(told: Cli, tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        told("instructions", "export", tmp_path / "AGENTS.md")
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert (tmp_path / "AGENTS.md").stat().st_mode & 0o777 == mode
+
+
+def test_a_dash_is_standard_output(told: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    there = sorted(tmp_path.iterdir())
+    written = told("instructions", "export", "-").out
+    assert BLOCK.fullmatch(written)
+    assert written == told("instructions", "export").out
+    assert sorted(tmp_path.iterdir()) == there
+
+
+def test_a_project_named_from_here_is_its_folder(told: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = tmp_path / "web"
+    below.mkdir()
+    rules = sorted(listed(told, "--project", tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert sorted(listed(told, "--project", ".")) == rules
+    assert "vendor" not in told("instructions", "export", "--project", ".").out
+    assert told("recall", "make lint", "--project", ".", "--min-score", "0", "--plain").json
+    monkeypatch.chdir(below)
+    for name in ("..", "../", "../web", "."):
+        assert sorted(listed(told, "--project", name)) == rules
+    told("remember", "Never commit generated fonts.", "--project", ".")
+    assert "Never commit generated fonts." in listed(told, "--project", below)
+    assert "Never commit generated fonts." not in listed(told, "--project", "..")
+    assert "Never commit generated fonts." in listed(told, "--project", "web")
 
 
 def test_line_ends_and_links_stay(told: Cli, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def wrong(bare: MemoryStore) -> Callable[..., str]:
         ({"min_importance": "0.5"}, "min_importance lies in [0, 1], not '0.5'"),
         ({"min_score": 1.1}, "min_score lies in [0, 1], not 1.1"),
         ({"min_score": NAN}, "min_score lies in [0, 1], not nan"),
+        ({"min_score": True}, "min_score lies in [0, 1], not True"),
         ({"sesion": "a"}, "did you mean `session`?"),
     ],
 )

@@ -17,6 +17,7 @@ from memento.search.ranking import evidence
 from memento.search.read_back import read_back
 from memento.storage.capture import Batch
 from memento.storage.database import Database, DeadlineExceeded
+from memento.storage.filters import Filter
 from memento.store import MemoryStore
 
 RowMaker = Callable[..., NewMemory]
@@ -131,11 +132,11 @@ def test_of_many_results_only_some_are_looked_at_closely(tea: MemoryStore, monke
 
 
 def test_results_are_read_back_for_a_moment_only(tea: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    (whole,) = read_back(tea.database, [5, 6], 3, time.monotonic() + 5, {})
+    (whole,) = read_back(tea.database, [5, 6], 3, time.monotonic() + 5, {}, Filter())
     assert whole.nums == [5, 6]
     assert [len(whole.before(5)), len(whole.after(5))] == [0, 3]
     with pytest.raises(DeadlineExceeded):
-        next(read_back(tea.database, [5, 6], 3, time.monotonic() - 1, {}))
+        next(read_back(tea.database, [5, 6], 3, time.monotonic() - 1, {}, Filter()))
     monkeypatch.setattr(stages, "READ_SECONDS", -10.0)
     found = tea.recall("tea with milk", deadline=5)
     assert found.partial

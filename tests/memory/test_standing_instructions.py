@@ -55,6 +55,25 @@ def test_an_instruction_holds_in_its_project_or_everywhere_when_it_has_none(stor
     assert "Always use tabs in Makefiles." not in told(store, THERE)
 
 
+def test_one_of_a_folder_holds_in_the_folders_below_and_the_nearest_wins(store: MemoryStore) -> None:
+    above = say(store, "Always use tabs.", project="/home/me")
+    say(store, "Never push to main.", day=1, project=HERE)
+    assert told(store, f"{HERE}/web/src") == ["Never push to main.", "Always use tabs."]
+    assert told(store, THERE) == ["Always use tabs."]
+    assert told(store, "/home/men/harbor") == []
+    assert told(store, "/home") == []
+    say(store, "Always use two spaces in YAML.", day=-2, project=HERE)
+    say(store, "Always use spaces.", day=-1, project=f"{HERE}/web")
+    assert sorted(told(store, f"{HERE}/web/src")) == [
+        "Always use spaces.", "Always use two spaces in YAML.", "Never push to main.",
+    ]  # fmt: skip
+    assert "Always use tabs." in told(store, HERE)
+    store.pin(above)
+    assert len(told(store, None)) == 4
+    say(store, "No emojis please.", project="/")
+    assert "No emojis please." in told(store, THERE)
+
+
 def test_a_newer_one_supersedes_at_once_and_is_marked_by_consolidation(store: MemoryStore) -> None:
     old = say(store, "Always use tabs.")
     elsewhere = say(store, "Always use tabs.", project=THERE, session_id="other")

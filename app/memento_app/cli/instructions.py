@@ -14,6 +14,7 @@ from memento.base.home import expand_user
 from memento.errors import UsageError
 from memento_app.cli.ending import NOTHING_FOUND
 from memento_app.cli.group import Group
+from memento_app.cli.narrowing import folder
 from memento_app.cli.options import as_typer
 from memento_app.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 
@@ -63,7 +64,7 @@ def show(
     from memento.store import MemoryStore
 
     with MemoryStore(config=configured(db)) as store:
-        found = store.instructions(project, limit=limit)
+        found = store.instructions(folder(project) if project else project, limit=limit)
     if wants_json(json_):
         print_json([one.as_dict() for one in found])
     elif found:
@@ -131,7 +132,8 @@ def unpin(memory: Id, db: Db = None) -> None:
 @instructions.command()
 def export(
     path: Annotated[
-        str | None, typer.Argument(metavar="[FILE]", help="AGENTS.md or the like. [default: standard output]")
+        str | None,
+        typer.Argument(metavar="[FILE]", help="AGENTS.md or the like. `-` is standard output. [default: -]"),
     ] = None,
     project: Annotated[
         str | None,
@@ -152,11 +154,11 @@ def export(
     from memento.store import MemoryStore
     from memento.transfer import agents_file
 
-    target = expand_user(path) if path else None
-    folder = agents_file.resolved(target).parent if target is not None else Path.cwd()
-    if not folder.is_dir():
-        raise UsageError(f"{target}: there is no folder {folder}: make it first")
-    where = project or str(folder)
+    target = expand_user(path) if path and path != "-" else None
+    around = agents_file.resolved(target).parent if target is not None else Path(folder("."))
+    if not around.is_dir():
+        raise UsageError(f"{target}: there is no folder {around}: make it first")
+    where = folder(project) if project else str(around)
     with MemoryStore(config=configured(db)) as store:
         found = store.instructions(where, limit=limit)
     if target is None and found:

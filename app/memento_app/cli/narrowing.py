@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
+from memento.base.home import expand_user
+from memento.errors import UsageError
 from memento_app.cli.options import Option
 
 if TYPE_CHECKING:
@@ -35,4 +37,21 @@ class Narrowing(TypedDict, total=False):
 
 def filters(given: Narrowing) -> Filters:
     """Return those that were given."""
-    return cast("Filters", {name: value for name, value in given.items() if value is not None})
+    found = {name: value for name, value in given.items() if value is not None}
+    if project := given.get("project"):
+        found["project"] = folder(project)
+    return cast("Filters", found)
+
+
+def folder(project: str) -> str:
+    """Return the whole path of a folder that is named from here or from home (`.`, `../x`, `~/x`), others as given.
+
+    A bare name stays: it is the last part of a path.
+    """
+    first = project.partition("/")[0]
+    if first not in (".", "..") and not first.startswith("~"):
+        return project
+    try:
+        return str(expand_user(project).resolve())
+    except (OSError, RuntimeError) as error:  # up to Python 3.12 a link to itself raises the latter
+        raise UsageError(f"--project {project} cannot be followed: {error}") from None

@@ -10,7 +10,7 @@ from memento.base.counted import counted
 from memento.base.times import local_day
 from memento.errors import UsageError
 from memento_app.cli.ending import NOTHING_FOUND, PARTIAL
-from memento_app.cli.narrowing import Narrowing, Tags, filters
+from memento_app.cli.narrowing import Narrowing, Tags, filters, folder
 from memento_app.cli.options import Argument, Option
 from memento_app.cli.output import AsJson, Db, configured, console, note, one_line, print_json, say, wants_json
 
@@ -63,7 +63,7 @@ def remember(
             content,
             source="cli",
             session_id=session,
-            project=project,
+            project=folder(project),
             tags=tag or (),
             importance=importance,
             collection=collection,

@@ -217,7 +217,7 @@ def _tells_something(prompt: str) -> bool:
     """Tell whether a prompt says what it is about: "yes, continue" does not, and only others like it would be found."""
     if len(prompt) > _BARE:
         return True
-    from memento.search.ranking.acts import says_nothing
+    from memento.search.ranking.go_ahead import says_nothing
 
     return bool(prompt.strip()) and not says_nothing(prompt)
 

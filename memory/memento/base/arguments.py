@@ -45,7 +45,7 @@ def whole_number(name: str, given: Any, least: int) -> int:
 
 def fraction(name: str, given: Any) -> float:
     """Return a number in [0, 1]."""
-    if not isinstance(given, Real) or not 0 <= float(given) <= 1:
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 <= float(given) <= 1:
         raise UsageError(f"{name} lies in [0, 1], not {given!r}")
     return float(given)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import apsw
 
 from memento.memory import Memory
 from memento.search.ranking.acts import read_acts
+from memento.search.ranking.follow_up import joined
 from memento.storage import curation, rows, turns
 from memento.storage.database import Database, DeadlineExceeded
+from memento.storage.filters import Filter
 from memento.storage.turns import Around, Exchange
 
 _AT_ONCE: Final = 200
@@ -31,11 +34,13 @@ class ReadBack:
     around: dict[int, Around] = field(default_factory=dict)
     exchanges: dict[int, Exchange] = field(default_factory=dict)
     """Of results that were said at work on a project."""
+    requests: dict[int, Memory] = field(default_factory=dict)
+    """Their openings that may be shown."""
 
     def request(self, num: int) -> Memory | None:
-        """Return what the user had asked for when this was said; None for what the user said."""
+        """Return what the user had asked for when this was said; None where it opens its exchange itself."""
         opening = self.exchanges.get(num, Exchange()).opening
-        return None if opening is None or opening == num else self.memories.get(opening)
+        return None if opening is None or opening == num else self.requests.get(opening)
 
     def is_unanswered(self, num: int) -> bool:
         """Tell whether the user asked or ordered this and nothing is stored that an agent answered."""
@@ -58,11 +63,12 @@ class ReadBack:
 
 
 def read_back(
-    database: Database, nums: Sequence[int], reach: int, until: float, exchanges: Mapping[int, Exchange]
+    database: Database, nums: Sequence[int], reach: int, until: float, exchanges: Mapping[int, Exchange], within: Filter
 ) -> Iterator[ReadBack]:
     """Yield memories part by part, with up to `reach` neighbours on each side, until a time (time.monotonic()) at most.
 
-    `exchanges` are those known already. Raises DeadlineExceeded; what was read by then was yielded.
+    `exchanges` are those known already; requests outside of `within` are left out. Raises DeadlineExceeded; what was
+    read by then was yielded.
     """
     for start in range(0, len(nums), _AT_ONCE):
         if time.monotonic() >= until:
@@ -71,21 +77,22 @@ def read_back(
         found = ReadBack(exchanges={num: exchanges[num] for num in part if num in exchanges})
         try:
             with database.read(until) as connection:
-                _read(connection, part, reach, found)
+                _read(connection, part, reach, found, within)
         except DeadlineExceeded:
             yield found
             raise
         yield found
 
 
-def _read(connection: apsw.Connection, nums: Sequence[int], reach: int, found: ReadBack) -> None:
+def _read(connection: apsw.Connection, nums: Sequence[int], reach: int, found: ReadBack, within: Filter) -> None:
     found.memories = rows.by_nums(connection, nums)
     found.nums = [num for num in nums if num in found.memories]  # the others were deleted meanwhile
     found.alike = curation.equal_rows(connection, nums)
     at_work = [num for num in found.nums if found.memories[num].project]
-    found.exchanges |= turns.exchanges(connection, [num for num in at_work if num not in found.exchanges])
+    unknown = turns.exchanges(connection, [num for num in at_work if num not in found.exchanges])
+    found.exchanges |= joined(unknown, partial(turns.texts, connection))
     openings = {one.opening for one in found.exchanges.values() if one.opening is not None}
-    found.memories |= rows.by_nums(connection, sorted(openings - found.memories.keys()))
+    found.requests = rows.by_nums(connection, list(turns.turns(connection, sorted(openings), within.of_context())))
     if reach:
         found.around = turns.around(connection, nums, reach, same_branch=True)
         near = {num for one in found.around.values() for num in (*one.before, *one.after)}

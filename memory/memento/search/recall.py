@@ -22,6 +22,7 @@ from memento.search.query_cache import QUERY_CHARACTERS, PendingVectors
 from memento.search.ranking.cover import added, cover, parts
 from memento.search.ranking.evidence import Cosines, Evidence, Likeness, beside, idf, read, survey
 from memento.search.ranking.features import FEATURES, NEED_TEXT_BESIDE
+from memento.search.ranking.floor import floor
 from memento.search.ranking.order import SCORE_DIGITS, Placed, alike, arrange, loudest, relevant, shortlist, spread
 from memento.search.ranking.question import Question, understand
 from memento.search.ranking.subject import about, asks_for_order
@@ -52,10 +53,6 @@ WIDER: Final = 5
 """Where one text crowds out the rest, so many times as many candidates are looked at,"""
 WIDEST: Final = 25
 """and this many times at most."""
-NO_QUESTION: Final = 0.4
-"""The part of the settings' minimum score that holds for what is not put as a question: words and complaints, whose
-answers score less.
-"""
 UNREAD_COVERAGE: Final = 0.05
 """The `Found.coverage` from which on something is found where the model cannot read the question: below it, it is found
 by nothing but a cosine that means nothing.
@@ -285,13 +282,9 @@ def _choose(progress: _Progress, results: list[Placed], evidence: Evidence) -> N
         held = [one for one in results if progress.coverage.get(one.ranked.turn.num, 0.0) >= UNREAD_COVERAGE]
         progress.ranked = _first(progress, held, evidence)
     elif question.text.strip() and options.min_score and not (by_default and question.is_unspaced):
-        least, comparable = options.min_score, None
-        if options.spares_unembedded:
-            literal = evidence.holding(progress.holding)
-            literal = evidence.unanswered(literal) if question.is_question else literal
-            comparable = evidence.similar.keys() - literal
-            least *= 1.0 if question.is_question else NO_QUESTION
-        progress.ranked = _first(progress, relevant(results, least, comparable), evidence)
+        setting = floor(evidence, progress.holding, options.min_score)
+        is_reached = setting if options.spares_unembedded else lambda _, score: score >= options.min_score
+        progress.ranked = _first(progress, relevant(results, is_reached), evidence)
     if options.cover and options.explain:
         words = progress.holding
         progress.adds = added(progress.ranked, evidence.counts, words, evidence.around, options.zone)
@@ -348,7 +341,7 @@ def _results(database: Database, progress: _Progress) -> tuple[Found, ...]:
         scores = dict(list(fuse(progress.dense, progress.lexical).items())[:limit])
     results: dict[int, Found] = {}
     try:
-        for back in read_back(database, list(scores), reach, until, progress.exchanges):
+        for back in read_back(database, list(scores), reach, until, progress.exchanges, progress.within):
             results |= {num: _found(progress, back, num, scores[num], placed.get(num)) for num in back.nums}
     except DeadlineExceeded:
         _cut_off(progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from memento.base.subwords import is_lone, is_unspaced, words
@@ -52,6 +52,13 @@ class Filter:
     def empty(self) -> bool:
         """Whether every memory passes."""
         return self == Filter()
+
+    def of_context(self) -> Filter:
+        """Return what a message must pass that is shown with a result: where, when and by whom it came.
+
+        What the result itself says is not asked of it, but words that may not occur may not occur there either.
+        """
+        return replace(self, role="", tags=(), phrases=(), min_importance=0.0)
 
 
 def where(filter_: Filter) -> tuple[str, list[Any]]:

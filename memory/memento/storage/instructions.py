@@ -24,7 +24,8 @@ FROM memories
 WHERE num IN (SELECT num FROM memory_tags WHERE tag IN ('{INSTRUCTION}', '{PINNED}'))
     AND role = 'user' AND kind = 'turn' AND trust = 'user' AND active AND speaker = ?1
     AND {REPLACED_BY} IS NULL AND num NOT IN (SELECT num FROM faded)
-    AND (?2 IS NULL OR project = '' OR project = ?2 OR substr(project, ?3) = '/' || ?2 OR everywhere)
+    AND (?2 IS NULL OR project = '' OR project = ?2 OR substr(project, ?3) = '/' || ?2 OR everywhere
+        OR substr(?2, 1, length(rtrim(project, '/')) + 1) = rtrim(project, '/') || '/')
 ORDER BY pinned DESC, round(importance, 1) DESC, timestamp DESC, num DESC LIMIT ?4
 """
 _OLDER: Final = (

@@ -17,7 +17,9 @@ from memento.storage.timestamps import AHEAD
 TEXT_CHARACTERS: Final = 3_000
 """Leading characters of a text that ranking reads: an answer usually shows at the beginning."""
 EXCHANGE: Final = 8
-"""Neighbours on each side that are searched for the rest of an exchange."""
+"""Messages of people and agents on each side that are searched for the rest of an exchange,"""
+EXCHANGE_ROWS: Final = 128
+"""among this many neighbours: tool records between them are not counted."""
 _Said = tuple[int, str]
 """A row number and the role of who said it."""
 _JOINED: Final = re.compile(r"(\d+)(\w+)")
@@ -55,6 +57,12 @@ class Exchange(NamedTuple):
     """The user's message: the turn itself, or the last one before it."""
     answers: tuple[int, ...] = ()
     """The assistant's messages up to the user's next one, in order."""
+    earlier: tuple[int, ...] = ()
+    """The user's messages before the opening, the latest first."""
+    later: int | None = None
+    """The user's next message."""
+    continues: bool = False
+    """Whether the turn is the user's, and no agent said anything since they spoke before."""
 
     def is_unanswered(self, num: int) -> bool:
         """Tell whether a turn opens the exchange and no answer is stored."""
@@ -80,6 +88,8 @@ _SIDE: Final = """
     WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {sign} (turn.timestamp, turn.num)
     {{branch}} ORDER BY near.timestamp {order}, near.num {order} LIMIT ?1))
 """
+_SAME_BRANCH: Final = "AND near.active >= turn.active"
+"""Not for ranking: what is active lies in the rows, all else it needs in an index."""
 _REPLACEMENTS: Final = f"""
 WITH RECURSIVE newer (num, superseded_by) AS (
     SELECT next.num, next.superseded_by FROM memories AS old JOIN memories AS next ON next.id = old.superseded_by
@@ -95,13 +105,18 @@ SELECT num, {_SIDE.format(sign="<", order="DESC", what="near.num")},
     {_SIDE.format(sign=">", order="ASC", what="near.num")}
 FROM memories AS turn WHERE num {IN_JSON_LIST} AND session_id <> ''
 """
+_SPOKEN: Final = f"""
+(SELECT group_concat(num || role) FROM (
+    SELECT num, role FROM (
+        SELECT near.num, near.role FROM memories AS near
+        WHERE near.session_id = turn.session_id AND (near.timestamp, near.num) {{sign}} (turn.timestamp, turn.num)
+        {_SAME_BRANCH} ORDER BY near.timestamp {{order}}, near.num {{order}} LIMIT {EXCHANGE_ROWS})
+    WHERE role <> 'tool' LIMIT {EXCHANGE}))
+"""
 _EXCHANGES: Final = f"""
-SELECT num, role, {_SIDE.format(sign="<", order="DESC", what="near.num || near.role")},
-    {_SIDE.format(sign=">", order="ASC", what="near.num || near.role")}
+SELECT num, role, {_SPOKEN.format(sign="<", order="DESC")}, {_SPOKEN.format(sign=">", order="ASC")}
 FROM memories AS turn WHERE num {IN_JSON_LIST} AND session_id <> ''
 """
-_SAME_BRANCH: Final = "AND near.active >= turn.active"
-"""Not used by ranking: `active` is in the rows, everything else it needs is in an index."""
 
 
 def turns(connection: apsw.Connection, nums: Iterable[int], within: Filter | None = None) -> dict[int, Turn]:
@@ -137,8 +152,8 @@ def around(
 
 
 def exchanges(connection: apsw.Connection, nums: Iterable[int]) -> dict[int, Exchange]:
-    """Return the exchange of each turn within EXCHANGE memories on each side; a turn without a session has none."""
-    found = connection.execute(_EXCHANGES.format(branch=_SAME_BRANCH), (EXCHANGE, json_list(nums)))
+    """Return the exchange of each turn within EXCHANGE messages on each side; a turn without a session has none."""
+    found = connection.execute(_EXCHANGES, (json_list(nums),))
     return {num: _exchange(num, role, _roles(earlier), _roles(later)) for num, role, earlier, later in found}
 
 
@@ -148,7 +163,13 @@ def _exchange(num: int, role: str, earlier: Sequence[_Said], later: Sequence[_Sa
     rest = earlier[len(before) :]
     opening = num if role == "user" else rest[0][0] if rest else None
     said = [*reversed(before), (num, role), *takewhile(_is_not_users, later)]
-    return Exchange(opening, tuple(one for one, by in said if by == "assistant"))
+    return Exchange(
+        opening,
+        tuple(one for one, by in said if by == "assistant"),
+        tuple(one for one, by in earlier if by == "user" and one != opening),
+        next((one for one, by in later if by == "user"), None),
+        role == "user" and [by for _, by in earlier[:1]] == ["user"],
+    )
 
 
 def _is_not_users(one: _Said) -> bool:

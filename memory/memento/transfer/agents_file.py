@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,8 @@ def write_block(path: Path, instructions: Sequence[Instruction]) -> bool:
     """Replace the block in a file, or append it; return False if nothing changed.
 
     Without instructions the block is removed. The file is replaced in one step, keeping its mode and line ends; a link
-    stays a link. Raises UsageError for unpaired markers and an unsuitable file, StoreError if it cannot be written.
+    stays a link. A new file has the mode that the umask gives. Raises UsageError for unpaired markers and an unsuitable
+    file, StoreError if it cannot be written.
     """
     target = resolved(path)
     try:
@@ -49,7 +51,7 @@ def write_block(path: Path, instructions: Sequence[Instruction]) -> bool:
             raise UsageError(f"{path} is read-only: make it writable, or put in what goes to standard output")
         if _read(target) != before:
             raise StoreError(f"{path} was changed by another program just now: try again")
-        durable.replace(target, after, status.st_mode & 0o7777 if status else 0o600)
+        durable.replace(target, after, status.st_mode & 0o7777 if status else _mode_of_new_files())
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}") from None
     return True
@@ -61,6 +63,12 @@ def resolved(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):  # up to Python 3.12 the latter
         raise UsageError(f"{path} cannot be followed: is it a link that leads to itself?") from None
+
+
+def _mode_of_new_files() -> int:
+    mask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _read(path: Path) -> bytes | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-_OPENING: Final = 400
-"""Characters; a longer message says something."""
+from memento.search.ranking.go_ahead import only_acknowledges, says_nothing
+from memento.search.ranking.refutation import denied_causes
+
 _STEPPING: Final = 300
 """Characters; a longer message says more than what comes next."""
 _MORE: Final = re.compile(r"[.!?]\s+\S|,\s+(?:which|so|since|because|but)\b")
@@ -29,14 +30,6 @@ _BRIEF_WORDS: Final = 3
 """A user's message of fewer characters and no more words orders something, complains, or only agrees, if it is in
 English and names no number: "lint fail". "The token lives 15 min" says something, and so do three Chinese words."""
 _WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_GO_AHEAD: Final = frozenset(
-    "a ahead all alright and are as awesome btw bye cheers commit continue cool correct do done everything exactly "
-    "fine for go good great hello hey hi i in is it keep let's lgtm looks love merge much next nice no nope now of "
-    "ok okay on one perfect please pls proceed push resume right run ship so sorry start step sure test tests thank "
-    "thanks that that's the then this try up very wait well yeah yep yes you again agreed approve approved".split()
-)
-"""Words that alone tell nothing: "yes, merge it", "sorry, continue"."""
-_GO_AHEAD_WORDS: Final = 8
 
 _INTERJECTION: Final = (
     r"(?:(?:perfect|great|good|excellent|ok(?:ay)?|alright|now|right|sure|yes|done|interesting|hmm+|ah|wait|actually|"
@@ -54,7 +47,7 @@ _OUTCOME: Final = re.compile(
     re.IGNORECASE,
 )
 _CAUSE: Final = re.compile(
-    r"\b(?:because|due to|caus(?:ed|ing|es?)|root cause|culprit|reason|turns? out|which means|that['’]s why|"
+    r"\b(?:because|due to|caus(?:ed|ing|es?)|root cause|culprit|reason|turn(?:s|ed)? out|which means|that['’]s why|"
     r"the (?:real |actual |main |underlying )?(?:issue|problem|bug) (?:is|was|must)|"
     r"(?:see|found|there['’]s|that['’]s|here['’]s) (?:why|the (?:issue|problem|bug|cause)))\b",
     re.IGNORECASE,
@@ -90,7 +83,8 @@ _CLAUSE: Final = re.compile(r"[,;:.!?]\s+(?=\S)")
 _CLAUSE_WORDS: Final = 4
 """Words; a clause of fewer ("same as before") says nothing by itself."""
 _CHOICE: Final = re.compile(
-    r"\W*(?:(?:no|ok(?:ay)?|and|also|please|let['’]s)[,.]?\s+)*(?:use|switch to|stick (?:to|with)|go with)\b",
+    r"\W*(?:(?:no|ok(?:ay)?|and|also|please|let['’]s)[,.]?\s+)*(?:use|switch to|stick (?:to|with)|go with"
+    r"|we (?:use|only|always|never|prefer|deploy|keep|run|write|don['’]t))\b",
     re.IGNORECASE,
 )
 """An order that is a decision too."""
@@ -104,6 +98,24 @@ _ORDER: Final = re.compile(
     r"keep|get|install|review|refactor|clean|replace|generate|build|release|publish|convert)\b",
     re.IGNORECASE,
 )
+
+
+_RESOLVED: Final = re.compile(
+    r"\b(?:found (?:it|out|the (?:cause|reason|problem|issue|bug|culprit|fix))|figured (?:it )?out|solved|nailed it"
+    r"|(?:fixed|got) (?:it|that|this) (?:by|with|working|to work)|fixed (?:it|that|this)?[:;,.]"
+    r"|turn(?:s|ed) out|never ?mind[,.:;]|nvm[,.:;]?|my bad|false alarm"
+    r"|i (?:had |have |just |simply )*(?:forgot|forgotten)"
+    r"|it was (?:actually |just |only |simply |all )*(?:the|an?|my|our|due to|because|caused by)\b"
+    r"|it(?:['’]s| is) (?:actually |just |only |simply |all )*(?:the|my|our|due to|because|caused by)\b(?!.*n['’]?t\b)"
+    r"|it was (?:actually |just )?[\w.-]+[.!]*\s*$|(?:was|is|were) (?:to blame|the (?:cause|culprit|problem|reason))"
+    r"|the (?:real |actual )?(?:cause|culprit|reason|problem|issue|fix|solution|trick|answer) (?:is|was|turned out)"
+    r"|that (?:was|did|fixed) it|works (?:now )?(?:after|once|when|with|since)|had nothing to do with"
+    r"|gefunden|es (?:lag|liegt) an?m?\b|c['’]était|resuelto|оказалось|原来是|原因是)",
+    re.IGNORECASE,
+)
+"""A user says what it was that they asked for, in a message that is no question."""
+_TELLING: Final = 3
+"""Words; "found it" alone tells nothing."""
 
 
 class Acts(NamedTuple):
@@ -123,6 +135,8 @@ class Acts(NamedTuple):
     """A user only wants something done ("ok, fix it")."""
     says_nothing: bool = False
     """A user only urges on, agrees or thanks."""
+    resolves: bool = False
+    """A user says what it was: the answer to what they asked before."""
 
     @property
     def may_answer(self) -> bool:
@@ -134,28 +148,23 @@ def read_acts(role: str, text: str) -> Acts:
     """Return what a message does."""
     names_cause = bool(_CAUSE.search(text, 0, _REASONING))
     if role == "assistant":
-        narrates = not names_cause and _narrates(text)
+        names_cause = names_cause or bool(denied_causes(text))
+        narrates = not names_cause and (_narrates(text) or only_acknowledges(text))
         return Acts(narrates, reports=not narrates and bool(_OUTCOME.match(text)), names_cause=names_cause)
     if role == "user":
         lays_down = bool(_RULE.search(text, 0, _SEARCHED))
-        tells = names_cause or lays_down or bool(_CONDITION.search(text, 0, _ASKING))
+        resolved = resolves(text)
+        tells = names_cause or lays_down or resolved or bool(_CONDITION.search(text, 0, _ASKING))
         asks = not tells and _asks(text)
         return Acts(
-            names_cause=names_cause,
+            names_cause=names_cause or resolved,
             lays_down=lays_down,
             asks=asks,
             orders=not (asks or tells or _CHOICE.match(text)) and _orders(text),
             says_nothing=says_nothing(text),
+            resolves=resolved,
         )
     return Acts(names_cause=names_cause)
-
-
-def says_nothing(text: str) -> bool:
-    """Tell whether a message only urges on, agrees or thanks."""
-    if len(text) >= _OPENING:
-        return False
-    words = _WORD.findall(text.lower())
-    return len(words) <= _GO_AHEAD_WORDS and _GO_AHEAD.issuperset(words)
 
 
 def shows_how(text: str) -> bool:
@@ -166,6 +175,13 @@ def shows_how(text: str) -> bool:
 def names_place(text: str) -> bool:
     """Tell whether a text names a file or folder."""
     return bool(_PLACE.search(text, 0, _SEARCHED))
+
+
+def resolves(text: str) -> bool:
+    """Tell whether a user's message says what it was that they asked for."""
+    is_question = text.rstrip().endswith("?") or bool(_QUESTION.match(text))
+    told = not is_question and len(_WORD.findall(text[:_ASKING])) >= _TELLING
+    return told and bool(_RESOLVED.search(text, 0, _ASKING) or denied_causes(text))
 
 
 def _orders(text: str) -> bool:

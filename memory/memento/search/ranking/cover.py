@@ -22,7 +22,7 @@ from typing import Final
 from memento.base.times import local_day
 from memento.memory import Added
 from memento.search.ranking.counting import Counts
-from memento.search.ranking.order import Placed
+from memento.search.ranking.order import Placed, with_replacements
 from memento.search.terms import terms
 from memento.storage.turns import Around
 
@@ -70,13 +70,14 @@ def cover(
     if not results:
         return []
     by_id = {one.ranked.turn.id: one for one in results}
+    replaced_by = {one.ranked.turn.id: one.ranked.turn.superseded_by for one in results}
     chosen = _Chosen(results, around, near or {}, in_order=in_order)
     order: dict[str, Placed] = {}
 
     def choose(one: Placed) -> None:
-        for new in _with_replacements(one, by_id, order):
-            order[new.ranked.turn.id] = new
-            chosen.add(new)
+        for name in with_replacements(one.ranked.turn.id, replaced_by, order):
+            order[name] = by_id[name]
+            chosen.add(by_id[name])
 
     choose(max(results, key=_log_odds))
     waiting = [(-_log_odds(one) - chosen.gains(one), index) for index, one in enumerate(results)]
@@ -171,16 +172,6 @@ def _beside(around: Mapping[int, Around], num: int) -> tuple[int, ...]:
     """Return the turns right before and right after one in its session."""
     near = around.get(num, Around())
     return *near.before[:1], *near.after[:1]
-
-
-def _with_replacements(one: Placed, by_id: Mapping[str, Placed], order: Mapping[str, Placed]) -> list[Placed]:
-    """Return what replaced a result and was not chosen yet, the newest first, and then the result."""
-    chain: dict[str, Placed] = {}
-    newer: Placed | None = one
-    while newer is not None and newer.ranked.turn.id not in order and newer.ranked.turn.id not in chain:
-        chain[newer.ranked.turn.id] = newer
-        newer = by_id.get(newer.ranked.turn.superseded_by or "")
-    return list(chain.values())[::-1]
 
 
 def _log_odds(one: Placed) -> float:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NamedTuple
 
-from memento.search.ranking.acts import Acts, read_acts, says_nothing
+from memento.search.ranking.acts import Acts, read_acts
 from memento.search.ranking.counting import Counts, StemCounter, together
+from memento.search.ranking.follow_up import joined
+from memento.search.ranking.go_ahead import says_nothing
 from memento.search.ranking.question import Question
 from memento.storage import fulltext, turns
 from memento.storage.database import Database
@@ -21,6 +24,9 @@ from memento.storage.turns import Around, Exchange, Turn
 
 REACH: Final = 2
 """Neighbours on each side that belong to a turn's window."""
+
+_OUTCOMES: Final = 2
+"""Messages of an agent with which an exchange ended."""
 
 _Similarities = Callable[[Sequence[bytes], Sequence[int]], list[list[float]]]
 """Queries and row numbers to the cosines of each query, NaN for what is not embedded."""
@@ -154,13 +160,16 @@ def beside(
 ) -> list[Turn]:
     """Return what belongs to these few and is not among them.
 
-    That is what replaced one of them, and the turns right before and after the best: an answer often shares nothing
-    with the question but its place: "Three times a week." after "How often?".
+    That is what replaced one of them, the turns right before and after the best, and how the exchanges of the best
+    ended: an answer often shares nothing with the question but its place: "Three times a week." after "How often?".
     """
     known = {turn.num for turn in surveyed.candidates}
     with database.read(deadline) as connection:
         around = turns.around(connection, [turn.num for turn in best], 1).values()
-        near = {num for one in around for num in (*one.before, *one.after)} - known
+        near = {num for one in around for num in (*one.before, *one.after)}
+        exchanges = turns.exchanges(connection, [turn.num for turn in best if turn.of_project])
+        near.update(num for one in exchanges.values() for num in one.answers[-_OUTCOMES:])
+        near -= known
         newer = turns.replacements(connection, [turn.num for turn in few if turn.superseded_by])
         new = sorted(near | newer - {turn.num for turn in few})
         return list(turns.turns(connection, new, within).values())
@@ -180,7 +189,10 @@ def read(
     nums = [turn.num for turn in few]
     with database.read(deadline) as connection:
         around = turns.around(connection, nums, REACH)
-        exchanges = turns.exchanges(connection, [turn.num for turn in few if turn.of_project])
+        exchanges = joined(
+            turns.exchanges(connection, [turn.num for turn in few if turn.of_project]),
+            partial(turns.texts, connection),
+        )
         near = {num for one in around.values() for num in (*one.before, *one.after)} if windows else set()
         openings = {one.opening for one in exchanges.values() if one.opening is not None}
         wanted = list(near.union(openings, nums))
@@ -195,10 +207,16 @@ def read(
         texts=texts,
         subwords=subwords,
         counts=StemCounter(surveyed.idf, stemmed).count(texts, subwords),
-        acts={turn.num: read_acts(turn.role, texts.get(turn.num, "")) for turn in few if turn.of_project},
+        acts={turn.num: _acts(turn, texts.get(turn.num, "")) for turn in few if turn.of_project},
         exchanges=exchanges,
         likeness=likeness(wanted) if any(turn.speaker for turn in few) else {},
     )
+
+
+def _acts(turn: Turn, text: str) -> Acts:
+    """Return what a message does; what the policy recognised as a standing instruction lays down a rule."""
+    acts = read_acts(turn.role, text)
+    return acts._replace(lays_down=True, asks=False, orders=False) if turn.is_instruction else acts
 
 
 def idf(holding: fulltext.DocumentFrequencies, documents: int) -> dict[str, float]:

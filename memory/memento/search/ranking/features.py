@@ -14,11 +14,14 @@ from operator import attrgetter
 from typing import Final
 
 from memento.search.ranking import dates
-from memento.search.ranking.acts import Acts, names_place, says_nothing, shows_how
+from memento.search.ranking.acts import Acts, names_place, shows_how
 from memento.search.ranking.counting import CHARACTERS_PER_WORD, Counts, bm25, together
 from memento.search.ranking.evidence import Evidence, Similar
+from memento.search.ranking.go_ahead import says_nothing
+from memento.search.ranking.kinds import names_one
 from memento.search.ranking.late import max_sim, max_sim_near
 from memento.search.ranking.question import Question
+from memento.search.ranking.refutation import refuted
 from memento.storage.turns import Around, Exchange, Turn
 
 Column = list[float]
@@ -29,6 +32,8 @@ _RECENT_DAYS: Final = 30.0
 _DAY_MS: Final = 86_400_000
 _NOTHING: Final = Similar()
 _NO_ACTS: Final = Acts()
+_CAUSE: Final = Acts(names_cause=True)
+"""What is assumed of a message in a chat, where no acts are read."""
 
 
 def _each(value: Callable[[Turn], float]) -> Callable[[Evidence], Column]:
@@ -153,6 +158,14 @@ def _asked_assistant(evidence: Evidence) -> Column:
     return _by("assistant")(evidence) if evidence.question.asks_assistant else _none(evidence)
 
 
+def _answers_which(evidence: Evidence) -> Column:
+    wanted = evidence.question.members
+    return [
+        float(evidence.acts.get(turn.num, _NO_ACTS).may_answer and names_one(evidence.texts.get(turn.num, ""), wanted))
+        for turn in evidence.candidates
+    ]
+
+
 def _act(does: Callable[[Acts], bool]) -> Callable[[Evidence], Column]:
     return lambda evidence: [float(does(evidence.acts.get(turn.num, _NO_ACTS))) for turn in evidence.candidates]
 
@@ -178,10 +191,13 @@ def _bare(evidence: Evidence) -> Column:
 
 
 def _exchange_of(value: Callable[[Evidence, Turn, Exchange], float]) -> Callable[[Evidence], Column]:
-    """Return a feature of the exchange that a candidate belongs to: it speaks for the parts that may answer."""
+    """Return a feature of the exchange that a candidate belongs to: it speaks for the parts that may answer.
+
+    What a tool returned speaks for itself only: of twenty calls for one request one at most answers it.
+    """
     return lambda evidence: [
         value(evidence, turn, evidence.exchanges[turn.num])
-        if turn.num in evidence.exchanges and evidence.acts.get(turn.num, _NO_ACTS).may_answer
+        if turn.num in evidence.exchanges and turn.role != "tool" and evidence.acts.get(turn.num, _NO_ACTS).may_answer
         else 0.0
         for turn in evidence.candidates
     ]
@@ -206,6 +222,12 @@ def _exchange_words(evidence: Evidence) -> Column:
 def _exchange_coverage(evidence: Evidence, turn: Turn, _exchange: Exchange) -> float:
     idf = evidence.idf
     return sum(idf.get(stem, 0.0) for stem in evidence.with_request(turn.num)) / (sum(idf.values()) or 1.0)
+
+
+def _refuted(evidence: Evidence) -> Column:
+    telling = {turn.num for turn in evidence.candidates if evidence.acts.get(turn.num, _CAUSE).names_cause}
+    found = refuted(evidence.candidates, evidence.texts, telling)
+    return [float(turn.num in found) for turn in evidence.candidates]
 
 
 def _recency(evidence: Evidence) -> Column:
@@ -249,12 +271,14 @@ FEATURES: Final[Mapping[str, Callable[[Evidence], Column]]] = {
     "answers_why": _asked(attrgetter("asks_why"), _act(attrgetter("names_cause"))),
     "answers_how": _asked(attrgetter("asks_how"), _of_text(shows_how)),
     "answers_where": _asked(attrgetter("asks_where"), _of_text(names_place)),
+    "answers_which": _answers_which,
     "instruction": _asked(attrgetter("asks_for_help"), _each(lambda turn: float(turn.is_instruction))),
     "rule": _act(attrgetter("lays_down")),
     "answers_rule": _asked(attrgetter("asks_rule"), _by("user")),
     "order": _act(attrgetter("orders")),
     "echo": _echo,
     "bare": _bare,
+    "refuted": _refuted,
     "importance": _each(attrgetter("importance")),
     "recency": _recency,
     "superseded": _each(lambda turn: float(turn.superseded_by is not None)),
@@ -268,7 +292,7 @@ NEED_TEXT: Final = frozenset(
         "window", "coverage", "identifier", "session_words", "says_when", "answers_when", "question", "answers", "next",
         "first_person", "max_sim", "max_sim_near", "request", "exchange", "exchange_words", "exchange_coverage",
         "narration", "outcome", "cause", "answers_why", "answers_how", "answers_where", "rule", "order",
-        "bare", "echo",
+        "bare", "echo", "refuted", "answers_which",
     )
 )  # fmt: skip
 """Those that say nothing before texts and neighbours are read."""
@@ -277,7 +301,7 @@ NEED_TEXT_BESIDE: Final = frozenset(("window", "answers", "max_sim_near"))
 
 
 COMPARED: Final = frozenset(
-    ("words", "window", "session", "session_words", "max_sim", "max_sim_near", "exchange_words")
+    ("words", "window", "session", "session_words", "max_sim", "max_sim_near", "exchange_words", "refuted")
 )
 """Those that set a candidate beside all the others. Any other can be had of some candidates alone."""
 

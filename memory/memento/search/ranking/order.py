@@ -13,6 +13,10 @@ from memento.storage.turns import TEXT_CHARACTERS, Turn
 
 _LEAST: Final = 5
 """Results of one session that never crowd anybody out."""
+_LEAST_OF_TOOLS: Final = 2
+"""Results that a tool returned and that never crowd anybody out."""
+_TOOLS_SHARE: Final = 3
+"""One in so many places is for what tools returned, while others wait."""
 _COPIES: Final = 3
 """Of so many equal texts each is looked at closely: what stands around them tells them apart. More are only counted."""
 _OPENING: Final = 3
@@ -52,17 +56,21 @@ def alike(surveyed: Evidence, read: Callable[[Sequence[int]], Mapping[int, str]]
 def shortlist(ranking: Sequence[Ranked], size: int, copies: Copies, *, spread: bool) -> list[Ranked]:
     """Return the best `size`, in their order, of which no text fills more than _COPIES places, no session half of them.
 
-    Others come where places are left.
+    Nor do tools fill more than a third. Others come where places are left.
     """
     texts: Counter[int] = Counter()
     sessions: Counter[str] = Counter()
     chosen: list[int] = []
     waiting: list[int] = []
     share = _share(size) if spread else size
+    of_tools = 0
     for place, one in enumerate(ranking):
         num, session = one.turn.num, one.turn.session
         text = min({num, *copies[num]}) if num in copies else num
-        if texts[text] < _COPIES and (not session or sessions[session] < share):
+        is_tools = _is_tools(one)
+        has_room = not is_tools or of_tools * _TOOLS_SHARE < size
+        if texts[text] < _COPIES and has_room and (not session or sessions[session] < share):
+            of_tools += is_tools
             texts[text] += 1
             sessions[session] += 1
             chosen.append(place)
@@ -91,26 +99,18 @@ def arrange(
     return _collapsed(_behind_their_replacements(ranking), texts, newest, copies)
 
 
-def relevant(results: Sequence[Placed], min_score: float, comparable: Container[int] | None = None) -> list[Placed]:
-    """Return the results that reach a score, in their order, and with each of them whatever replaced it.
+def relevant(results: Sequence[Placed], is_reached: Callable[[int, float], bool]) -> list[Placed]:
+    """Return the results with a score that is high enough, in their order, and with each of them whatever replaced it.
 
-    Where `comparable` is given, the score of any other row number is compared with nothing: its memory stays.
+    `is_reached` tells it of a row number and its score.
     """
-    reached = [
-        one
-        for one in results
-        if round(one.ranked.score, SCORE_DIGITS) >= min_score
-        or (comparable is not None and one.ranked.turn.num not in comparable)
-    ]
+    reached = [one for one in results if is_reached(one.ranked.turn.num, round(one.ranked.score, SCORE_DIGITS))]
     if len(reached) == len(results):
         return reached
-    here = {one.ranked.turn.id: one for one in results}
+    replaced_by = {one.ranked.turn.id: one.ranked.turn.superseded_by for one in results}
     kept: set[str] = set()
     for one in reached:
-        newer: Placed | None = one
-        while newer is not None and newer.ranked.turn.id not in kept:
-            kept.add(newer.ranked.turn.id)
-            newer = here.get(newer.ranked.turn.superseded_by or "")
+        kept.update(with_replacements(one.ranked.turn.id, replaced_by, kept))
     return [one for one in results if one.ranked.turn.id in kept]
 
 
@@ -119,15 +119,24 @@ def _behind_their_replacements(ranking: Sequence[Ranked]) -> list[Ranked]:
     if not any(one.turn.superseded_by for one in ranking):
         return list(ranking)
     here = {one.turn.id: one for one in ranking}
+    replaced_by = {one.turn.id: one.turn.superseded_by for one in ranking}
     order: dict[str, Ranked] = {}
     for one in ranking:
-        chain: dict[str, Ranked] = {}
-        newer: Ranked | None = one
-        while newer is not None and newer.turn.id not in order and newer.turn.id not in chain:
-            chain[newer.turn.id] = newer
-            newer = here.get(newer.turn.superseded_by or "")
-        order.update(reversed(chain.items()))
+        order |= {name: here[name] for name in with_replacements(one.turn.id, replaced_by, order)}
     return list(order.values())
+
+
+def with_replacements(name: str, replaced_by: Mapping[str, str | None], placed: Container[str]) -> list[str]:
+    """Return the ids of what replaced a memory and was not placed yet, the newest first, and then its own.
+
+    `replaced_by` holds what is there. Memories that replaced each other come once.
+    """
+    chain: dict[str, None] = {}
+    newer: str | None = name
+    while newer is not None and newer in replaced_by and newer not in placed and newer not in chain:
+        chain[newer] = None
+        newer = replaced_by[newer]
+    return list(chain)[::-1]
 
 
 def _collapsed(
@@ -164,36 +173,45 @@ def _said(turn: Turn, text: str | None) -> Hashable:
     return " ".join(text.split()), 0 if is_whole else turn.length, turn.role, turn.speaker
 
 
+def _is_tools(one: Ranked) -> bool:
+    return one.turn.role == "tool"
+
+
 def _share(places: int) -> int:
     """Return how many of so many places one session may have."""
     return max(_LEAST, (places + 1) // 2)
 
 
 def spread(results: Sequence[Placed]) -> list[Placed]:
-    """Let a session give at most half of the results so far (and _LEAST); the others come as soon as there is room.
+    """Let a session give at most half of the results so far (and _LEAST), tools a third of them (and _LEAST_OF_TOOLS).
 
-    What was replaced waits with its replacement.
+    The others come as soon as there is room. What was replaced waits with its replacement.
     """
     order: list[Placed] = []
-    waiting: deque[Placed] = deque()
+    waiting: tuple[deque[Placed], deque[Placed]] = deque(), deque()  # messages, and what tools returned
     held: set[str] = set()
     shown: Counter[str] = Counter()
+    of_tools = 0
 
     def has_room(one: Placed) -> bool:
         session = one.ranked.turn.session
+        if _is_tools(one.ranked) and of_tools >= max(_LEAST_OF_TOOLS, len(order) // _TOOLS_SHARE):
+            return False
         return not session or shown[session] < _share(len(order))
 
     def take(one: Placed) -> None:
+        nonlocal of_tools
         shown[one.ranked.turn.session] += 1
+        of_tools += _is_tools(one.ranked)
         order.append(one)
 
     for one in results:
-        while waiting and has_room(waiting[0]):
-            held.discard(waiting[0].ranked.turn.id)
-            take(waiting.popleft())
+        while queue := next((queue for queue in waiting if queue and has_room(queue[0])), None):
+            held.discard(queue[0].ranked.turn.id)
+            take(queue.popleft())
         if has_room(one) and one.ranked.turn.superseded_by not in held:
             take(one)
         else:
             held.add(one.ranked.turn.id)
-            waiting.append(one)
-    return [*order, *waiting]
+            waiting[_is_tools(one.ranked)].append(one)
+    return [*order, *waiting[False], *waiting[True]]

@@ -11,6 +11,7 @@ from typing import Final
 from memento.base.stop_words import STOP_WORDS
 from memento.base.times import day_of, now_ms
 from memento.search.ranking import dates
+from memento.search.ranking.kinds import members
 from memento.search.ranking.statement import first_person, without_names
 from memento.search.terms import terms
 
@@ -89,6 +90,8 @@ class Question:
     """Whether it asks for what was decided, or how something is to be done."""
     asks_for_help: bool = False
     """Whether it asks for something to be done or shown now: what the user said of how to work bears on that."""
+    members: frozenset[str] = frozenset()
+    """Where it asks which of a kind is used ("which package manager"), the best known of that kind."""
     zone: tzinfo | None = None
     """Where the one who asks is: days begin and end there. None = local time."""
 
@@ -122,6 +125,7 @@ def understand(
         asks_where=bool(_WHERE.search(text)),
         asks_rule=bool(_RULE.search(text)),
         asks_for_help=for_help,
+        members=members(text),
         spans=tuple(dates.asked_spans(text, today)[:_MAX_SPANS]),
         zone=zone,
     )
