@@ -1,4 +1,4 @@
-"""What all tests share: the real embedding model."""
+"""What all tests share: the real embedding model, and the sample files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from memento.embedding import ModelError
 from memento.embedding.pulling import pull
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+FIXTURES = REPOSITORY / "tests" / "fixtures"
+
+pytest_plugins = ["skip_guard"]
 
 
 def pytest_configure() -> None:
@@ -34,6 +38,19 @@ def model_dir() -> Path:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def sample_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of `tests/fixtures` in which every `.sql` file is the database that it describes."""
+    folder = tmp_path_factory.mktemp("samples") / "fixtures"
+    shutil.copytree(FIXTURES, folder)
+    for script in folder.rglob("*.sql"):
+        connection = apsw.Connection(str(script.with_suffix("")))
+        connection.execute(script.read_text("utf-8"))
+        connection.close()
+        script.unlink()
+    return folder
 
 
 @pytest.fixture(scope="session")

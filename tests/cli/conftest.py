@@ -15,7 +15,6 @@ import apsw
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED_FIXTURES = REPOSITORY.parent / "shared" / "fixtures"
 MEMENTO = Path(sys.executable).with_name("memento")
 
 

@@ -14,11 +14,12 @@ from memento_ingest.lines import LongLine, read_lines
 from memento_ingest.span import Checkpoint, SourceInfo, Span
 from memento_policies import Message
 
-SHARED_FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
-
 
 class Reading:
     """Ways to read a source."""
+
+    def __init__(self, samples: Path) -> None:
+        self.samples = samples
 
     def spans(self, found: Format, data: bytes, name: str = "transcript", modified: int = 0) -> list[Span]:
         """Read all of `data` in one run and check that the spans tile it and each says one thing."""
@@ -108,19 +109,16 @@ class Reading:
         return kept
 
     def fixture(self, name: str) -> bytes:
-        """Return the bytes of one of the shared sample files; the test is skipped where they are absent."""
-        path = SHARED_FIXTURES / name
-        if not path.is_file():
-            pytest.skip(f"the shared sample file {name} is not here")
-        return path.read_bytes()
+        """Return the bytes of one of the sample files."""
+        return (self.samples / name).read_bytes()
 
     def copy(self, name: str, folder: Path) -> Path:
-        """Return a copy of one of the shared sample files, since reading a database may leave files beside it."""
+        """Return a copy of one of the sample files, since reading a database may leave files beside it."""
         copied = folder / Path(name).name
         copied.write_bytes(self.fixture(name))
         return copied
 
 
 @pytest.fixture(scope="session")
-def reading() -> Reading:
-    return Reading()
+def reading(sample_files: Path) -> Reading:
+    return Reading(sample_files)

@@ -34,30 +34,24 @@ def said(role: str, content: object, **more: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("role_content.jsonl", [("user", "hi"), ("assistant", "hello")]),
+        ("role_content.jsonl", [("user", "which quay"), ("assistant", "quay 5")]),
         (
             "openai_messages.jsonl",
-            [("system", "s"), ("user", "hi\n[image]"), ("tool", "f: {}"), ("tool", "r"), ("assistant", "done")],
+            [
+                ("system", "You help a ferry company."),
+                ("user", "what is on this board\n[image]"),
+                ("tool", "read_board: {}"),
+                ("tool", "tides"),
+                ("assistant", "The tides."),
+            ],
         ),
         (
-            "messages_parts_first5.jsonl",
+            "messages_parts.jsonl",
             [
-                ("user", "hi"),
-                (
-                    "assistant",
-                    "Hello! I am {{name}}, an AI assistant developed by {{author}}. How can I assist you today?",
-                ),
-                ("user", "hello"),
-                (
-                    "assistant",
-                    "Hello! I am {{name}}, an AI assistant developed by {{author}}. How can I assist you today?",
-                ),
-                ("user", "Who are you?"),
-                ("assistant", "I am {{name}}, an AI assistant developed by {{author}}. How can I assist you today?"),
-                ("user", "What is your name?"),
-                ("assistant", "You may refer to me as {{name}}, an AI assistant developed by {{author}}."),
-                ("user", "Do you have a name?"),
-                ("assistant", "As an AI assistant developed by {{author}}, I got the name {{name}}."),
+                ("user", "who rings the bell"),
+                ("assistant", "The {{post}} does."),
+                ("user", "and the horn"),
+                ("assistant", "The captain."),
             ],
         ),
     ],
