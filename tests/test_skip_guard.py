@@ -18,7 +18,7 @@ EXPECTED_FAILURE = "import pytest\n\n@pytest.mark.xfail\ndef test_one():\n    as
 def run(folder: Path, source: str, ci: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_it.py").write_text(source)
     environment = {**os.environ, "PYTHONPATH": str(TESTS), "CI": ci}
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-m",
         "pytest",

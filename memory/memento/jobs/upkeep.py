@@ -8,7 +8,7 @@ from memento.base.counted import counted
 from memento.errors import StoreCorrupt, StoreError
 from memento.health import INTEGRITY, STATE, Check, Finding, Patient, Remedy, examine, examine_slice
 from memento.restore.opening import close_to_others
-from memento.storage import upkeep
+from memento.storage import upkeep, vectors
 from memento.store import MemoryStore
 
 
@@ -88,7 +88,7 @@ def consolidation(store: MemoryStore) -> str:
 def trim_cache(store: MemoryStore) -> str:
     """Let the query embeddings go that were not used for longest."""
     with store.database.write() as connection:
-        gone = upkeep.trim_cache(connection, store.config.settings.cache.table_size)
+        gone = vectors.trim_cache(connection, store.config.settings.cache.table_size)
     return f"{counted(gone, 'query embedding')} removed"
 
 

@@ -7,6 +7,7 @@ the damaged file open notice by its inode that another stands in its place (`dat
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -71,14 +72,17 @@ def alone(database: Path) -> Iterator[None]:
 
 
 def put_in_place(database: Path, aside: Path) -> None:
-    """Move the database and its log to `aside`, and what waits as `incoming` to its place. Raises OSError.
+    """Move the database and its log to `aside`, and what waits as `incoming` to its place.
 
+    Raises OSError, also where something stands at `aside`: a database that was set aside before is never overwritten.
     A kill anywhere leaves either the files as they were, or a marker from which the next process goes on.
     """
     database = place_of(database)
     sync(incoming(database))
     with locked(_lock(database)):
         _finish(database)
+        if aside.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(aside))
         marker = _marker(database)
         partial = marker.with_name(marker.name + ".partial")
         with os.fdopen(private(partial), "w") as file:

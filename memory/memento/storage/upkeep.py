@@ -1,4 +1,4 @@
-"""Upkeep of the file: the cache's size, the log's, and the table of jobs."""
+"""Upkeep of the file: the log's size, and the table of jobs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,6 @@ class JobState(NamedTuple):
     """When the last good run began, Unix milliseconds; 0 = never."""
     last_error: str = ""
     """Why the last run failed; empty when it did not."""
-
-
-def trim_cache(connection: apsw.Connection, keep: int) -> int:
-    """Remove the query embeddings beyond `keep` that were not used for longest; return how many.
-
-    Inside the caller's transaction.
-    """
-    connection.execute(
-        "DELETE FROM embedding_cache WHERE text_hash NOT IN "
-        "(SELECT text_hash FROM embedding_cache ORDER BY timestamp DESC LIMIT ?)",
-        (keep,),
-    )
-    return int(connection.changes())
 
 
 def checkpoint(connection: apsw.Connection) -> int:

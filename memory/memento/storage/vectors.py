@@ -183,11 +183,23 @@ def cache(connection: apsw.Connection, model: str, text: str, blob: bytes, codes
         "ON CONFLICT (text_hash) DO UPDATE SET timestamp = excluded.timestamp",
         (_cache_key(model, text), blob, codes, now_ms()),
     )
-    if (beyond := cached_count(connection) - keep) > 0:
+    trim_cache(connection, keep)
+
+
+def trim_cache(connection: apsw.Connection, keep: int) -> int:
+    """Remove the cached embeddings beyond `keep` that were not used for longest; return how many.
+
+    A use that was noted while a clock was ahead counts as one of now: nothing newer would be kept until then. Inside
+    the caller's transaction.
+    """
+    beyond = max(0, cached_count(connection) - keep)
+    if beyond:
         connection.execute(
-            "DELETE FROM embedding_cache WHERE rowid IN (SELECT rowid FROM embedding_cache ORDER BY timestamp LIMIT ?)",
-            (beyond,),
+            "DELETE FROM embedding_cache WHERE rowid IN "
+            "(SELECT rowid FROM embedding_cache ORDER BY min(timestamp, ?), rowid LIMIT ?)",
+            (now_ms(), beyond),
         )
+    return beyond
 
 
 def _cache_key(model: str, text: str) -> bytes:
