@@ -8,8 +8,12 @@ MODEL := .model/manifest.json
 NATIVE := $(VENV)/.native
 CARGO := $(shell command -v cargo 2>/dev/null)
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
+# Processes that run tests; a file's tests stay in one of them, since they share what is expensive to make.
+WORKERS ?= 2
+FAST := tests/policies tests/formats tests/memory tests/ranking tests/ingest
 
-.PHONY: help setup model demo native native-test native-neon native-deep test lint types integrations docs lock bench eval eval-all eval-policy clean
+.PHONY: help setup model demo native native-test native-neon native-deep test check lint types integrations mutants docs lock bench eval eval-all \
+	eval-policy soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -73,7 +77,11 @@ types: $(SETUP)
 test: lint types $(MODEL)  ## lint, types and the whole suite
 	@$(BIN)/python -c "import memento_native" 2>/dev/null && echo "both engines are tested" \
 		|| echo "the native engine is not built (make native): the Python engine alone is tested"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# What takes long runs many processes, follows files, or measures: docs/testing.md.
+check: lint types $(MODEL)  ## lint, types and the fast half of the suite, while you work
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(FAST)
 
 integrations: $(SETUP)  ## write the agents' plugins below integrations/
 	@$(BIN)/python integrations/generate.py

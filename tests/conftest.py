@@ -21,6 +21,10 @@ FIXTURES = REPOSITORY / "tests" / "fixtures"
 
 pytest_plugins = ["skip_guard"]
 
+# Set before numpy is loaded: workers beside each other with a thread for every core each wait for one another.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 
 def pytest_configure() -> None:
     """Let the processes that tests start hear Ctrl-C: what a shell starts in the background ignores it."""
