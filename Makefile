@@ -86,6 +86,13 @@ check: lint types $(MODEL)  ## lint, types and the fast half of the suite, while
 integrations: $(SETUP)  ## write the agents' plugins below integrations/
 	@$(BIN)/python integrations/generate.py
 
+# In a virtual environment of its own: the tool is not needed to work on Memento. The whole of a room takes hours.
+MUTANTS := .venv-mutants
+mutants: $(SETUP) $(MODEL)  ## mutation testing: make mutants MODULE=policies/memento_policies/tagging.py [TESTS="..."] [SAMPLE=50]
+	@test -n "$(MODULE)" || { echo "name a module: make mutants MODULE=path"; exit 2; }
+	@test -x $(MUTANTS)/bin/cosmic-ray || { $(PYTHON) -m venv $(MUTANTS) && $(MUTANTS)/bin/python -m pip install --quiet cosmic-ray==8.7.0; }
+	@COSMIC_RAY=$(CURDIR)/$(MUTANTS)/bin/cosmic-ray $(BIN)/python tests/mutants.py $(MODULE) $(if $(TESTS),--tests "$(TESTS)") $(if $(SAMPLE),--sample $(SAMPLE))
+
 docs: $(SETUP)  ## write docs/api.md from the docstrings
 	@$(BIN)/python docs/generate_api.py
 
@@ -113,4 +120,4 @@ soak: $(SETUP) $(MODEL)  ## run the scorecard of docs/reliability.md at full cou
 	@$(BIN)/python bench/soak.py
 
 clean:  ## remove what the other targets made
-	@rm -rf $(VENV) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis engine_native/dist engine_native/target
+	@rm -rf $(VENV) $(MUTANTS) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis engine_native/dist engine_native/target

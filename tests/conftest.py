@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,23 @@ def model_dir() -> Path:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def end_processes() -> Callable[[list[subprocess.Popen[Any]]], None]:
+    """Return a function that ends processes and closes their pipes: one left open warns in some later test."""
+
+    def end(started: list[subprocess.Popen[Any]]) -> None:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                with suppress(OSError):  # what was not written any more
+                    if pipe:
+                        pipe.close()
+
+    return end
 
 
 @pytest.fixture(scope="session")
