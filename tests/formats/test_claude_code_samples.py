@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXPECTED = {
     "notifications.jsonl": {"user turn": 1, "task_notification": 2},
-    "cut-short.jsonl": {"user turn": 1, "assistant turn": 1, "broken_json": 1},
+    "cut-short.jsonl": {"user turn": 1, "assistant turn": 1, "incomplete_line": 1},
     "fork.jsonl": {"user turn": 7, "assistant turn": 4},
     "resume.jsonl": {"user turn": 5, "assistant turn": 3},
     "edge-cases.jsonl": {

@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from memento_ingest.formats.generic.lines import GenericJsonl
 from memento_ingest.formats.shared.thread import MAX_CONVERSATIONS
+from memento_ingest.open_line import GuardedParser
 from memento_ingest.span import Checkpoint, Line, SourceInfo
 
 if TYPE_CHECKING:
@@ -251,8 +252,8 @@ def test_an_exports_conversation_on_a_line_keeps_its_exports_source(reading: Rea
 
 def test_an_unfinished_line_is_read_again(reading: Reading) -> None:
     data = lines(said("user", "a"))
-    parser = FORMAT.parser(SourceInfo("x"))
-    assert [s.defect for s in parser.feed(Line(0, data[:9]))] == ["broken_json"]
+    parser = GuardedParser(FORMAT.parser(SourceInfo("x")))
+    assert [s.defect for s in parser.feed(Line(0, data[:9]))] == ["incomplete_line"]
     assert list(parser.finish()) == []
     assert parser.checkpoint() == Checkpoint(0, {})
 

@@ -34,3 +34,16 @@ def test_the_first_distinct_values_are_taken_up_to_the_limit(tmp_path: Path, lim
 def test_a_message_has_no_more_tags_than_the_most(tmp_path: Path) -> None:
     (tmp_path / "tags.yaml").write_text(RULE.format(limit=8, most=2))
     assert len(load_policy(tmp_path).decide(Message("user", TEXT, 0, "test", "s", "k")).tags) == 2
+
+
+@pytest.mark.parametrize(
+    ("extract", "expected"),
+    [(r"\bberth-\d\b", ["berth:berth-7", "berth:berth-8"]), (r"\bclose (berth-\d)\b", ["berth:berth-8"])],
+    ids=["whole match", "group"],
+)
+def test_a_value_is_the_group_or_without_one_the_whole_match(tmp_path: Path, extract: str, expected: list[str]) -> None:
+    rule = RULE.format(limit=8, most=20).replace(r"\b(berth-\d)\b", extract)
+    (tmp_path / "tags.yaml").write_text(rule)
+    text = "berth-7 stays open because we decided to close berth-8."
+    tags = load_policy(tmp_path).decide(Message("user", text, 0, "test", "s", "k")).tags
+    assert [tag for tag in tags if tag.startswith("berth:")] == expected
