@@ -8,8 +8,12 @@ MODEL := .model/manifest.json
 NATIVE := $(VENV)/.native
 CARGO := $(shell command -v cargo 2>/dev/null)
 export MEMENTO_MODEL_DIR := $(CURDIR)/.model
+# Processes that run tests; a file's tests stay in one of them, since they share what is expensive to make.
+WORKERS ?= 2
+FAST := tests/policies tests/formats tests/memory tests/ranking tests/ingest
 
-.PHONY: help setup model demo native native-test native-neon native-deep test lint types integrations docs lock bench eval eval-all eval-policy clean
+.PHONY: help setup model demo native native-test native-neon native-deep test check lint types integrations mutants docs lock bench eval eval-all \
+	eval-policy soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -73,10 +77,21 @@ types: $(SETUP)
 test: lint types $(MODEL)  ## lint, types and the whole suite
 	@$(BIN)/python -c "import memento_native" 2>/dev/null && echo "both engines are tested" \
 		|| echo "the native engine is not built (make native): the Python engine alone is tested"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# What takes long runs many processes, follows files, or measures: docs/testing.md.
+check: lint types $(MODEL)  ## lint, types and the fast half of the suite, while you work
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(FAST)
 
 integrations: $(SETUP)  ## write the agents' plugins below integrations/
 	@$(BIN)/python integrations/generate.py
+
+# In a virtual environment of its own: the tool is not needed to work on Memento. The whole of a room takes hours.
+MUTANTS := .venv-mutants
+mutants: $(SETUP) $(MODEL)  ## mutation testing: make mutants MODULE=policies/memento_policies/tagging.py [TESTS="..."] [SAMPLE=50]
+	@test -n "$(MODULE)" || { echo "name a module: make mutants MODULE=path"; exit 2; }
+	@test -x $(MUTANTS)/bin/cosmic-ray || { $(PYTHON) -m venv $(MUTANTS) && $(MUTANTS)/bin/python -m pip install --quiet cosmic-ray==8.7.0; }
+	@COSMIC_RAY=$(CURDIR)/$(MUTANTS)/bin/cosmic-ray $(BIN)/python tests/mutants.py $(MODULE) $(if $(TESTS),--tests "$(TESTS)") $(if $(SAMPLE),--sample $(SAMPLE))
 
 docs: $(SETUP)  ## write docs/api.md from the docstrings
 	@$(BIN)/python docs/generate_api.py
@@ -105,4 +120,4 @@ soak: $(SETUP) $(MODEL)  ## run the scorecard of docs/reliability.md at full cou
 	@$(BIN)/python bench/soak.py
 
 clean:  ## remove what the other targets made
-	@rm -rf $(VENV) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis engine_native/dist engine_native/target
+	@rm -rf $(VENV) $(MUTANTS) .model .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis engine_native/dist engine_native/target

@@ -1,4 +1,4 @@
-"""What all tests share: the real embedding model."""
+"""What all tests share: the real embedding model, and the sample files."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from memento.embedding import ModelError
 from memento.embedding.published_model import pull
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+FIXTURES = REPOSITORY / "tests" / "fixtures"
+
+pytest_plugins = ["skip_guard"]
+
+# Set before numpy is loaded: workers beside each other with a thread for every core each wait for one another.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:
@@ -34,6 +44,36 @@ def model_dir() -> Path:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def end_processes() -> Callable[[list[subprocess.Popen[Any]]], None]:
+    """Return a function that ends processes and closes their pipes: one left open warns in some later test."""
+
+    def end(started: list[subprocess.Popen[Any]]) -> None:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                with suppress(OSError):  # what was not written any more
+                    if pipe:
+                        pipe.close()
+
+    return end
+
+
+@pytest.fixture(scope="session")
+def sample_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of `tests/fixtures` in which every `.sql` file is the database that it describes."""
+    folder = tmp_path_factory.mktemp("samples") / "fixtures"
+    shutil.copytree(FIXTURES, folder)
+    for script in folder.rglob("*.sql"):
+        connection = apsw.Connection(str(script.with_suffix("")))
+        connection.execute(script.read_text("utf-8"))
+        connection.close()
+        script.unlink()
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The demo's promise: its three questions are answered by meaning, and words alone would not have found the answers."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +20,14 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def store(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> MemoryStore:
+def store(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryStore]:
     home = tmp_path_factory.mktemp("samples")
     config = load_config({"embedding.model_dir": str(model_dir)}, {"MEMENTO_HOME": str(home)})
-    store = MemoryStore(config=config)
-    report = Ingestion(store.policy, Options(), store).run([str(SAMPLES)])
-    assert (report.problems, report.quarantined) == ([], {})
-    store.embed_pending()
-    return store
+    with MemoryStore(config=config) as store:
+        report = Ingestion(store.policy, Options(), store).run([str(SAMPLES)])
+        assert (report.problems, report.quarantined) == ([], {})
+        store.embed_pending()
+        yield store
 
 
 def test_the_demo_asks_these_questions() -> None:

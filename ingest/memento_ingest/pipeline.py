@@ -3,25 +3,27 @@
     file bytes -> Line -> Span -> Decision -> NewMemory -> Batch -> rows and offset in one transaction
 
 Invariant: the offset that is committed never passes bytes that are still open (an unfinished last line, a message
-that may yet grow). They are stored all the same, and read again next time; ids make that converge.
+that may yet grow). They are stored all the same, and read again next time; ids make that converge. `open_line` guards
+it for lines; a message that may grow is known to its parser alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
 
 from memento.storage.capture import Batch
-from memento.storage.sources import INCOMPLETE_LINE, LAST_EVENT, TOOLS, YIELD
+from memento.storage.sources import LAST_EVENT, TOOLS, YIELD
 from memento_ingest.batching import Gathered, Judge
-from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat, LineParser
+from memento_ingest.formats.base import DatabaseFormat, DocumentFormat, Format, LineFormat
 from memento_ingest.formats.registry import get
-from memento_ingest.lines import LongLine, read_lines
+from memento_ingest.lines import read_lines
+from memento_ingest.open_line import GuardedParser
 from memento_ingest.redacting import without_secrets
 from memento_ingest.source import SourceFile, StandardInput, parser_state
-from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
+from memento_ingest.span import Checkpoint, SourceInfo
 from memento_ingest.tool_history import ToolHistory
 
 OnBytes = Callable[[int], None]
@@ -60,26 +62,22 @@ def _reading(name: str) -> Callable[[Source, Any], Iterator[Batch]]:
 
 def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:
     start = _resume(source, format_.name)
-    parser = format_.parser(source.info, start)
+    parser = GuardedParser(format_.parser(source.info, start))
     if start and start.offset:
         source.stream.seek(start.offset)
         source.on_bytes(start.offset)
     end = start.offset if start else 0
     gathered, after = Gathered(), start.offset if start else None
-    unterminated: Checkpoint | None = None
     for line in read_lines(source.stream, end):
         end = line.end
         source.on_bytes(end - line.offset)
-        if not _terminated(line):
-            unterminated = parser.checkpoint()
-        source.judge.take(_spans(parser, line), gathered)
+        source.judge.take(parser.feed(line), gathered)
         if gathered.full:
-            reached = unterminated or parser.checkpoint()
+            reached = parser.checkpoint()
             yield _batch(source, gathered, format_.name, reached, after)
             after = reached.offset
-    checkpoint = unterminated or parser.checkpoint()
     source.judge.take(parser.finish(), gathered)
-    yield _batch(source, gathered, format_.name, checkpoint, after, complete_at=end)
+    yield _batch(source, gathered, format_.name, parser.checkpoint(), after, complete_at=end)
 
 
 def _document(source: Source, format_: DocumentFormat) -> Iterator[Batch]:
@@ -124,19 +122,6 @@ def _resume(source: Source, format_name: str) -> Checkpoint | None:
     source.judge.messages, source.judge.empty_records = known.state.get(YIELD, (1, 0))
     source.judge.tools = ToolHistory(known.state.get(TOOLS))
     return Checkpoint(known.offset, parser_state(known.state))
-
-
-def _spans(parser: LineParser, line: Line | LongLine) -> Iterable[Span]:
-    if isinstance(line, LongLine):
-        return [Span(line.offset, line.length, defect="line_too_long" if line.terminated else INCOMPLETE_LINE)]
-    if _terminated(line):
-        return parser.feed(line)
-    # The last line may still be being written: what cannot be read of it is not broken, only not there yet.
-    return [replace(span, defect=INCOMPLETE_LINE) if span.defect else span for span in parser.feed(line)]
-
-
-def _terminated(line: Line | LongLine) -> bool:
-    return line.terminated if isinstance(line, LongLine) else line.data.endswith(b"\n")
 
 
 def _batch(

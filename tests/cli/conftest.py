@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +16,8 @@ import apsw
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SHARED_FIXTURES = REPOSITORY.parent / "shared" / "fixtures"
 MEMENTO = Path(sys.executable).with_name("memento")
+EndProcesses = Callable[[list[subprocess.Popen[Any]]], None]
 
 
 class Ran(NamedTuple):
@@ -37,6 +38,7 @@ class Cli:
     def __init__(self, home: Path, model_dir: Path | str) -> None:
         self.home = home
         self.database = home / "memory.db"
+        self.started: list[subprocess.Popen[bytes]] = []
         inherited = {
             name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ
         }
@@ -64,7 +66,8 @@ class Cli:
     def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
         """Start a command without waiting for it."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(self.command(*arguments), env=self.environment, **pipes)
+        self.started.append(subprocess.Popen(self.command(*arguments), env=self.environment, **pipes))
+        return self.started[-1]
 
     def on_terminal(self, *arguments: str | Path, columns: int = 100) -> tuple[int, str]:
         """Run a command on a terminal; return its exit code and all it wrote there."""
@@ -108,14 +111,18 @@ def _read(descriptor: int) -> bytes:
 
 
 @pytest.fixture
-def memento(tmp_path: Path) -> Cli:
+def memento(tmp_path: Path, end_processes: EndProcesses) -> Iterator[Cli]:
     """Return the command line with an empty home and no model."""
-    return Cli(tmp_path / "home", tmp_path / "no-model")
+    cli = Cli(tmp_path / "home", tmp_path / "no-model")
+    yield cli
+    end_processes(cli.started)
 
 
 @pytest.fixture
-def memento_with_model(tmp_path: Path, model_dir: Path) -> Cli:
-    return Cli(tmp_path / "home", model_dir)
+def memento_with_model(tmp_path: Path, model_dir: Path, end_processes: EndProcesses) -> Iterator[Cli]:
+    cli = Cli(tmp_path / "home", model_dir)
+    yield cli
+    end_processes(cli.started)
 
 
 @pytest.fixture(scope="session")

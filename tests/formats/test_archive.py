@@ -82,10 +82,10 @@ def test_a_member_has_the_keys_it_has_outside(reading: Reading) -> None:
 
 
 def test_the_exports_samples_zipped(reading: Reading) -> None:
-    one = reading.fixture("chatgpt/polylogue-representative-01.json")
-    two = reading.fixture("claude-ai/polylogue-representative-00.json")
+    one = reading.fixture("chatgpt/branches.json")
+    two = reading.fixture("claude-ai/attachments.json")
     data = zipped(("a/conversations.json", one), ("b/conversations.json", two))
-    assert len(reading.messages(reading.spans(FORMAT, data, "x.zip"))) == 4 + 14
+    assert len(reading.messages(reading.spans(FORMAT, data, "x.zip"))) == 5 + 6
 
 
 def test_a_span_lies_in_its_members_bytes(reading: Reading) -> None:

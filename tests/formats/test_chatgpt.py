@@ -45,17 +45,19 @@ def read(reading: Reading, *conversations: object) -> list[Any]:
 
 
 def test_the_sample_file_gives_exactly_its_messages(reading: Reading) -> None:
-    data = reading.fixture("chatgpt/polylogue-representative-01.json")
-    (span,) = reading.spans(FORMAT, data, "conversations.json")
+    data = reading.fixture("chatgpt/branches.json")
+    span, root = reading.spans(FORMAT, data, "conversations.json")
     assert [(m.role, m.key, m.timestamp) for m in span.messages] == [
-        ("user", "76f2dbfe-cd29-436f-a222-82e174daaebf", 1675434635289),
-        ("assistant", "3f4df561-f319-4125-87f1-94f9c1156d6d", 1691073397636),
-        ("assistant", "49c13de7-3b42-46c5-885b-15fb4a8ff810", 1671161691343),
-        ("user", "72bb912d-7da6-4785-b63b-4dc3a559e463", 1720818220730),
+        ("user", "message-a", 1767322800250),
+        ("assistant", "message-b", 1767322805500),
+        ("user", "message-d", 1767322900000),
+        ("assistant", "message-e", 1767322911750),
+        ("user", "message-c", 1767322860000),
     ]
-    assert span.messages[0].text == "I need to implement a function that processes this data."
-    assert span.inactive == ("72bb912d-7da6-4785-b63b-4dc3a559e463",)
-    assert {m.session_id for m in span.messages} == {"synthetic-3248 synthetic-3248 synthe"}
+    assert span.messages[0].text == "Which crossings does a winter timetable need?"
+    assert root.skipped == "structure"
+    assert span.inactive == ("message-c",)
+    assert {m.session_id for m in span.messages} == {"conversation-winter"}
 
 
 def test_a_message_has_id_time_model_session_and_title(reading: Reading) -> None:

@@ -30,24 +30,23 @@ def read(reading: Reading, *conversations: object) -> list[Any]:
 
 
 def test_the_sample_file_gives_exactly_its_messages(reading: Reading) -> None:
-    data = reading.fixture("claude-ai/polylogue-representative-00.json")
+    data = reading.fixture("claude-ai/attachments.json")
     (span,) = reading.spans(FORMAT, data, "conversations.json")
     said = [m for m in span.messages if m.role != "tool"]
     assert [(m.role, m.key, m.text, m.timestamp) for m in said] == [
-        ("user", "b289f224-4ac9-478d-8da8-eee40df56ac6", "Can you explain how this works?", 1696662181693),
+        ("user", "9d2f0c1e-0003-4000-8000-000000000003", "Do these two plans agree?", 1769936410125),
         (
             "assistant",
-            "f0df1684-f28e-4122-9894-f7f139b86bb2",
-            "After reviewing, I found several areas for improvement.",
-            1715257740780,
+            "9d2f0c1e-0004-4000-8000-000000000004",
+            "They do, but berth 3 is in neither winter plan.",
+            1769936431500,
         ),
-        ("user", "3f800385-ef92-40b6-92d7-8f107a3a6e96", "Can you explain how this works?", 1747053185384),
+        ("user", "9d2f0c1e-0005-4000-8000-000000000005", "Here is the corrected one.", 1769936640000),
     ]
     attachments = [m.meta["attachment"] for m in span.messages if m.role == "tool"]
-    assert len(attachments) == 4 + 3 + 4
-    assert attachments[:2] == ["synthetic-93850", "synthetic-28893"]
-    assert {m.session_id for m in span.messages} == {"37f8a88b-17fc-495a-87a0-ca6e0822e8f3"}
-    assert [t.text for t in span.titles] == ["Improving search index performance"]
+    assert attachments == ["north.txt", "south.txt", "north-2.txt"]
+    assert {m.session_id for m in span.messages} == {"9d2f0c1e-0001-4000-8000-000000000001"}
+    assert [t.text for t in span.titles] == ["Berth plan"]
 
 
 def test_blocks_are_preferred_to_the_text_that_repeats_them(reading: Reading) -> None:

@@ -10,6 +10,7 @@ from memento_ingest.formats.claude_code import ClaudeCode, parser as parser_modu
 from memento_ingest.formats.claude_code.envelopes import Prompt, read_prompt
 from memento_ingest.formats.shared.tool_text import MAX_INPUT, MAX_OUTPUT
 from memento_ingest.lines import read_lines
+from memento_ingest.open_line import GuardedParser
 from memento_ingest.span import Checkpoint, Line, SourceInfo, Span
 from memento_policies import Message
 
@@ -338,7 +339,7 @@ def test_a_spliced_line_gives_its_whole_records_and_quarantines_the_rest() -> No
 def test_an_unfinished_last_line_is_read_but_not_passed() -> None:
     first, last = dump(user("one", "u1")), dump(user("two", "u2"))
     for tail in (last[:-1], last[:40]):
-        parser = ClaudeCode().parser(SourceInfo("x"))
+        parser = GuardedParser(ClaudeCode().parser(SourceInfo("x")))
         spans = [*parser.feed(Line(0, first)), *parser.feed(Line(len(first), tail)), *parser.finish()]
         assert sum(span.length for span in spans) == len(first) + len(tail)
         assert parser.checkpoint().offset == len(first)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tests.formats.conftest import Reading
 
 FORMAT = Cline()
-MODERN = "cline/modern__sessions__session_synthetic_01__session_synthetic_01.messages.json"
-LEGACY = "cline/legacy__tasks__1767225600000__api_conversation_history.json"
+MODERN = "cline/session_berths.messages.json"
+LEGACY = "cline/api_conversation_history.json"
 HISTORY = "api_conversation_history.json"
 PATH = f"/home/u/saoudrizwan.claude-dev/tasks/1767225600000/{HISTORY}"
 
@@ -54,26 +54,23 @@ def reasons(spans: list[Span]) -> list[str]:
 
 
 def test_the_sample_of_a_session_gives_exactly_its_messages(reading: Reading) -> None:
-    spans = reading.spans(FORMAT, reading.fixture(MODERN), "session_synthetic_01.messages.json")
+    spans = reading.spans(FORMAT, reading.fixture(MODERN), "session_berths.messages.json")
     assert [(m.role, m.text, m.key, m.session_id, m.timestamp) for m in reading.messages(spans)] == [
-        ("user", "Say hello", "session_synthetic_01/msg_user_01", "session_synthetic_01", 1767225600000),
-        ("assistant", "Hello!", "session_synthetic_01/msg_assistant_01", "session_synthetic_01", 1767225603000),
+        ("user", "Count the berths", "session_berths/msg_user_1", "session_berths", 1767225600000),
+        ("assistant", "There are five.", "session_berths/msg_assistant_1", "session_berths", 1767225604000),
     ]
     assert reasons(spans) == ["thinking"]
 
 
 def test_the_sample_of_a_task_gives_exactly_its_messages(reading: Reading) -> None:
     spans = reading.spans(FORMAT, reading.fixture(LEGACY), HISTORY)
-    assert reading.said(spans) == [("user", "Say hello"), ("assistant", "Hello!")]
+    assert reading.said(spans) == [("user", "Count the berths"), ("assistant", "There are five.")]
 
 
 def test_files_beside_the_conversation_are_none(reading: Reading) -> None:
-    for name in (
-        "legacy__state__taskHistory.json",
-        "modern__sessions__session_synthetic_01__session_synthetic_01.json",
-    ):
+    for name in ("taskHistory.json", "session_berths.json"):
         data = reading.fixture(f"cline/{name}")
-        assert detect(data, SourceInfo(name.rpartition("__")[2])) is None
+        assert detect(data, SourceInfo(name)) is None
 
 
 def test_a_session_has_its_tasks_id(reading: Reading) -> None:

@@ -52,11 +52,11 @@ def reasons(spans: list[Span]) -> list[str]:
 def test_the_sample_gives_exactly_its_messages(reading: Reading, tmp_path: Path) -> None:
     spans, _ = reading.database(FORMAT, reading.copy("cursor/state.vscdb", tmp_path))
     assert [(m.role, m.text, m.key, m.session_id, m.timestamp) for m in reading.messages(spans)] == [
-        ("user", "hi", "c1/b1", "c1", T0),
-        ("assistant", "hello", "c1/b2", "c1", T0 + 5000),
+        ("user", "when is high water", "c1/b1", "c1", T0),
+        ("assistant", "at noon", "c1/b2", "c1", T0 + 5000),
     ]
     assert reasons(spans) == ["metadata"]
-    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("c1", "T")]
+    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("c1", "Tides")]
 
 
 def test_no_other_key_is_ever_read(reading: Reading, db: Db, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,8 +27,8 @@ SAID = [("user", "a"), ("assistant", "b")]
     ("name", "users", "assistants", "tools", "sessions"),
     [
         ("langchain_messages.json", 1, 1, 0, 1),
-        ("sharegpt_fastchat_first5.json", 9, 9, 0, 5),
-        ("sharegpt_tools_first5.json", 17, 17, 8, 5),
+        ("sharegpt.json", 3, 3, 0, 2),
+        ("sharegpt_tools.json", 2, 2, 2, 2),
     ],
 )
 def test_sample_files_give_exactly_their_messages(

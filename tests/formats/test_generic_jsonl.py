@@ -10,6 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from memento_ingest.formats.generic.lines import GenericJsonl
 from memento_ingest.formats.shared.thread import MAX_CONVERSATIONS
+from memento_ingest.open_line import GuardedParser
 from memento_ingest.span import Checkpoint, Line, SourceInfo
 
 if TYPE_CHECKING:
@@ -34,30 +35,24 @@ def said(role: str, content: object, **more: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("role_content.jsonl", [("user", "hi"), ("assistant", "hello")]),
+        ("role_content.jsonl", [("user", "which quay"), ("assistant", "quay 5")]),
         (
             "openai_messages.jsonl",
-            [("system", "s"), ("user", "hi\n[image]"), ("tool", "f: {}"), ("tool", "r"), ("assistant", "done")],
+            [
+                ("system", "You help a ferry company."),
+                ("user", "what is on this board\n[image]"),
+                ("tool", "read_board: {}"),
+                ("tool", "tides"),
+                ("assistant", "The tides."),
+            ],
         ),
         (
-            "messages_parts_first5.jsonl",
+            "messages_parts.jsonl",
             [
-                ("user", "hi"),
-                (
-                    "assistant",
-                    "Hello! I am {{name}}, an AI assistant developed by {{author}}. How can I assist you today?",
-                ),
-                ("user", "hello"),
-                (
-                    "assistant",
-                    "Hello! I am {{name}}, an AI assistant developed by {{author}}. How can I assist you today?",
-                ),
-                ("user", "Who are you?"),
-                ("assistant", "I am {{name}}, an AI assistant developed by {{author}}. How can I assist you today?"),
-                ("user", "What is your name?"),
-                ("assistant", "You may refer to me as {{name}}, an AI assistant developed by {{author}}."),
-                ("user", "Do you have a name?"),
-                ("assistant", "As an AI assistant developed by {{author}}, I got the name {{name}}."),
+                ("user", "who rings the bell"),
+                ("assistant", "The {{post}} does."),
+                ("user", "and the horn"),
+                ("assistant", "The captain."),
             ],
         ),
     ],
@@ -257,8 +252,8 @@ def test_an_exports_conversation_on_a_line_keeps_its_exports_source(reading: Rea
 
 def test_an_unfinished_line_is_read_again(reading: Reading) -> None:
     data = lines(said("user", "a"))
-    parser = FORMAT.parser(SourceInfo("x"))
-    assert [s.defect for s in parser.feed(Line(0, data[:9]))] == ["broken_json"]
+    parser = GuardedParser(FORMAT.parser(SourceInfo("x")))
+    assert [s.defect for s in parser.feed(Line(0, data[:9]))] == ["incomplete_line"]
     assert list(parser.finish()) == []
     assert parser.checkpoint() == Checkpoint(0, {})
 

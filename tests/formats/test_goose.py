@@ -66,10 +66,10 @@ def reasons(spans: list[Span]) -> list[str]:
 def test_the_sample_gives_exactly_its_messages(reading: Reading, tmp_path: Path) -> None:
     spans, _ = reading.database(FORMAT, reading.copy("goose/sessions.db", tmp_path))
     assert [(m.role, m.text, m.source, m.session_id, m.timestamp, m.project) for m in reading.messages(spans)] == [
-        ("user", "hi", "goose", "20260801_1", T0 * 1000, "/w/demo"),
-        ("assistant", "ok", "goose", "20260801_1", (T0 + 5) * 1000, "/w/demo"),
+        ("user", "list the boards", "goose", "20260801_1", T0 * 1000, "/w/ferry"),
+        ("assistant", "one moment", "goose", "20260801_1", (T0 + 5) * 1000, "/w/ferry"),
     ]
-    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("20260801_1", "n")]
+    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("20260801_1", "Tides")]
 
 
 def test_sessions_are_read_apart_with_their_folder_and_title(reading: Reading, db: Db) -> None:

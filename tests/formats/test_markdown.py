@@ -20,10 +20,10 @@ FORMAT = Markdown()
 def test_the_sample_file_gives_exactly_its_messages(reading: Reading) -> None:
     data = reading.fixture("generic/transcript.md")
     assert reading.said(reading.spans(FORMAT, data)) == [
-        ("user", "hi\nsecond line"),
-        ("assistant", "hello"),
-        ("user", "again"),
-        ("assistant", "ok"),
+        ("user", "which ferry\nto which quay"),
+        ("assistant", "the Sandoya, to quay 5"),
+        ("user", "when"),
+        ("assistant", "at noon"),
     ]
 
 

@@ -22,7 +22,7 @@ SCHEMA = """
 CREATE TABLE transcript_events(session_id text not null, seq integer not null, event_json text not null,
                                primary key(session_id, seq))
 """
-JSONL = "openclaw/a1b2c3d4-e5f6-4a7b-8c9d-0e1f2a3b4c5d.jsonl"
+JSONL = "openclaw/0a0b0c0d-0000-4000-8000-000000000001.jsonl"
 
 
 class Db:
@@ -54,7 +54,7 @@ def db(tmp_path: Path) -> Db:
 def test_the_sample_gives_exactly_its_messages(reading: Reading, tmp_path: Path) -> None:
     spans, _ = reading.database(FORMAT, reading.copy("openclaw/openclaw-agent.sqlite", tmp_path))
     assert [(m.role, m.text, m.source, m.session_id, m.timestamp, m.project) for m in reading.messages(spans)] == [
-        ("user", "hi", "openclaw", "s1", 1788339605000, "/w")
+        ("user", "is the quay free", "openclaw", "s1", 1782896405000, "/w/ferry")
     ]
     assert [span.skipped for span in spans] == ["metadata", ""]
 
@@ -62,7 +62,7 @@ def test_the_sample_gives_exactly_its_messages(reading: Reading, tmp_path: Path)
 def test_lines_moved_into_the_database_keep_their_keys(reading: Reading, db: Db) -> None:
     data = reading.fixture(JSONL)
     for line in data.decode().splitlines():
-        db.event("a1b2c3d4-e5f6-4a7b-8c9d-0e1f2a3b4c5d", line)
+        db.event("0a0b0c0d-0000-4000-8000-000000000001", line)
     spans, _ = reading.database(FORMAT, db.path)
     assert reading.longest(spans) == reading.longest(reading.spans(OpenClaw(), data, Path(JSONL).name))
     assert len(reading.messages(spans)) == 2

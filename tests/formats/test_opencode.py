@@ -18,7 +18,6 @@ from memento_ingest.span import SourceInfo, Span
 if TYPE_CHECKING:
     from tests.formats.conftest import Reading
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "opencode"
 FORMAT = OpenCode()
 T0 = 1767225600000
 V1 = """
@@ -73,21 +72,21 @@ def test_the_sample_of_v1_gives_exactly_its_messages(reading: Reading, tmp_path:
     spans, _ = reading.database(FORMAT, path)
     found = [(m.role, m.text, m.key, m.session_id, m.timestamp, m.project) for m in reading.messages(spans)]
     assert found == [
-        ("user", "hello", "prt_1", "ses_a", T0, "/w/demo"),
-        ("assistant", "done", "prt_3", "ses_a", T0 + 1000, "/w/demo"),
+        ("user", "list the quays", "prt_1", "ses_a", T0, "/w/ferry"),
+        ("assistant", "two quays", "prt_3", "ses_a", T0 + 1000, "/w/ferry"),
     ]
     assert reasons(spans) == ["reasoning"]
-    assert {(t.session_id, t.text) for span in spans for t in span.titles} == {("ses_a", "T")}
-    assert [span.length for span in spans] == [33, 38, 32]
+    assert {(t.session_id, t.text) for span in spans for t in span.titles} == {("ses_a", "Quays")}
+    assert [span.length for span in spans] == [42, 48, 37]
 
 
 def test_the_sample_of_v2_gives_its_messages_and_none_of_v1s(reading: Reading, tmp_path: Path) -> None:
     path = reading.copy("opencode/v2/opencode.db", tmp_path)
     spans, _ = reading.database(FORMAT, path)
     assert [(m.role, m.text, m.key, m.session_id, m.kind) for m in reading.messages(spans)] == [
-        ("user", "hello v2", "msg_b1", "ses_b", "turn"),
-        ("tool", "bash: ls", "msg_b2/c1", "ses_b", "tool_call"),
-        ("assistant", "done v2", "msg_b2", "ses_b", "turn"),
+        ("user", "print the tides", "msg_b1", "ses_b", "turn"),
+        ("tool", "bash: lp tides.txt", "msg_b2/c1", "ses_b", "tool_call"),
+        ("assistant", "they are printed", "msg_b2", "ses_b", "turn"),
     ]
     assert reasons(spans) == ["reasoning"]
 
@@ -239,12 +238,10 @@ def test_v2s_shells_and_notices(reading: Reading, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Path:
+def storage(tmp_path: Path, sample_files: Path) -> Path:
     """Return a copy of the sample's storage folder."""
-    if not SHARED.is_dir():
-        pytest.skip("the shared sample files are not here")
     folder = tmp_path / "storage"
-    shutil.copytree(SHARED / "legacy" / "storage", folder, copy_function=shutil.copyfile)
+    shutil.copytree(sample_files / "opencode" / "storage", folder, copy_function=shutil.copyfile)
     return folder
 
 
@@ -266,12 +263,12 @@ def read_storage(folder: Path) -> list[Span]:
 def test_the_sample_of_the_storage_folder_gives_exactly_its_messages(reading: Reading, storage: Path) -> None:
     spans = read_storage(storage)
     assert [(m.role, m.text, m.key, m.session_id, m.timestamp, m.project) for m in reading.messages(spans)] == [
-        ("user", "hello", "prt_1", "ses_a", T0, "/w/demo"),
-        ("tool", "bash: ls\n→ a", "prt_2", "ses_a", T0 + 1000, "/w/demo"),
-        ("assistant", "done", "prt_3", "ses_a", T0 + 1000, "/w/demo"),
+        ("user", "list the quays", "prt_1", "ses_a", T0, "/w/ferry"),
+        ("tool", "bash: ls quays\n→ north south", "prt_2", "ses_a", T0 + 1000, "/w/ferry"),
+        ("assistant", "two quays", "prt_3", "ses_a", T0 + 1000, "/w/ferry"),
     ]
     assert reasons(spans) == ["metadata"] * 3
-    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("ses_a", "T")] * 4
+    assert [(t.session_id, t.text) for span in spans for t in span.titles] == [("ses_a", "Quays")] * 4
 
 
 def test_a_part_moved_into_the_database_keeps_its_key(reading: Reading, storage: Path, tmp_path: Path) -> None:
@@ -286,7 +283,7 @@ def test_ids_in_a_part_lead_to_no_other_folder(reading: Reading, storage: Path) 
     part = json.loads(path.read_text()) | {"sessionID": "..", "messageID": "../../outside"}
     path.write_text(json.dumps(part))
     spans = read_storage(storage)
-    assert ("user", "hello") not in reading.said(spans)
+    assert ("user", "list the quays") not in reading.said(spans)
     assert reasons(spans).count("no_message") == 1
 
 

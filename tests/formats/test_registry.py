@@ -21,54 +21,53 @@ from memento_policies import MementoError
 if TYPE_CHECKING:
     from tests.formats.conftest import Reading
 
-SHARED_FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 HEAD = 64 * 1024
 DETECTED = {
-    "aider/av.aider.chat.history.md": "aider",
-    "aider/dv.aider.chat.history.md": "aider",
-    "chatgpt/polylogue-representative-01.json": "chatgpt",
-    "claude-ai/polylogue-representative-00.json": "claude-ai",
-    "codex/legacy-blockquotes_session.jsonl": "codex",
-    "codex/legacy-ccusage-session-alpha.jsonl": "codex",
-    "codex/legacy-fc_args_2.jsonl": "codex",
-    "codex/legacy-function_calls.jsonl": "codex",
-    "codex/legacy-standard_session.jsonl": "codex",
-    "codex/paginated-0.151-first-turn.jsonl": "codex",
+    "aider/three-runs.aider.chat.history.md": "aider",
+    "aider/one-run.aider.chat.history.md": "aider",
+    "chatgpt/branches.json": "chatgpt",
+    "claude-ai/attachments.json": "claude-ai",
+    "codex/quotes.jsonl": "codex",
+    "codex/counts-only.jsonl": "codex",
+    "codex/one-call.jsonl": "codex",
+    "codex/two-calls.jsonl": "codex",
+    "codex/plain.jsonl": "codex",
+    "codex/items.jsonl": "codex",
     "copilot/events.jsonl": "copilot",
     "cursor/agent-transcript.jsonl": "cursor-cli",
-    "cursor/claude-mem-cursor-session.jsonl": "cursor-cli",
-    "gemini/legacy-standard_session.json": "gemini-json",
-    "gemini/legacy-system_messages.json": "gemini-json",
-    "gemini/legacy-thinking_only.json": "gemini-json",
-    "gemini/legacy-tool_calls_with_results.json": "gemini-json",
-    "gemini/session-set-snapshot.jsonl": "gemini",
-    "gemini/session.jsonl": "gemini",
-    "gemini/synthetic-full.jsonl": "gemini",
-    "cline/legacy__tasks__1767225600000__api_conversation_history.json": "cline",
-    "cline/modern__sessions__session_synthetic_01__session_synthetic_01.messages.json": "cline",
+    "cursor/with-a-call.jsonl": "cursor-cli",
+    "gemini/two-turns.json": "gemini-json",
+    "gemini/notices.json": "gemini-json",
+    "gemini/thoughts.json": "gemini-json",
+    "gemini/tool-calls.json": "gemini-json",
+    "gemini/snapshot.jsonl": "gemini",
+    "gemini/plain.jsonl": "gemini",
+    "gemini/full.jsonl": "gemini",
+    "cline/api_conversation_history.json": "cline",
+    "cline/session_berths.messages.json": "cline",
     "cursor/state.vscdb": "cursor-ide",
     "goose/sessions.db": "goose",
     "openclaw/openclaw-agent.sqlite": "openclaw-sqlite",
-    "opencode/legacy/storage/message/ses_a/msg_1.json": "opencode-storage",
-    "opencode/legacy/storage/message/ses_a/msg_2.json": "opencode-storage",
-    "opencode/legacy/storage/part/msg_1/prt_1.json": "opencode-storage",
-    "opencode/legacy/storage/part/msg_2/prt_2.json": "opencode-storage",
-    "opencode/legacy/storage/part/msg_2/prt_3.json": "opencode-storage",
-    "opencode/legacy/storage/session/p1/ses_a.json": "opencode-storage",
+    "opencode/storage/message/ses_a/msg_1.json": "opencode-storage",
+    "opencode/storage/message/ses_a/msg_2.json": "opencode-storage",
+    "opencode/storage/part/msg_1/prt_1.json": "opencode-storage",
+    "opencode/storage/part/msg_2/prt_2.json": "opencode-storage",
+    "opencode/storage/part/msg_2/prt_3.json": "opencode-storage",
+    "opencode/storage/session/p1/ses_a.json": "opencode-storage",
     "opencode/v1/opencode.db": "opencode",
     "opencode/v2/opencode.db": "opencode",
     "generic/langchain_messages.json": "generic-json",
-    "generic/messages_parts_first5.jsonl": "generic-jsonl",
+    "generic/messages_parts.jsonl": "generic-jsonl",
     "generic/openai_messages.jsonl": "generic-jsonl",
     "generic/role_content.jsonl": "generic-jsonl",
-    "generic/sharegpt_fastchat_first5.json": "generic-json",
-    "generic/sharegpt_tools_first5.json": "generic-json",
+    "generic/sharegpt.json": "generic-json",
+    "generic/sharegpt_tools.json": "generic-json",
     "generic/transcript.md": "markdown",
-    "goose/legacy-20250724_1.jsonl": "goose-jsonl",
-    "openclaw/a1b2c3d4-e5f6-4a7b-8c9d-0e1f2a3b4c5d.jsonl": "openclaw",
+    "goose/legacy.jsonl": "goose-jsonl",
+    "openclaw/0a0b0c0d-0000-4000-8000-000000000001.jsonl": "openclaw",
     "roo/api_conversation_history.json": "roo",
-    "pi/av-session.jsonl": "pi",
-    "pi/dv-session.jsonl": "pi",
+    "pi/full.jsonl": "pi",
+    "pi/plain.jsonl": "pi",
 }
 
 
@@ -77,12 +76,10 @@ def detected(head: bytes, name: str, path: str = "") -> str | None:
     return found.name if found else None
 
 
-def test_every_shared_sample_is_taken_for_what_it_is_and_nothing_else() -> None:
-    if not SHARED_FIXTURES.is_dir():
-        pytest.skip("the shared sample files are not here")
-    for path in sorted(SHARED_FIXTURES.rglob("*")):
+def test_every_sample_is_taken_for_what_it_is_and_nothing_else(sample_files: Path) -> None:
+    for path in sorted(sample_files.rglob("*")):
         if path.is_file():
-            name = path.relative_to(SHARED_FIXTURES).as_posix()
+            name = path.relative_to(sample_files).as_posix()
             expected = "claude-code" if name.startswith("claude-code/") else DETECTED.get(name)
             assert detected(path.read_bytes(), path.name, str(path)) == expected, name
 

@@ -20,8 +20,8 @@ HISTORY = "api_conversation_history.json"
 def test_the_sample_gives_exactly_its_messages(reading: Reading) -> None:
     spans = reading.spans(FORMAT, reading.fixture(f"roo/{HISTORY}"), HISTORY)
     assert [(m.role, m.text, m.source) for m in reading.messages(spans)] == [
-        ("user", "Fix the flaky test", "roo"),
-        ("assistant", "The retry loop reused a stale timeout; pinned it per attempt.", "roo"),
+        ("user", "Mend the tide table", "roo"),
+        ("assistant", "It was an hour behind; it is right now.", "roo"),
     ]
     assert [span.skipped for span in spans if span.skipped] == []
 

@@ -9,17 +9,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from memento.backup import BackupDirectory
 from memento.base.durable import locked
+from memento.base.times import now_ms
 from memento.jobs.runner import run_job
 from memento.jobs.timetable import DAY, HOUR, JOBS, Job, first_run
 from memento.jobs.worker import JobsWorker
+from memento.storage import vectors
 from memento.storage.jobs import JobState, read_states
 from memento.store import MemoryStore
 from memento.writes.journal import journal_path
@@ -45,6 +49,39 @@ def test_backups_let_go_of_the_journal(store: MemoryStore) -> None:
         run_job(JOBS["hourly-backup"], store)
         assert len(journal_path(store.path).read_bytes().splitlines()) == lines
     assert len(BackupDirectory(store.path).all()) == 2
+
+
+def cached(store: MemoryStore, *queries: str) -> list[str]:
+    """Return those of these queries whose embedding is in the cache."""
+    with store.database.read() as connection:
+        return [query for query in queries if vectors.read_cached(connection, "bytes@1", query)]
+
+
+def cache(store: MemoryStore, query: str, at: int) -> None:
+    """Put a query's embedding into the cache, as used at that time."""
+    with store.database.write() as connection:
+        vectors.write_cached(connection, "bytes@1", query, blob=b"\0" * 64, codes=b"", keep=100)
+        connection.execute("UPDATE embedding_cache SET timestamp = ? WHERE rowid = last_insert_rowid()", (at,))
+
+
+def test_the_cache_job_lets_go_of_the_queries_not_used_for_longest(store: MemoryStore) -> None:
+    now, queries = now_ms(), [f"query {number}" for number in range(6)]
+    for place in (3, 0, 5, 2, 4, 1):
+        cache(store, queries[place], now - 60_000 * (6 - place))
+    sizes = structs.replace(store.config.settings.cache, table_size=4)
+    settings = structs.replace(store.config.settings, cache=sizes)
+    with MemoryStore(store.path, config=replace(store.config, settings=settings)) as small:
+        assert run_job(JOBS["cache"], small).text == "2 query embeddings removed"
+        assert cached(small, *queries) == queries[2:]
+        assert run_job(JOBS["cache"], small).text == "0 query embeddings removed"
+
+
+def test_a_query_is_cached_also_where_a_clock_was_ahead(store: MemoryStore) -> None:
+    for number in range(3):
+        cache(store, f"ahead {number}", now_ms() + 86_400_000)
+    with store.database.write() as connection:
+        vectors.write_cached(connection, "bytes@1", "of today", blob=b"\0" * 64, codes=b"", keep=3)
+    assert cached(store, "ahead 0", "ahead 1", "ahead 2", "of today") == ["ahead 1", "ahead 2", "of today"]
 
 
 @pytest.mark.parametrize("name", ["health", "full-health", "hourly-backup"])

@@ -9,6 +9,7 @@ import shutil
 import string
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Hook:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.spool = home / "spool"
+        self.started: list[subprocess.Popen[bytes]] = []
         inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL") if name in os.environ}
         self.environment = {**inherited, "HOME": str(home.parent), "MEMENTO_HOME": str(home)}
 
@@ -40,7 +42,8 @@ class Hook:
         assert (done.returncode, done.stdout or b"", done.stderr or b"") == (0, b"", b"")
 
     def start(self, **options: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([MEMENTO, "hook"], stdin=subprocess.PIPE, env=self.environment, **options)
+        self.started.append(subprocess.Popen([MEMENTO, "hook"], stdin=subprocess.PIPE, env=self.environment, **options))
+        return self.started[-1]
 
     @property
     def files(self) -> list[Path]:
@@ -57,8 +60,10 @@ class Hook:
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> Hook:
-    return Hook(tmp_path / "home")
+def hook(tmp_path: Path, end_processes: Callable[[list[subprocess.Popen[Any]]], None]) -> Iterator[Hook]:
+    hook = Hook(tmp_path / "home")
+    yield hook
+    end_processes(hook.started)
 
 
 @pytest.fixture

@@ -17,15 +17,13 @@ import pytest
 from memento.config import load_config
 from memento_ingest.hooks import entry, problems
 
-SHARED_FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "hooks"
-FIXTURES = sorted(SHARED_FIXTURES.glob("*/*.json"))
+PAYLOADS = sorted((Path(__file__).parents[1] / "fixtures" / "hooks").glob("*/*.json"))
 PROMPT = {"hook_event_name": "UserPromptSubmit", "session_id": "s" * 20, "transcript_path": None, "prompt": "hello"}
 HEAVY = "typer pydantic yaml numpy onnxruntime rich msgspec dataclasses apsw click importlib.resources".split()
 HEAVY += ["memento_policies.checks", "memento_policies.reaches"]  # many patterns: only for what may be a secret
 
 
-@pytest.mark.skipif(not FIXTURES, reason="the shared sample payloads are not here")
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_sample_payload_becomes_one_redacted_record(warm_hook: Any, secret: str, path: Path) -> None:
     payload = json.loads(path.read_bytes())
     for name, value in payload.items():

@@ -17,6 +17,7 @@ from memento_ingest.events import payload
 from memento_ingest.formats.hook_spool import WAIT_MS, HookSpool, SpoolParser
 from memento_ingest.formats.registry import detect, get
 from memento_ingest.lines import LongLine, read_lines
+from memento_ingest.open_line import GuardedParser
 from memento_ingest.report import Report
 from memento_ingest.span import LOOK_AGAIN, Checkpoint, SourceInfo, Span
 from memento_policies import Message, load_policy
@@ -35,7 +36,7 @@ def prompt(text: str, path: object = None, **more: Any) -> dict[str, Any]:
 
 
 def spans(data: bytes, start: int = 0) -> tuple[list[Span], Checkpoint]:
-    parser = SpoolParser(SourceInfo("x.jsonl"), Checkpoint(start, {}))
+    parser = GuardedParser(SpoolParser(SourceInfo("x.jsonl"), Checkpoint(start, {})))
     found: list[Span] = []
     for one in read_lines(io.BytesIO(data[start:]), start):
         assert not isinstance(one, LongLine)

@@ -346,6 +346,15 @@ def test_an_audit_of_an_empty_store_finds_nothing(store: MemoryStore) -> None:
     assert {(rate.memories, rate.share) for rate in audit(store, NOW)} == {(0, 0.0)}
 
 
+@pytest.mark.parametrize(("times", "counted"), [(4, 0), (5, 5)])
+def test_five_equal_texts_of_a_session_are_a_loop_and_four_are_none(
+    store: MemoryStore, times: int, counted: int
+) -> None:
+    put(store, *(row(f"a{n}", "retrying the request now", 3) for n in range(times)))
+    put(store, *(row(f"b{n}", "retrying the request now", 3, session_id=f"other {n}") for n in range(4)))
+    assert {rate.name: rate.memories for rate in audit(store, NOW)}["loop"] == counted
+
+
 def test_a_new_rule_takes_a_secret_out_of_every_place(store: MemoryStore, tmp_path: Path) -> None:
     store.remember(f"The key is {TOKEN}, keep it", meta={"env": TOKEN}, tags=["key"], embed=False)
     put(store, row("1", f"export KEY={TOKEN}", 3, why={"reason": "fact", "points": []}))

@@ -390,3 +390,22 @@ def test_similarities_of_given_memories(store: MemoryStore, row: RowMaker) -> No
     assert found[0, 2] == pytest.approx(1)
     assert found[1, 1] == pytest.approx(1)
     assert found[0, 1] < 0.7
+
+
+@pytest.mark.parametrize(
+    ("within", "left"),
+    [
+        ({"since": "2026-06-03T12:00Z"}, ["evening"]),
+        ({"before": "2026-06-03T12:00Z"}, ["morning"]),
+        ({}, ["evening", "morning"]),
+    ],
+)
+def test_a_question_that_names_a_day_keeps_to_since_and_before(
+    store: MemoryStore, within: dict[str, Any], left: list[str]
+) -> None:
+    """What happened on the day is looked for by itself, besides what is found by meaning: both keep to the filter."""
+    for name, hour in (("morning", "08:00"), ("evening", "18:00")):
+        store.remember(f"The {name} ferry to Sandoya was late.", timestamp=f"2026-06-03T{hour}Z")
+    question = "Which ferry to Sandoya was late on 3 June 2026?"
+    found = store.recall(question, 10, at="2026-06-10T12:00Z", zone="UTC", min_score=0, **within)
+    assert sorted(memory.text.split()[1] for memory in found) == left

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from memento_policies import Decision, Kind, Message, Policy, Role, load_policy
 
 POLICY = load_policy()
-FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 SPEAKERS: dict[str, tuple[Role, Kind]] = {
     "user": ("user", "turn"),
     "assistant": ("assistant", "turn"),
@@ -172,11 +172,10 @@ def test_another_load_decides_the_same(policy: Policy) -> None:
         assert again.decide(message(text, speaker)) == policy.decide(message(text, speaker))
 
 
-@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the shared sample transcripts are not there")
-def test_real_transcripts_keep_what_people_said() -> None:
-    asked = {"Create a hello world function", "Now add a goodbye function"}
+def test_a_transcript_keeps_what_people_said() -> None:
+    asked = {"Write a function that rings the bell", "Now write one that sounds the horn"}
     kept = set()
-    for line in (FIXTURES / "claude-code" / "simonw-sample_session.jsonl").read_text().splitlines():
+    for line in (FIXTURES / "claude-code" / "tools.jsonl").read_text().splitlines():
         record = json.loads(line)
         content = record.get("message", {}).get("content")
         if isinstance(content, str) and decide(content).keep:

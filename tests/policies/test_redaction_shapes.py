@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,11 @@ FILE = load_document(RedactionFile, None).model
 RULES = {rule.name: rule for rule in FILE.rules}
 NEEDS_OWN_LINE = {"pgpass_line"}
 NEEDS_REAL_LINES = {"ansible_vault", "pgpass_line", "putty_private_key"}
+NEEDS_REAL_QUOTES = {
+    line.split(maxsplit=1)[0]
+    for line in Path(__file__).with_name("token_shapes.txt").read_text("utf-8").splitlines()
+    if '"' in line and not line.startswith("#")
+}
 
 
 def escaped_twice(text: str) -> str:
@@ -64,15 +70,17 @@ def test_rule_matches_its_example(name: str, fake: Fake) -> None:
         assert secret_of(name, text) not in redacted.text
 
 
-@pytest.mark.parametrize("dress", DRESSES)
-@pytest.mark.parametrize("name", RULES)
-def test_no_secret_survives_the_whole_policy(
-    name: str, dress: str, fake: Fake, policy: Policy, templates: dict[str, str]
-) -> None:
-    if dress not in {"bare", "own line"} and name in NEEDS_OWN_LINE:
-        pytest.skip("the shape itself is a line")
-    if dress == "escaped JSON" and (name in NEEDS_REAL_LINES or '"' in templates[name]):
-        pytest.skip("the shape itself is made of lines or quotes")
+def can_wear(name: str, dress: str) -> bool:
+    """Tell whether a secret of this shape can stand in this dress: some shapes are a line, or made of quotes."""
+    if dress == "escaped JSON" and name in NEEDS_REAL_LINES | NEEDS_REAL_QUOTES:
+        return False
+    return dress in {"bare", "own line"} or name not in NEEDS_OWN_LINE
+
+
+@pytest.mark.parametrize(
+    ("name", "dress"), [(name, dress) for name in RULES for dress in DRESSES if can_wear(name, dress)]
+)
+def test_no_secret_survives_the_whole_policy(name: str, dress: str, fake: Fake, policy: Policy) -> None:
     text = fake(name, 1)
     redacted = policy.redact(DRESSES[dress](text))
     assert redacted.counts

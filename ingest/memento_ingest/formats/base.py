@@ -17,7 +17,8 @@ class LineParser(Protocol):
     """Parser of one line-based source.
 
     Contract: any split of the same bytes into runs (feed some lines, `finish`, take `checkpoint`, start a new parser
-    there with that state) yields the same set of messages by (source, key), the longest text of each key winning.
+    there with that state) yields the same set of messages by (source, key), the longest text of each key winning. The
+    last line of a run may lack its newline; `open_line.GuardedParser` sees to it that no checkpoint passes it.
     """
 
     def feed(self, line: Line) -> Iterable[Span]:
@@ -25,7 +26,7 @@ class LineParser(Protocol):
         ...
 
     def finish(self) -> Iterable[Span]:
-        """Yield what is still open at the end of the source. `checkpoint` must not move past those bytes."""
+        """Yield what is still open at the end of the source."""
         ...
 
     def checkpoint(self) -> Checkpoint:

@@ -75,8 +75,6 @@ class SpoolParser:
     def feed(self, line: Line) -> Iterator[Span]:
         """Yield the line's spans."""
         is_whole = line.data.endswith(b"\n")
-        if not is_whole and self._held is None:
-            self._held = Checkpoint(line.offset, {})
         found = records(line)
         if not is_whole and len(found) > 1:  # nothing is salvaged from half a line
             found = [Record(line.offset, len(line.data), None, "broken_json")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,13 +34,33 @@ class DamagedDatabase:
         """Number of damaged rows found so far."""
 
     def forgotten(self) -> list[str]:
-        """Return the tombstones."""
+        """Return the tombstones that can be read.
+
+        SQLite stops at the first damaged page, so where the table cannot be read in one go it is read in many short
+        ranges, each from both of its ends: only what lies on a damaged page is missing.
+        """
         with suppress(*_UNREADABLE):
             if not schema.is_own(self._connection, "tombstones"):
                 return []
-            ids = self._connection.execute("SELECT id FROM tombstones").fetchall()
-            return [id_ for (id_,) in ids if isinstance(id_, str) and tombstones.KEY.fullmatch(id_)]
+            try:
+                return self._tombstones("", "\U0010ffff")
+            except _UNREADABLE:
+                found: set[str] = set()
+                for low, high in pairwise([*tombstones.ranges(), "\U0010ffff"]):
+                    for order in ("ASC", "DESC"):
+                        with suppress(*_UNREADABLE):
+                            self._tombstones(low, high, order, found)
+                return sorted(found)
         return []
+
+    def _tombstones(self, low: str, high: str, order: str = "ASC", found: set[str] | None = None) -> list[str]:
+        """Return the tombstones from `low` up to `high`; `found` also gets those read before an error."""
+        found = set() if found is None else found
+        sql = f"SELECT id FROM tombstones WHERE id >= ? AND id < ? ORDER BY id {order}"
+        for (id_,) in self._connection.execute(sql, (low, high)):
+            if isinstance(id_, str) and tombstones.KEY.fullmatch(id_):
+                found.add(id_)
+        return sorted(found)
 
     def ignored(self) -> list[tuple[Kind, str]]:
         """Return the ignored sessions and projects."""

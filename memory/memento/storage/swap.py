@@ -7,6 +7,7 @@ still have the damaged file open notice the new inode (`database.Database.connec
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -71,14 +72,17 @@ def exclusive_lock(database: Path) -> Iterator[None]:
 
 
 def put_in_place(database: Path, aside: Path) -> None:
-    """Move the database and its log to `aside`, and `incoming` to the database's path. Raises OSError.
+    """Move the database and its log to `aside`, and `incoming` to the database's path.
 
+    Raises OSError, also if `aside` exists: a database that was set aside before is never overwritten.
     A kill at any moment leaves the files unchanged, or a marker from which the next process completes the swap.
     """
     database = real_path(database)
     sync(incoming(database))
     with locked(_lock(database)):
         _finish(database)
+        if aside.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(aside))
         marker = _marker(database)
         partial = marker.with_name(marker.name + ".partial")
         with os.fdopen(create_private_file(partial), "w") as file:

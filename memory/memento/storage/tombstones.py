@@ -52,6 +52,12 @@ def memory_keys(memory_id: str, text: str, session: str) -> list[str]:
     return found
 
 
+def ranges() -> list[str]:
+    """Return keys in order that cut the table into short ranges: the first two digits of every kind of key."""
+    kinds = ("", "text:", "piece:", "title:", "value:", IMPORTED, f"{IMPORTED}text:", "start:")
+    return sorted(f"{kind}{digits:02x}" for kind in kinds for digits in range(256))
+
+
 def title_key(session: str) -> str:
     """Return the key that keeps a session's titles out."""
     return f"title:{_hash(session)}"

@@ -183,21 +183,22 @@ def write_cached(connection: apsw.Connection, model: str, text: str, *, blob: by
         "ON CONFLICT (text_hash) DO UPDATE SET timestamp = excluded.timestamp",
         (_cache_key(model, text), blob, codes, now_ms()),
     )
-    if (beyond := count_cached(connection) - keep) > 0:
-        connection.execute(
-            "DELETE FROM embedding_cache WHERE rowid IN (SELECT rowid FROM embedding_cache ORDER BY timestamp LIMIT ?)",
-            (beyond,),
-        )
+    trim_cache(connection, keep)
 
 
 def trim_cache(connection: apsw.Connection, keep: int) -> int:
-    """Delete the least recently used cached embeddings beyond `keep`, in the caller's transaction; return how many."""
-    connection.execute(
-        "DELETE FROM embedding_cache WHERE text_hash NOT IN "
-        "(SELECT text_hash FROM embedding_cache ORDER BY timestamp DESC LIMIT ?)",
-        (keep,),
-    )
-    return int(connection.changes())
+    """Evict the least recently used cached embeddings beyond `keep`, in the caller's transaction; return how many.
+
+    A use stamped by a clock that was ahead counts as one of now, or newer entries would be evicted until then.
+    """
+    beyond = max(0, count_cached(connection) - keep)
+    if beyond:
+        connection.execute(
+            "DELETE FROM embedding_cache WHERE rowid IN "
+            "(SELECT rowid FROM embedding_cache ORDER BY min(timestamp, ?), rowid LIMIT ?)",
+            (now_ms(), beyond),
+        )
+    return beyond
 
 
 def _cache_key(model: str, text: str) -> bytes:

@@ -58,12 +58,9 @@ class ClaudeCodeParser:
         self._offset = checkpoint.offset if checkpoint else 0
         self._group: Group | None = None
         self._inputs: dict[str, tuple[Input, Mark]] = {}
-        self._unfinished: Checkpoint | None = None
 
     def feed(self, line: Line) -> Iterable[Span]:
         """Return the spans that are complete with this line."""
-        if not line.data.endswith(b"\n"):
-            self._unfinished = self.checkpoint()
         self._offset = line.offset
         spans: list[Span] = []
         if self._group and self._is_far(self._group.mark.line, self._group.mark.offset):
@@ -82,9 +79,7 @@ class ClaudeCodeParser:
         return [self._group.span()] if self._group else []
 
     def checkpoint(self) -> Checkpoint:
-        """Return the first line of what is still open, or the end of what was fed; never past an unfinished line."""
-        if self._unfinished:
-            return self._unfinished
+        """Return the first line of what is still open, or the end of what was fed."""
         marks = [self._group.mark] if self._group else []
         for call_id, (_, mark) in self._inputs.items():
             call = self._state.calls.get(call_id)

@@ -39,19 +39,12 @@ class GenericJsonl:
 
 class _Parser:
     def __init__(self, source: str, info: SourceInfo, checkpoint: Checkpoint) -> None:
-        self._source = source
-        self._info = info
         self._offset = checkpoint.offset
         self._thread = Thread(source, info, read_any, checkpoint.state)
 
     def feed(self, line: Line) -> Iterator[Span]:
-        thread = self._thread
-        if line.data.endswith(b"\n"):
-            self._offset = line.end
-        else:
-            # The last line, perhaps not complete: it is read again when it has grown, from the state before it.
-            thread = Thread(self._source, self._info, read_any, thread.state())
-        yield from _spans(line, thread)
+        self._offset = line.end
+        yield from _spans(line, self._thread)
 
     def finish(self) -> Iterable[Span]:
         return ()

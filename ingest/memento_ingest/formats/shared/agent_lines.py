@@ -80,13 +80,10 @@ class AgentParser(Generic[S]):
         self._given: dict[str, tuple[Call, _Mark[S]]] = {}
         self._waiting: list[_Waiting] = []
         self._waits_from: _Mark[S] | None = None
-        self._unfinished: Checkpoint | None = None
 
     def feed(self, line: Line) -> Iterable[Span]:
         """Return the spans that are complete with this line."""
         is_whole = line.data.endswith(b"\n")
-        if not is_whole:
-            self._unfinished = self.checkpoint()
         self._offset = line.offset
         spans: list[Span] = []
         if self._waits_from and self._is_far(self._waits_from.line, self._waits_from.offset):
@@ -108,9 +105,7 @@ class AgentParser(Generic[S]):
         return [_dropped(waiting) for waiting in self._waiting]
 
     def checkpoint(self) -> Checkpoint:
-        """Return the first line of what is still open, or the end of what was fed; never past an unfinished line."""
-        if self._unfinished:
-            return self._unfinished
+        """Return the first line of what is still open, or the end of what was fed."""
         marks = [self._waits_from] if self._waits_from else []
         for call_id, (_, mark) in self._given.items():
             call = self._state.calls.get(call_id)

@@ -1,4 +1,4 @@
-"""What is in each shared Claude Code sample, counted by hand."""
+"""What is in each Claude Code sample, counted by hand."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from memento_ingest.span import SourceInfo, Span
 if TYPE_CHECKING:
     from tests.formats.conftest import Reading
 
-SHARED_FIXTURES = Path(__file__).resolve().parents[3] / "shared" / "fixtures"
 EXPECTED = {
-    "av-queued_system_messages.jsonl": {"user turn": 1, "task_notification": 2},
-    "av-truncated.jsonl": {"user turn": 1, "assistant turn": 1, "broken_json": 1},
-    "dag_fork.jsonl": {"user turn": 7, "assistant turn": 4},
-    "dag_resume.jsonl": {"user turn": 5, "assistant turn": 3},
-    "edge_cases.jsonl": {
+    "notifications.jsonl": {"user turn": 1, "task_notification": 2},
+    "cut-short.jsonl": {"user turn": 1, "assistant turn": 1, "incomplete_line": 1},
+    "fork.jsonl": {"user turn": 7, "assistant turn": 4},
+    "resume.jsonl": {"user turn": 5, "assistant turn": 3},
+    "edge-cases.jsonl": {
         "user turn": 5,
         "assistant turn": 2,
         "tool tool_call": 1,
@@ -31,16 +30,16 @@ EXPECTED = {
         "unknown_type": 1,
         "title": 1,
     },
-    "hook_attachments.jsonl": {"user turn": 1, "assistant turn": 1, "hook_output": 4, "attachment": 1},
+    "hook-attachments.jsonl": {"user turn": 1, "assistant turn": 1, "hook_output": 4, "attachment": 1},
     "sidechain.jsonl": {"user turn": 1, "assistant turn": 3, "tool tool_call": 1, "tool_use": 3},
-    "simonw-sample_session.jsonl": {
+    "tools.jsonl": {
         "user turn": 2,
         "assistant turn": 2,
         "tool tool_call": 2,
         "tool_use": 1,
         "title": 1,
     },
-    "teammates__ef000000-0000-4000-8000-000000000001.jsonl": {
+    "teammates.jsonl": {
         "user turn": 1,
         "assistant turn": 1,
         "tool tool_call": 9,
@@ -70,24 +69,20 @@ def test_every_line_gives_its_message_or_a_reason(reading: Reading, name: str) -
     assert ClaudeCode().sniff(data[:65536], SourceInfo(name))
 
 
-def test_no_sample_is_left_out() -> None:
-    folder = SHARED_FIXTURES / "claude-code"
-    if not folder.is_dir():
-        pytest.skip("the shared sample files are not here")
+def test_no_sample_is_left_out(sample_files: Path) -> None:
+    folder = sample_files / "claude-code"
     assert {path.name for path in folder.iterdir()} == set(EXPECTED)
 
 
 def test_the_fork_marks_the_branch_it_leaves(reading: Reading) -> None:
-    spans = spans_of(reading, "dag_fork.jsonl")
+    spans = spans_of(reading, "fork.jsonl")
     (fork,) = [span for span in spans if span.inactive]
-    assert fork.messages[0].text == "Fork from c"
+    assert fork.messages[0].text == "From 15 April instead"
     assert fork.inactive == ("d#0", "e", "f", "g#0", "h")
     assert {message.session_id for span in spans for message in span.messages} == {"s1", "s2", "s3"}
 
 
-def test_other_agents_files_are_not_taken_for_claude_codes() -> None:
-    if not SHARED_FIXTURES.is_dir():
-        pytest.skip("the shared sample files are not here")
-    for path in SHARED_FIXTURES.rglob("*.jsonl"):
+def test_other_agents_files_are_not_taken_for_claude_codes(sample_files: Path) -> None:
+    for path in sample_files.rglob("*.jsonl"):
         is_own = path.parent.name == "claude-code"
         assert ClaudeCode().sniff(path.read_bytes()[:65536], SourceInfo(path.name)) == is_own, path.name
