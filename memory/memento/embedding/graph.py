@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from memento.embedding.graph_parts import GraphParts
 from memento.embedding.model_files import MODEL_NAME, Pooling
+from memento.embedding.telemetry import disable_telemetry
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -209,6 +210,8 @@ cosine 0.9909 -> 0.9927, for 1.8 MB), and the pooling, which has no weights."""
 def quantize(fp32: Path, int8: Path) -> None:
     """Write the int8 model of `fp32` to `int8` (25 MB for 90 MB)."""
     from onnx import TensorProto
+
+    disable_telemetry()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(

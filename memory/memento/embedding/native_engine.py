@@ -14,6 +14,7 @@ from memento.base.stop_words import STOP_WORDS
 from memento.embedding.engine import BATCH_TEXTS, Embedded, Embedder, default_threads
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import replace_surrogates
+from memento.embedding.telemetry import disable_telemetry
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class NativeEmbedder(Embedder):
         library = runtime_library()
         if library is None:
             raise ModelError("the native engine finds no ONNX Runtime: install the package `onnxruntime`")
+        disable_telemetry()
         try:
             self._native = module.Embedder(
                 library,

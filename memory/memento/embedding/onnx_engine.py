@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from memento.embedding.engine import BATCH_TEXTS, BATCH_TOKENS, Embedded, Embedder, default_threads, mean_vector
 from memento.embedding.model_files import TOKENIZER, ModelFiles, Precision
 from memento.embedding.passages import Chunker
+from memento.embedding.telemetry import disable_telemetry
 from memento.embedding.token_codes import WordTokens, pack_signs
 from memento.errors import ModelError
 
@@ -106,6 +107,7 @@ def batches(lengths: Sequence[int], texts: int) -> Iterator[list[int]]:
 
 
 def _session(path: Path, threads: int) -> InferenceSession:
+    disable_telemetry()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

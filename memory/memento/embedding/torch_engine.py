@@ -19,6 +19,7 @@ from memento.embedding.engine import Embedder, mean_vector
 from memento.embedding.graph import HEADS, LAYER_NORM_EPSILON, LAYERS, unpack_weights
 from memento.embedding.model_files import CHECKPOINT, DIMENSIONS, FP32, MAX_TOKENS, TOKENIZER, ModelFiles
 from memento.embedding.passages import Chunker
+from memento.embedding.telemetry import disable_telemetry
 from memento.errors import ModelError
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class TorchEmbedder(Embedder):
 def _sentence_transformer(files: ModelFiles, threads: int | None) -> Any:
     try:
         import torch
+
+        disable_telemetry()
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise ModelError(
