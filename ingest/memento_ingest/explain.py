@@ -160,7 +160,7 @@ def _explain(store: MemoryStore, span: Span) -> Iterator[Explanation]:
             role=message.role,
             importance=decision.importance if decision.keep else None,
             tags=list(decision.tags),
-            points=[(name, round(points, 3)) for name, points in decision.reasons],
+            points=[(name, round(points, 3)) for name, points in decision.reasons if points],
             weighed=_weighed(store, message) if decision.keep else [],
         )
 

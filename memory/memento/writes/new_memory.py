@@ -62,7 +62,10 @@ def make_memory(message: Message, decision: Decision, policy: Policy) -> NewMemo
         project=message.project,
         active=message.meta.get("active") is not False,
         meta=meta,
-        why={"reason": decision.reason, "points": [[name, round(points, 3)] for name, points in decision.reasons]},
+        why={
+            "reason": decision.reason,
+            "points": [[name, round(points, 3)] for name, points in decision.reasons if points],
+        },
     )
     try:
         return clean_memory(memory, policy).clamped(now_ms())
