@@ -9,10 +9,10 @@ it for lines; a message that may grow is known to its parser alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from memento.storage.capture import Batch
 from memento.storage.sources import LAST_EVENT, TOOLS, YIELD
@@ -23,7 +23,7 @@ from memento_ingest.lines import read_lines
 from memento_ingest.open_line import GuardedParser
 from memento_ingest.redacting import without_secrets
 from memento_ingest.source import SourceFile, StandardInput, parser_state
-from memento_ingest.span import Checkpoint, SourceInfo
+from memento_ingest.span import Checkpoint, SourceInfo, Span
 from memento_ingest.tool_history import ToolHistory
 
 OnBytes = Callable[[int], None]
@@ -46,68 +46,109 @@ class Source:
 def read(source: Source, format_: Format) -> Iterator[Batch]:
     """Read a source from where it was left, or from its start; yield the batches to be committed, in this order.
 
-    Raises OSError when reading fails; what was yielded until then stands, and the next run goes on behind it.
+    Raises OSError when reading fails; what was yielded until then stands, and the next run continues after it.
     """
-    return _reading(format_.name)(source, format_)
+    reading = _reading(format_.name)(source, format_)
+    gathered, after = Gathered(), reading.after
+    for spans in reading.spans():
+        source.judge.take(spans, gathered)
+        if gathered.full:
+            reached = reading.checkpoint()
+            yield _batch(source, gathered, format_.name, reached, after)
+            after = reached.offset
+    yield _batch(source, gathered, format_.name, reading.checkpoint(), after, complete_at=reading.end)
+
+
+class _Reading(Protocol):
+    """How the sources of a family of formats are read."""
+
+    after: int | None
+    """The offset that reading continues from; None at the source's beginning."""
+
+    @property
+    def end(self) -> int:
+        """The offset that was read to."""
+
+    def spans(self) -> Iterator[Iterable[Span]]:
+        """Yield the source's spans, those of one line or record together."""
+
+    def checkpoint(self) -> Checkpoint:
+        """Return where the next run begins."""
 
 
 @cache
-def _reading(name: str) -> Callable[[Source, Any], Iterator[Batch]]:
+def _reading(name: str) -> Callable[[Source, Any], _Reading]:
     """Return how sources of a format are read; telling a format's family takes longer than reading a short file."""
     format_ = get(name)
     if isinstance(format_, LineFormat):
-        return _lines
-    return _database if isinstance(format_, DatabaseFormat) else _document
+        return _Lines
+    return _Database if isinstance(format_, DatabaseFormat) else _Document
 
 
-def _lines(source: Source, format_: LineFormat) -> Iterator[Batch]:
-    start = _resume(source, format_.name)
-    parser = GuardedParser(format_.parser(source.info, start))
-    if start and start.offset:
-        source.stream.seek(start.offset)
-        source.on_bytes(start.offset)
-    end = start.offset if start else 0
-    gathered, after = Gathered(), start.offset if start else None
-    for line in read_lines(source.stream, end):
-        end = line.end
-        source.on_bytes(end - line.offset)
-        source.judge.take(parser.feed(line), gathered)
-        if gathered.full:
-            reached = parser.checkpoint()
-            yield _batch(source, gathered, format_.name, reached, after)
-            after = reached.offset
-    source.judge.take(parser.finish(), gathered)
-    yield _batch(source, gathered, format_.name, parser.checkpoint(), after, complete_at=end)
+class _Lines:
+    """A file that grows line by line."""
+
+    def __init__(self, source: Source, format_: LineFormat) -> None:
+        start = _resume(source, format_.name)
+        self._source, self._parser = source, GuardedParser(format_.parser(source.info, start))
+        self.after = start.offset if start else None
+        self.end = self.after or 0
+
+    def spans(self) -> Iterator[Iterable[Span]]:
+        source = self._source
+        if self.end:
+            source.stream.seek(self.end)
+            source.on_bytes(self.end)
+        for line in read_lines(source.stream, self.end):
+            self.end = line.end
+            source.on_bytes(line.end - line.offset)
+            yield self._parser.feed(line)
+        yield self._parser.finish()
+
+    def checkpoint(self) -> Checkpoint:
+        return self._parser.checkpoint()
 
 
-def _document(source: Source, format_: DocumentFormat) -> Iterator[Batch]:
-    gathered, end, after = Gathered(), 0, None
-    for span in format_.read(source.stream, source.info):
-        end = span.offset + span.length
-        source.on_bytes(span.length)
-        source.judge.take([span], gathered)
-        if gathered.full:
-            yield _batch(source, gathered, format_.name, Checkpoint(end, {}), after)
-            after = end
-    yield _batch(source, gathered, format_.name, Checkpoint(end, {}), after, complete_at=end)
+class _Document:
+    """A file that is read as a whole, each time it changes."""
+
+    after: int | None = None
+
+    def __init__(self, source: Source, format_: DocumentFormat) -> None:
+        self._source, self._format, self.end = source, format_, 0
+
+    def spans(self) -> Iterator[Iterable[Span]]:
+        for span in self._format.read(self._source.stream, self._source.info):
+            self.end = span.offset + span.length
+            self._source.on_bytes(span.length)
+            yield (span,)
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(self.end, {})
 
 
-def _database(source: Source, format_: DatabaseFormat) -> Iterator[Batch]:
-    if not source.info.path:
-        raise OSError(0, "a database cannot be read from standard input: name its file")
-    start = _resume(source, format_.name)
-    source.file.stamp_log()
-    reader = format_.reader(source.info, start)
-    gathered, after = Gathered(), start.offset if start else None
-    for span in reader.spans():
-        source.on_bytes(span.length)
-        source.judge.take([span], gathered)
-        if gathered.full:
-            reached = reader.checkpoint()
-            yield _batch(source, gathered, format_.name, reached, after)
-            after = reached.offset
-    checkpoint = reader.checkpoint()
-    yield _batch(source, gathered, format_.name, checkpoint, after, complete_at=checkpoint.offset)
+class _Database:
+    """A database whose rows are read after a mark."""
+
+    def __init__(self, source: Source, format_: DatabaseFormat) -> None:
+        if not source.info.path:
+            raise OSError(0, "a database cannot be read from standard input: name its file")
+        start = _resume(source, format_.name)
+        source.file.stamp_log()
+        self._source, self._reader = source, format_.reader(source.info, start)
+        self.after = start.offset if start else None
+
+    @property
+    def end(self) -> int:
+        return self._reader.checkpoint().offset
+
+    def spans(self) -> Iterator[Iterable[Span]]:
+        for span in self._reader.spans():
+            self._source.on_bytes(span.length)
+            yield (span,)
+
+    def checkpoint(self) -> Checkpoint:
+        return self._reader.checkpoint()
 
 
 def _resume(source: Source, format_name: str) -> Checkpoint | None:
