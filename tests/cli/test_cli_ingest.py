@@ -188,7 +188,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
     (tmp_path / "good.jsonl").write_bytes(GOOD)
     (tmp_path / "secret.jsonl").write_bytes(GOOD)
     (tmp_path / "secret.jsonl").chmod(0o600)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     os.seteuid(65534)
     try:

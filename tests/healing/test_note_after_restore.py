@@ -110,7 +110,7 @@ def test_a_hook_passes_the_note_on(used: Home, monkeypatch: pytest.MonkeyPatch) 
         answer: Any = store.recall("harbour")
     assert answer
     monkeypatch.setattr("memento_ingest.hooks.context.recall", lambda *_: answer)
-    monkeypatch.setattr("memento_ingest.hooks.context._bears", lambda *_: True)
+    monkeypatch.setattr("memento_ingest.hooks.context._bears", lambda *_, **__: True)
     told = reply(socket_path(used.config.db_path), "claude-code", {"event": "UserPromptSubmit", "prompt": "harbour"})
     assert told is not None
     assert NOTE in told.text

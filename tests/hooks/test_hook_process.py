@@ -32,6 +32,9 @@ def test_every_sample_payload_becomes_one_redacted_record(warm_hook: Any, secret
         if name in ("tool_input", "tool_response", "tool_result") and isinstance(value, dict):
             value["token"] = secret
     warm_hook(payload, "--agent", path.parent.name)
+    if payload["hook_event_name"] in entry.ONLY_ASKED:  # its result is told again
+        assert warm_hook.records == []
+        return
     [record] = warm_hook.records
     assert record["agent"] == path.parent.name.replace("claude", "claude-code")
     assert record["event"] == payload["hook_event_name"]

@@ -194,12 +194,23 @@ def _age(path: Path) -> None:
     from memento.storage.migrations import MIGRATIONS
 
     names = "SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'table') ORDER BY type DESC"
-    columns = "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c WHERE m.type = 'table'"
+    columns = (
+        "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c "
+        "WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%'"
+    )
+    made = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' OR sql LIKE 'CREATE VIRTUAL%' ORDER BY type"
     with closing(apsw.Connection(":memory:")) as first, closing(apsw.Connection(str(path))) as connection:
         first.execute(MIGRATIONS[0])
+        for (trigger,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute("DROP TABLE memories_vocabulary")
+        connection.execute("DROP TABLE memories_fts")
         for kind, name in sorted(set(connection.execute(names)) - set(first.execute(names)), reverse=True):
             connection.execute(f"DROP {kind} {name}")
         for table, column in set(connection.execute(columns)) - set(first.execute(columns)):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        for (sql,) in first.execute(made):
+            connection.execute(sql)
+        connection.execute("INSERT INTO memories_fts (memories_fts) VALUES ('rebuild')")
         connection.execute("DELETE FROM meta WHERE key = 'store'")
         connection.pragma("user_version", 1)

@@ -62,7 +62,7 @@ class Planted:
         return "assistant"
 
     def tool_output(self, text: str, number: int, tool: str = "Bash", body: str = "command") -> str:
-        call = {"type": "tool_use", "id": f"toolu_{number}", "name": tool, "input": {body: "x"}}
+        call = {"type": "tool_use", "id": f"toolu_{number}", "name": tool, "input": {body: f"x {number}"}}
         self.record("assistant", number + 10_000, [call])
         self.record("user", number, [{"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": text}])
         return "tool"

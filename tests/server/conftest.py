@@ -195,7 +195,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, model_dir: Path) -> Iterat
     server = Server(tmp_path_factory.mktemp("server"), model_dir)
     shutil.copytree(SAMPLES, server.folder, dirs_exist_ok=True)
     server.start()
-    eventually(lambda: server.get("/health").json["memories"] >= 29)
+    eventually(lambda: server.get("/health").json["memories"] >= 26)
     eventually(lambda: server.get("/health").json["pending_embeddings"] == 0)
     yield server
     _end(server)

@@ -31,7 +31,8 @@ DISTRIBUTION: Final = "memento-memory"
 """The name on PyPI, and of the npm package's author part."""
 REGISTRY_NAME: Final = "io.github.memento-memory/memento"
 """The name in the MCP registry: its first part belongs to the account that publishes it."""
-BY_HAND: Final = frozenset({"integrations/generate.py", "integrations/opencode/index.js"})
+BY_HAND: Final = ("integrations/generate.py", "integrations/opencode/index.js", "integrations/container/")
+"""Files and folders below those that are written here which are not."""
 """Files among the generated ones that are written by hand."""
 _AUTHOR: Final = {"name": "The Memento authors"}
 _KEYWORDS: Final = ["memory", "recall", "transcripts", "local-first", "mcp"]
@@ -73,7 +74,7 @@ def write(root: Path) -> list[str]:
     for name in changed:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(made[name], "utf-8")
-    stale = sorted(names - made.keys() - BY_HAND)
+    stale = sorted(name for name in names - made.keys() if not name.startswith(BY_HAND))
     for name in stale:
         (root / name).unlink()
     return sorted([*changed, *stale])
