@@ -85,3 +85,16 @@ def test_a_full_disk_says_what_an_upgrade_needs(
     with pytest.raises(StoreError, match=r"older Memento.* nothing was changed: .* 10 MB are free: free \d+ MB there"):
         open_store()
     assert version(outdated) == 1
+
+
+def test_a_damaged_store_is_kept_as_it_is_before_it_is_repaired_and_migrated(
+    outdated: Path, open_store: Callable[[], MemoryStore]
+) -> None:
+    connection = apsw.Connection(str(outdated))
+    connection.execute("INSERT INTO memory_tags (tag, num) VALUES ('nowhere', 1)")
+    connection.close()
+    assert open_store().stats().memories == 200
+    assert version(outdated) == len(MIGRATIONS)
+    (kept,) = outdated.parent.glob("memory.db.outdated-*")
+    assert version(kept) == 1
+    assert kept.stat().st_mode & 0o777 == 0o600

@@ -67,7 +67,7 @@ def _advice(store: MemoryStore, path: Path, found: Sequence[Probe]) -> str:
 
 
 def _is_aside(store: MemoryStore, path: Path) -> bool:
-    return path.name.startswith(tuple(f"{store.path.name}.{why}" for why in ("damaged", "replaced")))
+    return path.name.startswith(tuple(f"{store.path.name}.{why}" for why in ("damaged", "replaced", "outdated")))
 
 
 def _contents(store: MemoryStore, spool: Spool) -> Iterator[tuple[Path, Iterable[bytes]]]:

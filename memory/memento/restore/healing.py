@@ -17,8 +17,8 @@ from memento.health.checks import broken_finding
 from memento.health.healings import Healing
 from memento.health.integrity_checks import open_vector_file
 from memento.restore.emptied_file import refuse_emptied
-from memento.restore.rollback import candidate_backups, roll_back
-from memento.storage import fulltext, repairs, swap
+from memento.restore.rollback import candidate_backups, free_name, roll_back
+from memento.storage import fulltext, repairs, snapshot, swap
 from memento.storage.database import Database, translated_errors
 
 
@@ -46,13 +46,18 @@ def heal(path: Path, config: Config) -> Healing | None:
 def _find_damage(path: Path, config: Config) -> list[Finding]:
     try:
         refuse_emptied(path)
-        database = Database(path)
+        database = Database(path, _keep_outdated)
     except StoreCorrupt as error:
         return [broken_finding(str(error), "", Remedy.RESTORE)]
     try:
         return run_checks(CheckContext(database, config), INTEGRITY_CHECKS)
     finally:
         database.close()
+
+
+def _keep_outdated(database: Database) -> None:
+    """Copy a store of an older schema beside itself before it is migrated: while it is damaged, no backup is taken."""
+    snapshot.copy(database.connection, free_name(swap.real_path(database.path), now_ms(), "outdated"))
 
 
 def _repair_schema(path: Path) -> str:

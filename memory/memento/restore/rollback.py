@@ -38,7 +38,7 @@ def roll_back(
     if the store is damaged too, StoreError if files cannot be written.
     """
     now = now_ms()
-    aside = _free_name(swap.real_path(path), now, "damaged" if why else "replaced")
+    aside = free_name(swap.real_path(path), now, "damaged" if why else "replaced")
     try:
         chosen = _prepare(path, why, backups, admission)
         killpoints.reach("rollback.prepared")
@@ -160,8 +160,8 @@ def _salvage(database: Database, aside: Path, *, take_over: bool) -> tuple[int, 
     return len(counts.stored) + len(counts.extended), wreck.unreadable
 
 
-def _free_name(path: Path, now: int, state: str) -> Path:
-    """Return a free path for the replaced file; `state` is `damaged` or `replaced`."""
+def free_name(path: Path, now: int, state: str) -> Path:
+    """Return a free path for the replaced file; `state` is `damaged`, `replaced` or `outdated`."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now / 1000))
     aside = path.with_name(f"{path.name}.{state}-{stamp}")
     number = 1
