@@ -62,7 +62,7 @@ def called(words: list[str]) -> tuple[Any, list[str]]:
 @pytest.mark.parametrize(("document", "line"), LINES, ids=[f"{name}: {line}" for name, line in LINES])
 def test_documented_commands_parse(document: str, line: str) -> None:
     command, arguments = called(shlex.split(line))
-    shows = command.name in ("backup", "instructions", "jobs", "mcp")
+    shows = command.name in ("backup", "config", "instructions", "jobs", "mcp")
     alone = shows or arguments[:1] in (["--version"], ["-h"], ["--help"])
     assert not getattr(command, "commands", None) or alone, document
     assert alone or not command.allow_extra_args

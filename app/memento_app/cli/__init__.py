@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Final
+
+COMPLETE: Final = "_MEMENTO_COMPLETE"
+"""The variable by which a shell asks for completions; typer makes its name of the program's."""
+_ANYWHERE: Final = ("--db", "--json", "--table")
+"""Options of commands that may stand before the command too."""
 
 
 def main() -> None:
@@ -34,12 +40,31 @@ def main() -> None:
     from memento_app.cli.output import guard_streams
 
     guard_streams()
+    sys.argv[1:] = command_first(sys.argv[1:])
     with ending():  # what happens while the command line is still being imported, too
-        if sys.argv[1:2] == ["recall"]:
+        if COMPLETE in os.environ:
+            from typer import completion
+
+            completion.completion_init()  # type: ignore[attr-defined]
+        elif sys.argv[1:2] == ["recall"]:
             _plain_recall(sys.argv[2:])
         from memento_app.cli.app import app
 
         app(prog_name="memento")
+
+
+def command_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with the command first: `--json recall x` is `recall x --json`."""
+    leading: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].partition("=")[0] in _ANYWHERE:
+        takes_value = rest[0] == "--db"
+        leading += rest[: 1 + takes_value]
+        rest = rest[1 + takes_value :]
+    if not leading or not rest:
+        return arguments
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *leading, *rest[end:]]
 
 
 def _plain_recall(arguments: list[str]) -> None:

@@ -41,7 +41,7 @@ SECTIONS: Final = {
     "Read what agents write": "ingest watch sources status ignore hooks hook mcp statusline",
     "Look after what is kept": "stats audit quarantine policy consolidate scrub forget delete",
     "Keep it safe": "doctor backup restore export import jobs",
-    "Set it up": "setup service config model index",
+    "Set it up": "setup service config model index completion",
 }
 """The commands under the headings of `memento --help`."""
 

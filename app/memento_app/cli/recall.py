@@ -94,6 +94,9 @@ def recall(
     by_time: Annotated[bool, Option("--by-time", help="Show the same results, oldest first.")] = False,
     plain: Annotated[bool, Option("--plain", help='Take "phrases", -words and tag: as plain text.')] = False,
     explain: Annotated[bool, Option("--explain", help="Say what each score is made of.")] = False,
+    at: Annotated[
+        str | None, Option("--at", metavar="TIME", help="Ask as of another time, such as 2026-05-01 or 7d.")
+    ] = None,
     sidecar: Annotated[bool, Option("--sidecar/--no-sidecar", help="Ask a running `memento watch`.")] = True,
     db: Db = None,
     json_: AsJson = None,
@@ -108,12 +111,12 @@ def recall(
     asked: dict[str, Any] = {**filters(within), **shape, "explain": explain, "min_score": min_score}
     if not words.strip():
         raise UsageError("there is nothing to look for: the query is empty; `memento recent` shows the latest memories")
-    answer = _from_sidecar(config, words, limit, deadline, asked) if sidecar else None
+    answer = _from_sidecar(config, words, limit, deadline, asked) if sidecar and at is None else None
     if answer is None:
         from memento.store import MemoryStore
 
         with MemoryStore(config=config) as store:
-            answer = store.recall(words, limit, deadline=deadline, **asked)
+            answer = store.recall(words, limit, deadline=deadline, at=at, **asked)
             if not answer:
                 _note_emptiness(store)
     _print_answer(answer, wants_json(json_))

@@ -10,7 +10,7 @@ from memento.errors import ConfigError
 
 
 def set_key(path: Path, section: str, name: str, value: str) -> None:
-    """Set `section.name` to a plain word, adding the file, section or key if missing.
+    """Set `section.name` to a value that fits a line of YAML, adding the file, section or key if missing.
 
     Raises ConfigError if the file cannot be read, written, or changed without other effects.
     """
@@ -66,6 +66,7 @@ def _only_change(old: str, new: str, section: str, name: str, value: str) -> boo
 
     try:
         before = yaml.safe_load(old) or {}
-        return bool(yaml.safe_load(new) == {**before, section: {**(before.get(section) or {}), name: value}})
+        wanted = {**before, section: {**(before.get(section) or {}), name: yaml.safe_load(value)}}
+        return bool(yaml.safe_load(new) == wanted)
     except (yaml.YAMLError, TypeError, AttributeError):
         return False
