@@ -14,7 +14,7 @@ import pytest
 from memento.config import Config, load_config
 from memento.store import MemoryStore
 from memento_ingest.hooks.context import reply
-from memento_ingest.server.client import socket_path
+from memento_ingest.server.unix_socket import socket_path
 
 MEMENTO = Path(sys.executable).with_name("memento")
 NOTE = "was restored, and the sources have not all been read again: newer memories may be missing"

@@ -21,7 +21,7 @@ from tests.server.conftest import Server, _end
 
 from memento import __version__
 from memento_app.mcp.backend import Backend
-from memento_ingest.server.client import socket_path
+from memento_ingest.server.unix_socket import socket_path
 from memento_ingest.sidecar.lock import holder
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from memento_ingest.server.client import recall, socket_path
+from memento_ingest.server.client import recall
+from memento_ingest.server.unix_socket import socket_path
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Bar, Hooks, Prompts, Sidecar

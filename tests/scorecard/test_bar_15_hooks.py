@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from memento_ingest.server.client import socket_path
+from memento_ingest.server.unix_socket import socket_path
 
 if TYPE_CHECKING:
     from tests.scorecard.conftest import Bar, Hooks, Sidecar

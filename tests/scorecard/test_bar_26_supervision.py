@@ -16,8 +16,9 @@ from typing import IO, TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from memento_ingest.server.client import kept, recall, socket_path
+from memento_ingest.server.client import kept, recall
 from memento_ingest.server.listener import MAX_CONNECTIONS
+from memento_ingest.server.unix_socket import socket_path
 from memento_ingest.sidecar.supervision import CAPTURE, EMBEDDING, EVENTS, JOBS, REQUESTS, SERVER, failed_workers
 
 if TYPE_CHECKING:

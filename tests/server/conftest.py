@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from memento_ingest.server.client import socket_path
+from memento_ingest.server.unix_socket import socket_path
 
 MEMENTO = Path(sys.executable).with_name("memento")
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"

@@ -20,7 +20,7 @@ import pytest
 
 from memento import __version__
 from memento.memory import Recall
-from memento_ingest.server import client
+from memento_ingest.server import client, unix_socket
 
 if TYPE_CHECKING:
     from tests.server.conftest import Server
@@ -102,7 +102,7 @@ Reply = Callable[[bytes], bytes]
 @contextmanager
 def impostor(database: Path, reply: Reply) -> Iterator[None]:
     """Serve what `reply` says on the socket of a database."""
-    path = client.socket_path(database)
+    path = unix_socket.socket_path(database)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))

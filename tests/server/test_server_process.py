@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memento_ingest.server.client import Peer, is_private, socket_path
 from memento_ingest.server.sockets import CannotListen, listen_unix, read_token
+from memento_ingest.server.unix_socket import Peer, is_private, socket_path
 
 if TYPE_CHECKING:
     from tests.server.conftest import Server

@@ -15,7 +15,7 @@ from typing import Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from memento_ingest.server.client import peer_of
+from memento_ingest.server.unix_socket import peer_of
 
 HEADER_SECONDS: Final = 5.0
 """For the whole head of a request."""

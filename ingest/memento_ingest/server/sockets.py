@@ -11,7 +11,7 @@ from typing import Final
 
 from memento.base.durable import make_private_folder
 from memento.errors import MementoError
-from memento_ingest.server.client import is_private, socket_path
+from memento_ingest.server.unix_socket import is_private, socket_path
 
 BACKLOG: Final = 256
 LOOPBACK: Final = "127.0.0.1"
