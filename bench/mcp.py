@@ -222,7 +222,7 @@ def command_line(asked: list[str], environment: dict[str, str]) -> None:
 @contextmanager
 def sidecar(environment: dict[str, str], folder: Path) -> Iterator[None]:
     """Run a sidecar beside the measurements."""
-    from memento_ingest.server.client import socket_path
+    from memento_ingest.server.unix_socket import socket_path
 
     process = subprocess.Popen([MEMENTO, "watch", str(folder)], env=environment, stderr=subprocess.DEVNULL)
     try:
